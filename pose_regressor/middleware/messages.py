@@ -1,0 +1,235 @@
+"""Conversions between messages and the package's own words.
+
+They go by field names alone, so the same functions serve rclpy's messages and the DDS types. Whatever is wrong with a
+message comes out as an InputError of one line; nothing is guessed. Functions that make messages take the classes as
+`types`: any namespace with the names of the ROS 2 messages, whose classes take their fields as keywords.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pose_regressor.geometry.rotation import quaternion_from_matrix
+from pose_regressor.types import DISTORTION_MODELS, Camera, Frame, InputError, PoseEstimate
+
+Image = NDArray[np.uint8]
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """channels: bytes of a pixel; even: the width must be even (two pixels share their colour); to_rgb: from
+    (H, W, channels), or (H, W) for one channel, to (H, W, 3) RGB."""
+
+    channels: int
+    to_rgb: Callable[[Image, bool], Image]
+    even: bool = False
+    least: int = 1
+
+
+def _cvt(code: int) -> Callable[[Image, bool], Image]:
+    return lambda pixels, _: np.asarray(cv2.cvtColor(pixels, code), dtype=np.uint8)
+
+
+def _mono16(pixels: Image, is_bigendian: bool) -> Image:
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., 0 if is_bigendian else 1]), cv2.COLOR_GRAY2RGB))
+
+
+# ROS names a Bayer pattern by its first two rows, OpenCV by the second row from its second column: rggb is OpenCV's BG.
+_ENCODINGS = {
+    "rgb8": _Encoding(3, lambda pixels, _: pixels),
+    "bgr8": _Encoding(3, _cvt(cv2.COLOR_BGR2RGB)),
+    "rgba8": _Encoding(4, _cvt(cv2.COLOR_RGBA2RGB)),
+    "bgra8": _Encoding(4, _cvt(cv2.COLOR_BGRA2RGB)),
+    "mono8": _Encoding(1, _cvt(cv2.COLOR_GRAY2RGB)),
+    "mono16": _Encoding(2, _mono16),
+    "bayer_rggb8": _Encoding(1, _cvt(cv2.COLOR_BayerBG2RGB), least=3),
+    "bayer_bggr8": _Encoding(1, _cvt(cv2.COLOR_BayerRG2RGB), least=3),
+    "bayer_gbrg8": _Encoding(1, _cvt(cv2.COLOR_BayerGR2RGB), least=3),
+    "bayer_grbg8": _Encoding(1, _cvt(cv2.COLOR_BayerGB2RGB), least=3),
+    "yuv422": _Encoding(2, _cvt(cv2.COLOR_YUV2RGB_UYVY), even=True),
+    "uyvy": _Encoding(2, _cvt(cv2.COLOR_YUV2RGB_UYVY), even=True),
+    "yuv422_yuy2": _Encoding(2, _cvt(cv2.COLOR_YUV2RGB_YUY2), even=True),
+    "yuyv": _Encoding(2, _cvt(cv2.COLOR_YUV2RGB_YUY2), even=True),
+}
+ENCODINGS = tuple(_ENCODINGS)
+
+
+def stamp_from_message(stamp: Any) -> int:
+    """builtin_interfaces/Time -> nanoseconds."""
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
+
+
+def image_from_message(msg: Any) -> Image:
+    """sensor_msgs/Image -> (H, W, 3) uint8 RGB. Read-only view of the message's memory for a tight rgb8 image."""
+    width, height, step = int(msg.width), int(msg.height), int(msg.step)
+    if width < 1 or height < 1:
+        raise InputError(f"image: expected at least one pixel, got {width}x{height}")
+    encoding = _ENCODINGS.get(msg.encoding)
+    if encoding is None:
+        raise InputError(f"image: encoding {msg.encoding!r} is not known, expected one of {', '.join(ENCODINGS)}")
+    if step < width * encoding.channels:
+        raise InputError(
+            f"image: expected a step of at least {width * encoding.channels} bytes "
+            f"({width} pixels of {msg.encoding}), got {step}"
+        )
+    try:
+        data = np.frombuffer(msg.data, dtype=np.uint8)
+    except TypeError:  # a plain list, as some message libraries give it
+        data = np.asarray(msg.data, dtype=np.uint8)
+    if data.size < step * height:
+        raise InputError(f"image: expected {step * height} bytes of data (step {step} x height {height}), got {data.size}")
+    if (encoding.even and width % 2) or min(width, height) < encoding.least:
+        least = "an even width" if encoding.even else f"at least {encoding.least}x{encoding.least} pixels"
+        raise InputError(f"image: expected {least} for {msg.encoding}, got {width}x{height}")
+    rows = data[: step * height].reshape(height, step)[:, : width * encoding.channels]
+    shape = (height, width) if encoding.channels == 1 else (height, width, encoding.channels)
+    # cv2 wants whole rows; reshape copies only where the step leaves gaps.
+    return encoding.to_rgb(np.ascontiguousarray(rows).reshape(shape), bool(msg.is_bigendian))
+
+
+def frame_from_image(msg: Any, camera: Camera, frame_id: str = "", index: int = 0) -> Frame:
+    """sensor_msgs/Image -> Frame. `frame_id` replaces the message's; one of the two must name the camera's TF frame."""
+    name = frame_id or msg.header.frame_id
+    if not name:
+        raise InputError("image: expected a frame_id in its header (or the parameter frame_id), got none")
+    if (int(msg.width), int(msg.height)) != (camera.width, camera.height) and min(msg.width, msg.height) > 0:
+        raise InputError(
+            f"image: {msg.width}x{msg.height} does not match its camera info, "
+            f"which is for {camera.width}x{camera.height}"
+        )
+    return Frame(image_from_message(msg), camera, stamp_from_message(msg.header.stamp), name, index)
+
+
+def camera_from_info(msg: Any) -> Camera:
+    """sensor_msgs/CameraInfo -> Camera. An uncalibrated camera (K of zeros), a distortion model that is not known, a
+    binned or cut image are refused."""
+    matrix = np.asarray(msg.k, dtype=np.float64).reshape(-1)
+    if matrix.size != 9 or not np.isfinite(matrix).all() or not matrix.any():
+        raise InputError(f"camera info: expected a calibrated camera matrix K of 9 numbers, got {matrix.tolist()}")
+    if max(msg.binning_x, msg.binning_y) > 1:
+        raise InputError(f"camera info: expected no binning, got {msg.binning_x}x{msg.binning_y}")
+    roi = msg.roi
+    if roi.x_offset or roi.y_offset or (roi.width, roi.height) not in ((0, 0), (msg.width, msg.height)):
+        raise InputError(
+            f"camera info: expected the whole image, got the region of interest "
+            f"{roi.width}x{roi.height}+{roi.x_offset}+{roi.y_offset}"
+        )
+    distortion = np.asarray(msg.d, dtype=np.float64).reshape(-1)
+    model = msg.distortion_model
+    if model == "" and not distortion.any():
+        model, distortion = "plumb_bob", np.zeros(0)
+    if model not in DISTORTION_MODELS:
+        raise InputError(
+            f"camera info: distortion model {model!r} is not known, expected one of {', '.join(DISTORTION_MODELS)}"
+        )
+    try:
+        return Camera(int(msg.width), int(msg.height), matrix.reshape(3, 3), distortion, model)
+    except InputError as error:
+        raise InputError(f"camera info: {error}") from None
+
+
+# ------------------------------------------------------------------ out
+
+
+def header(types: Any, stamp: int, frame_id: str) -> Any:
+    """std_msgs/Header from nanoseconds and a frame's name."""
+    seconds, nanoseconds = divmod(stamp, NANOSECONDS)
+    return types.Header(stamp=types.Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
+
+
+def object_frame(estimate: PoseEstimate, prefix: str = "") -> str:
+    """Name of the object's TF frame: <prefix><object>_<instance>."""
+    return f"{prefix}{estimate.model.name}_{estimate.instance}"
+
+
+def _quaternions(types: Any, estimates: Sequence[PoseEstimate]) -> list[Any]:
+    rotations = torch.from_numpy(np.stack([e.rotation for e in estimates]).astype(np.float64))
+    return [
+        types.Quaternion(x=x, y=y, z=z, w=w) for x, y, z, w in quaternion_from_matrix(rotations).tolist()
+    ]
+
+
+def tf_message(types: Any, frame: Frame, estimates: Sequence[PoseEstimate], prefix: str = "") -> Any:
+    """tf2_msgs/TFMessage: one transform an estimate, parent = the image's frame, stamp = the image's stamp."""
+    if not estimates:
+        return types.TFMessage(transforms=[])
+    transforms = []
+    for estimate, quaternion in zip(estimates, _quaternions(types, estimates), strict=True):
+        x, y, z = estimate.translation.tolist()
+        transforms.append(
+            types.TransformStamped(
+                header=header(types, frame.stamp, frame.frame_id),
+                child_frame_id=object_frame(estimate, prefix),
+                transform=types.Transform(translation=types.Vector3(x=x, y=y, z=z), rotation=quaternion),
+            )
+        )
+    return types.TFMessage(transforms=transforms)
+
+
+def detections_message(types: Any, frame: Frame, estimates: Sequence[PoseEstimate]) -> Any:
+    """vision_msgs/Detection3DArray: pose of the object's frame with its 6x6 covariance (m², rad²), score, and the
+    bounding box (metres), whose centre is the box's own and whose axes are the object's. class_id is the object's
+    name, id its name and instance number."""
+    detections = []
+    quaternions = _quaternions(types, estimates) if estimates else []
+    for estimate, quaternion in zip(estimates, quaternions, strict=True):
+        x, y, z = estimate.translation.tolist()
+        centre = estimate.rotation @ estimate.model.bounds.mean(axis=0) + estimate.translation
+        size = estimate.model.size.tolist()
+        pose = types.Pose(position=types.Point(x=x, y=y, z=z), orientation=quaternion)
+        result = types.ObjectHypothesisWithPose(
+            hypothesis=types.ObjectHypothesis(class_id=estimate.model.name, score=float(estimate.score)),
+            pose=types.PoseWithCovariance(
+                pose=pose, covariance=np.asarray(estimate.covariance, dtype=np.float64).reshape(36).tolist()
+            ),
+        )
+        box = types.BoundingBox3D(
+            center=types.Pose(
+                position=types.Point(**dict(zip("xyz", centre.tolist(), strict=True))), orientation=quaternion
+            ),
+            size=types.Vector3(x=size[0], y=size[1], z=size[2]),
+        )
+        detections.append(
+            types.Detection3D(
+                header=header(types, frame.stamp, frame.frame_id), results=[result], bbox=box, id=object_frame(estimate)
+            )
+        )
+    return types.Detection3DArray(header=header(types, frame.stamp, frame.frame_id), detections=detections)
+
+
+def image_message(types: Any, image: Image, stamp: int, frame_id: str, data: Callable[[bytes], Any] = bytes) -> Any:
+    """(H, W, 3) uint8 RGB -> sensor_msgs/Image, rgb8. `data` makes the type of array that the message class is quick
+    with (rclpy: ``lambda raw: array.array('B', raw)``)."""
+    height, width = image.shape[:2]
+    return types.Image(
+        header=header(types, stamp, frame_id),
+        height=height,
+        width=width,
+        encoding="rgb8",
+        is_bigendian=0,
+        step=3 * width,
+        data=data(np.ascontiguousarray(image).tobytes()),
+    )
+
+
+def camera_info_message(types: Any, camera: Camera, stamp: int, frame_id: str) -> Any:
+    """sensor_msgs/CameraInfo of a monocular camera: R is the identity and P is [K | 0]."""
+    matrix = camera.matrix
+    return types.CameraInfo(
+        header=header(types, stamp, frame_id),
+        height=camera.height,
+        width=camera.width,
+        distortion_model=camera.distortion_model,
+        d=camera.distortion.tolist() or [0.0] * 5,
+        k=matrix.reshape(9).tolist(),
+        r=np.eye(3).reshape(9).tolist(),
+        p=np.hstack([matrix, np.zeros((3, 1))]).reshape(12).tolist(),
+    )

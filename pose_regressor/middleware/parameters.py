@@ -1,0 +1,179 @@
+"""The node's parameters: one table, from which come the ROS 2 parameter descriptors, the command line's options and
+config/pose_regressor.yaml. Nothing about a parameter is written down anywhere else."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from pose_regressor.types import InputError
+
+Reliability = Literal["best_effort", "reliable"]
+Kind = Literal["bool", "float", "string", "string_array"]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What the table says of one parameter.
+
+    unit: '' where there is none; low, high: inclusive range of a number; choices: the strings allowed (none: any);
+    pattern: what each string must match whole, said to the user as `form`; read_only: fixed once the node runs.
+    """
+
+    name: str
+    kind: Kind
+    default: Any
+    description: str
+    unit: str = ""
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+    form: str = ""
+    read_only: bool = True
+
+    @property
+    def constraint(self) -> str:
+        """What values are allowed, in words; '' if all of the kind are."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.kind == "float":
+            return f"a number from {self.low:g} to {self.high:g}"
+        return self.form
+
+    def check(self, value: object, where: str = "") -> Any:
+        """The value in the table's own type, or an InputError that names key, value and what is allowed."""
+        key = f"{where}: {self.name}" if where else self.name
+        if self.kind == "string_array":
+            if not isinstance(value, (list, tuple)):
+                raise InputError(f"{key}: expected a list of strings, got {value!r}")
+            # ROS 2 parameter files cannot hold an empty list of strings, so [''] stands for it.
+            return tuple(self._check_string(item, key) for item in value if item != "")
+        if self.kind == "string":
+            return self._check_string(value, key)
+        if self.kind == "bool":
+            if not isinstance(value, bool):
+                raise InputError(f"{key}: expected true or false, got {value!r}")
+            return value
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+            raise InputError(f"{key}: expected {self.constraint}, got {value!r}")
+        if not self.low <= value <= self.high:
+            raise InputError(f"{key}: expected {self.constraint}, got {value:g}")
+        return float(value)
+
+    def _check_string(self, value: object, key: str) -> str:
+        if not isinstance(value, str):
+            raise InputError(f"{key}: expected a string, got {value!r}")
+        if (self.choices and value not in self.choices) or (self.pattern and not re.fullmatch(self.pattern, value)):
+            raise InputError(f"{key}: expected {self.constraint}, got {value!r}")
+        return value
+
+
+def _parameter(kind: Kind, default: Any, description: str, **rest: Any) -> Any:
+    return field(default=default, metadata={"kind": kind, "description": description, **rest})
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """Every parameter of the node, checked when it is made (InputError names key, value and range)."""
+
+    model: tuple[str, ...] = _parameter(
+        "string_array", ("box",), "bundles to load: files, or the names of shipped ones (box, cube)"
+    )
+    objects: tuple[str, ...] = _parameter(
+        "string_array", (), "names of the objects to look for; empty: all that the bundles know"
+    )
+    device: str = _parameter(
+        "string",
+        "auto",
+        "where the network runs; auto takes CUDA where there is one",
+        pattern=r"auto|cpu|cuda(:\d+)?",
+        form="auto, cpu, cuda or cuda:N",
+    )
+    score_threshold: float = _parameter(
+        "float", 0.5, "least score a pose must have to be published", unit="probability", low=0.0, high=1.0
+    )
+    follow: bool = _parameter(
+        "bool", True, "once an object is found, look only at the image around its last pose (faster); false: search anew"
+    )
+    camera_file: str = _parameter(
+        "string", "", "camera file (ROS calibration YAML or BOP camera.json) used in place of the camera_info topic"
+    )
+    frame_id: str = _parameter(
+        "string",
+        "",
+        "TF frame of the camera; empty: the frame_id of the image",
+        pattern=r"([^\s/][^\s]*)?",
+        form="a TF frame name without spaces and not starting with '/'",
+    )
+    frame_prefix: str = _parameter(
+        "string",
+        "",
+        "put before the names of the objects' TF frames, <prefix><object>_<instance>",
+        pattern=r"([^\s/][^\s]*)?",
+        form="the start of a TF frame name, without spaces and not starting with '/'",
+    )
+    image_reliability: Reliability = _parameter(
+        "string",
+        "best_effort",
+        "QoS asked of image publishers; best_effort takes both kinds and loses frames rather than time",
+        choices=("best_effort", "reliable"),
+    )
+    camera_info_reliability: Reliability = _parameter(
+        "string",
+        "best_effort",
+        "QoS asked of camera_info publishers; best_effort takes both kinds",
+        choices=("best_effort", "reliable"),
+    )
+    overlay: bool = _parameter("bool", True, "offer the image with the poses drawn on it; costs nothing unless read")
+
+    def __post_init__(self) -> None:
+        for parameter in PARAMETERS:
+            object.__setattr__(self, parameter.name, parameter.check(getattr(self, parameter.name)))
+        if not self.model:
+            raise InputError("model: expected at least one bundle, got none")
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object], where: str = "") -> NodeConfig:
+        """From a mapping as parameter files and command lines give it; `where` (a file's name, say) starts errors."""
+        known = {p.name: p for p in PARAMETERS}
+        prefix = f"{where}: " if where else ""
+        if unknown := [key for key in values if key not in known]:
+            raise InputError(f"{prefix}unknown parameter {unknown[0]!r}, expected one of {', '.join(known)}")
+        checked = {key: known[key].check(value, where) for key, value in values.items()}
+        if "model" in checked and not checked["model"]:
+            raise InputError(f"{prefix}model: expected at least one bundle, got none")
+        return cls(**checked)
+
+
+PARAMETERS: tuple[Parameter, ...] = tuple(
+    Parameter(name=f.name, default=f.default, **f.metadata)
+    for f in fields(NodeConfig)  # the defaults are checked when the first NodeConfig is made
+)
+
+
+def as_yaml() -> str:
+    """The whole table with its defaults as a ROS 2 parameter file: the text of config/pose_regressor.yaml."""
+    lines = [
+        "# Every parameter of the pose_regressor node with its default.",
+        "# Written from pose_regressor/middleware/parameters.py, where the table is; a test compares the two.",
+        "/**:",
+        "  ros__parameters:",
+    ]
+    for p in PARAMETERS:
+        notes = [f"unit: {p.unit}" if p.unit else "", f"range: {p.constraint}" if p.constraint else ""]
+        notes.append("fixed at start" if p.read_only else "may change while the node runs")
+        lines += [f"    # {p.description}", f"    # [{'; '.join(n for n in notes if n)}]"]
+        lines.append(f"    {p.name}: {_yaml_value(p.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _yaml_value(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return "[" + ", ".join(f'"{item}"' for item in value or ("",)) + "]"
+    return f'"{value}"' if isinstance(value, str) else repr(value)

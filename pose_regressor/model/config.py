@@ -1,0 +1,53 @@
+"""What a network looks like and how images get into it: saved inside every bundle, read back strictly."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+
+from pose_regressor.types import InputError
+
+#: The box head answers once every BOX_STRIDE pixels, the correspondence head once every DENSE_STRIDE.
+BOX_STRIDE = 8
+DENSE_STRIDE = 2
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """Sizes of the network. The defaults train on a two-core CPU.
+
+    width: channels of the first stage (64 is ResNet-18's own); blocks: residual blocks a stage; crop_size: pixels of
+    the square crop around an object; crop_margin: edge of that crop over the longer edge of the object's box;
+    find_size: longer edge in pixels of the full frame in which objects are looked for; mean, std: of RGB in [0, 1].
+    """
+
+    width: int = 32
+    blocks: tuple[int, ...] = (2, 2, 2, 2)
+    crop_size: int = 128
+    crop_margin: float = 1.4
+    find_size: int = 320
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
+
+    def __post_init__(self) -> None:
+        if len(self.blocks) != 4 or min(self.blocks) < 1:
+            raise InputError(f"network.blocks: expected four numbers of at least 1, got {self.blocks}")
+        if self.width < 8 or self.width % 8:
+            raise InputError(f"network.width: expected a positive multiple of 8, got {self.width}")
+        for name in ("crop_size", "find_size"):
+            if getattr(self, name) < 32 or getattr(self, name) % 32:
+                raise InputError(f"network.{name}: expected a positive multiple of 32, got {getattr(self, name)}")
+        if self.crop_margin < 1:
+            raise InputError(f"network.crop_margin: expected at least 1, got {self.crop_margin}")
+        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
+            raise InputError(f"network.mean, network.std: expected three numbers, std positive, got {self}")
+
+    def to_dict(self) -> dict[str, object]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, object]) -> NetworkConfig:
+        """Strict: a missing or an unknown key is an error, so that no file silently means something else."""
+        names = {f.name for f in fields(cls)}
+        if values.keys() != names:
+            raise InputError(f"network configuration: expected the keys {sorted(names)}, got {sorted(values)}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})  # type: ignore[arg-type]

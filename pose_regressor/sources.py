@@ -1,0 +1,272 @@
+"""Where frames come from: a video file, a folder of images, a BOP scene, a webcam. One Source interface for all.
+
+`open_source` refuses at once what it cannot play to the end: a missing path, an empty folder, a cut-off video, images
+of another size than the camera's. Images leave here as RGB, whatever the file held.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.files import read_scene_camera
+from pose_regressor.types import Camera, Frame, InputError
+
+if TYPE_CHECKING:
+    from cv2.typing import MatLike  # newer than the OpenCV of Ubuntu 22.04
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
+NANOSECONDS = 1_000_000_000
+#: A video whose frame at this share of its length cannot be read is cut off. Not the last frame: containers miscount
+#: by a few, and seeking to the very end fails in healthy files.
+PROBED_SHARE = 0.9
+
+
+class Source:
+    """An iterable of Frames; iterating again starts over. Also a context manager, which closes it at the end.
+
+    name: what the user asked for; length: the number of frames, None when unknown; fps: frames a second, None when
+    the images carry no time; scene_id: BOP's number of the scene, 0 when there is none. Stamps are nanoseconds: since
+    the epoch for a webcam, since the first frame for a video, 0 for images.
+    """
+
+    name: str
+    length: int | None = None
+    fps: float | None = None
+    scene_id: int = 0
+
+    def __iter__(self) -> Iterator[Frame]:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Give back the device or file; nothing to do for most."""
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_source(spec: str | Path, camera: Camera | None = None) -> Source:
+    """The source that `spec` names: a video file, an image, a folder of images, a folder in BOP's layout (it has a
+    scene_camera.json; its own intrinsics are used unless `camera` is given), `webcam:N` or `/dev/videoN`.
+
+    Raises InputError when it cannot be played, or when `camera` is missing or is for another image size.
+    """
+    device = re.fullmatch(r"(?:webcam:|/dev/video)(\d+)", str(spec))
+    if device:
+        return WebcamSource(int(device[1]), _required(camera, spec))
+    path = Path(spec)
+    if path.is_dir():
+        if (path / "scene_camera.json").exists():
+            return _open_scene(path, camera)
+        return ImageSource(path, _numbered(_images_in(path)), _required(camera, spec))
+    if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
+        return ImageSource(path, _numbered([path]), _required(camera, spec))
+    if path.is_file():
+        return VideoSource(path, _required(camera, spec))
+    if str(spec).startswith("webcam"):
+        raise InputError(f"{spec}: expected webcam:N with the camera's number, as in webcam:0")
+    raise InputError(f"{spec}: no such file or folder; expected a video, a folder of images, a BOP scene or webcam:N")
+
+
+def _required(camera: Camera | None, spec: str | Path) -> Camera:
+    if camera is None:
+        raise InputError(f"{spec}: expected a camera file for it (--camera FILE): distances depend on the intrinsics")
+    return camera
+
+
+def _check_size(what: str | Path, width: int, height: int, camera: Camera) -> None:
+    if (width, height) != (camera.width, camera.height):
+        raise InputError(f"{what}: is {width}x{height}, but its camera is for {camera.width}x{camera.height}")
+
+
+def _rgb(bgr: MatLike) -> NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+# ------------------------------------------------------------------ images
+
+
+class ImageSource(Source):
+    """Image files, one camera for all or one for each. files: (frame number, path), in order."""
+
+    def __init__(
+        self, path: Path, files: Sequence[tuple[int, Path]], cameras: Camera | Sequence[Camera], scene_id: int = 0
+    ) -> None:
+        self.name = str(path)
+        self.length = len(files)
+        self.scene_id = scene_id
+        self._files = files
+        self._cameras = [cameras] * len(files) if isinstance(cameras, Camera) else cameras
+        for (_, image), camera in zip(files, self._cameras, strict=True):
+            _check_size(image, *image_size(image), camera)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for (index, path), camera in zip(self._files, self._cameras, strict=True):
+            yield Frame(image=read_image(path), camera=camera, index=index)
+
+
+def read_image(path: Path) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB, the pixels as they are stored: an orientation tag would turn the image away from its K."""
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if image is None:
+        raise InputError(f"{path}: expected an image, this cannot be decoded")
+    return _rgb(image)
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height, from the header alone for PNG and JPEG: a folder of thousands is checked in a moment."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(24)
+            if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 24:
+                width, height = struct.unpack(">II", head[16:24])
+                return width, height
+            if head[:2] == b"\xff\xd8":
+                file.seek(2)
+                while len(marker := file.read(4)) == 4 and marker[0] == 0xFF:
+                    # SOF0..SOF15 carry the size; C4, C8 and CC in that range are other segments.
+                    if 0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC):
+                        height, width = struct.unpack(">xHH", file.read(5))
+                        return width, height
+                    file.seek(struct.unpack(">H", marker[2:])[0] - 2, 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except struct.error:
+        pass  # cut off within the header: decoding says so
+    height, width = read_image(path).shape[:2]
+    return width, height
+
+
+def _images_in(folder: Path) -> list[Path]:
+    images = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    if not images:
+        raise InputError(f"{folder}: expected a folder with images ({' '.join(IMAGE_SUFFIXES)}), found none")
+    return images
+
+
+def _numbered(images: Sequence[Path]) -> list[tuple[int, Path]]:
+    """Frame numbers from the file names when all of them are numbers, else by position."""
+    if not all(re.fullmatch(r"[0-9]+", path.stem) for path in images):
+        return list(enumerate(images))
+    numbers: dict[int, Path] = {}
+    for path in images:
+        first = numbers.setdefault(int(path.stem), path)
+        if first != path:
+            raise InputError(f"{path.parent}: {first.name} and {path.name} have the same frame number")
+    return sorted(numbers.items())
+
+
+def _open_scene(folder: Path, camera: Camera | None) -> ImageSource:
+    images = next((folder / name for name in ("rgb", "gray") if (folder / name).is_dir()), None)
+    if images is None:
+        raise InputError(f"{folder}: expected a BOP scene with a folder rgb or gray beside its scene_camera.json")
+    files = _numbered(_images_in(images))
+    scene_id = int(folder.resolve().name) if re.fullmatch(r"[0-9]+", folder.resolve().name) else 0
+    if camera is not None:
+        return ImageSource(folder, files, camera, scene_id)
+    matrices = read_scene_camera(folder / "scene_camera.json")
+    cameras = []
+    for index, path in files:
+        if index not in matrices:
+            raise InputError(f"{folder / 'scene_camera.json'}: expected an entry for image {index} ({path.name})")
+        width, height = image_size(path)
+        cameras.append(Camera(width=width, height=height, matrix=matrices[index]))
+    return ImageSource(folder, files, cameras, scene_id)
+
+
+# ------------------------------------------------------------------ video
+
+
+class VideoSource(Source):
+    """A video file; index and stamp of a frame come from its position and the file's frame rate."""
+
+    def __init__(self, path: Path, camera: Camera) -> None:
+        self.name = str(path)
+        self._path = path
+        self._camera = camera
+        capture = self._open()
+        try:
+            count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+            fps = float(capture.get(cv2.CAP_PROP_FPS))
+            ok, image = capture.read()
+            if not ok:
+                raise InputError(f"{path}: expected a video, this has no frame that can be decoded")
+            _check_size(path, image.shape[1], image.shape[0], camera)
+            if count > 1:
+                probe = int(count * PROBED_SHARE)
+                capture.set(cv2.CAP_PROP_POS_FRAMES, probe)
+                if not capture.grab():
+                    raise InputError(f"{path}: expected {count} frames, cannot read frame {probe}; the file is cut off")
+        finally:
+            capture.release()
+        self.length = count if count > 0 else None
+        self.fps = fps if np.isfinite(fps) and fps > 0 else None
+
+    def _open(self) -> cv2.VideoCapture:
+        capture = cv2.VideoCapture(str(self._path))
+        if not capture.isOpened():
+            raise InputError(f"{self._path}: expected a video file, this cannot be opened as one (or is cut off)")
+        return capture
+
+    def __iter__(self) -> Iterator[Frame]:
+        capture = self._open()
+        try:
+            index = 0
+            while True:
+                ok, image = capture.read()
+                if not ok:
+                    return
+                stamp = round(index * NANOSECONDS / self.fps) if self.fps else 0
+                yield Frame(image=_rgb(image), camera=self._camera, stamp=stamp, index=index)
+                index += 1
+        finally:
+            capture.release()
+
+
+class WebcamSource(Source):
+    """A camera of this machine, asked for the size its calibration is for; frames are stamped when they arrive."""
+
+    def __init__(self, number: int, camera: Camera) -> None:
+        self.name = f"webcam:{number}"
+        self._camera = camera
+        self._capture = cv2.VideoCapture(number)
+        if not self._capture.isOpened():
+            raise InputError(f"{self.name}: expected a camera at /dev/video{number}, none can be opened there")
+        self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, camera.width)
+        self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, camera.height)
+        self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest frame, not a queue of old ones
+        try:
+            self._check()
+        except InputError:
+            self.close()
+            raise
+        self.fps = float(self._capture.get(cv2.CAP_PROP_FPS)) or None
+
+    def _check(self) -> None:
+        ok, image = self._capture.read()
+        if not ok:
+            raise InputError(f"{self.name}: opened, but it gives no image")
+        _check_size(self.name, image.shape[1], image.shape[0], self._camera)
+
+    def __iter__(self) -> Iterator[Frame]:
+        index = 0
+        while True:
+            ok, image = self._capture.read()
+            if not ok:
+                raise InputError(f"{self.name}: stopped giving images after {index} frames")
+            yield Frame(image=_rgb(image), camera=self._camera, stamp=time.time_ns(), index=index)
+            index += 1
+
+    def close(self) -> None:
+        self._capture.release()
