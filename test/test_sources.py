@@ -1,0 +1,135 @@
+"""Sources: what they play, how they number it, and that what cannot be played is refused when it is opened."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_regressor.sources import image_size, open_source
+from pose_regressor.types import Camera, InputError
+
+WIDTH, HEIGHT = 64, 48
+RED = (200, 30, 20)  # RGB
+
+
+def camera(width: int = WIDTH, height: int = HEIGHT) -> Camera:
+    return Camera(width, height, np.array([[60.0, 0, width / 2], [0, 60, height / 2], [0, 0, 1]]))
+
+
+def write_image(path, width: int = WIDTH, height: int = HEIGHT) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.full((height, width, 3), RED[::-1], np.uint8))
+
+
+def write_video(path, frames: int = 40) -> None:
+    codec = {".avi": "MJPG", ".mp4": "mp4v"}[path.suffix]
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*codec), 25, (WIDTH, HEIGHT))
+    rng = np.random.default_rng(0)
+    for _ in range(frames):
+        image = np.full((HEIGHT, WIDTH, 3), RED[::-1], np.uint8)
+        image[:8, :8] = rng.integers(0, 255, (8, 8, 3))  # frames differ, so that the file has some length
+        writer.write(image)
+    writer.release()
+
+
+def refusal(spec, given: Camera | None) -> str:
+    with pytest.raises(InputError) as caught:
+        open_source(spec, given)
+    message = str(caught.value)
+    assert message.startswith(str(spec))
+    assert "\n" not in message
+    return message
+
+
+def test_video(tmp_path):
+    path = tmp_path / "clip.mp4"
+    write_video(path)
+    with open_source(str(path), camera()) as source:
+        assert (source.length, source.fps, source.scene_id) == (40, 25, 0)
+        frames = list(source)
+        again = [frame.index for frame in source]
+    assert [frame.index for frame in frames] == again == list(range(40))
+    assert [frame.stamp for frame in frames[:3]] == [0, 40_000_000, 80_000_000]
+    np.testing.assert_allclose(frames[0].image[30, 30], RED, atol=12)
+
+
+def test_video_refused(tmp_path):
+    whole = tmp_path / "whole.avi"
+    write_video(whole)
+    cut = tmp_path / "cut.avi"
+    cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
+    assert "cut off" in refusal(cut, camera())
+    empty = tmp_path / "empty.mp4"
+    empty.write_bytes(b"")
+    assert "cannot be opened" in refusal(empty, camera())
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video")
+    assert "cannot be opened" in refusal(text, camera())
+    assert "is 64x48, but its camera is for 32x48" in refusal(whole, camera(32, 48))
+    assert "--camera" in refusal(whole, None)
+    assert "no such file or folder" in refusal(tmp_path / "none.mp4", camera())
+
+
+def test_folder_is_numbered_by_its_names(tmp_path):
+    for name in ("000010.png", "000002.jpg", "7.png"):
+        write_image(tmp_path / name)
+    (tmp_path / "notes.txt").write_text("not an image")
+    source = open_source(tmp_path, camera())
+    assert source.length == 3
+    assert source.fps is None
+    frames = list(source)
+    assert [frame.index for frame in frames] == [2, 7, 10]
+    np.testing.assert_allclose(frames[2].image[5, 5], RED, atol=3)
+
+    write_image(tmp_path / "last.png")
+    assert [frame.index for frame in open_source(tmp_path, camera())] == [0, 1, 2, 3]
+
+
+def test_folder_refused(tmp_path):
+    assert "found none" in refusal(tmp_path, camera())
+    write_image(tmp_path / "1.png")
+    write_image(tmp_path / "2.jpg", WIDTH, HEIGHT + 2)
+    message = refusal(tmp_path, camera())
+    assert message.startswith(str(tmp_path / "2.jpg"))
+    assert "is 64x50, but its camera is for 64x48" in message
+    (tmp_path / "2.jpg").unlink()
+    write_image(tmp_path / "001.png")
+    assert "same frame number" in refusal(tmp_path, camera())
+    (tmp_path / "001.png").write_bytes(b"\x89PNG\r\n")
+    assert "cannot be decoded" in refusal(tmp_path / "001.png", camera())
+
+
+def test_one_image(tmp_path):
+    write_image(tmp_path / "000003.png")
+    assert [frame.index for frame in open_source(tmp_path / "000003.png", camera())] == [3]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
+def test_image_size(tmp_path, suffix):
+    path = tmp_path / f"image{suffix}"
+    write_image(path, 37, 21)
+    assert image_size(path) == (37, 21)
+
+
+def test_bop_scene(tmp_path):
+    scene = tmp_path / "000007"
+    write_image(scene / "rgb" / "000004.png")
+    write_image(scene / "rgb" / "000002.png")
+    matrices = {str(i): {"cam_K": [60 + i, 0, 32, 0, 60, 24, 0, 0, 1]} for i in (2, 4, 6)}
+    (scene / "scene_camera.json").write_text(json.dumps(matrices))
+    source = open_source(scene)
+    assert (source.scene_id, source.length) == (7, 2)
+    assert [(frame.index, frame.camera.matrix[0, 0]) for frame in source] == [(2, 62), (4, 64)]
+    assert [frame.camera.matrix[0, 0] for frame in open_source(scene, camera())] == [60, 60]
+
+    write_image(scene / "rgb" / "000005.png")
+    assert "expected an entry for image 5" in refusal(scene, None)
+    (scene / "scene_camera.json").write_text("{")
+    assert "expected JSON" in refusal(scene, None)
+
+
+def test_webcam_refused():
+    assert "none can be opened" in refusal("webcam:97", camera())
+    assert "--camera" in refusal("/dev/video97", None)
+    assert "webcam:N" in refusal("webcam", camera())
