@@ -1,0 +1,160 @@
+"""Poses on an image: axes, box edges, the object's points as a tint, a line of text; and contact sheets.
+
+Everything is cut off in 3D before it is projected (in front of the camera, inside its view), because a distortion
+polynomial folds far-off points back into the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.types import Camera, FloatArray, ObjectModel, PoseEstimate
+
+Image = NDArray[np.uint8]
+Colour = tuple[int, int, int]
+
+AXIS_COLOURS: tuple[Colour, ...] = ((230, 40, 40), (40, 200, 40), (60, 90, 255))  # x, y, z
+BOX_COLOUR: Colour = (255, 200, 0)
+TRUTH_COLOUR: Colour = (255, 255, 255)
+TINT = np.array(BOX_COLOUR) * 0.3
+#: Corners of the box are numbered in binary, x fastest; an edge joins two that differ in one bit.
+EDGES = [(a, b) for a in range(8) for b in range(8) if a < b and (a ^ b).bit_count() == 1]
+#: Pieces an edge is drawn in, so that it bends as the lens bends it.
+PIECES = 8
+NEAR = 0.01  # metres in front of the camera where drawing begins
+SUBPIXEL_BITS = 4
+FAR_OFF = 1e6  # pixels; OpenCV draws with 32-bit coordinates
+
+
+def draw_poses(
+    image: Image,
+    camera: Camera,
+    estimates: Sequence[PoseEstimate],
+    truth: Sequence[tuple[ObjectModel, FloatArray]] = (),
+) -> Image:
+    """A copy of `image` ((H, W, 3) RGB) with every estimate, and the true poses ((4, 4) cam_from_obj) as thin boxes."""
+    canvas = image.copy()
+    view = _View(camera)
+    line_width = max(1, round(camera.height / 300))
+    for model, cam_from_obj in truth:
+        _draw_box(canvas, view, model, cam_from_obj, TRUTH_COLOUR, 1)
+    # The nearest last, on top of the others.
+    for estimate in sorted(estimates, key=lambda estimate: -float(estimate.translation[2])):
+        _tint(canvas, view, estimate)
+        _draw_box(canvas, view, estimate.model, estimate.cam_from_obj, BOX_COLOUR, line_width)
+        _draw_axes(canvas, view, estimate, line_width + 1)
+        distance = float(np.linalg.norm(estimate.translation))
+        text = f"{estimate.model.name} {estimate.score:.2f} {distance:.2f} m"
+        draw_text(canvas, text, _label_place(view, estimate))
+    return canvas
+
+
+def draw_text(canvas: Image, text: str, at: FloatArray | None = None) -> None:
+    """Outlined text with its lower left corner at the pixel `at`, kept inside the image; without one, upper left."""
+    scale = max(0.4, canvas.shape[0] / 900)
+    (width, height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    wanted = (6.0, 0.0) if at is None else at
+    x = int(np.clip(wanted[0], 2, max(2, canvas.shape[1] - width - 2)))
+    y = int(np.clip(wanted[1], height + 4, max(height + 4, canvas.shape[0] - baseline - 2)))
+    for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+        cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, colour, thickness, cv2.LINE_AA)
+
+
+def contact_sheet(images: Sequence[Image], columns: int = 4, width: int = 320) -> Image:
+    """The images side by side, each `width` pixels wide, in rows of `columns`; empty places are grey."""
+    if not images:
+        raise ValueError("contact_sheet: expected at least one image")
+    height = round(width * images[0].shape[0] / images[0].shape[1])
+    cells = [np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)) for image in images]
+    columns = min(columns, len(cells))
+    cells += [np.full((height, width, 3), 64, np.uint8)] * (-len(cells) % columns)
+    rows = [np.hstack(cells[start : start + columns]) for start in range(0, len(cells), columns)]
+    return np.asarray(np.vstack(rows), dtype=np.uint8)
+
+
+class _View:
+    """Projection into one camera that leaves out what it cannot see."""
+
+    def __init__(self, camera: Camera) -> None:
+        self._camera = camera
+        self._distortion = camera.distortion if camera.is_distorted else None
+        right, bottom = camera.width - 1, camera.height - 1
+        corners = np.array([[[0, 0]], [[right, 0]], [[0, bottom]], [[right, bottom]]], dtype=np.float64)
+        rays = cv2.undistortPoints(corners, camera.matrix, self._distortion)
+        # tan of the angle to the optical axis, with a margin so that lines leave the image before they end.
+        self._limit = 1.2 * float(np.linalg.norm(rays, axis=-1).max())
+
+    def project(self, points: FloatArray) -> FloatArray:
+        """(N, 3) in the camera frame to (N, 2) pixels; NaN where the camera does not see it."""
+        pixels = np.full((len(points), 2), np.nan)
+        depth = points[:, 2]
+        seen = depth >= NEAR
+        seen[seen] &= np.linalg.norm(points[seen, :2], axis=1) <= self._limit * depth[seen]
+        if seen.any():
+            none = np.zeros(3)
+            projected, _ = cv2.projectPoints(points[seen], none, none, self._camera.matrix, self._distortion)
+            pixels[seen] = np.clip(projected.reshape(-1, 2), -FAR_OFF, FAR_OFF)
+        return pixels
+
+    def line(self, canvas: Image, start: FloatArray, end: FloatArray, colour: Colour, thickness: int) -> None:
+        """The straight line in space from `start` to `end` ((3,), camera frame), as far as it is in view."""
+        steps = np.linspace(0.0, 1.0, PIECES + 1)[:, None]
+        pixels = self.project(start + (end - start) * steps)
+        for a, b in pairwise(pixels):
+            if np.isfinite(a).all() and np.isfinite(b).all():
+                (xa, ya), (xb, yb) = np.rint(np.stack([a, b]) * 2**SUBPIXEL_BITS).astype(int).tolist()
+                cv2.line(canvas, (xa, ya), (xb, yb), colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
+
+
+def _in_camera(cam_from_obj: FloatArray, points: FloatArray) -> FloatArray:
+    return points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]
+
+
+def _box_corners(model: ObjectModel, cam_from_obj: FloatArray) -> FloatArray:
+    low, high = model.bounds
+    corners = np.array([[(high if i >> axis & 1 else low)[axis] for axis in range(3)] for i in range(8)])
+    return _in_camera(cam_from_obj, corners)
+
+
+def _label_place(view: _View, estimate: PoseEstimate) -> FloatArray | None:
+    """Above the box, where it hides nothing of the object."""
+    pixels = view.project(_box_corners(estimate.model, estimate.cam_from_obj))
+    pixels = pixels[np.isfinite(pixels).all(axis=1)]
+    return pixels.min(axis=0) - np.array([0.0, 8.0]) if len(pixels) else None
+
+
+def _draw_box(
+    canvas: Image, view: _View, model: ObjectModel, cam_from_obj: FloatArray, colour: Colour, thickness: int
+) -> None:
+    corners = _box_corners(model, cam_from_obj)
+    for a, b in EDGES:
+        view.line(canvas, corners[a], corners[b], colour, thickness)
+
+
+def _draw_axes(canvas: Image, view: _View, estimate: PoseEstimate, thickness: int) -> None:
+    tips = _in_camera(estimate.cam_from_obj, np.eye(3) * estimate.model.diameter / 2)
+    for tip, colour in zip(tips, AXIS_COLOURS, strict=True):
+        view.line(canvas, estimate.translation, tip, colour, thickness)
+
+
+def _tint(canvas: Image, view: _View, estimate: PoseEstimate) -> None:
+    """Tint the pixels the object's points fall on and the gaps between them: near enough its silhouette."""
+    pixels = view.project(_in_camera(estimate.cam_from_obj, estimate.model.points))
+    pixels = np.rint(pixels[np.isfinite(pixels).all(axis=1)]).astype(int)
+    inside = ((pixels >= 0) & (pixels < (canvas.shape[1], canvas.shape[0]))).all(axis=1)
+    if not inside.any():
+        return
+    pixels = pixels[inside]
+    (left, top), (right, bottom) = pixels.min(axis=0), pixels.max(axis=0) + 1
+    mask = np.zeros((bottom - top, right - left), np.uint8)
+    mask[pixels[:, 1] - top, pixels[:, 0] - left] = 1
+    # Gaps as wide as the points lie apart on average.
+    size = 1 + 2 * round(np.sqrt(mask.size / len(pixels)))
+    mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8)))
+    patch = canvas[top:bottom, left:right]
+    patch[mask > 0] = (patch[mask > 0] * 0.7 + TINT).astype(np.uint8)
