@@ -1,0 +1,25 @@
+"""``python -m pose_regressor_training.objects box OUTDIR``: writes the mesh, material and texture of a test object."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pose_regressor_training.objects import make_box
+
+MAKERS = {"box": make_box}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m pose_regressor_training.objects", description=__doc__)
+    parser.add_argument("object", choices=sorted(MAKERS), help="which object")
+    parser.add_argument("folder", type=Path, metavar="OUTDIR", help="folder to write to, made if missing")
+    arguments = parser.parse_args()
+    try:
+        print(MAKERS[arguments.object](arguments.folder))
+    except OSError as error:
+        parser.exit(1, f"error: cannot write to {arguments.folder}: {error.strerror}\n")
+
+
+if __name__ == "__main__":
+    main()
