@@ -1,0 +1,132 @@
+"""The rules of who may import whom, read from the source with ast: arrows only downwards, ROS in one place only."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNTIME = ROOT / "pose_regressor"
+TRAINING = ROOT / "training" / "pose_regressor_training"
+CUDA = ROOT / "cuda_ext"
+
+#: The rooms of the runtime, and the rooms each may import. What stands beside the line (files ... draw) knows only
+#: the words of types.py; the command line and the demo stand above everything.
+LINE = ["types", "geometry", "ops", "model", "estimator", "tracker", "middleware"]
+MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
+MAY_IMPORT["files"] = MAY_IMPORT["assets"] = {"types"}
+MAY_IMPORT["sources"] = MAY_IMPORT["draw"] = {"types", "geometry", "files"}
+MAY_IMPORT["middleware"] |= {"files", "assets", "sources", "draw"}
+MAY_IMPORT["demo"] = MAY_IMPORT["middleware"] | {"middleware"}
+MAY_IMPORT["cli"] = MAY_IMPORT["demo"] | {"demo"}
+MAY_IMPORT["__main__"] = {"cli"}
+MAY_IMPORT["__init__"] = {"types", "estimator"}
+
+ANYWHERE = {"numpy", "torch", "cv2", "safetensors", "yaml", "typer", "rich", "pose_regressor_cuda"}
+ONLY_BELOW = {
+    "middleware/dds": {"cyclonedds"},
+    "middleware/ros2": {
+        *("rclpy", "cv_bridge", "tf2_ros", "tf_transformations", "ament_index_python", "launch", "launch_ros"),
+        *("builtin_interfaces", "rcl_interfaces", "std_msgs", "geometry_msgs", "sensor_msgs", "tf2_msgs"),
+        *("vision_msgs", "diagnostic_msgs", "lifecycle_msgs"),
+    },
+}
+
+
+def sources(folder: Path) -> list[Path]:
+    return sorted(folder.rglob("*.py"))
+
+
+def label(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports(path: Path, package: str = "", base: Path = ROOT) -> Iterator[tuple[int, str]]:
+    """Line and full dotted name of everything imported, also inside functions; relative ones resolved."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from ((node.lineno, alias.name) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            if node.level:
+                above = path.parent.relative_to(base).parts
+                above = above[: len(above) - node.level + 1]
+                module = ".".join((*above, *filter(None, [module])))
+            yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
+
+
+def room_of(path: Path) -> str:
+    first = path.relative_to(RUNTIME).parts[0]
+    return first.removesuffix(".py")
+
+
+def imported_room(name: str) -> str:
+    """The room of `pose_regressor.x.y`; what the package itself offers counts as its __init__."""
+    part = name.split(".")[1]
+    return part if (RUNTIME / part).is_dir() or (RUNTIME / f"{part}.py").is_file() else "__init__"
+
+
+@pytest.mark.parametrize("path", sources(RUNTIME), ids=label)
+def test_runtime_imports_only_downwards(path):
+    room = room_of(path)
+    assert room in MAY_IMPORT, f"{label(path)}: a new room; say in this test what it may import"
+    for line, name in imports(path):
+        if name.split(".")[0] != "pose_regressor" or name == "pose_regressor.__version__":
+            continue
+        target = imported_room(name)
+        assert target == room or target in MAY_IMPORT[room], f"{label(path)}:{line}: {room} must not import {name}"
+
+
+@pytest.mark.parametrize("path", sources(RUNTIME), ids=label)
+def test_runtime_imports_only_what_it_declares(path):
+    inside = path.relative_to(RUNTIME).as_posix()
+    allowed = ANYWHERE | sys.stdlib_module_names | {"pose_regressor"}
+    for folder, names in ONLY_BELOW.items():
+        if inside.startswith(f"{folder}/"):
+            allowed |= names
+    for line, name in imports(path):
+        assert name.split(".")[0] in allowed, f"{label(path)}:{line}: must not import {name}"
+
+
+@pytest.mark.parametrize("path", sources(RUNTIME / "middleware"), ids=label)
+def test_the_two_nodes_do_not_know_each_other(path):
+    inside = path.relative_to(RUNTIME).as_posix()
+    for own, other in (("ros2", "dds"), ("dds", "ros2")):
+        if inside.startswith(f"middleware/{own}/"):
+            for line, name in imports(path):
+                assert not name.startswith(f"pose_regressor.middleware.{other}"), f"{label(path)}:{line}: {name}"
+
+
+@pytest.mark.parametrize("path", sources(TRAINING), ids=label)
+def test_training_imports_no_cuda_extension_and_no_tests(path):
+    for line, name in imports(path, base=ROOT / "training"):
+        assert name.split(".")[0] not in {"training", "test", "benchmarks"}, f"{label(path)}:{line}: {name}"
+        assert not name.startswith(("pose_regressor.cli", "pose_regressor.middleware", "pose_regressor.demo")), (
+            f"{label(path)}:{line}: training needs nothing of {name}"
+        )
+
+
+@pytest.mark.parametrize("path", sources(CUDA), ids=label)
+def test_the_extension_imports_neither(path):
+    for line, name in imports(path, base=CUDA):
+        assert name.split(".")[0] not in {"pose_regressor", "pose_regressor_training"}, f"{label(path)}:{line}: {name}"
+
+
+@pytest.mark.parametrize(
+    ("module", "heavy"),
+    [
+        ("pose_regressor", "torch cv2 yaml rclpy cyclonedds"),
+        ("pose_regressor.types", "torch cv2 yaml rclpy cyclonedds"),
+        ("pose_regressor.files", "torch cv2 rclpy cyclonedds"),
+        ("pose_regressor.sources", "torch rclpy cyclonedds"),
+        ("pose_regressor.cli", "torch cv2 rclpy cyclonedds"),
+        ("pose_regressor.middleware", "torch rclpy cyclonedds"),
+    ],
+)
+def test_importing_stays_light(module, heavy):
+    script = f"import sys, {module}; print([name for name in {heavy.split()} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert result.stdout.strip() == "[]"
