@@ -85,7 +85,9 @@ def image_from_message(msg: Any) -> Image:
     except TypeError:  # a plain list, as some message libraries give it
         data = np.asarray(msg.data, dtype=np.uint8)
     if data.size < step * height:
-        raise InputError(f"image: expected {step * height} bytes of data (step {step} x height {height}), got {data.size}")
+        raise InputError(
+            f"image: expected {step * height} bytes of data (step {step} x height {height}), got {data.size}"
+        )
     if (encoding.even and width % 2) or min(width, height) < encoding.least:
         least = "an even width" if encoding.even else f"at least {encoding.least}x{encoding.least} pixels"
         raise InputError(f"image: expected {least} for {msg.encoding}, got {width}x{height}")
@@ -152,9 +154,7 @@ def object_frame(estimate: PoseEstimate, prefix: str = "") -> str:
 
 def _quaternions(types: Any, estimates: Sequence[PoseEstimate]) -> list[Any]:
     rotations = torch.from_numpy(np.stack([e.rotation for e in estimates]).astype(np.float64))
-    return [
-        types.Quaternion(x=x, y=y, z=z, w=w) for x, y, z, w in quaternion_from_matrix(rotations).tolist()
-    ]
+    return [types.Quaternion(x=x, y=y, z=z, w=w) for x, y, z, w in quaternion_from_matrix(rotations).tolist()]
 
 
 def tf_message(types: Any, frame: Frame, estimates: Sequence[PoseEstimate], prefix: str = "") -> Any:
@@ -205,9 +205,11 @@ def detections_message(types: Any, frame: Frame, estimates: Sequence[PoseEstimat
     return types.Detection3DArray(header=header(types, frame.stamp, frame.frame_id), detections=detections)
 
 
-def image_message(types: Any, image: Image, stamp: int, frame_id: str, data: Callable[[bytes], Any] = bytes) -> Any:
-    """(H, W, 3) uint8 RGB -> sensor_msgs/Image, rgb8. `data` makes the type of array that the message class is quick
-    with (rclpy: ``lambda raw: array.array('B', raw)``)."""
+def image_message(
+    types: Any, image: Image, stamp: int, frame_id: str, data: Callable[[Image], Any] = lambda pixels: pixels
+) -> Any:
+    """(H, W, 3) uint8 RGB -> sensor_msgs/Image, rgb8. `data` turns the flat array of pixels into what the message
+    class is quick with (rclpy: ``lambda pixels: array.array("B", pixels.tobytes())``)."""
     height, width = image.shape[:2]
     return types.Image(
         header=header(types, stamp, frame_id),
@@ -216,7 +218,7 @@ def image_message(types: Any, image: Image, stamp: int, frame_id: str, data: Cal
         encoding="rgb8",
         is_bigendian=0,
         step=3 * width,
-        data=data(np.ascontiguousarray(image).tobytes()),
+        data=data(np.ascontiguousarray(image).reshape(-1)),
     )
 
 
@@ -228,7 +230,7 @@ def camera_info_message(types: Any, camera: Camera, stamp: int, frame_id: str) -
         height=camera.height,
         width=camera.width,
         distortion_model=camera.distortion_model,
-        d=camera.distortion.tolist() or [0.0] * 5,
+        d=camera.distortion.tolist() or [0.0] * DISTORTION_MODELS[camera.distortion_model][-1],
         k=matrix.reshape(9).tolist(),
         r=np.eye(3).reshape(9).tolist(),
         p=np.hstack([matrix, np.zeros((3, 1))]).reshape(12).tolist(),

@@ -11,7 +11,6 @@ from typing import Any, Literal
 
 from pose_regressor.types import InputError
 
-Reliability = Literal["best_effort", "reliable"]
 Kind = Literal["bool", "float", "string", "string_array"]
 
 
@@ -97,7 +96,9 @@ class NodeConfig:
         "float", 0.5, "least score a pose must have to be published", unit="probability", low=0.0, high=1.0
     )
     follow: bool = _parameter(
-        "bool", True, "once an object is found, look only at the image around its last pose (faster); false: search anew"
+        "bool",
+        True,
+        "look only around the last pose while an object is followed (faster); false: always at the whole image",
     )
     camera_file: str = _parameter(
         "string", "", "camera file (ROS calibration YAML or BOP camera.json) used in place of the camera_info topic"
@@ -116,13 +117,13 @@ class NodeConfig:
         pattern=r"([^\s/][^\s]*)?",
         form="the start of a TF frame name, without spaces and not starting with '/'",
     )
-    image_reliability: Reliability = _parameter(
+    image_reliability: str = _parameter(
         "string",
         "best_effort",
         "QoS asked of image publishers; best_effort takes both kinds and loses frames rather than time",
         choices=("best_effort", "reliable"),
     )
-    camera_info_reliability: Reliability = _parameter(
+    camera_info_reliability: str = _parameter(
         "string",
         "best_effort",
         "QoS asked of camera_info publishers; best_effort takes both kinds",

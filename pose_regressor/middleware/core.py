@@ -1,0 +1,139 @@
+"""What both nodes do, in neither's words: raw messages in, poses out, one frame at a time in a thread of its own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from pose_regressor.assets import find_model
+from pose_regressor.files import load_camera
+from pose_regressor.middleware.messages import camera_from_info, frame_from_image
+from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.worker import Counts, Log, Worker
+from pose_regressor.types import Camera, Frame, InputError, ObjectModel, PoseEstimate
+
+Publish = Callable[[Frame, list[PoseEstimate]], object]
+
+
+class Tracking(Protocol):
+    """What the nodes ask of a tracker. stages: seconds of the last update's preprocess, network and decode."""
+
+    @property
+    def stages(self) -> Mapping[str, float]: ...
+    def update(self, frame: Frame) -> list[PoseEstimate]: ...
+
+
+@dataclass(frozen=True)
+class _Arrival:
+    message: Any
+    received: float  # time.perf_counter()
+
+
+def open_tracker(config: NodeConfig) -> Tracking:
+    """Loads the bundles onto the device and warms the network up. InputError: a bundle that cannot be used, an object
+    that no bundle knows, a device that is not there."""
+    # Imported late: torch takes seconds, and a wrong parameter should be said before.
+    from pose_regressor.estimator import PoseEstimator
+    from pose_regressor.tracker import Tracker
+
+    estimator = PoseEstimator([find_model(m) for m in config.model], config.device, config.score_threshold)
+    check_objects(config.objects, estimator.objects)
+    camera = load_camera(config.camera_file) if config.camera_file else None
+    estimator.warm_up(*((camera.width, camera.height) if camera else (640, 480)))
+    return Tracker(estimator, follow=config.follow)
+
+
+def check_objects(asked: tuple[str, ...], known: tuple[ObjectModel, ...]) -> None:
+    names = [model.name for model in known]
+    if unknown := [name for name in asked if name not in names]:
+        raise InputError(f"objects: {unknown[0]!r} is in none of the bundles, expected one of {', '.join(names)}")
+
+
+def wanted(estimates: list[PoseEstimate], config: NodeConfig) -> list[PoseEstimate]:
+    """Those of the objects that the configuration asks for."""
+    return [e for e in estimates if not config.objects or e.model.name in config.objects]
+
+
+def _same(a: Camera, b: Camera) -> bool:
+    return (
+        (a.width, a.height, a.distortion_model) == (b.width, b.height, b.distortion_model)
+        and np.array_equal(a.matrix, b.matrix)
+        and np.array_equal(a.distortion, b.distortion)
+    )
+
+
+class NodeCore:
+    """Image and CameraInfo messages in, ``publish(frame, estimates)`` out; the newest image only.
+
+    The newest camera info counts, whenever it came; with `camera_file` none is needed. Every processed frame is
+    published, also with no estimates. `publish` is called in the worker's thread. `on_image` and `on_camera_info` may
+    be called from any thread and return at once.
+    """
+
+    def __init__(self, config: NodeConfig, tracker: Tracking, publish: Publish, log: Log) -> None:
+        self.config = config
+        self._tracker, self._publish, self._log = tracker, publish, log
+        self._fixed_camera = load_camera(config.camera_file) if config.camera_file else None
+        # A camera, or why there is none; replaced as a whole, so that the worker's thread sees the one or the other.
+        self._camera: Camera | InputError = self._fixed_camera or InputError(
+            "no camera info yet, expected one on the camera_info topic (or the parameter camera_file)"
+        )
+        self._index = 0
+        #: Seconds the last published frame took: wait (from its arrival), receive (message to frame), the tracker's own
+        #: stages, and publish. For benchmarks.
+        self.stages: dict[str, float] = {}
+        self._worker: Worker[_Arrival] = Worker(self._process, log)
+
+    @property
+    def wants_camera_info(self) -> bool:
+        return self._fixed_camera is None
+
+    @property
+    def counts(self) -> Counts:
+        return self._worker.counts
+
+    def on_camera_info(self, msg: Any) -> None:
+        if not self.wants_camera_info:
+            return
+        try:
+            camera = camera_from_info(msg)
+        except InputError as error:
+            self._camera = error
+            return
+        if not (isinstance(self._camera, Camera) and _same(camera, self._camera)):
+            self._camera = camera  # else the old one stays: what was worked out for it need not be anew
+
+    def on_image(self, msg: Any) -> None:
+        self._worker.submit(_Arrival(msg, time.perf_counter()))
+
+    def reject(self, reason: str) -> None:
+        """An image that arrived and could not be read as a message."""
+        self._worker.reject(reason)
+
+    def stop(self) -> None:
+        """Ends within two seconds and says what came of all frames."""
+        if not self._worker.stop():
+            self._log.warning("stopped with a frame still in work")
+        self._log.info(f"images: {self.counts}")
+
+    def _process(self, arrival: _Arrival) -> None:
+        started = time.perf_counter()
+        camera = self._camera
+        if isinstance(camera, InputError):
+            raise InputError(str(camera))
+        frame = frame_from_image(arrival.message, camera, self.config.frame_id, self._index)
+        self._index += 1
+        ready = time.perf_counter()
+        estimates = wanted(self._tracker.update(frame), self.config)
+        decided = time.perf_counter()
+        self._publish(frame, estimates)
+        self.stages = {
+            "wait": started - arrival.received,
+            "receive": ready - started,
+            **self._tracker.stages,
+            "publish": time.perf_counter() - decided,
+        }

@@ -1,0 +1,217 @@
+"""A node of ROS 2's graph on plain DDS: names, QoS, type hashes and discovery as rmw_cyclonedds has them."""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cyclonedds.core import DDSException, GuardCondition, InstanceState, ReadCondition, SampleState, ViewState, WaitSet
+from cyclonedds.domain import DomainParticipant
+from cyclonedds.internal import InvalidSample
+from cyclonedds.pub import DataWriter
+from cyclonedds.qos import Policy, Qos
+from cyclonedds.sub import DataReader
+from cyclonedds.topic import Topic
+from cyclonedds.util import duration
+
+from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.worker import Log, Throttle
+from pose_regressor.types import InputError
+
+NODE_NAME = "pose_regressor"
+MAX_DOMAIN = 232  # beyond, the RTPS port numbers pass 65535
+
+#: Cyclone's own packets and buffers are small enough that a 1080p image loses fragments even on the loopback.
+LARGE_MESSAGES = (
+    "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize></General>"
+    '<Internal><SocketReceiveBufferSize min="default" max="4MB"/></Internal>'
+)
+#: What ROS 2 does for ROS_LOCALHOST_ONLY=1 and ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST.
+LOCALHOST = (
+    '<General><Interfaces><NetworkInterface address="127.0.0.1"/></Interfaces>'
+    "<AllowMulticast>false</AllowMulticast></General>"
+    "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>"
+    '<Peers><Peer address="localhost"/></Peers></Discovery>'
+)
+
+
+def domain_id(environment: Mapping[str, str] = os.environ) -> int:
+    """ROS_DOMAIN_ID, 0 where it is not set."""
+    text = environment.get("ROS_DOMAIN_ID", "").strip() or "0"
+    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > MAX_DOMAIN:
+        raise InputError(f"ROS_DOMAIN_ID: expected a whole number from 0 to {MAX_DOMAIN}, got {text!r}")
+    return int(text)
+
+
+def dds_topic(name: str) -> str:
+    """ROS 2 topic -> DDS topic: relative names are in the root namespace, ~ is the node's own."""
+    full = re.sub(r"^~(?=/)", f"/{NODE_NAME}", name)
+    full = full if full.startswith("/") else f"/{full}"
+    if not re.fullmatch(r"(/[A-Za-z_][A-Za-z0-9_]*)+", full):
+        raise InputError(f"topic: expected a ROS 2 topic name such as image or /camera/image_raw, got {name!r}")
+    return f"rt{full}"
+
+
+def _configure(environment: Any = os.environ) -> None:
+    """Cyclone reads its configuration from the environment, once a domain; what the user set there stays."""
+    localhost = (
+        environment.get("ROS_LOCALHOST_ONLY") == "1"
+        or environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() == "LOCALHOST"
+    )
+    environment.setdefault("CYCLONEDDS_URI", LARGE_MESSAGES + ("," + LOCALHOST if localhost else ""))
+
+
+def _qos(reliable: bool, depth: int, transient_local: bool, typename: str) -> Qos:
+    return Qos(
+        # ROS 2 blocks a reliable writer as long as it takes; here a slow reader costs 100 ms, then the sample.
+        Policy.Reliability.Reliable(duration(milliseconds=100)) if reliable else Policy.Reliability.BestEffort,
+        Policy.Durability.TransientLocal if transient_local else Policy.Durability.Volatile,
+        Policy.History.KeepLast(depth),
+        Policy.DataRepresentation(use_cdrv0_representation=True),
+        Policy.Userdata(f"typehash={idl.TYPE_HASHES[typename]};".encode()),
+    )
+
+
+class Participant:
+    """One DDS participant that holds one ROS 2 node. Also a context manager, which closes it at the end."""
+
+    def __init__(self, node_name: str = NODE_NAME) -> None:
+        self.domain = domain_id()
+        self.node_name = node_name
+        _configure()
+        try:
+            # The user data is how ROS 2 knows a participant for one of its own.
+            self._dds = DomainParticipant(self.domain, qos=Qos(Policy.Userdata(b"enclave=/;")))
+        except DDSException as error:
+            raise InputError(
+                f"DDS: no participant in domain {self.domain}; is CYCLONEDDS_URI right? ({error})"
+            ) from None
+        self._readers: list[DataReader[Any]] = []
+        self._writers: list[DataWriter[Any]] = []
+        self._topics: dict[str, Topic[Any]] = {}
+        self._discovery = self._make_writer(
+            "ros_discovery_info", idl.ParticipantEntitiesInfo, True, 1, transient_local=True
+        )
+
+    def reader(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataReader[Any]:
+        """A volatile reader of the ROS 2 topic; `message` is a class of `idl`."""
+        qos = _qos(reliable, depth, False, message.__idl_typename__)  # type: ignore[attr-defined]
+        reader = DataReader(self._dds, self._topic(dds_topic(topic), message), qos=qos)
+        self._readers.append(reader)
+        self._announce()
+        return reader
+
+    def writer(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataWriter[Any]:
+        """A volatile writer of the ROS 2 topic; `message` is a class of `idl`."""
+        writer = self._make_writer(dds_topic(topic), message, reliable, depth)
+        self._writers.append(writer)
+        self._announce()
+        return writer
+
+    def _make_writer(
+        self, topic: str, message: type, reliable: bool, depth: int, transient_local: bool = False
+    ) -> DataWriter[Any]:
+        qos = _qos(reliable, depth, transient_local, message.__idl_typename__)  # type: ignore[attr-defined]
+        return DataWriter(self._dds, self._topic(topic, message), qos=qos)
+
+    def _topic(self, name: str, message: type) -> Topic[Any]:
+        if name not in self._topics:
+            self._topics[name] = Topic(self._dds, name, message)
+        return self._topics[name]
+
+    def _announce(self) -> None:
+        """Tells ROS 2's graph which endpoints are the node's: without it `ros2 node list` does not see the node."""
+
+        types: Any = idl
+
+        def gid(entity: Any) -> Any:
+            return types.Gid(list(entity.guid.bytes))
+
+        readers, writers = [gid(r) for r in self._readers], [gid(w) for w in self._writers]
+        node = types.NodeEntitiesInfo("/", self.node_name, readers, writers)
+        self._discovery.write(types.ParticipantEntitiesInfo(gid(self._dds), [node]))
+
+    def waitset(self) -> WaitSet:
+        return WaitSet(self._dds)
+
+    def guard(self) -> GuardCondition:
+        return GuardCondition(self._dds)
+
+    def close(self) -> None:
+        """Deletes everything on the wire now and not when the garbage collector comes by."""
+        self._readers.clear()
+        self._writers.clear()
+        self._topics.clear()
+        del self._discovery
+        del self._dds
+
+    def __enter__(self) -> Participant:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Listening:
+    """A thread that takes what arrives at some readers and hands each sample to the reader's function.
+
+    A sample that cannot be read is given to `on_bad(reason)`. Also a context manager; `stop` ends the thread.
+    """
+
+    def __init__(
+        self,
+        participant: Participant,
+        readers: Mapping[Any, Callable[[Any], object]],
+        log: Log,
+        on_bad: Callable[[Any, str], object] = lambda reader, reason: None,
+    ) -> None:
+        self._on_bad = on_bad
+        self._fail = Throttle(log.error)
+        self._conditions = [
+            (ReadCondition(r, SampleState.NotRead | ViewState.Any | InstanceState.Any), r, f)
+            for r, f in readers.items()
+        ]
+        self._guard = participant.guard()
+        self._waitset = participant.waitset()
+        for entity in (self._guard, *(condition for condition, _, _ in self._conditions)):
+            self._waitset.attach(entity)
+        self._running = True
+        self._thread = threading.Thread(target=self._run, name="pose_regressor receiver", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._running = False
+        self._guard.set(True)
+        self._thread.join(1.0)
+        self._conditions.clear()  # they hold the readers, and those the participant
+
+    def __enter__(self) -> Listening:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _run(self) -> None:
+        while self._running:
+            self._waitset.wait(duration(seconds=10))
+            for condition, reader, handle in self._conditions:
+                while self._running and self._take(condition, reader, handle):
+                    pass
+
+    def _take(self, condition: ReadCondition, reader: DataReader[Any], handle: Callable[[Any], object]) -> bool:
+        """One sample; False when there is none left."""
+        try:
+            samples = reader.take(1, condition)
+        except DDSException as error:
+            self._fail("take", f"DDS: {error}")
+            return False
+        except Exception as error:  # anybody may send anything: what cannot be read must not end the thread
+            self._on_bad(reader, str(error) if isinstance(error, InputError) else f"unreadable message ({error!r})")
+            return True
+        for sample in samples:
+            if not isinstance(sample, InvalidSample):  # those only say that a writer went away
+                handle(sample)
+        return bool(samples)

@@ -1,0 +1,40 @@
+"""SIGINT and SIGTERM as one exception in the main thread, so that a process ends through its own clean-up."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The process was asked to end."""
+
+
+@contextmanager
+def interruptible() -> Iterator[threading.Event]:
+    """Within the block the first SIGINT or SIGTERM sets the event and raises Interrupted in the main thread; the block
+    ends there as if it had come to its end. Later ones are ignored: the clean-up that runs is not cut short.
+
+    The event is for loops that wait: an exception raised while Python runs a callback or a destructor is swallowed.
+    Must be entered in the main thread.
+    """
+    stop = threading.Event()
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        if not stop.is_set():
+            stop.set()
+            raise Interrupted(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, on_signal) for number in SIGNALS}
+    try:
+        yield stop
+    except Interrupted:
+        pass
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
