@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -203,18 +203,21 @@ class ImageResult:
     seconds: float = -1.0
 
 
-def write_results(path: str | Path, results: Iterable[ImageResult]) -> None:
-    """A BOP result CSV: R row-major, t in millimetres, time in seconds for the whole image."""
-    lines = [RESULT_HEADER]
-    for result in results:
-        for estimate in result.estimates:
-            rotation = " ".join(f"{value:.9g}" for value in estimate.rotation.reshape(-1))
-            translation = " ".join(f"{value * MILLIMETRES_PER_METRE:.9g}" for value in estimate.translation)
-            lines.append(
-                f"{result.scene_id},{result.im_id},{estimate.model.obj_id},{estimate.score:.6g},"
-                f"{rotation},{translation},{result.seconds:.6g}"
-            )
-    write_text(path, "\n".join(lines) + "\n")
+@contextmanager
+def result_writer(path: str | Path) -> Iterator[Callable[[ImageResult], None]]:
+    """A function that adds an image to a BOP result CSV: R row-major, t in millimetres, time in seconds for the whole
+    image. The file is there when the block ends well."""
+    with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        print(RESULT_HEADER, file=file)
+
+        def add(result: ImageResult) -> None:
+            for estimate in result.estimates:
+                rotation = " ".join(f"{value:.9g}" for value in estimate.rotation.reshape(-1))
+                translation = " ".join(f"{value * MILLIMETRES_PER_METRE:.9g}" for value in estimate.translation)
+                ids = f"{result.scene_id},{result.im_id},{estimate.model.obj_id}"
+                print(f"{ids},{estimate.score:.6g},{rotation},{translation},{result.seconds:.6g}", file=file)
+
+        yield add
 
 
 # ------------------------------------------------------------------ writing
@@ -222,8 +225,8 @@ def write_results(path: str | Path, results: Iterable[ImageResult]) -> None:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends well, and is removed when
-    it does not, so nobody ever sees half a file. Missing folders are made."""
+    """A path beside `path`, with the same ending, to write to. It takes the place of `path` when the block ends well
+    and is removed when it does not, so nobody ever sees half a file. Missing folders are made."""
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
@@ -246,7 +249,3 @@ def write_text(path: str | Path, text: str) -> None:
 
 def write_json(path: str | Path, content: object) -> None:
     write_text(path, json.dumps(content, indent=1) + "\n")
-
-
-def write_yaml(path: str | Path, content: object) -> None:
-    write_text(path, yaml.safe_dump(content, sort_keys=False, allow_unicode=True))

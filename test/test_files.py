@@ -125,7 +125,9 @@ def test_results_are_bops_csv(tmp_path):
     pose[:3, 3] = 0.1, 0.2, 0.75
     estimate = PoseEstimate(model, pose, np.eye(6), 0.9, "pnp", np.zeros(4))
     path = tmp_path / "new" / "result.csv"
-    files.write_results(path, [files.ImageResult(1, 5, [estimate], 0.25), files.ImageResult(1, 6, [])])
+    with files.result_writer(path) as add:
+        add(files.ImageResult(1, 5, [estimate], 0.25))
+        add(files.ImageResult(1, 6, []))
     assert path.read_text() == "scene_id,im_id,obj_id,score,R,t,time\n1,5,4,0.9,1 0 0 0 1 0 0 0 1,100 200 750,0.25\n"
     assert [entry.name for entry in path.parent.iterdir()] == ["result.csv"]
 

@@ -18,9 +18,9 @@ CUDA = ROOT / "cuda_ext"
 LINE = ["types", "geometry", "ops", "model", "estimator", "tracker", "middleware"]
 MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 MAY_IMPORT["files"] = MAY_IMPORT["assets"] = {"types"}
-MAY_IMPORT["sources"] = MAY_IMPORT["draw"] = {"types", "geometry", "files"}
+MAY_IMPORT["sources"] = MAY_IMPORT["draw"] = MAY_IMPORT["video"] = {"types", "geometry", "files"}
 MAY_IMPORT["middleware"] |= {"files", "assets", "sources", "draw"}
-MAY_IMPORT["demo"] = MAY_IMPORT["middleware"] | {"middleware"}
+MAY_IMPORT["demo"] = MAY_IMPORT["middleware"] | {"middleware", "video"}
 MAY_IMPORT["cli"] = MAY_IMPORT["demo"] | {"demo"}
 MAY_IMPORT["__main__"] = {"cli"}
 MAY_IMPORT["__init__"] = {"types", "estimator"}

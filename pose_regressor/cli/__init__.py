@@ -1,0 +1,113 @@
+"""The command line. Exit codes: 0 done; 1 it ran, but nothing was found or a check failed; 2 something given to it
+cannot be used (one line on stderr says what); 130 interrupted, 143 terminated.
+
+Each command imports what it needs when it is called: `--help` and a wrong option do not wait for torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+import pose_regressor
+from pose_regressor.cli.demo import demo
+from pose_regressor.cli.info import info
+from pose_regressor.cli.predict import predict
+from pose_regressor.cli.run import run
+from pose_regressor.types import InputError
+
+PROGRAM = "pose-regressor"
+#: Other packages add commands here: the entry point is a function that takes the typer.Typer.
+PLUGIN_GROUP = "pose_regressor.commands"
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(pose_regressor.__version__)
+        raise typer.Exit
+
+
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    """6D poses of known objects from camera images: as TF frames, as a CSV, as a picture.
+
+    Begin with `pose-regressor demo`; see `pose-regressor COMMAND --help` for each command.
+    """
+
+
+def build_app() -> typer.Typer:
+    """The application with its own commands and those of installed plug-ins."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(_top)
+    for command in (run, predict, demo, info):
+        app.command()(command)
+    for entry_point in importlib.metadata.entry_points(group=PLUGIN_GROUP):
+        _add_plugin(app, entry_point)
+    return app
+
+
+def _add_plugin(app: typer.Typer, entry_point: importlib.metadata.EntryPoint) -> None:
+    try:
+        add_commands = entry_point.load()
+    except ImportError as error:  # a half-installed plug-in must not take the other commands with it
+        _say(f"warning: the commands of {entry_point.value} are left out ({error})")
+        return
+    add_commands(app)
+
+
+def _say(message: str) -> None:
+    print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _fail(message: str) -> int:
+    _say(f"error: {message}")
+    return BAD_INPUT
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    # Leaves through every `finally`: half-written files go, child processes end.
+    raise SystemExit(128 + number)
+
+
+def _usage_error() -> type[Any]:
+    """What a wrong option raises: typer's own exception since it brings its own click, before that click's."""
+    own: type[Any] | None = getattr(typer, "TyperException", None)
+    return own or importlib.import_module("click").ClickException
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line (sys.argv if no arguments are given) and return its exit code."""
+    signal.signal(signal.SIGTERM, _terminate)
+    # What OpenCV and FFmpeg think of a broken file would stand around the one line that we say about it.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    try:
+        command = typer.main.get_command(build_app())
+        status = command.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        sys.stdout.flush()
+    except InputError as error:
+        return _fail(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader went away. Python flushes once more when it exits: that must not fail again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        return _fail(f"{error.filename or 'input or output'}: {error.strerror or error}")
+    except _usage_error() as error:
+        path = getattr(getattr(error, "ctx", None), "command_path", PROGRAM)
+        return _fail(f"{error.format_message().rstrip('.')} (see {path} --help)")
+    return status if isinstance(status, int) else 0

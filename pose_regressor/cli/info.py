@@ -1,0 +1,169 @@
+"""`pose-regressor info`: what is in a bundle, or what this machine can do."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import json
+import os
+import platform
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import pose_regressor
+from pose_regressor.types import InputError
+
+if TYPE_CHECKING:
+    from pose_regressor.model.bundle import Bundle
+
+#: Processor features that decide how fast the network runs, of those the kernel lists.
+CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "neon", "asimd", "bf16")
+
+
+def info(
+    bundle: Annotated[
+        str | None, typer.Argument(metavar="[BUNDLE]", help="Bundle file or name of a shipped one; none: this machine.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Say what is in a bundle: objects, network, training, metrics. Without one: what this machine can do."""
+    if bundle is None:
+        content = machine()
+    else:
+        from pose_regressor.assets import find_model
+        from pose_regressor.model.bundle import Bundle
+
+        path = find_model(bundle)
+        content = describe(Bundle.load(path), path)
+    if as_json:
+        print(json.dumps(content, indent=1))
+    else:
+        _print(content)
+
+
+# ------------------------------------------------------------------ what there is to say
+
+
+def describe(bundle: Bundle, path: Path) -> dict[str, Any]:
+    return {
+        "bundle": {"file": str(path), "bytes": path.stat().st_size},
+        "objects": [
+            {
+                "name": model.name,
+                "id": model.obj_id,
+                "size (mm)": [round(1000 * float(edge), 1) for edge in model.size],
+                "diameter (mm)": round(1000 * model.diameter, 1),
+                "keypoints": len(model.keypoints),
+                "points": len(model.points),
+                "symmetries": len(model.symmetries),
+            }
+            for model in bundle.objects
+        ],
+        "network": {
+            **bundle.config.to_dict(),
+            "parameters": sum(parameter.numel() for parameter in bundle.network.parameters()),
+        },
+        "training": bundle.training,
+        "metrics": bundle.metrics,
+    }
+
+
+def machine() -> dict[str, Any]:
+    import torch
+
+    from pose_regressor.assets import shipped_models
+    from pose_regressor.middleware import choose, missing
+
+    try:
+        auto: str = choose("auto")
+    except InputError as error:
+        auto = f"none: {error}"
+    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    features = _cpu_features()
+    return {
+        "machine": {
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "cpu cores": os.cpu_count(),
+            "cpu features": [name for name in CPU_FEATURES if name in features],
+            "cuda devices": devices or "none",
+        },
+        "packages": {
+            "pose_regressor": pose_regressor.__version__,
+            "torch": torch.__version__,
+            **{name: _version(name) for name in ("numpy", "cv2", "safetensors", "cyclonedds")},
+            "pose_regressor_training": _installed("pose_regressor_training"),
+            "pose_regressor_cuda": _installed("pose_regressor_cuda"),
+        },
+        "middleware": {"ros2": missing("ros2") or "here", "dds": missing("dds") or "here", "auto takes": auto},
+        "shipped models": {name: str(path) for name, path in shipped_models().items()},
+    }
+
+
+def _version(module: str) -> str:
+    try:
+        imported = importlib.import_module(module)
+    except ImportError as error:
+        return f"not here ({error})"
+    version = getattr(imported, "__version__", None)
+    return str(version) if version else _installed(module)
+
+
+def _installed(package: str) -> str:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _cpu_features() -> set[str]:
+    """The flags Linux lists for the first core; nothing elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return set()
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return set(flags.partition(":")[2].split())
+
+
+# ------------------------------------------------------------------ tables
+
+
+def _print(content: dict[str, Any]) -> None:
+    """A table for each section: a list of mappings has a row each, a mapping a line for each key."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    for title, section in content.items():
+        if not section:
+            continue
+        table = Table(title=title, title_justify="left", show_header=isinstance(section, list))
+        if isinstance(section, list):
+            for key in section[0]:
+                table.add_column(key)
+            for row in section:
+                table.add_row(*(Text(_text(value)) for value in row.values()))
+        else:
+            table.add_column(style="bold")
+            table.add_column()
+            for key, value in section.items():
+                table.add_row(key, Text(_text(value)))  # Text: no markup, [dds] stays
+        console.print(table)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool) or value is None:
+        return json.dumps(value)
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_text(item) for item in value)
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
+    return str(value)

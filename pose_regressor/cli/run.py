@@ -1,0 +1,110 @@
+"""`pose-regressor run`: the node, fed by a topic or by a source."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pose_regressor.cli.options import CameraOption
+from pose_regressor.types import InputError
+
+NODE_NAME = "pose_regressor"
+#: Sections of a ROS parameter file that concern this node, the later ones winning.
+SECTIONS = ("/**", NODE_NAME, f"/{NODE_NAME}")
+
+
+def run(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="BUNDLE", help="Bundle file or name of a shipped one (default: box)."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="Video, image folder, BOP scene or webcam:N, in place of the image topic."),
+    ] = None,
+    camera: CameraOption = None,
+    image_topic: Annotated[str, typer.Option(metavar="TOPIC", help="Topic of the images.")] = "image",
+    camera_info_topic: Annotated[
+        str, typer.Option(metavar="TOPIC", help="Topic of the camera info; not used with --camera.")
+    ] = "camera_info",
+    middleware: Annotated[
+        str, typer.Option(help="ros2 (rclpy), dds (no ROS 2 needed), or auto: ros2 where rclpy imports, else dds.")
+    ] = "auto",
+    device: Annotated[str | None, typer.Option(help="auto (CUDA where there is one), cpu, cuda or cuda:N.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="ROS 2 parameter file, as config/pose_regressor.yaml."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One parameter of the node, as in --set score_threshold=0.7."),
+    ] = None,
+) -> None:
+    """Publish the poses of the objects in a camera's images on /tf and /pose_regressor/detections.
+
+    Images come from a topic, or from --source. A later one wins: --config, the options, --set. Ends at Ctrl-C.
+
+        pose-regressor run --model box --image-topic /camera/image_raw --camera-info-topic /camera/camera_info
+        pose-regressor run --model box --source webcam:0 --camera camera.yaml --middleware dds
+    """
+    from pose_regressor.middleware import choose
+    from pose_regressor.middleware.parameters import NodeConfig
+
+    values = read_parameters(config) if config else {}
+    options = {"model": model, "camera_file": str(camera) if camera else None, "device": device}
+    values |= {key: value for key, value in options.items() if value}
+    values |= dict(_setting(text) for text in settings or ())
+    parameters = NodeConfig.from_dict(values)
+    chosen = choose(middleware)
+    logging.basicConfig(level=logging.INFO, format="[%(levelname)s] [%(name)s]: %(message)s")
+    node = importlib.import_module(f"pose_regressor.middleware.{chosen}.node")
+    if source is None:
+        status = node.run(parameters, image_topic, camera_info_topic)
+    else:
+        from pose_regressor.files import load_camera
+        from pose_regressor.sources import open_source
+
+        given = load_camera(parameters.camera_file) if parameters.camera_file else None
+        with open_source(source, given) as frames:
+            status = node.run_source(parameters, frames)
+    raise typer.Exit(status)
+
+
+def read_parameters(path: Path) -> dict[str, Any]:
+    """The node's parameters in a ROS 2 parameter file: those under ``/**`` and under the node's own name."""
+    from pose_regressor.files import read_yaml
+
+    content = read_yaml(path)
+    sections = [content[name] for name in SECTIONS if name in content] if isinstance(content, dict) else []
+    if not sections:
+        raise InputError(f"{path}: expected a ROS 2 parameter file with a section '/**' or '{NODE_NAME}'")
+    values: dict[str, Any] = {}
+    for section in sections:
+        parameters = section.get("ros__parameters") if isinstance(section, dict) else None
+        if not isinstance(parameters, dict):
+            raise InputError(f"{path}: expected 'ros__parameters' with parameters in each section")
+        values |= parameters
+    return values
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """KEY=VALUE, the value read as the parameter's kind asks."""
+    import yaml
+
+    from pose_regressor.middleware.parameters import PARAMETERS
+
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"--set {text}: expected KEY=VALUE, as in score_threshold=0.7")
+    kind = next((parameter.kind for parameter in PARAMETERS if parameter.name == key), "string")
+    if kind == "string":
+        return key, value
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise InputError(f"--set {text}: expected a {kind}, got {value!r}") from None
+    return key, [str(read)] if kind == "string_array" and not isinstance(read, list) else read

@@ -1,0 +1,49 @@
+"""Writing a video file, frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.files import replacing
+from pose_regressor.types import InputError
+
+CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
+
+
+@contextmanager
+def video_writer(path: str | Path, fps: float) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
+    """A function that adds an (H, W, 3) RGB image to the video at `path`, which is there when the block ends well.
+
+    The first image gives the size; others are scaled to it. Raises InputError when the file cannot be written.
+    """
+    codec = CODECS.get(Path(path).suffix.lower())
+    if codec is None:
+        raise InputError(f"{path}: expected a video file to write, ending in {' or '.join(CODECS)}")
+    writer: cv2.VideoWriter | None = None
+    size = (0, 0)
+
+    with replacing(path) as temporary:
+
+        def add(image: NDArray[np.uint8]) -> None:
+            nonlocal writer, size
+            if writer is None:
+                size = (image.shape[1], image.shape[0])
+                writer = cv2.VideoWriter(str(temporary), cv2.VideoWriter.fourcc(*codec), fps, size)
+                if not writer.isOpened():
+                    raise InputError(f"{path}: cannot be written as a video of {size[0]}x{size[1]} at {fps:g} Hz")
+            bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+            writer.write(bgr if (bgr.shape[1], bgr.shape[0]) == size else cv2.resize(bgr, size))
+
+        try:
+            yield add
+        finally:
+            if writer is not None:
+                writer.release()
+        if writer is None:
+            raise InputError(f"{path}: no frame to write")
