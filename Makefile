@@ -1,0 +1,70 @@
+# Everything runs in an environment of its own, .venv, made on first use. `make` alone lists the targets.
+PYTHON ?= python3
+# Installed when the environment has no torch: what is measured here was measured with this one.
+TORCH ?= torch==2.13.0
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint train-demo clean
+
+help:
+	@echo "make demo        install what is needed and see the pose of a box follow it through a video"
+	@echo "make test        run the tests (those that need ROS 2 where it is sourced)"
+	@echo "make lint        ruff and mypy"
+	@echo "make train-demo  train the demo's network again, into out/train (one to two hours on two cores)"
+	@echo "make clean       remove the environment and everything made here"
+
+demo: $(VENV)/.runtime
+	$(BIN)/pose-regressor demo --out out/demo
+
+test: $(VENV)/.develop
+	@if $(BIN)/python -c "import rclpy" 2>/dev/null; then \
+	  $(BIN)/python -m pytest; \
+	else \
+	  $(BIN)/python -m pytest -m "not ros2"; \
+	fi
+
+lint: $(VENV)/.develop
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+train-demo: $(VENV)/.develop
+	$(BIN)/python -m pose_regressor_training.objects box out/train/mesh
+	$(BIN)/pose-regressor train --mesh out/train/mesh/box.obj --out out/train/box.safetensors
+
+clean:
+	rm -rf $(VENV) out build install log .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} + -o -name "*.egg-info" -prune -exec rm -rf {} +
+
+# The files that end in a dot-name stand for a finished step, so that the next run starts at once.
+$(VENV)/.made:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" || { \
+	  echo "error: Python 3.10 or newer is needed, $(PYTHON) is $$($(PYTHON) --version 2>&1); name one: make PYTHON=python3.12" >&2; exit 1; }
+	@if ! $(PYTHON) -c "import venv, ensurepip" 2>/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing python3-venv"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null; \
+	  else \
+	    echo "error: $(PYTHON) has no venv module; on Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; \
+	  fi; \
+	fi
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.torch: $(VENV)/.made
+	@$(BIN)/python -c "import torch" 2>/dev/null || { echo "installing $(TORCH) (large)"; $(PIP) "$(TORCH)"; }
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.torch setup.py
+	@echo "installing pose_regressor"
+	@$(PIP) -e ".[dds]"
+	@touch $@
+
+$(VENV)/.develop: $(VENV)/.runtime $(wildcard training/setup.py training/pyproject.toml)
+	@echo "installing pose_regressor_training and the tools for tests"
+	@$(PIP) -e ".[dds,test]" -e ./training
+	@touch $@
