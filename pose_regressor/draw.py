@@ -39,19 +39,35 @@ def draw_poses(
 ) -> Image:
     """A copy of `image` ((H, W, 3) RGB) with every estimate, and the true poses ((4, 4) cam_from_obj) as thin boxes."""
     canvas = image.copy()
-    view = _View(camera)
-    line_width = max(1, round(camera.height / 300))
     for model, cam_from_obj in truth:
-        _draw_box(canvas, view, model, cam_from_obj, TRUTH_COLOUR, 1)
+        draw_box(canvas, camera, model, cam_from_obj)
     # The nearest last, on top of the others.
     for estimate in sorted(estimates, key=lambda estimate: -float(estimate.translation[2])):
-        _tint(canvas, view, estimate)
-        _draw_box(canvas, view, estimate.model, estimate.cam_from_obj, BOX_COLOUR, line_width)
-        _draw_axes(canvas, view, estimate, line_width + 1)
         distance = float(np.linalg.norm(estimate.translation))
-        text = f"{estimate.model.name} {estimate.score:.2f} {distance:.2f} m"
-        draw_text(canvas, text, _label_place(view, estimate))
+        label = f"{estimate.model.name} {estimate.score:.2f} {distance:.2f} m"
+        draw_pose(canvas, camera, estimate.model, estimate.cam_from_obj, label)
     return canvas
+
+
+def draw_pose(canvas: Image, camera: Camera, model: ObjectModel, cam_from_obj: FloatArray, label: str) -> None:
+    """Draw an object in place: tinted, with its box and axes, and `label` above it."""
+    view = _View(camera)
+    width = max(1, round(camera.height / 300))
+    _tint(canvas, view, _in_camera(cam_from_obj, model.points))
+    corners = _box_corners(model, cam_from_obj)
+    _draw_edges(canvas, view, corners, BOX_COLOUR, width)
+    tips = _in_camera(cam_from_obj, np.eye(3) * model.diameter / 2)
+    for tip, colour in zip(tips, AXIS_COLOURS, strict=True):
+        view.line(canvas, cam_from_obj[:3, 3], tip, colour, width + 1)
+    # Above the box, where it hides nothing of the object.
+    pixels = view.project(corners)
+    pixels = pixels[np.isfinite(pixels).all(axis=1)]
+    draw_text(canvas, label, pixels.min(axis=0) - np.array([0.0, 8.0]) if len(pixels) else None)
+
+
+def draw_box(canvas: Image, camera: Camera, model: ObjectModel, cam_from_obj: FloatArray) -> None:
+    """Draw the thin box of a true pose in place."""
+    _draw_edges(canvas, _View(camera), _box_corners(model, cam_from_obj), TRUTH_COLOUR, 1)
 
 
 def draw_text(canvas: Image, text: str, at: FloatArray | None = None) -> None:
@@ -121,30 +137,15 @@ def _box_corners(model: ObjectModel, cam_from_obj: FloatArray) -> FloatArray:
     return _in_camera(cam_from_obj, corners)
 
 
-def _label_place(view: _View, estimate: PoseEstimate) -> FloatArray | None:
-    """Above the box, where it hides nothing of the object."""
-    pixels = view.project(_box_corners(estimate.model, estimate.cam_from_obj))
-    pixels = pixels[np.isfinite(pixels).all(axis=1)]
-    return pixels.min(axis=0) - np.array([0.0, 8.0]) if len(pixels) else None
-
-
-def _draw_box(
-    canvas: Image, view: _View, model: ObjectModel, cam_from_obj: FloatArray, colour: Colour, thickness: int
-) -> None:
-    corners = _box_corners(model, cam_from_obj)
+def _draw_edges(canvas: Image, view: _View, corners: FloatArray, colour: Colour, thickness: int) -> None:
     for a, b in EDGES:
         view.line(canvas, corners[a], corners[b], colour, thickness)
 
 
-def _draw_axes(canvas: Image, view: _View, estimate: PoseEstimate, thickness: int) -> None:
-    tips = _in_camera(estimate.cam_from_obj, np.eye(3) * estimate.model.diameter / 2)
-    for tip, colour in zip(tips, AXIS_COLOURS, strict=True):
-        view.line(canvas, estimate.translation, tip, colour, thickness)
-
-
-def _tint(canvas: Image, view: _View, estimate: PoseEstimate) -> None:
-    """Tint the pixels the object's points fall on and the gaps between them: near enough its silhouette."""
-    pixels = view.project(_in_camera(estimate.cam_from_obj, estimate.model.points))
+def _tint(canvas: Image, view: _View, points: FloatArray) -> None:
+    """Tint the pixels the object's points ((P, 3), camera frame) fall on and the gaps between them: near enough its
+    silhouette."""
+    pixels = view.project(points)
     pixels = np.rint(pixels[np.isfinite(pixels).all(axis=1)]).astype(int)
     inside = ((pixels >= 0) & (pixels < (canvas.shape[1], canvas.shape[0]))).all(axis=1)
     if not inside.any():

@@ -1,4 +1,4 @@
-"""Writing a video file, frame by frame."""
+"""Writing images and video files."""
 
 from __future__ import annotations
 
@@ -47,3 +47,14 @@ def video_writer(path: str | Path, fps: float) -> Iterator[Callable[[NDArray[np.
                 writer.release()
         if writer is None:
             raise InputError(f"{path}: no frame to write")
+
+
+def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
+    """Write an (H, W, 3) RGB image; the ending of `path` says in which format."""
+    with replacing(path) as temporary:
+        try:
+            written = cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        except cv2.error:
+            written = False
+        if not written:
+            raise InputError(f"{path}: cannot be written as an image")
