@@ -21,7 +21,7 @@ MAY_IMPORT["files"] = MAY_IMPORT["assets"] = {"types"}
 MAY_IMPORT["sources"] = MAY_IMPORT["draw"] = MAY_IMPORT["video"] = {"types", "geometry", "files"}
 MAY_IMPORT["middleware"] |= {"files", "assets", "sources", "draw"}
 MAY_IMPORT["demo"] = MAY_IMPORT["middleware"] | {"middleware", "video"}
-MAY_IMPORT["cli"] = MAY_IMPORT["demo"] | {"demo"}
+MAY_IMPORT["cli"] = MAY_IMPORT["demo"] | {"demo", "__init__"}
 MAY_IMPORT["__main__"] = {"cli"}
 MAY_IMPORT["__init__"] = {"types", "estimator"}
 
@@ -65,7 +65,7 @@ def room_of(path: Path) -> str:
 
 def imported_room(name: str) -> str:
     """The room of `pose_regressor.x.y`; what the package itself offers counts as its __init__."""
-    part = name.split(".")[1]
+    part = name.split(".")[1] if "." in name else "__init__"
     return part if (RUNTIME / part).is_dir() or (RUNTIME / f"{part}.py").is_file() else "__init__"
 
 

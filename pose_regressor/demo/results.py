@@ -99,7 +99,8 @@ def summarise(results: Sequence[FrameResult], transforms: Sequence[StampedTransf
         values = [getattr(result, name) for result in found]
         return float(np.percentile(values, percent)) if values else None
 
-    arrivals = sorted({transform.stamp: transform.received for transform in transforms}.values())
+    first = {transform.stamp: transform.received for transform in reversed(transforms)}
+    arrivals = sorted(first.values())
     seconds = 1e-9 * (arrivals[-1] - arrivals[0]) if arrivals else 0.0
     return Summary(
         frames=len(results),
