@@ -35,11 +35,11 @@ class BoxOutput:
 class PoseOutput:
     """What the network says of an object in the crop around it (O objects, each with its own channels).
 
-    coordinates: (B, O, 3, S/2, S/2) object coordinates, each axis scaled to [-1, 1] over the object's bounds; pixel
-    (i, j) stands at input pixel (2 j, 2 i). mask: (B, O, S/2, S/2) logits of "this pixel shows the object".
-    rotation_6d: (B, O, 6) allocentric rotation. location: (B, O, 3) the projected origin of the object from the crop's
-    centre over the crop's size (x, y), and log of apparent diameter over crop size, ``log(f d / (z S))``: both free of
-    the camera (Li et al., CDPN, ICCV 2019, "scale-invariant translation").
+    coordinates: (B, O, 3, S/2, S/2) object coordinates, each axis scaled to [-1, 1] over the object's bounds; cell
+    (i, j) stands at input pixel (DENSE_STRIDE * j, DENSE_STRIDE * i). mask: (B, O, S/2, S/2) logits of "this cell shows
+    the object". rotation_6d: (B, O, 6) allocentric rotation. location: (B, O, 3) the projected centre of the object's
+    bounds from the crop's centre, over the crop's size (x, y), and the log of the apparent diameter over the crop's
+    size, ``log(f d / (z S))``: both free of the camera (CDPN, Li et al., ICCV 2019, "scale-invariant translation").
     """
 
     coordinates: Tensor

@@ -1,0 +1,256 @@
+"""From one frame to the poses of the objects in it. Knows nothing of ROS, files or time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pose_regressor.model.bundle import Bundle
+from pose_regressor.model.decode import correspondences, decode_pnp, decode_regression
+from pose_regressor.model.heads import BoxOutput, PoseOutput
+from pose_regressor.model.preprocess import Window, crop_window, frame_window
+from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
+
+#: A peak of the box head is worth a second look from here on, and so many of them for each object.
+FIND_THRESHOLD = 0.1
+MAX_CANDIDATES = 4
+#: Standard deviations assumed for a pose that was regressed: shares of the distance and of the diameter, and radians.
+REGRESSION_SIGMA = {"depth": 0.05, "sideways": 0.1, "rotation": 0.3}
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    """Where to look: the number of the bundle, the object's channel in it, and a box in ideal pinhole pixels."""
+
+    bundle: int
+    channel: int
+    box: FloatArray
+
+
+def select_device(name: str) -> torch.device:
+    """``auto`` is CUDA where there is one. Raises InputError for a device that is not there."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(
+            f"device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices that torch can use"
+        )
+    return device
+
+
+class PoseEstimator:
+    """Finds the objects of one or several bundles.
+
+    model: a bundle, its path, or several of either; score_threshold: poses of a lower score are not returned;
+    `stages` holds the seconds that the last `estimate` spent in "preprocess", "network" and "decode".
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Bundle | Sequence[str | Path | Bundle],
+        device: str = "auto",
+        score_threshold: float = 0.5,
+    ) -> None:
+        models = [model] if isinstance(model, str | Path | Bundle) else list(model)
+        if not models:
+            raise InputError("model: expected at least one bundle")
+        if not 0 <= score_threshold <= 1:
+            raise InputError(f"score_threshold: expected a number from 0 to 1, got {score_threshold}")
+        self.device = select_device(device)
+        self.score_threshold = score_threshold
+        self.bundles = [m if isinstance(m, Bundle) else Bundle.load(m) for m in models]
+        names = [o.name for o in self.objects]
+        if len(set(names)) != len(names):
+            raise InputError(f"model: expected bundles of different objects, got {', '.join(names)}")
+        for bundle in self.bundles:
+            bundle.network.to(self.device, memory_format=torch.channels_last).eval()
+        self.stages = {"preprocess": 0.0, "network": 0.0, "decode": 0.0}
+
+    @property
+    def objects(self) -> tuple[ObjectModel, ...]:
+        return tuple(model for bundle in self.bundles for model in bundle.objects)
+
+    def warm_up(self, width: int, height: int) -> None:
+        """Run every network once, so that the first real frame does not pay for allocation and kernel selection."""
+        focal = float(max(width, height))
+        camera = Camera(width, height, np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]))
+        frame = Frame(np.zeros((height, width, 3), np.uint8), camera)
+        middle = np.array([width, height, width, height]) / 2 + np.array([-1, -1, 1, 1]) * min(width, height) / 4
+        everywhere = [_Candidate(b, 0, middle) for b in range(len(self.bundles))]
+        self._find(frame, {o.name for o in self.objects})
+        self._look(frame, everywhere)
+
+    @torch.inference_mode()
+    def estimate(
+        self, frame: Frame, follow: Sequence[PoseEstimate] = (), objects: Iterable[str] | None = None
+    ) -> list[PoseEstimate]:
+        """The poses of all objects seen in the frame, best score first.
+
+        follow: poses from a frame shortly before: then only the crops around these are looked at, and each comes
+        back, in its own turn, if it is still there. objects: names to look for (all, if not given).
+        """
+        self.stages = dict.fromkeys(self.stages, 0.0)
+        if follow:
+            return self._follow(frame, follow)
+        wanted = {model.name for model in self.objects} if objects is None else set(objects)
+        candidates = self._find(frame, wanted)
+        first = self._look(frame, candidates)
+        # The first look was at a box of the coarse frame; the second, at where the first saw the object.
+        again = [
+            _Candidate(candidate.bundle, candidate.channel, self._box(estimate, frame.camera))
+            for candidate, estimate in zip(candidates, first, strict=True)
+            if estimate.score > FIND_THRESHOLD
+        ]
+        estimates = [e for e in self._look(frame, again) if e.score >= self.score_threshold]
+        return _distinct(estimates)
+
+    def _follow(self, frame: Frame, follow: Sequence[PoseEstimate]) -> list[PoseEstimate]:
+        place = {
+            model.name: (b, channel)
+            for b, bundle in enumerate(self.bundles)
+            for channel, model in enumerate(bundle.objects)
+        }
+        candidates = [_Candidate(*place[last.model.name], self._box(last, frame.camera)) for last in follow]
+        estimates = []
+        for last, estimate in zip(follow, self._look(frame, candidates), strict=True):
+            if estimate.score >= self.score_threshold:
+                estimates.append(replace(estimate, instance=last.instance))
+        return _distinct(estimates)
+
+    def _find(self, frame: Frame, wanted: set[str]) -> list[_Candidate]:
+        """Peaks of the box heads over the whole frame."""
+        candidates = []
+        for number, bundle in enumerate(self.bundles):
+            if wanted.isdisjoint(model.name for model in bundle.objects):
+                continue
+            with self._stage("preprocess"):
+                window = frame_window(frame.image, frame.camera, bundle.config.find_size)
+            with self._stage("network"):
+                output = bundle.network.find(self._tensor([window]))
+                scores, boxes = _peaks(output)
+            with self._stage("decode"):
+                pinhole_from_window = frame.camera.matrix @ np.linalg.inv(window.camera_matrix)
+                for channel, model in enumerate(bundle.objects):
+                    if model.name not in wanted:
+                        continue
+                    for score, box in zip(scores[channel], boxes[channel], strict=True):
+                        if score > FIND_THRESHOLD:
+                            candidates.append(_Candidate(number, channel, _map_box(pinhole_from_window, box)))
+        return candidates
+
+    def _look(self, frame: Frame, candidates: list[_Candidate]) -> list[PoseEstimate]:
+        """One estimate for every candidate, whatever its score."""
+        estimates: dict[int, PoseEstimate] = {}
+        for number, bundle in enumerate(self.bundles):
+            mine = [i for i, candidate in enumerate(candidates) if candidate.bundle == number]
+            if not mine:
+                continue
+            config = bundle.config
+            with self._stage("preprocess"):
+                windows = [
+                    crop_window(frame.image, frame.camera, candidates[i].box, config.crop_margin, config.crop_size)
+                    for i in mine
+                ]
+            with self._stage("network"):
+                boxes, poses = bundle.network(self._tensor(windows))
+                presence = boxes.logits.amax((2, 3)).sigmoid().cpu().numpy()
+                poses = PoseOutput(*(getattr(poses, name).cpu() for name in poses.__dataclass_fields__))
+            with self._stage("decode"):
+                for row, (i, window) in enumerate(zip(mine, windows, strict=True)):
+                    channel = candidates[i].channel
+                    model = bundle.objects[channel]
+                    estimates[i] = _decode(
+                        poses, row, channel, window, model, float(presence[row, channel]), frame.camera
+                    )
+        return [estimates[i] for i in range(len(candidates))]
+
+    def _tensor(self, windows: list[Window]) -> torch.Tensor:
+        stacked = np.stack([window.image for window in windows])
+        return torch.from_numpy(stacked).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+
+    def _box(self, estimate: PoseEstimate, camera: Camera) -> FloatArray:
+        """(4,) around the object's points in ideal pinhole pixels."""
+        return _projected_box(estimate.model, estimate.cam_from_obj, camera.matrix, None)
+
+    def _stage(self, name: str) -> _Stopwatch:
+        return _Stopwatch(self.stages, name)
+
+
+class _Stopwatch:
+    """Adds the seconds of a with-block to an entry of a dictionary."""
+
+    def __init__(self, totals: dict[str, float], name: str) -> None:
+        self.totals, self.name = totals, name
+
+    def __enter__(self) -> None:
+        self.start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self.totals[self.name] += time.perf_counter() - self.start
+
+
+def _peaks(output: BoxOutput) -> tuple[NDArray, NDArray]:
+    """Local maxima of the presence map: scores (O, MAX_CANDIDATES) and boxes (O, MAX_CANDIDATES, 4), best first."""
+    score = output.logits.float().sigmoid()
+    score = score * (score == torch.nn.functional.max_pool2d(score, 3, 1, 1))
+    best, index = score[0].flatten(1).topk(min(MAX_CANDIDATES, score[0, 0].numel()), dim=1)
+    boxes = output.decode()[0].flatten(1, 2).gather(1, index[..., None].expand(-1, -1, 4))
+    return best.cpu().numpy(), boxes.cpu().numpy()
+
+
+def _map_box(matrix: FloatArray, box: NDArray) -> FloatArray:
+    corners = matrix @ np.array([[box[0], box[2]], [box[1], box[3]], [1, 1]])
+    return (corners[:2] / corners[2]).T.reshape(4)
+
+
+def _projected_box(
+    model: ObjectModel, pose: FloatArray, matrix: FloatArray, distortion: FloatArray | None
+) -> FloatArray:
+    points = model.points @ pose[:3, :3].T + pose[:3, 3]
+    pixels = cv2.projectPoints(points, np.zeros(3), np.zeros(3), matrix, distortion)[0].reshape(-1, 2)
+    return np.concatenate([pixels.min(0), pixels.max(0)])
+
+
+def _decode(
+    poses: PoseOutput, row: int, channel: int, window: Window, model: ObjectModel, presence: float, camera: Camera
+) -> PoseEstimate:
+    """PnP where the correspondences agree, else the regressed pose. The score is presence times agreement."""
+    crop_size = window.image.shape[0]
+    coordinates, mask = poses.coordinates[row, channel].float().numpy(), poses.mask[row, channel].float().numpy()
+    result = decode_pnp(correspondences(coordinates, mask, model), window.camera_matrix, crop_size)
+    if result is not None:
+        pose, covariance, method = result.cam_from_obj, result.covariance, "pnp"
+        score = presence * float(result.inliers.mean())
+    else:
+        pose = decode_regression(
+            poses.rotation_6d[row, channel].double(), poses.location[row, channel].double(),
+            torch.from_numpy(window.camera_matrix), crop_size, model,
+        ).numpy()  # fmt: skip
+        sigma = np.repeat([REGRESSION_SIGMA["sideways"] * model.diameter, REGRESSION_SIGMA["rotation"]], 3)
+        sigma[2] = REGRESSION_SIGMA["depth"] * pose[2, 3]
+        covariance, method, score = np.diag(sigma**2), "regression", presence * 0.5
+    box = _projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
+    return PoseEstimate(model, pose, covariance, score, method, box)  # type: ignore[arg-type]
+
+
+def _distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:
+    """Best first, without those that are another's twin: the same object less than half its diameter away."""
+    kept: list[PoseEstimate] = []
+    for estimate in sorted(estimates, key=lambda e: -e.score):
+        twins = (e for e in kept if e.model is estimate.model)
+        if all(np.linalg.norm(e.translation - estimate.translation) > e.model.diameter / 2 for e in twins):
+            kept.append(estimate)
+    return kept

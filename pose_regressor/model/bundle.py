@@ -1,0 +1,144 @@
+"""The one file a network is kept in: safetensors, with everything else as JSON in its header. No pickle.
+
+Tensors: ``network.<parameter>`` and ``objects.<i>.{bounds,points,keypoints,symmetries}`` (metres). Header key
+``pose_regressor``: format version, network configuration, objects (name, obj_id, diameter, unit), how the network was
+trained and what it scored.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from pose_regressor.model.config import NetworkConfig
+from pose_regressor.model.network import PoseNetwork
+from pose_regressor.types import InputError, ObjectModel
+
+FORMAT_VERSION = 1
+_HEADER_KEY = "pose_regressor"
+_ARRAYS = ("bounds", "points", "keypoints", "symmetries")
+
+
+@dataclass(eq=False)
+class Bundle:
+    """A trained network and the objects it knows.
+
+    network: in evaluation mode, float32, on the CPU when loaded; its output channel i belongs to ``objects[i]``.
+    training, metrics: plain JSON values, for people to read.
+    """
+
+    network: PoseNetwork
+    objects: tuple[ObjectModel, ...]
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [model.name for model in self.objects]
+        if len(set(names)) != len(names) or len({model.obj_id for model in self.objects}) != len(names):
+            raise InputError(f"bundle: expected objects of different names and ids, got {', '.join(names)}")
+        if len(names) != self.network.objects:
+            raise InputError(
+                f"bundle: the network knows {self.network.objects} objects, but {len(names)} are described"
+            )
+
+    @property
+    def config(self) -> NetworkConfig:
+        return self.network.config
+
+    def save(self, path: str | Path) -> None:
+        """Write the file in one step: whoever reads it sees the old one or the new one, never a part."""
+        path = Path(path)
+        tensors = {f"network.{name}": _storable(value) for name, value in self.network.state_dict().items()}
+        header = {
+            "version": FORMAT_VERSION,
+            "network": self.config.to_dict(),
+            "objects": [
+                {"name": model.name, "obj_id": model.obj_id, "diameter": model.diameter, "unit": "m"}
+                for model in self.objects
+            ],
+            "training": self.training,
+            "metrics": self.metrics,
+        }
+        for number, model in enumerate(self.objects):
+            for name in _ARRAYS:
+                tensors[f"objects.{number}.{name}"] = torch.tensor(getattr(model, name), dtype=torch.float32)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(save(tensors, {_HEADER_KEY: json.dumps(header)}))
+            partial.replace(path)
+        except OSError as error:
+            raise InputError(f"bundle {path}: cannot be written: {error.strerror}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Bundle:
+        """Read and check a bundle. Raises InputError for anything that is not exactly as `save` writes it."""
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"bundle {path}: no such file")
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"bundle {path}: not a safetensors file: {error}") from error
+        try:
+            return cls._from_file(metadata, tensors)
+        except InputError as error:
+            raise InputError(f"bundle {path}: {error}") from error
+
+    @classmethod
+    def _from_file(cls, metadata: dict[str, str], tensors: dict[str, torch.Tensor]) -> Bundle:
+        try:
+            header = json.loads(metadata[_HEADER_KEY])
+        except (KeyError, json.JSONDecodeError) as error:
+            raise InputError("its header is not that of a pose_regressor bundle") from error
+        if not isinstance(header, dict) or header.get("version") != FORMAT_VERSION:
+            version = header.get("version") if isinstance(header, dict) else None
+            raise InputError(f"format version {version!r}, this program reads version {FORMAT_VERSION}")
+        expected = {"version", "network", "objects", "training", "metrics"}
+        if header.keys() != expected:
+            raise InputError(f"expected the header's keys {sorted(expected)}, got {sorted(header)}")
+        objects = tuple(_read_object(i, entry, tensors) for i, entry in enumerate(header["objects"]))
+        network = PoseNetwork(NetworkConfig.from_dict(header["network"]), len(objects))
+        _load_weights(network, {k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
+        known = len(objects) * len(_ARRAYS) + len(network.state_dict())
+        if len(tensors) != known:
+            raise InputError(f"holds {len(tensors)} tensors, expected {known}")
+        return cls(network.eval(), objects, header["training"], header["metrics"])
+
+
+def _storable(value: torch.Tensor) -> torch.Tensor:
+    # Weights are kept in half precision: it halves the file and costs no accuracy that could be measured.
+    return value.detach().cpu().contiguous().to(torch.float16 if value.is_floating_point() else value.dtype)
+
+
+def _read_object(number: int, entry: dict[str, Any], tensors: dict[str, torch.Tensor]) -> ObjectModel:
+    if not isinstance(entry, dict) or entry.keys() != {"name", "obj_id", "diameter", "unit"} or entry["unit"] != "m":
+        raise InputError(f"object {number}: expected name, obj_id, diameter and the unit m, got {entry!r}")
+    missing = [name for name in _ARRAYS if f"objects.{number}.{name}" not in tensors]
+    if missing:
+        raise InputError(f"object {entry['name']}: {', '.join(missing)} missing")
+    arrays = {name: tensors[f"objects.{number}.{name}"].numpy().astype(np.float64) for name in _ARRAYS}
+    return ObjectModel(entry["name"], entry["obj_id"], entry["diameter"], **arrays)
+
+
+def _load_weights(network: PoseNetwork, weights: dict[str, torch.Tensor]) -> None:
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    got = {name: tuple(value.shape) for name, value in weights.items()}
+    for name in sorted(expected.keys() | got.keys()):
+        if expected.get(name) != got.get(name):
+            raise InputError(f"weight {name}: expected shape {expected.get(name)}, got {got.get(name)}")
+        if not torch.isfinite(weights[name]).all():
+            raise InputError(f"weight {name}: expected finite numbers, found NaN or infinity")
+    network.load_state_dict(weights)

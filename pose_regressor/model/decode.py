@@ -1,0 +1,66 @@
+"""From what the network says of a crop to a pose in the camera's frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pose_regressor.geometry.rigid import rigid
+from pose_regressor.geometry.rotation import matrix_from_6d, rotation_to_ray
+from pose_regressor.model.config import DENSE_STRIDE
+from pose_regressor.ops.pnp import PnPResult, solve_pnp
+from pose_regressor.types import FloatArray, ObjectModel
+
+#: Correspondences that RANSAC gets; more of the same neighbourhood add time, not accuracy.
+MAX_POINTS = 512
+#: A correspondence agrees with a pose when it is this near, as a share of the crop's edge.
+INLIER_THRESHOLD = 0.02
+#: PnP is trusted when this many correspondences and this share of them agree.
+MIN_INLIERS = 24
+MIN_INLIER_SHARE = 0.35
+
+
+@dataclass(frozen=True, eq=False)
+class Correspondences:
+    """pixels: (N, 2) in the crop; points: (N, 3) metres, object frame."""
+
+    pixels: FloatArray
+    points: FloatArray
+
+
+def decode_regression(
+    rotation_6d: Tensor, location: Tensor, camera_matrix: Tensor, crop_size: int, model: ObjectModel
+) -> Tensor:
+    """rotation_6d (..., 6), location (..., 3), camera_matrix (..., 3, 3) of the crop -> cam_from_obj (..., 4, 4)."""
+    pixel = location[..., :2] * crop_size + (crop_size - 1) / 2
+    focal = (camera_matrix[..., 0, 0] * camera_matrix[..., 1, 1]).sqrt()
+    depth = focal * model.diameter / (location[..., 2].clamp(-6, 3).exp() * crop_size)
+    homogeneous = torch.cat([pixel, torch.ones_like(pixel[..., :1])], dim=-1).unsqueeze(-1)
+    ray = torch.linalg.solve(camera_matrix, homogeneous).squeeze(-1)
+    rotation = rotation_to_ray(ray) @ matrix_from_6d(rotation_6d)
+    centre = torch.as_tensor(model.bounds.mean(0), dtype=rotation.dtype, device=rotation.device)
+    return rigid(rotation, ray * depth.unsqueeze(-1) - rotation @ centre)
+
+
+def correspondences(coordinates: NDArray, mask: NDArray, model: ObjectModel) -> Correspondences:
+    """coordinates (3, h, w) in [-1, 1], mask (h, w) logits -> the pixels that show the object, evenly thinned."""
+    rows, columns = np.nonzero(mask > 0)
+    step = -(-len(rows) // MAX_POINTS) or 1
+    rows, columns = rows[::step], columns[::step]
+    low, high = model.bounds
+    points = (low + high) / 2 + coordinates[:, rows, columns].T.astype(np.float64) * (high - low) / 2
+    return Correspondences(np.stack([columns, rows], -1) * float(DENSE_STRIDE), points)
+
+
+def decode_pnp(found: Correspondences, camera_matrix: NDArray, crop_size: int) -> PnPResult | None:
+    """The pose by PnP, or None when the correspondences do not agree well enough to be trusted."""
+    if len(found.pixels) < MIN_INLIERS:
+        return None
+    result = solve_pnp(found.pixels, found.points, camera_matrix, INLIER_THRESHOLD * crop_size)
+    if result is None or result.inliers.sum() < MIN_INLIERS or result.inliers.mean() < MIN_INLIER_SHARE:
+        return None
+    return result

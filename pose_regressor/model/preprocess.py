@@ -1,0 +1,64 @@
+"""From a camera's image to the windows the network looks at, undistorted, each with its exact intrinsics.
+
+The only preprocessing there is: training imports it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.types import Camera, FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """image: (H, W, 3) uint8 RGB of an ideal pinhole camera; camera_matrix: (3, 3) of that camera."""
+
+    image: NDArray[np.uint8]
+    camera_matrix: FloatArray
+
+
+def cut_window(
+    image: NDArray[np.uint8], camera: Camera, left: float, top: float, scale: float, size: tuple[int, int]
+) -> Window:
+    """The window of `size` (width, height) whose outer corner stands at (left, top) of the image, `scale` of its pixels
+    to one of the image's. Parts beyond the image are black.
+    """
+    # Averaging whole pixels first keeps fine texture from aliasing when the window is much coarser than the image.
+    shrink = max(1, math.floor(1 / scale + 1e-6))
+    if shrink > 1:
+        height, width = image.shape[0] // shrink, image.shape[1] // shrink
+        image = cv2.resize(image[: height * shrink, : width * shrink], (width, height), interpolation=cv2.INTER_AREA)
+    source = resize_matrix(1 / shrink) @ camera.matrix
+    window_from_image = np.array([[scale, 0, -scale * left - 0.5], [0, scale, -scale * top - 0.5], [0, 0, 1]])
+    target = window_from_image @ camera.matrix
+    if camera.is_distorted:
+        maps = cv2.initUndistortRectifyMap(source, camera.distortion, None, target, size, cv2.CV_16SC2)
+        return Window(cv2.remap(image, *maps, cv2.INTER_LINEAR), target)
+    warp = (target @ np.linalg.inv(source))[:2]
+    return Window(cv2.warpAffine(image, warp, size, flags=cv2.INTER_LINEAR), target)
+
+
+def resize_matrix(scale: float) -> FloatArray:
+    """(3, 3) map of pixel coordinates when an image is resized: half a pixel stays half a pixel."""
+    return np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5], [0, 0, 1]])
+
+
+def frame_window(image: NDArray[np.uint8], camera: Camera, find_size: int) -> Window:
+    """The whole frame, its longer edge `find_size`, padded to multiples of 32 at the right and below."""
+    height, width = image.shape[:2]
+    scale = find_size / max(height, width)
+    size = (math.ceil(round(width * scale) / 32) * 32, math.ceil(round(height * scale) / 32) * 32)
+    return cut_window(image, camera, -0.5, -0.5, scale, size)
+
+
+def crop_window(image: NDArray[np.uint8], camera: Camera, box: NDArray, margin: float, crop_size: int) -> Window:
+    """The square of `margin` times the longer edge of `box` (4,) x0, y0, x1, y1 (ideal pinhole pixels) about its centre."""
+    edge = max(float(max(box[2] - box[0], box[3] - box[1])) * margin, 8.0)
+    left, top = (box[:2] + box[2:]) / 2 - edge / 2
+    return cut_window(image, camera, left, top, crop_size / edge, (crop_size, crop_size))

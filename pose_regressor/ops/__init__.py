@@ -1,0 +1,1 @@
+"""Operators: check, dispatch, compute."""

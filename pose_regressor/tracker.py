@@ -1,0 +1,58 @@
+"""Which object is which from frame to frame, and where to look next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from pose_regressor.estimator import PoseEstimator
+from pose_regressor.types import Frame, PoseEstimate
+
+
+class Tracker:
+    """Follows objects through a sequence of frames.
+
+    A followed object is looked for around its last place alone; the whole frame is searched only for objects that
+    are not being followed. With ``follow=False`` every frame is searched anew, and instances still keep their numbers.
+    """
+
+    def __init__(self, estimator: PoseEstimator, follow: bool = True) -> None:
+        self.estimator = estimator
+        self.follow = follow
+        self.stages = dict.fromkeys(estimator.stages, 0.0)
+        self._last: list[PoseEstimate] = []
+
+    def reset(self) -> None:
+        """Forget every object."""
+        self._last = []
+
+    def update(self, frame: Frame) -> list[PoseEstimate]:
+        """The poses in this frame, best score first, each with its instance number."""
+        self.stages = dict.fromkeys(self.stages, 0.0)
+        followed = self._estimate(frame, follow=self._last) if self.follow and self._last else []
+        known = {estimate.model.name for estimate in followed}
+        missing = [model.name for model in self.estimator.objects if model.name not in known]
+        found = self._estimate(frame, objects=missing) if missing else []
+        self._last = followed + self._number(found)
+        return sorted(self._last, key=lambda estimate: -estimate.score)
+
+    def _estimate(self, frame: Frame, **options: object) -> list[PoseEstimate]:
+        estimates = self.estimator.estimate(frame, **options)  # type: ignore[arg-type]
+        for name, seconds in self.estimator.stages.items():
+            self.stages[name] += seconds
+        return estimates
+
+    def _number(self, found: list[PoseEstimate]) -> list[PoseEstimate]:
+        """An instance keeps the number of the nearest one of the last frame; others get the lowest that is free."""
+        numbered: list[PoseEstimate] = []
+        for estimate in found:
+            taken = {e.instance for e in numbered if e.model is estimate.model}
+            before = [e for e in self._last if e.model is estimate.model and e.instance not in taken]
+            if before:
+                nearest = min(before, key=lambda e: float(np.linalg.norm(e.translation - estimate.translation)))
+                number = nearest.instance
+            else:
+                number = next(i for i in range(len(found)) if i not in taken)
+            numbered.append(replace(estimate, instance=number))
+        return numbered
