@@ -1,0 +1,78 @@
+"""``pose-regressor train``: from a mesh to a bundle."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def train(
+    mesh: Annotated[Path, typer.Option(help="Mesh with texture, vertex colours or neither (OBJ, PLY, GLB, STL).")],
+    out: Annotated[Path, typer.Option(help="Bundle to write; its training state is kept beside it until it is done.")],
+    unit: Annotated[str, typer.Option(help="Unit of the mesh: m or mm.")] = "m",
+    name: Annotated[str | None, typer.Option(help="Name of the object; the mesh's file name if not given.")] = None,
+    obj_id: Annotated[int, typer.Option(help="BOP id of the object.")] = 1,
+    samples: Annotated[
+        int, typer.Option(help="Images to train on; 500000 take one to two hours on two cores.")
+    ] = 500_000,
+    init: Annotated[Path | None, typer.Option(help="Bundle to start from instead of random weights.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    workers: Annotated[int, typer.Option(help="Processes that make images.")] = 2,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    restart: Annotated[bool, typer.Option(help="Discard the state of an interrupted training.")] = False,
+) -> None:
+    """Train a network for one object from its mesh alone, and write it as a bundle.
+
+    An interrupted training goes on where it stopped when the same command is given again.
+    """
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    from pose_regressor.model.bundle import Bundle
+    from pose_regressor.model.config import NetworkConfig
+    from pose_regressor_training.evaluate import evaluate_synthetic
+    from pose_regressor_training.render.mesh import load_mesh, object_model
+    from pose_regressor_training.trainer import TrainConfig, Trainer
+
+    console = Console()
+    loaded = load_mesh(mesh, unit)
+    model = object_model(loaded, name or mesh.stem, obj_id)
+    size = " x ".join(f"{1000 * edge:.0f}" for edge in model.size)
+    console.print(f"{model.name}: {size} mm, diameter {1000 * model.diameter:.0f} mm, {len(loaded.faces)} triangles")
+    config = TrainConfig(samples=samples, seed=seed, workers=workers)
+    state = out.with_suffix(".training.safetensors")
+    trainer = Trainer(loaded, model, NetworkConfig(), config, state, device)
+    if state.exists() and not restart:
+        trainer.resume()
+        console.print(f"goes on from step {trainer.step} of {config.steps} ({state})")
+    elif init is not None:
+        trainer.start_from(Bundle.load(init))
+    log = out.with_suffix(".log.jsonl")
+    log.parent.mkdir(parents=True, exist_ok=True)
+    started, first = time.monotonic(), trainer.step
+    with Progress(*Progress.get_default_columns()[:3], TimeElapsedColumn(), TimeRemainingColumn(),
+                  TextColumn("{task.fields[state]}"), console=console) as bar:  # fmt: skip
+        task = bar.add_task("training", total=config.steps, completed=first, state="")
+
+        def progress(step: int, terms: dict[str, float]) -> None:
+            rate = (step - first) * config.batch_size / (time.monotonic() - started)
+            words = " ".join(f"{key} {value:.3f}" for key, value in terms.items())
+            bar.update(task, completed=step, state=f"{rate:.0f} img/s  {words}")
+            with log.open("a") as file:
+                file.write(json.dumps({"step": step, "images_per_second": round(rate, 1)} | terms) + "\n")
+
+        bundle = trainer.run(progress)
+    bundle.training |= {"mesh": mesh.name, "start": init.name if init else "random"}
+    bundle.metrics = evaluate_synthetic(bundle, loaded, seed + 1)
+    bundle.save(out)
+    state.unlink(missing_ok=True)
+    console.print(f"{out}: " + ", ".join(f"{key} {value:.3f}" for key, value in bundle.metrics.items()))
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Entry point `pose_regressor.commands`: what the training package adds to the command line."""
+    app.command()(train)
