@@ -19,7 +19,7 @@ class Parameter:
     """What the table says of one parameter.
 
     unit: '' where there is none; low, high: inclusive range of a number; choices: the strings allowed (none: any);
-    pattern: what each string must match whole, said to the user as `form`; read_only: fixed once the node runs.
+    pattern: what each string must match whole, said to the user as `form`. All are fixed once the node runs.
     """
 
     name: str
@@ -32,7 +32,6 @@ class Parameter:
     choices: tuple[str, ...] = ()
     pattern: str = ""
     form: str = ""
-    read_only: bool = True
 
     @property
     def constraint(self) -> str:
@@ -159,15 +158,15 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
 def as_yaml() -> str:
     """The whole table with its defaults as a ROS 2 parameter file: the text of config/pose_regressor.yaml."""
     lines = [
-        "# Every parameter of the pose_regressor node with its default.",
+        "# Every parameter of the pose_regressor node with its default. All are fixed once the node runs.",
         "# Written from pose_regressor/middleware/parameters.py, where the table is; a test compares the two.",
         "/**:",
         "  ros__parameters:",
     ]
     for p in PARAMETERS:
-        notes = [f"unit: {p.unit}" if p.unit else "", f"range: {p.constraint}" if p.constraint else ""]
-        notes.append("fixed at start" if p.read_only else "may change while the node runs")
-        lines += [f"    # {p.description}", f"    # [{'; '.join(n for n in notes if n)}]"]
+        lines.append(f"    # {p.description}")
+        if notes := [f"{word}: {note}" for word, note in (("unit", p.unit), ("allowed", p.constraint)) if note]:
+            lines.append(f"    # [{'; '.join(notes)}]")
         lines.append(f"    {p.name}: {_yaml_value(p.default)}")
     return "\n".join(lines) + "\n"
 

@@ -168,7 +168,7 @@ class Image(IdlStruct, typename="sensor_msgs::msg::dds_::Image_"):
 
     @classmethod
     def _read(cls, data: bytes) -> "Image":
-        if data[0] != 0 or data[1] > 1:
+        if data[:2] not in (b"\0\0", b"\0\1"):
             raise ValueError(f"encapsulation {data[:2].hex()}, not plain CDR")
         order = "<" if data[1] else ">"
         sec, nanosec, length = struct.unpack_from(order + "iII", data, 4)
@@ -177,7 +177,10 @@ class Image(IdlStruct, typename="sensor_msgs::msg::dds_::Image_"):
         encoding, end = _read_string(data, _aligned(end) + 12, length)
         is_bigendian = data[end] if end < len(data) else 0
         step, length = struct.unpack_from(order + "II", data, _aligned(end + 1))
-        pixels: NDArray[np.uint8] = np.frombuffer(data, np.uint8, length, _aligned(end + 1) + 8)
+        start = _aligned(end + 1) + 8
+        pixels: NDArray[np.uint8] = np.frombuffer(data, np.uint8)[start : start + length]
+        if pixels.size != length:
+            raise ValueError(f"{length} bytes of pixels announced, {pixels.size} there")
         return cls(Header(Time(sec, nanosec), frame_id), height, width, encoding, is_bigendian, step, pixels)
 
 

@@ -1,0 +1,37 @@
+import pytest
+
+from pose_regressor.types import InputError
+
+pytest.importorskip("cyclonedds")
+from pose_regressor.middleware.dds.participant import dds_topic, domain_id
+
+
+@pytest.mark.parametrize(("text", "number"), [("", 0), ("0", 0), (" 42 ", 42), ("232", 232)])
+def test_domain_id(text, number):
+    assert domain_id({"ROS_DOMAIN_ID": text}) == number
+    assert domain_id({}) == 0
+
+
+@pytest.mark.parametrize("text", ["-1", "233", "1000", "one", "1.5", "0x10"])
+def test_bad_domain_id(text):
+    with pytest.raises(InputError, match=f"ROS_DOMAIN_ID: expected a whole number from 0 to 232, got '{text}'"):
+        domain_id({"ROS_DOMAIN_ID": text})
+
+
+@pytest.mark.parametrize(
+    ("name", "topic"),
+    [
+        ("image", "rt/image"),
+        ("/tf", "rt/tf"),
+        ("/camera/image_raw", "rt/camera/image_raw"),
+        ("~/overlay", "rt/pose_regressor/overlay"),
+    ],
+)
+def test_topic_names(name, topic):
+    assert dds_topic(name) == topic
+
+
+@pytest.mark.parametrize("name", ["", "/", "image/", "a b", "~image", "1st", "/a//b"])
+def test_bad_topic_names(name):
+    with pytest.raises(InputError, match="expected a ROS 2 topic name"):
+        dds_topic(name)

@@ -1,0 +1,57 @@
+"""The DDS node with a stand-in for the tracker, run as a process: ``standin_node.py '{"frame_prefix": "x/"}'``.
+
+The stand-in finds one object where the brightness of the first pixel says; a first pixel of 255 makes it fail.
+"""
+
+import json
+import logging
+import sys
+
+import numpy as np
+
+from pose_regressor.types import Frame, InputError, ObjectModel, PoseEstimate
+
+CRATE = ObjectModel(
+    name="crate",
+    obj_id=7,
+    diameter=0.3,
+    bounds=np.array([[-0.1, -0.05, 0.0], [0.1, 0.05, 0.2]]),
+    points=np.zeros((4, 3)),
+    keypoints=np.zeros((8, 3)),
+)
+#: A quarter turn about the optical axis.
+ROTATION = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+
+
+def estimate(depth: float, instance: int = 0) -> PoseEstimate:
+    pose = np.eye(4)
+    pose[:3, :3] = ROTATION
+    pose[:3, 3] = (0.1, -0.2, depth)
+    return PoseEstimate(CRATE, pose, np.diag([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), 0.75, "pnp", np.zeros(4), instance)
+
+
+class StandIn:
+    def __init__(self) -> None:
+        self.stages = {"preprocess": 0.0, "network": 0.0, "decode": 0.0}
+
+    def update(self, frame: Frame) -> list[PoseEstimate]:
+        brightness = int(frame.image[0, 0, 0])
+        if brightness == 255:
+            raise RuntimeError("the stand-in fails on purpose")
+        return [estimate(brightness / 10)] if brightness else []
+
+
+def main() -> int:
+    from pose_regressor.middleware.dds.node import run
+    from pose_regressor.middleware.parameters import NodeConfig
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    try:
+        return run(NodeConfig.from_dict(json.loads(sys.argv[1])), tracker=StandIn())
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,174 @@
+import json
+import time
+
+import numpy as np
+import pytest
+
+from pose_regressor.middleware.core import NodeCore, check_objects
+from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.types import InputError
+
+
+@pytest.fixture
+def node(standin, log):
+    """Makes a NodeCore whose `published` keeps what it publishes; `send` waits until the image is dealt with."""
+    cores = []
+
+    def make(**parameters):
+        published = []
+        core = NodeCore(NodeConfig(**parameters), standin.StandIn(), lambda *out: published.append(out), log)
+        core.published = published
+
+        def send(msg):
+            before = core.counts.processed + core.counts.dropped.total()
+            core.on_image(msg)
+            end = time.monotonic() + 5
+            while core.counts.processed + core.counts.dropped.total() == before:
+                assert time.monotonic() < end
+                time.sleep(0.001)
+
+        core.send = send
+        cores.append(core)
+        return core
+
+    yield make
+    for core in cores:
+        core.stop()
+
+
+def pixels(brightness):
+    return bytes([brightness] * 24)
+
+
+def test_poses_come_out_with_the_images_stamp(node, image, info):
+    core = node()
+    core.on_camera_info(info())
+    core.send(image(data=pixels(15)))
+    ((frame, estimates),) = core.published
+    assert (frame.stamp, frame.frame_id) == (12_000_000_034, "optical")
+    assert estimates[0].translation[2] == 1.5
+    assert {"wait", "receive", "preprocess", "network", "decode", "publish"} <= core.stages.keys()
+
+
+def test_nothing_found_is_published_too(node, image, info):
+    core = node()
+    core.on_camera_info(info())
+    core.send(image(data=pixels(0)))
+    ((_, estimates),) = core.published
+    assert estimates == []
+
+
+def test_no_camera_info_yet(node, image, info, log):
+    core = node()
+    core.send(image())
+    core.send(image())
+    assert core.published == []
+    (reason,) = core.counts.dropped
+    assert reason.startswith("no camera info yet")
+    assert len(log.of("warning")) == 1
+    core.on_camera_info(info())
+    core.send(image())
+    assert len(core.published) == 1
+
+
+def test_the_newest_camera_info_counts(node, image, info):
+    core = node()
+    core.on_camera_info(info())
+    core.on_camera_info(info(k=[200.0, 0, 1, 0, 200, 1, 0, 0, 1]))
+    core.send(image())
+    assert core.published[-1][0].camera.matrix[0, 0] == 200
+    core.on_camera_info(info(k=[200.0, 0, 1, 0, 200, 1, 0, 0, 1]))
+    core.send(image())
+    assert core.published[-1][0].camera is core.published[-2][0].camera, "the same info again is the same camera"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"k": [0.0] * 9}, "camera matrix K"),
+        ({"k": [float("nan")] * 9}, "camera matrix K"),
+        ({"distortion_model": "equidistant"}, "'equidistant' is not known"),
+        ({"width": 640, "height": 480}, "4x2 does not match its camera info"),
+    ],
+)
+def test_a_bad_camera_info_drops_frames_and_a_good_one_mends_it(node, image, info, changes, words):
+    core = node()
+    core.on_camera_info(info())
+    core.on_camera_info(info(**changes))
+    core.send(image())
+    assert core.published == []
+    assert words in next(iter(core.counts.dropped))
+    core.on_camera_info(info())
+    core.send(image())
+    assert len(core.published) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"width": 0, "height": 0, "step": 0, "data": b""}, "at least one pixel"),
+        ({"encoding": "jpeg"}, "'jpeg' is not known"),
+        ({"data": b"\1" * 5}, "expected 24 bytes of data"),
+        ({"step": 3}, "step of at least 12"),
+    ],
+)
+def test_bad_images_are_dropped_with_the_reason_and_the_node_lives(node, image, info, log, changes, words):
+    core = node()
+    core.on_camera_info(info())
+    core.send(image(**changes))
+    core.send(image(**changes))
+    (warning,) = log.of("warning")
+    assert words in warning
+    assert core.counts.dropped.total() == 2
+    core.send(image())
+    assert len(core.published) == 1
+
+
+def test_a_failing_tracker_costs_the_frame_only(node, image, info, log):
+    core = node()
+    core.on_camera_info(info())
+    core.send(image(data=pixels(255)))
+    assert core.counts.dropped == {"internal error RuntimeError": 1}
+    assert "on purpose" in log.of("error")[0]
+    core.send(image())
+    assert len(core.published) == 1
+
+
+def test_camera_file_in_place_of_the_topic(node, image, info, tmp_path):
+    path = tmp_path / "camera.json"
+    path.write_text(json.dumps({"width": 4, "height": 2, "fx": 50, "fy": 60, "cx": 1, "cy": 0.5, "depth_scale": 1}))
+    core = node(camera_file=str(path))
+    assert not core.wants_camera_info
+    core.on_camera_info(info(k=[0.0] * 9))
+    core.send(image())
+    np.testing.assert_array_equal(core.published[0][0].camera.matrix, [[50, 0, 1], [0, 60, 0.5], [0, 0, 1]])
+
+
+def test_a_missing_camera_file_refuses_to_start(node, tmp_path):
+    with pytest.raises(InputError, match=r"nowhere\.yaml: no such file"):
+        node(camera_file=str(tmp_path / "nowhere.yaml"))
+
+
+def test_frame_id_parameter(node, image, info):
+    core = node(frame_id="head_camera")
+    core.on_camera_info(info())
+    core.send(image())
+    assert core.published[0][0].frame_id == "head_camera"
+
+
+def test_objects_parameter(node, image, info, standin):
+    core = node(objects=("crate",))
+    core.on_camera_info(info())
+    core.send(image())
+    assert len(core.published[0][1]) == 1
+    check_objects(("crate",), (standin.CRATE,))
+    with pytest.raises(InputError, match="objects: 'mug' is in none of the bundles, expected one of crate"):
+        check_objects(("crate", "mug"), (standin.CRATE,))
+
+
+def test_stop_says_what_came_of_the_frames(node, image, info, log):
+    core = node()
+    core.on_camera_info(info())
+    core.send(image())
+    core.stop()
+    assert log.of("info") == ["images: 1 received, 1 processed, none dropped"]
