@@ -1,0 +1,60 @@
+"""The runtime, as pip and colcon install it. training/ and cuda_ext/ are packages of their own."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+NAME = "pose_regressor"
+ROOT = Path(__file__).resolve().parent
+SHARED = {
+    "": ["package.xml"],
+    "launch": ["launch/*.launch.py"],
+    "config": ["config/*.yaml", "config/*.rviz"],
+    "models": ["models/*.safetensors", "models/*.md"],
+    "demo": ["demo/*.mp4", "demo/*.json", "demo/*.md"],
+}
+
+
+def shared_files():
+    """What goes to share/pose_regressor, for each folder that has something."""
+    for folder, patterns in SHARED.items():
+        files = sorted(path.relative_to(ROOT).as_posix() for pattern in patterns for path in ROOT.glob(pattern))
+        if files:
+            yield f"share/{NAME}/{folder}".rstrip("/"), files
+
+
+setup(
+    name=NAME,
+    version="0.1.0",
+    description="6D poses of known objects from camera images, as TF frames and from Python",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=[NAME, f"{NAME}.*"]),
+    data_files=[("share/ament_index/resource_index/packages", [f"resource/{NAME}"]), *shared_files()],
+    zip_safe=False,
+    install_requires=[
+        "setuptools",
+        "numpy>=1.26",
+        "torch>=2.4",
+        "opencv-python-headless>=4.8",
+        "safetensors>=0.4",
+        "pyyaml>=6",
+        "typer>=0.12",
+        "rich>=13",
+    ],
+    extras_require={
+        "dds": ["cyclonedds>=11.0.1"],
+        "test": ["pytest>=7.4", "hypothesis", "scipy", "ruff", "mypy", "types-PyYAML"],
+    },
+    entry_points={
+        "console_scripts": [
+            "pose-regressor = pose_regressor.cli:main",
+            # For `ros2 run` and launch files; they need a sourced ROS 2.
+            "pose_regressor_node = pose_regressor.middleware.ros2.node:main",
+            "pose_regressor_player = pose_regressor.middleware.ros2.player:main",
+            "pose_regressor_demo_listener = pose_regressor.cli.demo_listener:main",
+        ],
+    },
+)
