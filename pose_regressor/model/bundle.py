@@ -109,6 +109,8 @@ class Bundle:
         expected = {"version", "network", "objects", "training", "metrics"}
         if header.keys() != expected:
             raise InputError(f"expected the header's keys {sorted(expected)}, got {sorted(header)}")
+        if not isinstance(header["objects"], list):
+            raise InputError(f"expected a list of objects, got {header['objects']!r}")
         objects = tuple(_read_object(i, entry, tensors) for i, entry in enumerate(header["objects"]))
         network = PoseNetwork(NetworkConfig.from_dict(header["network"]), len(objects))
         _load_weights(network, {k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
@@ -123,9 +125,15 @@ def _storable(value: torch.Tensor) -> torch.Tensor:
     return value.detach().cpu().contiguous().to(torch.float16 if value.is_floating_point() else value.dtype)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _read_object(number: int, entry: dict[str, Any], tensors: dict[str, torch.Tensor]) -> ObjectModel:
     if not isinstance(entry, dict) or entry.keys() != {"name", "obj_id", "diameter", "unit"} or entry["unit"] != "m":
         raise InputError(f"object {number}: expected name, obj_id, diameter and the unit m, got {entry!r}")
+    if not (isinstance(entry["name"], str) and isinstance(entry["obj_id"], int) and _is_number(entry["diameter"])):
+        raise InputError(f"object {number}: expected a name, a whole obj_id and a diameter, got {entry!r}")
     missing = [name for name in _ARRAYS if f"objects.{number}.{name}" not in tensors]
     if missing:
         raise InputError(f"object {entry['name']}: {', '.join(missing)} missing")

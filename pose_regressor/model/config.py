@@ -48,6 +48,14 @@ class NetworkConfig:
     def from_dict(cls, values: dict[str, object]) -> NetworkConfig:
         """Strict: a missing or an unknown key is an error, so that no file silently means something else."""
         names = {f.name for f in fields(cls)}
-        if values.keys() != names:
+        if not isinstance(values, dict) or values.keys() != names:
             raise InputError(f"network configuration: expected the keys {sorted(names)}, got {sorted(values)}")
+        for f in fields(cls):
+            # Each field's own default says which type it takes; JSON knows lists, not tuples.
+            value, kind = values[f.name], type(f.default)
+            items = value if isinstance(value, list) and kind is tuple else [value]
+            number = type(f.default[0]) if isinstance(f.default, tuple) else kind
+            fits = isinstance(value, list) == (kind is tuple)
+            if not fits or not all(type(item) in (number, int) for item in items):
+                raise InputError(f"network.{f.name}: expected {f.default!r} or the like, got {value!r}")
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})  # type: ignore[arg-type]

@@ -1,0 +1,72 @@
+"""Cropping, resizing and undistortion change K exactly: shown by where drawn points end up."""
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_regressor.model.preprocess import crop_window, frame_window, resize_matrix
+from pose_regressor.types import Camera
+
+K = np.array([[610.0, 0, 322.3], [0, 605.0, 238.9], [0, 0, 1]])
+POINTS = np.array([[0.05, -0.03, 0.7], [-0.11, 0.06, 0.8], [0.0, 0.02, 0.5]])
+CAMERAS = {
+    "pinhole": Camera(640, 480, K),
+    "plumb_bob": Camera(640, 480, K, np.array([-0.25, 0.08, 0.001, -0.002, 0.01])),
+    "rational_polynomial": Camera(
+        640, 480, K, np.array([0.4, -0.2, 0.001, 0.0005, 0.05, 0.75, -0.15, 0.02]), "rational_polynomial"
+    ),
+}
+
+
+def spot(camera: Camera, point: np.ndarray, radius: float) -> np.ndarray:
+    """An image with a soft spot where the camera sees `point`."""
+    pixel = cv2.projectPoints(point[None], np.zeros(3), np.zeros(3), camera.matrix, camera.distortion)[0].ravel()
+    rows, columns = np.indices((camera.height, camera.width))
+    value = 255 * np.exp(-((columns - pixel[0]) ** 2 + (rows - pixel[1]) ** 2) / (2 * radius**2))
+    return np.repeat(value.round().astype(np.uint8)[..., None], 3, axis=2)
+
+
+def centroid(image: np.ndarray) -> np.ndarray:
+    weight = image[..., 0].astype(np.float64)
+    rows, columns = np.indices(weight.shape)
+    return np.array([(columns * weight).sum(), (rows * weight).sum()]) / weight.sum()
+
+
+def pinhole(matrix: np.ndarray, point: np.ndarray) -> np.ndarray:
+    return (matrix @ point)[:2] / point[2]
+
+
+@pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS.keys())
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("edge", [60.0, 137.0, 300.0])
+def test_crop_reprojects(camera, point, edge):
+    image = spot(camera, point, radius=3)
+    centre = pinhole(camera.matrix, point) + (edge / 7, -edge / 9)
+    box = np.concatenate([centre - edge / 2, centre + edge / 2])
+    window = crop_window(image, camera, box, margin=1.4, crop_size=128)
+    assert window.image.shape == (128, 128, 3)
+    error = centroid(window.image) - pinhole(window.camera_matrix, point)
+    assert np.abs(error).max() < 0.1
+
+
+@pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS.keys())
+@pytest.mark.parametrize("find_size", [96, 160, 320, 640])
+def test_frame_reprojects(camera, find_size):
+    window = frame_window(spot(camera, POINTS[0], radius=6), camera, find_size)
+    assert max(window.image.shape[:2]) == find_size and window.image.shape[0] % 32 == 0
+    error = centroid(window.image) - pinhole(window.camera_matrix, POINTS[0])
+    assert np.abs(error).max() < 0.1
+
+
+def test_resize_matrix_is_opencv_resize():
+    ramp = np.tile(np.arange(64, dtype=np.float32), (8, 1))
+    half = cv2.resize(ramp, (32, 4), interpolation=cv2.INTER_AREA)
+    columns = (np.linalg.inv(resize_matrix(0.5)) @ np.stack([np.arange(32), np.zeros(32), np.ones(32)]))[0]
+    np.testing.assert_allclose(half[0], columns)
+
+
+def test_beyond_the_image_is_black():
+    window = crop_window(
+        np.full((480, 640, 3), 255, np.uint8), CAMERAS["pinhole"], np.array([-40.0, 0, 60, 100]), 1, 128
+    )
+    assert window.image[64, 10].sum() == 0 and window.image[64, 100].min() == 255
