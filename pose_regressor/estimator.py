@@ -76,7 +76,8 @@ class PoseEstimator:
         if len(set(names)) != len(names):
             raise InputError(f"model: expected bundles of different objects, got {', '.join(names)}")
         for bundle in self.bundles:
-            bundle.network.to(self.device, memory_format=torch.channels_last).eval()
+            bundle.network.eval()
+            bundle.network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.stages = {"preprocess": 0.0, "network": 0.0, "decode": 0.0}
 
     @property

@@ -53,7 +53,7 @@ def correspondences(coordinates: NDArray, mask: NDArray, model: ObjectModel) -> 
     rows, columns = rows[::step], columns[::step]
     low, high = model.bounds
     points = (low + high) / 2 + coordinates[:, rows, columns].T.astype(np.float64) * (high - low) / 2
-    return Correspondences(np.stack([columns, rows], -1) * float(DENSE_STRIDE), points)
+    return Correspondences(np.stack([columns, rows], -1).astype(np.float64) * DENSE_STRIDE, points)
 
 
 def decode_pnp(found: Correspondences, camera_matrix: NDArray, crop_size: int) -> PnPResult | None:

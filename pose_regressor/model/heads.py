@@ -76,9 +76,9 @@ class BoxHead(nn.Module):
         self.conv = _conv(channels, channels)
         self.out = nn.Conv2d(channels, 5 * objects, 1)
         nn.init.normal_(self.out.weight, std=0.01)
-        nn.init.zeros_(self.out.bias)
         # Almost every cell holds no object: start there (Lin et al., Focal Loss, ICCV 2017, section 3.3).
-        nn.init.constant_(self.out.bias[:objects], -4.0)
+        bias = torch.tensor([-4.0] * objects + [0.0] * 4 * objects)
+        self.out.bias = nn.Parameter(bias)
         self.objects = objects
 
     def forward(self, x: Tensor) -> BoxOutput:

@@ -13,8 +13,9 @@ from pose_regressor_training.losses import box_terms, pose_terms
 from pose_regressor_training.metrics import add, add_s, rotation_error
 from pose_regressor_training.objects import make_box
 from pose_regressor_training.randomize.views import Kind
+from pose_regressor_training.render.kernel import LOOK_DTYPE
 from pose_regressor_training.render.mesh import load_mesh, object_model
-from pose_regressor_training.render.raytracer import LOOK_DTYPE, Raytracer
+from pose_regressor_training.render.raytracer import Raytracer
 from pose_regressor_training.synthetic import SyntheticBatches
 
 
@@ -56,9 +57,8 @@ def test_depth_and_colour_agree_with_ray_casts(mesh):
     barycentric = trimesh.triangles.points_to_barycentric(scene.triangles[face], points)
     uv = np.einsum("ni,nij->nj", barycentric, mesh.uv[face])
     height, width = mesh.texture.shape[:2]
-    texel = mesh.texture[
-        ((1 - uv[:, 1]) * height).astype(int).clip(0, height - 1), (uv[:, 0] * width).astype(int) % width
-    ]
+    rows, columns = ((1 - uv[:, 1]) * height).astype(int), (uv[:, 0] * width).astype(int)
+    texel = mesh.texture[rows.clip(0, height - 1), columns.clip(0, width - 1)]
     # One texel against the renderer's average over a pixel: equal but for the edges within the print.
     difference = np.abs(views.color[0].reshape(-1, 3)[index] - texel / 255)
     assert np.median(difference) < 0.02

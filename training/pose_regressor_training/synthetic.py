@@ -112,7 +112,7 @@ class SyntheticBatches(IterableDataset[Batch]):
             image += alpha * (np.where(mask[..., None], color, spread) - image)
         if rng.random() < 0.3:
             image *= random_shadow(rng, size)
-        drawn = max(1, np.count_nonzero(mask))
+        drawn = max(1, int(np.count_nonzero(mask)))
         for _ in range(int(rng.choice(4, p=(0.45, 0.3, 0.15, 0.1)))):
             occluder = random_occluder(rng, size, box)
             left = mask & inside & (occluder < 0.5)
@@ -125,5 +125,5 @@ class SyntheticBatches(IterableDataset[Batch]):
     def _frame(self, view: View) -> NDArray[np.bool_]:
         """(S, S) which pixels of the window lie in the camera's frame; the runtime pads the rest with black."""
         place = np.arange(self.config.crop_size)
-        x0, y0, x1, y1 = view.frame
+        x0, y0, x1, y1 = view.frame.tolist()
         return ((place > y0) & (place < y1))[:, None] & ((place > x0) & (place < x1))

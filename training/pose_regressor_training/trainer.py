@@ -69,7 +69,8 @@ class Trainer:
         torch.manual_seed(config.seed)
         self.mesh, self.model, self.config, self.state = mesh, model, config, state
         self.device = torch.device(device)
-        self.network = PoseNetwork(network, 1).to(self.device, memory_format=torch.channels_last)
+        self.network = PoseNetwork(network, 1)
+        self.network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = AveragedModel(self.network, multi_avg_fn=get_ema_multi_avg_fn(config.ema), use_buffers=True)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True

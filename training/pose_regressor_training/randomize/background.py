@@ -37,7 +37,7 @@ def _stripes(rng: np.random.Generator, size: int) -> Image:
     colors = rng.uniform(0, 255, (2, 3))
     board = np.indices((cells, cells)).sum(0) % 2 if rng.random() < 0.5 else np.indices((cells, cells))[0] % 2
     picture = cv2.resize(colors[board].astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST)
-    square = np.float32([[0, 0], [size, 0], [size, size], [0, size]])
+    square = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
     moved = square + rng.uniform(-0.5, 0.5, (4, 2)).astype(np.float32) * size
     warp = cv2.getPerspectiveTransform(square, moved.astype(np.float32))
     return cv2.warpPerspective(picture, warp, (size, size), borderMode=cv2.BORDER_REFLECT)
@@ -64,7 +64,7 @@ def random_outline(rng: np.random.Generator, centre: NDArray, radius: float) -> 
 
 def _paste_quad(picture: Image, material: Image, corners: NDArray) -> None:
     size = material.shape[0]
-    square = np.float32([[0, 0], [size, 0], [size, size], [0, size]])
+    square = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
     warp = cv2.getPerspectiveTransform(square, corners.astype(np.float32))
     height, width = picture.shape[:2]
     warped = cv2.warpPerspective(material, warp, (width, height))

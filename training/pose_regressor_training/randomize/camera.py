@@ -47,7 +47,7 @@ def photograph(rng: np.random.Generator, image: NDArray[np.float32], detail: flo
         picture = cv2.addWeighted(picture, 1.8, cv2.GaussianBlur(picture, (0, 0), 1.2), -0.8, 0)
     if rng.random() < 0.4:
         encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))])[1]
-        picture = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        picture = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
     if picture.shape[:2] != (height, width):
         picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
     return picture

@@ -24,13 +24,13 @@ def random_occluder(rng: np.random.Generator, size: int, box: NDArray) -> NDArra
             end = centre + outward * extent * rng.uniform(-0.1, 0.5) + rng.normal(0, 0.2 * extent, 2)
             thickness = max(2, int(extent * rng.uniform(0.05, 0.25)))
             cv2.line(alpha, start.astype(int).tolist(), end.astype(int).tolist(), 255, thickness, cv2.LINE_AA)
-    return alpha.astype(np.float32) / 255
+    return (alpha / 255).astype(np.float32)
 
 
 def occluder_color(rng: np.random.Generator, bank: PictureBank, size: int) -> NDArray[np.float32]:
     """(size, size, 3) in [0, 1]: any picture, or skin."""
     if rng.random() < 0.6:
-        return bank.cut(rng, size).astype(np.float32) / 255
+        return (bank.cut(rng, size) / 255).astype(np.float32)
     skin = np.array([0.85, 0.62, 0.5], np.float32) * rng.uniform(0.25, 1.15) + rng.normal(0, 0.04, 3)
     shade = cv2.resize(rng.normal(1, 0.12, (5, 5)).astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
     return (skin.astype(np.float32) * shade[..., None]).clip(0, 1)
