@@ -58,7 +58,7 @@ def frame_window(image: NDArray[np.uint8], camera: Camera, find_size: int) -> Wi
 
 
 def crop_window(image: NDArray[np.uint8], camera: Camera, box: NDArray, margin: float, crop_size: int) -> Window:
-    """The square about the centre of `box`, (4,) x0, y0, x1, y1 in ideal pinhole pixels, `margin` times its longer edge."""
+    """The square around `box` (4,), x0 y0 x1 y1 in ideal pinhole pixels: `margin` times as wide as its longer edge."""
     edge = max(float(max(box[2] - box[0], box[3] - box[1])) * margin, 8.0)
     left, top = (box[:2] + box[2:]) / 2 - edge / 2
     return cut_window(image, camera, left, top, crop_size / edge, (crop_size, crop_size))
