@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,17 +18,10 @@ Publish = Callable[[Frame, list[PoseEstimate]], object]
 
 
 class Tracking(Protocol):
-    """What the nodes ask of a tracker. stages: seconds of the last update's preprocess, network and decode."""
+    """What the nodes ask of a tracker."""
 
-    @property
-    def stages(self) -> Mapping[str, float]: ...
     def update(self, frame: Frame) -> list[PoseEstimate]: ...
-
-
-@dataclass(frozen=True)
-class _Arrival:
-    message: Any
-    received: float  # time.perf_counter()
+    def reset(self) -> None: ...
 
 
 def open_tracker(config: NodeConfig) -> Tracking:
@@ -83,10 +74,7 @@ class NodeCore:
             "no camera info yet, expected one on the camera_info topic (or the parameter camera_file)"
         )
         self._index = 0
-        #: Seconds the last published frame took: wait (from its arrival), receive (message to frame), the tracker's own
-        #: stages, and publish. For benchmarks.
-        self.stages: dict[str, float] = {}
-        self._worker: Worker[_Arrival] = Worker(self._process, log)
+        self._worker: Worker[Any] = Worker(self._process, log)
 
     @property
     def wants_camera_info(self) -> bool:
@@ -108,7 +96,7 @@ class NodeCore:
             self._camera = camera  # else the old one stays: what was worked out for it need not be anew
 
     def on_image(self, msg: Any) -> None:
-        self._worker.submit(_Arrival(msg, time.perf_counter()))
+        self._worker.submit(msg)
 
     def reject(self, reason: str) -> None:
         """An image that arrived and could not be read as a message."""
@@ -120,20 +108,15 @@ class NodeCore:
             self._log.warning("stopped with a frame still in work")
         self._log.info(f"images: {self.counts}")
 
-    def _process(self, arrival: _Arrival) -> None:
-        started = time.perf_counter()
+    def _process(self, msg: Any) -> None:
         camera = self._camera
         if isinstance(camera, InputError):
             raise InputError(str(camera))
-        frame = frame_from_image(arrival.message, camera, self.config.frame_id, self._index)
+        frame = frame_from_image(msg, camera, self.config.frame_id, self._index)
         self._index += 1
-        ready = time.perf_counter()
-        estimates = wanted(self._tracker.update(frame), self.config)
-        decided = time.perf_counter()
-        self._publish(frame, estimates)
-        self.stages = {
-            "wait": started - arrival.received,
-            "receive": ready - started,
-            **self._tracker.stages,
-            "publish": time.perf_counter() - decided,
-        }
+        try:
+            estimates = self._tracker.update(frame)
+        except Exception:
+            self._tracker.reset()  # what it remembers may be what it fails on: the next frame starts afresh
+            raise
+        self._publish(frame, wanted(estimates, self.config))

@@ -138,7 +138,8 @@ class Worker(Generic[Item]):
                 name = type(error).__name__
                 with self._ready:
                     self._counts.dropped[f"internal error {name}"] += 1
-                self._fail(name, f"frame dropped: internal error {name}: {error}")
+                text = " ".join(str(error).split())
+                self._fail(name, f"frame dropped: internal error {name}: {text}")
             else:
                 with self._ready:
                     self._counts.processed += 1

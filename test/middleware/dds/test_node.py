@@ -214,6 +214,7 @@ class Peer:
     def match(self):
         ends = (self.images, self.infos)
         until(lambda: all(w.matched_sub for w in ends) and self.tf.matched_pub, "the node's endpoints")
+        time.sleep(0.3)  # the node may hear of this side a little later, and a volatile reader misses what came before
 
     def send_info(self, width=8, height=6, k=(50.0, 0, 3.5, 0, 50, 2.5, 0, 0, 1), model="plumb_bob", d=(0.0,) * 5):
         roi = RegionOfInterest(0, 0, 0, 0, False)
