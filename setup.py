@@ -52,8 +52,8 @@ setup(
         "console_scripts": [
             "pose-regressor = pose_regressor.cli:main",
             # For `ros2 run` and launch files; they need a sourced ROS 2.
-            "pose_regressor_node = pose_regressor.middleware.ros2.node:main",
-            "pose_regressor_player = pose_regressor.middleware.ros2.player:main",
+            "pose_regressor_node = pose_regressor.middleware.executables:node",
+            "pose_regressor_player = pose_regressor.middleware.executables:player",
             "pose_regressor_demo_listener = pose_regressor.cli.demo_listener:main",
         ],
     },

@@ -1,4 +1,4 @@
-"""Conversions between messages and the package's own words.
+"""Conversions between messages and the package's own words: images and cameras. `pose_messages` has the poses.
 
 They go by field names alone, so the same functions serve rclpy's messages and the DDS types. Whatever is wrong with a
 message comes out as an InputError of one line; nothing is guessed. Functions that make messages take the classes as
@@ -7,17 +7,15 @@ message comes out as an InputError of one line; nothing is guessed. Functions th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from pose_regressor.geometry.rotation import quaternion_from_matrix
-from pose_regressor.types import DISTORTION_MODELS, Camera, Frame, InputError, PoseEstimate
+from pose_regressor.types import DISTORTION_MODELS, Camera, Frame, InputError
 
 Image = NDArray[np.uint8]
 NANOSECONDS = 1_000_000_000
@@ -145,64 +143,6 @@ def header(types: Any, stamp: int, frame_id: str) -> Any:
     """std_msgs/Header from nanoseconds and a frame's name."""
     seconds, nanoseconds = divmod(stamp, NANOSECONDS)
     return types.Header(stamp=types.Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
-
-
-def object_frame(estimate: PoseEstimate, prefix: str = "") -> str:
-    """Name of the object's TF frame: <prefix><object>_<instance>."""
-    return f"{prefix}{estimate.model.name}_{estimate.instance}"
-
-
-def _quaternions(types: Any, estimates: Sequence[PoseEstimate]) -> list[Any]:
-    rotations = torch.from_numpy(np.stack([e.rotation for e in estimates]).astype(np.float64))
-    return [types.Quaternion(x=x, y=y, z=z, w=w) for x, y, z, w in quaternion_from_matrix(rotations).tolist()]
-
-
-def tf_message(types: Any, frame: Frame, estimates: Sequence[PoseEstimate], prefix: str = "") -> Any:
-    """tf2_msgs/TFMessage: one transform an estimate, parent = the image's frame, stamp = the image's stamp."""
-    if not estimates:
-        return types.TFMessage(transforms=[])
-    transforms = []
-    for estimate, quaternion in zip(estimates, _quaternions(types, estimates), strict=True):
-        x, y, z = estimate.translation.tolist()
-        transforms.append(
-            types.TransformStamped(
-                header=header(types, frame.stamp, frame.frame_id),
-                child_frame_id=object_frame(estimate, prefix),
-                transform=types.Transform(translation=types.Vector3(x=x, y=y, z=z), rotation=quaternion),
-            )
-        )
-    return types.TFMessage(transforms=transforms)
-
-
-def detections_message(types: Any, frame: Frame, estimates: Sequence[PoseEstimate]) -> Any:
-    """vision_msgs/Detection3DArray: pose of the object's frame with its 6x6 covariance (m², rad²), score, and the
-    bounding box (metres), whose centre is the box's own and whose axes are the object's. class_id is the object's
-    name, id its name and instance number."""
-    detections = []
-    quaternions = _quaternions(types, estimates) if estimates else []
-    for estimate, quaternion in zip(estimates, quaternions, strict=True):
-        x, y, z = estimate.translation.tolist()
-        centre = estimate.rotation @ estimate.model.bounds.mean(axis=0) + estimate.translation
-        size = estimate.model.size.tolist()
-        pose = types.Pose(position=types.Point(x=x, y=y, z=z), orientation=quaternion)
-        result = types.ObjectHypothesisWithPose(
-            hypothesis=types.ObjectHypothesis(class_id=estimate.model.name, score=float(estimate.score)),
-            pose=types.PoseWithCovariance(
-                pose=pose, covariance=np.asarray(estimate.covariance, dtype=np.float64).reshape(36).tolist()
-            ),
-        )
-        box = types.BoundingBox3D(
-            center=types.Pose(
-                position=types.Point(**dict(zip("xyz", centre.tolist(), strict=True))), orientation=quaternion
-            ),
-            size=types.Vector3(x=size[0], y=size[1], z=size[2]),
-        )
-        detections.append(
-            types.Detection3D(
-                header=header(types, frame.stamp, frame.frame_id), results=[result], bbox=box, id=object_frame(estimate)
-            )
-        )
-    return types.Detection3DArray(header=header(types, frame.stamp, frame.frame_id), detections=detections)
 
 
 def image_message(

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_regressor.middleware import messages
+from pose_regressor.middleware import messages, pose_messages
 from pose_regressor.types import Frame, InputError
 
 
@@ -218,7 +218,7 @@ def test_image_there_and_back():
 
 def test_tf_message(standin, camera):
     frame = Frame(np.zeros((2, 4, 3), np.uint8), camera, 7_000_000_008, "optical")
-    message = messages.tf_message(TYPES, frame, [standin.estimate(1.5), standin.estimate(2.5, 3)], "seen/")
+    message = pose_messages.tf_message(TYPES, frame, [standin.estimate(1.5), standin.estimate(2.5, 3)], "seen/")
     first, second = message.transforms
     assert (first.header.stamp.sec, first.header.stamp.nanosec, first.header.frame_id) == (7, 8, "optical")
     assert (first.child_frame_id, second.child_frame_id) == ("seen/crate_0", "seen/crate_3")
@@ -226,7 +226,7 @@ def test_tf_message(standin, camera):
     assert (t.x, t.y, t.z) == (0.1, -0.2, 2.5)
     np.testing.assert_allclose((q.x, q.y, q.z, q.w), (0, 0, np.sqrt(0.5), np.sqrt(0.5)), atol=1e-12)
     assert all(type(value) is float for value in (t.x, t.y, t.z, q.x, q.y, q.z, q.w)), "rclpy takes floats only"
-    assert messages.tf_message(TYPES, frame, []).transforms == []
+    assert pose_messages.tf_message(TYPES, frame, []).transforms == []
 
 
 def test_quaternions_agree_with_opencv(standin, camera):
@@ -234,7 +234,7 @@ def test_quaternions_agree_with_opencv(standin, camera):
     for vector in RNG.normal(size=(20, 3)):
         pose = standin.estimate(1.0)
         pose.cam_from_obj[:3, :3] = cv2.Rodrigues(vector)[0]
-        q = messages.tf_message(TYPES, frame, [pose]).transforms[0].transform.rotation
+        q = pose_messages.tf_message(TYPES, frame, [pose]).transforms[0].transform.rotation
         angle = np.linalg.norm(vector)
         expected = np.append(np.sin(angle / 2) * vector / angle, np.cos(angle / 2))
         np.testing.assert_allclose((q.x, q.y, q.z, q.w), expected * np.sign(expected[3]), atol=1e-9)
@@ -242,7 +242,7 @@ def test_quaternions_agree_with_opencv(standin, camera):
 
 def test_detections_message(standin, camera):
     frame = Frame(np.zeros((2, 4, 3), np.uint8), camera, 7_000_000_008, "optical")
-    message = messages.detections_message(TYPES, frame, [standin.estimate(1.5)])
+    message = pose_messages.detections_message(TYPES, frame, [standin.estimate(1.5)])
     (detection,) = message.detections
     (result,) = detection.results
     assert message.header.frame_id == detection.header.frame_id == "optical"
@@ -255,4 +255,4 @@ def test_detections_message(standin, camera):
     np.testing.assert_allclose((centre.x, centre.y, centre.z), (0.1, -0.2, 1.6))
     size = detection.bbox.size
     np.testing.assert_allclose((size.x, size.y, size.z), (0.2, 0.1, 0.2))
-    assert messages.detections_message(TYPES, frame, []).detections == []
+    assert pose_messages.detections_message(TYPES, frame, []).detections == []

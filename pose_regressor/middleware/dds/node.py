@@ -10,9 +10,10 @@ from pose_regressor.middleware.core import NodeCore, Tracking, open_tracker, wan
 from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import Listening, Participant
 from pose_regressor.middleware.interrupts import interruptible
-from pose_regressor.middleware.messages import detections_message, image_message, tf_message
+from pose_regressor.middleware.messages import image_message
 from pose_regressor.middleware.pacing import paced
 from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.pose_messages import detections_message, tf_message
 from pose_regressor.middleware.worker import Log, Throttle
 from pose_regressor.sources import Source
 from pose_regressor.types import Frame, PoseEstimate

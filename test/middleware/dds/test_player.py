@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from pose_regressor.middleware.pacing import paced
+from pose_regressor.middleware.player import play
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, InputError
 
@@ -21,7 +22,7 @@ pytest.importorskip("cyclonedds")
 from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.listener import TfListener, collect
 from pose_regressor.middleware.dds.participant import Listening, Participant
-from pose_regressor.middleware.dds.player import main, play
+from pose_regressor.middleware.dds.player import dds_outlet, main
 
 ROOT = Path(__file__).parents[3]
 PLAYER = ["-m", "pose_regressor.middleware.dds.player"]
@@ -146,11 +147,11 @@ def test_play_waits_for_the_reader_and_counts(domain, clip):
     camera = Camera(64, 48, np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]]))
     source = open_source(folder, camera)
     with pytest.raises(InputError, match="expected a subscriber of cam/image within 0 s"):
-        play(source, image_topic="cam/image", timeout=0.0)
+        play(dds_outlet, source, image_topic="cam/image", timeout=0.0)
     record = []
     with Participant("reader") as participant:
         participant.reader("cam/image", idl.Image, reliable=False, depth=1)
-        assert play(source, rate=500, image_topic="cam/image", record=record) == FRAMES
+        assert play(dds_outlet, source, rate=500, image_topic="cam/image", record=record) == FRAMES
     assert [number for number, _ in record] == list(range(FRAMES))
 
 

@@ -1,0 +1,31 @@
+"""What `ros2 run pose_regressor ...` starts.
+
+Imports late: torch and ROS take seconds, in which a signal ends the process already without a traceback.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from pose_regressor.middleware.interrupts import interruptible
+from pose_regressor.types import InputError
+
+
+def node() -> int:
+    return _run("node")
+
+
+def player() -> int:
+    return _run("player")
+
+
+def _run(name: str) -> int:
+    status = 0
+    with interruptible():
+        try:
+            status = importlib.import_module(f"pose_regressor.middleware.ros2.{name}").main(sys.argv[1:])
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            status = 2
+    return status

@@ -1,0 +1,25 @@
+"""The ROS 2 messages spoken here: this module is the `types` namespace of `middleware.messages`."""
+
+# ruff: noqa: F401
+from array import array
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion, Transform, TransformStamped, Vector3
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import (
+    BoundingBox3D,
+    Detection3D,
+    Detection3DArray,
+    ObjectHypothesis,
+    ObjectHypothesisWithPose,
+)
+
+
+def image_data(pixels: NDArray[np.uint8]) -> Any:
+    """Pixels as a message's data: rclpy looks at every byte of anything but an array."""
+    return array("B", pixels.tobytes())

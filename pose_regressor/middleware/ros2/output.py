@@ -1,0 +1,59 @@
+"""What the node publishes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from tf2_ros import TransformBroadcaster
+
+from pose_regressor.draw import draw_poses
+from pose_regressor.middleware.messages import header
+from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.pose_messages import detections_message, object_frame
+from pose_regressor.middleware.ros2 import interfaces as ros
+from pose_regressor.types import Frame, InputError, PoseEstimate
+
+try:
+    from cv_bridge import CvBridge
+    from tf_transformations import quaternion_from_matrix
+except (ImportError, AttributeError) as error:  # the latter from a cv_bridge that was built for another NumPy
+    raise InputError(
+        f"ROS 2: cv_bridge or tf_transformations does not import ({error}); install them for this ROS 2, and where "
+        "cv_bridge was built for NumPy 1: pip install 'numpy<2'"
+    ) from error
+
+
+class Output:
+    """The node's publishers. Overlay images are made only while somebody subscribes."""
+
+    def __init__(self, node: Node, config: NodeConfig) -> None:
+        self._prefix = config.frame_prefix
+        self._broadcaster = TransformBroadcaster(node)
+        self._detections = node.create_publisher(ros.Detection3DArray, "~/detections", QoSProfile(depth=10))
+        self._overlay = node.create_publisher(ros.Image, "~/overlay", QoSProfile(depth=1)) if config.overlay else None
+        self._bridge = CvBridge()
+
+    def publish(self, frame: Frame, estimates: Sequence[PoseEstimate]) -> None:
+        """Transforms first, since others wait for them; detections also when there are none."""
+        if estimates:
+            self._broadcaster.sendTransform([transform(frame, estimate, self._prefix) for estimate in estimates])
+        self._detections.publish(detections_message(ros, frame, estimates))
+        if self._overlay is not None and self._overlay.get_subscription_count():
+            drawn = draw_poses(frame.image, frame.camera, estimates)
+            stamped = header(ros, frame.stamp, frame.frame_id)
+            self._overlay.publish(self._bridge.cv2_to_imgmsg(drawn, "rgb8", stamped))
+
+
+def transform(frame: Frame, estimate: PoseEstimate, prefix: str = "") -> ros.TransformStamped:
+    """From the image's frame to the object's, stamped as the image."""
+    x, y, z = estimate.translation.tolist()
+    qx, qy, qz, qw = quaternion_from_matrix(estimate.cam_from_obj).tolist()
+    return ros.TransformStamped(
+        header=header(ros, frame.stamp, frame.frame_id),
+        child_frame_id=object_frame(estimate, prefix),
+        transform=ros.Transform(
+            translation=ros.Vector3(x=x, y=y, z=z), rotation=ros.Quaternion(x=qx, y=qy, z=qz, w=qw)
+        ),
+    )

@@ -1,0 +1,47 @@
+"""Plays a source under ROS 2 as a camera does: Image and CameraInfo at a rate, stamped with the time now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from rclpy.node import Node
+
+from pose_regressor.middleware.messages import camera_info_message, image_message
+from pose_regressor.middleware.player import play_from_command_line
+from pose_regressor.middleware.ros2 import interfaces
+from pose_regressor.middleware.ros2.session import ros, ros_node
+from pose_regressor.types import Frame
+
+NODE_NAME = "pose_regressor_player"
+DEPTH = 5
+
+
+class RosOutlet:
+    """Publishes on two topics of a node, reliably: that reaches both kinds of subscribers."""
+
+    def __init__(self, node: Node, image_topic: str, camera_info_topic: str) -> None:
+        self.domain: int = node.context.get_domain_id()
+        self._images = node.create_publisher(interfaces.Image, image_topic, DEPTH)
+        self._infos = node.create_publisher(interfaces.CameraInfo, camera_info_topic, DEPTH)
+
+    def image_subscribers(self) -> int:
+        return int(self._images.get_subscription_count())
+
+    def camera_info_subscribers(self) -> int:
+        return int(self._infos.get_subscription_count())
+
+    def send(self, frame: Frame) -> None:
+        self._infos.publish(camera_info_message(interfaces, frame.camera, frame.stamp, frame.frame_id))
+        data = interfaces.image_data
+        self._images.publish(image_message(interfaces, frame.image, frame.stamp, frame.frame_id, data))
+
+
+def main(arguments: Sequence[str]) -> int:
+    with ros(arguments) as rest, ros_node(NODE_NAME) as node:
+
+        @contextmanager
+        def outlet(image_topic: str, camera_info_topic: str) -> Iterator[RosOutlet]:
+            yield RosOutlet(node, image_topic, camera_info_topic)
+
+        return play_from_command_line("pose_regressor_player", (__doc__ or "").splitlines()[0], outlet, rest)
