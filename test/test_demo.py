@@ -1,11 +1,15 @@
 """The demo's arithmetic and its handling of processes; the whole of it is `make demo`."""
 
+import json
 import os
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
+from pose_regressor import demo
+from pose_regressor.cli import main
 from pose_regressor.demo.processes import Processes, own_domain
 from pose_regressor.demo.results import evaluate, summarise
 from pose_regressor.types import InputError, ObjectModel
@@ -75,6 +79,68 @@ def test_all_found_and_close_is_good_and_nothing_found_is_not():
     assert not nothing.good
     with pytest.raises(InputError, match="no frame was played"):
         summarise([], [])
+
+
+class Heard:
+    """A listener that has heard what it was given."""
+
+    def __init__(self, transforms=()):
+        self.transforms = list(transforms)
+
+    def wait(self, until, timeout):
+        return until(self.transforms)
+
+
+def test_receive_waits_for_the_players_record(tmp_path):
+    record = tmp_path / "stamps.json"
+    reports = []
+
+    def check():  # the player ends after a while
+        if len(reports) == 2:
+            record.write_text("[[0, 1000], [1, 2000]]")
+
+    heard = Heard([transform(1000, 1, (0, 0, 1)), transform(1000, 1, (0, 0, 1)), transform(2000, 1, (0, 0, 1))])
+    stamps = demo.receive(heard, record, 2, 30, lambda *numbers: reports.append(numbers), check)
+    assert stamps == {1000: 0, 2000: 1}
+    assert reports[-1] == (2, 2)
+
+
+def test_receive_gives_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "START_TIMEOUT", -1)
+    with pytest.raises(InputError, match=r"the player did not end in time: .*stamps\.json was not written"):
+        demo.receive(Heard(), tmp_path / "stamps.json", 1, 30, lambda *_: None)
+
+
+@pytest.mark.slow
+def test_the_whole_demo_with_an_untrained_network(tmp_path, monkeypatch, capsys):
+    """All processes start, talk and end; what comes out of an untrained network fails the demo's check."""
+    pytest.importorskip("cyclonedds")
+    from pose_regressor.model.bundle import Bundle
+    from pose_regressor.model.config import NetworkConfig
+    from pose_regressor.model.network import PoseNetwork
+
+    bundle = tmp_path / "box.safetensors"
+    Bundle(PoseNetwork(NetworkConfig(width=8, blocks=(1, 1, 1, 1)), 1), (MODEL,)).save(bundle)
+    writer = cv2.VideoWriter(str(tmp_path / "box.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), 30, (160, 120))
+    for value in range(10):
+        writer.write(np.full((120, 160, 3), 20 * value, np.uint8))
+    writer.release()
+    camera = {"width": 160, "height": 120, "fx": 150, "fy": 150, "cx": 80, "cy": 60}
+    (tmp_path / "camera.json").write_text(json.dumps(camera))
+    pose = {"cam_R_m2c": np.eye(3).ravel().tolist(), "cam_t_m2c": [0, 0, 500], "obj_id": MODEL.obj_id}
+    (tmp_path / "scene_gt.json").write_text(json.dumps({str(index): [pose] for index in range(10)}))
+    monkeypatch.setattr(demo, "demo_folder", lambda: tmp_path)
+    monkeypatch.setattr(demo, "find_model", lambda name: bundle)
+    monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
+
+    out = tmp_path / "out"
+    assert main(["demo", "--out", str(out), "--rate", "100"]) == 1
+    result = json.loads((out / "result.json").read_text())
+    assert (result["frames"], result["good"], len(result["each"])) == (10, False, 10)
+    assert cv2.VideoCapture(str(out / "overlay.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 10
+    assert cv2.imread(str(out / "contact_sheet.png")) is not None
+    assert " received, " in (out / "node.log").read_text()
+    assert "demo failed" in capsys.readouterr().out
 
 
 def test_a_failed_process_is_quoted(tmp_path, monkeypatch):

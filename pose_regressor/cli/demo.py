@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,10 +27,20 @@ def demo(
     Three processes on this machine: a player that publishes Image and CameraInfo, the node, and a listener. Writes
     overlay.mp4, contact_sheet.png and result.json. Exit code 1: found in too few frames, or not accurately enough.
     """
+    from pose_regressor.demo import run_demo
+
+    with reporting() as report:
+        summary = run_demo(out, rate, report)
+    print_summary(summary, out, rate)
+    if not summary.good:
+        raise typer.Exit(1)
+
+
+@contextmanager
+def reporting() -> Iterator[Callable[[int, int], None]]:
+    """A progress bar for the frames answered, of all frames."""
     from rich.console import Console
     from rich.progress import Progress
-
-    from pose_regressor.demo import run_demo
 
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("demo", total=None)
@@ -38,13 +50,10 @@ def demo(
             text = "poses received" if answered else "starting the node"
             progress.update(task, description=text, completed=answered, total=frames if answered else None)
 
-        summary = run_demo(out, rate, report)
-    _print(summary, out, rate)
-    if not summary.good:
-        raise typer.Exit(1)
+        yield report
 
 
-def _print(summary: Summary, out: Path, rate: float) -> None:
+def print_summary(summary: Summary, out: Path, rate: float) -> None:
     from rich.console import Console
     from rich.table import Table
 

@@ -7,10 +7,10 @@ which frame a transform belongs to.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -24,7 +24,7 @@ from pose_regressor.types import FloatArray, InputError, ObjectModel
 from pose_regressor.video import video_writer, write_image
 
 if TYPE_CHECKING:
-    from pose_regressor.middleware.dds.listener import StampedTransform
+    from pose_regressor.middleware.transforms import StampedTransform
 
 OBJECT = "box"
 START_TIMEOUT = 120.0  # seconds until the node listens: importing torch from a cold disk takes its time
@@ -35,15 +35,27 @@ SHEET_IMAGES = 12
 Report = Callable[[int, int], None]
 
 
-def run_demo(out: Path, rate: float, report: Report) -> Summary:
-    """Run the demo and write overlay.mp4, contact_sheet.png, result.json and the processes' logs to `out`.
+class Listening(Protocol):
+    """What the listeners of both middlewares offer."""
 
-    rate: frames a second. Raises InputError when something it needs is not there, or a process fails.
-    """
-    from pose_regressor.middleware import missing
+    @property
+    def transforms(self) -> list[StampedTransform]: ...
+    def wait(self, until: Callable[[list[StampedTransform]], bool], timeout: float) -> bool: ...
 
-    if reason := missing("dds"):
-        raise InputError(f"demo: {reason}; under ROS 2: ros2 launch pose_regressor demo.launch.py")
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """What the demo plays, and what is true of it. truth: (4, 4) cam_from_obj by frame number."""
+
+    video: Path
+    camera: Path
+    bundle: Path
+    model: ObjectModel
+    truth: dict[int, FloatArray]
+
+
+def shipped_clip() -> Clip:
+    """The shipped clip and bundle. InputError: one is not there, or they do not belong together."""
     from pose_regressor.model.bundle import Bundle
 
     folder, bundle = demo_folder(), find_model(OBJECT)
@@ -56,51 +68,87 @@ def run_demo(out: Path, rate: float, report: Report) -> Summary:
         for pose in poses
         if pose.obj_id == model.obj_id
     }
+    return Clip(folder / "box.mp4", folder / "camera.json", bundle, model, truth)
+
+
+def run_demo(out: Path, rate: float, report: Report) -> Summary:
+    """Run the demo over DDS and write overlay.mp4, contact_sheet.png, result.json and the processes' logs to `out`.
+
+    rate: frames a second. Raises InputError when something it needs is not there, or a process fails.
+    """
+    from pose_regressor.middleware import missing
+
+    if reason := missing("dds"):
+        raise InputError(f"demo: {reason}; under ROS 2: ros2 launch pose_regressor demo.launch.py")
+    from pose_regressor.middleware.dds.listener import TfListener
+
+    clip = shipped_clip()
+    record = fresh_record(out)
+    with own_domain(), TfListener() as listener, Processes(out) as processes:
+        processes.start("node", "pose_regressor", "run", "--middleware", "dds", "--model", str(clip.bundle))
+        # It waits for the node to subscribe.
+        player = ["pose_regressor.middleware.dds.player", str(clip.video), "--camera", str(clip.camera)]
+        player += ["--rate", f"{rate:g}", "--timeout", f"{START_TIMEOUT:g}", "--record", str(record)]
+        processes.start("player", *player)
+
+        def check() -> None:
+            processes.check("node")
+            if not processes.running("player") and not record.exists():
+                raise InputError(f"demo: the player was ended before the clip (log: {out}/player.log)")
+
+        stamps = receive(listener, record, len(clip.truth), rate, report, check)
+        transforms = listener.transforms
+    return conclude(out, clip, stamps, transforms)
+
+
+def fresh_record(out: Path) -> Path:
+    """Makes the folder; the file to which the player will write its stamps, which is not there yet."""
+    record = out / "stamps.json"
     try:
         out.mkdir(parents=True, exist_ok=True)
+        record.unlink(missing_ok=True)
     except OSError as error:
         raise InputError(f"{out}: expected a folder to write to ({error.strerror})") from None
-    with open_source(folder / "box.mp4", load_camera(folder / "camera.json")) as source:
-        stamps, transforms = _play(out, source, folder / "camera.json", bundle, rate, report)
-        results = evaluate(model, truth, stamps, transforms)
-        summary = summarise(results, transforms)
-        _draw(out, source, model, truth, {result.index: result for result in results})
+    return record
+
+
+def receive(
+    listener: Listening,
+    record: Path,
+    frames: int,
+    rate: float,
+    report: Report,
+    check: Callable[[], None] = lambda: None,
+) -> dict[int, int]:
+    """Waits until the player has written its stamps, which is when it ends, and the last is answered; frame numbers by
+    stamp. check: called now and then, to raise what makes waiting pointless."""
+    deadline = time.monotonic() + START_TIMEOUT + 2 * frames / rate
+
+    def answered() -> int:
+        return len({transform.stamp for transform in listener.transforms})
+
+    while not record.exists():
+        check()
+        if time.monotonic() > deadline:
+            raise InputError(f"demo: the player did not end in time: {record} was not written")
+        report(answered(), frames)
+        time.sleep(0.1)
+    stamps = {int(stamp): int(index) for index, stamp in read_json(record)}
+    last = max(stamps, default=0)
+    listener.wait(lambda transforms: any(transform.stamp == last for transform in transforms), LAST_FRAMES)
+    report(answered(), frames)
+    return stamps
+
+
+def conclude(out: Path, clip: Clip, stamps: Mapping[int, int], transforms: Sequence[StampedTransform]) -> Summary:
+    """Compares with the true poses and writes overlay.mp4, contact_sheet.png and result.json."""
+    results = evaluate(clip.model, clip.truth, stamps, transforms)
+    summary = summarise(results, transforms)
+    with open_source(clip.video, load_camera(clip.camera)) as source:
+        _draw(out, source, clip.model, clip.truth, {result.index: result for result in results})
     each = [{key: value for key, value in asdict(result).items() if key != "cam_from_obj"} for result in results]
     write_json(out / "result.json", {**asdict(summary), "good": summary.good, "each": each})
     return summary
-
-
-def _play(
-    out: Path, source: Source, camera: Path, bundle: Path, rate: float, report: Report
-) -> tuple[dict[int, int], list[StampedTransform]]:
-    """Frame numbers by stamp, and all transforms that came."""
-    from pose_regressor.middleware.dds.listener import TfListener
-
-    record = out / "stamps.json"
-    record.unlink(missing_ok=True)
-    frames = source.length or 0
-    deadline = time.monotonic() + START_TIMEOUT + 2 * frames / rate
-    with own_domain(), TfListener() as listener, Processes(out) as processes:
-
-        def answered() -> int:
-            return len({transform.stamp for transform in listener.transforms})
-
-        processes.start("node", "pose_regressor", "run", "--middleware", "dds", "--model", str(bundle))
-        # It waits for the node to subscribe.
-        player = ["pose_regressor.middleware.dds.player", source.name, "--camera", str(camera)]
-        player += ["--rate", f"{rate:g}", "--timeout", f"{START_TIMEOUT:g}", "--record", str(record)]
-        processes.start("player", *player)
-        while processes.running("player"):
-            processes.check("node")
-            if time.monotonic() > deadline:
-                raise InputError(f"demo: the player did not end in time; see player.log and node.log in {out}")
-            report(answered(), frames)
-            time.sleep(0.1)
-        stamps = {int(stamp): int(index) for index, stamp in read_json(record)}
-        last = max(stamps, default=0)
-        listener.wait(lambda transforms: any(transform.stamp == last for transform in transforms), LAST_FRAMES)
-        report(answered(), frames)
-        return stamps, listener.transforms
 
 
 def _draw(
