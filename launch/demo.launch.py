@@ -1,0 +1,51 @@
+"""The demo: a player of the shipped clip, the node, and a listener that ends with a table of how well the poses fit.
+
+ros2 launch pose_regressor demo.launch.py
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription, Shutdown
+from launch.launch_description_sources import PythonLaunchDescriptionSource
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+
+SHARE = Path(get_package_share_directory("pose_regressor"))
+START_TIMEOUT = "120"  # seconds until the node listens: importing torch from a cold disk takes its time
+
+
+def generate_launch_description() -> LaunchDescription:
+    out, rate, rviz = (LaunchConfiguration(name) for name in ("out", "rate", "rviz"))
+    player = Node(
+        package="pose_regressor",
+        executable="pose_regressor_player",
+        arguments=[
+            *(str(SHARE / "demo" / "box.mp4"), "--camera", str(SHARE / "demo" / "camera.json")),
+            *("--rate", rate, "--timeout", START_TIMEOUT, "--record", PathJoinSubstitution([out, "stamps.json"])),
+        ],
+        output="screen",
+    )
+    listener = Node(
+        package="pose_regressor",
+        executable="pose_regressor_demo_listener",
+        arguments=["--middleware", "ros2", "--out", out, "--rate", rate],
+        output="screen",
+        on_exit=Shutdown(reason="the demo is over"),
+    )
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument("out", default_value="out/demo", description="folder to write to"),
+            DeclareLaunchArgument("rate", default_value="30.0", description="frames a second"),
+            DeclareLaunchArgument(
+                "rviz", default_value="false", description="start RViz too", choices=["true", "false"]
+            ),
+            listener,
+            IncludeLaunchDescription(
+                PythonLaunchDescriptionSource(str(SHARE / "launch" / "pose_regressor.launch.py")),
+                launch_arguments={"model": "box", "rviz": rviz}.items(),
+            ),
+            player,
+        ]
+    )

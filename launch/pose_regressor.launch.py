@@ -1,0 +1,55 @@
+"""The node, and RViz if asked for.
+
+ros2 launch pose_regressor pose_regressor.launch.py model:=box image:=/camera/image_raw camera_info:=/camera/camera_info
+"""
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+SHARE = Path(get_package_share_directory("pose_regressor"))
+#: Arguments that are parameters of the node. What is left empty stays as the parameter file has it.
+PARAMETERS = {
+    "model": "bundles to load, separated by commas: files, or the names of shipped ones (box, cube)",
+    "device": "auto, cpu, cuda or cuda:N",
+    "camera_file": "camera file in place of the camera_info topic",
+    "frame_prefix": "put before the names of the objects' TF frames",
+}
+ARGUMENTS = (
+    *(DeclareLaunchArgument(name, default_value="", description=text) for name, text in PARAMETERS.items()),
+    DeclareLaunchArgument(
+        "params_file",
+        default_value=str(SHARE / "config" / "pose_regressor.yaml"),
+        description="parameter file; the arguments above go before it",
+    ),
+    DeclareLaunchArgument("image", default_value="image", description="topic of the images"),
+    DeclareLaunchArgument("camera_info", default_value="camera_info", description="topic of the camera info"),
+    DeclareLaunchArgument("namespace", default_value="", description="namespace of the node"),
+    DeclareLaunchArgument("rviz", default_value="false", choices=["true", "false"], description="start RViz too"),
+)
+
+
+def start(context: LaunchContext) -> list[Node]:
+    value = {a.name: LaunchConfiguration(a.name).perform(context) for a in ARGUMENTS}
+    parameters = {name: value[name] for name in PARAMETERS if value[name]}
+    if "model" in parameters:
+        parameters["model"] = [model.strip() for model in parameters["model"].split(",")]
+    node = Node(
+        package="pose_regressor",
+        executable="pose_regressor_node",
+        name="pose_regressor",
+        namespace=value["namespace"],
+        parameters=[value["params_file"], parameters] if parameters else [value["params_file"]],
+        remappings=[("image", value["image"]), ("camera_info", value["camera_info"])],
+        output="screen",
+    )
+    rviz = Node(package="rviz2", executable="rviz2", arguments=["-d", str(SHARE / "config" / "pose_regressor.rviz")])
+    return [node, rviz] if value["rviz"] == "true" else [node]
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
