@@ -22,6 +22,8 @@ from pose_regressor.types import Frame, InputError
 
 DEFAULT_RATE = 30.0  # frames a second of images that carry no time
 GRACE = 0.5  # seconds more for the camera info's subscriber, once the image's is there
+#: And more for them to hear of this side, which may be a little later: what is written before is lost to them.
+SETTLE = 0.3
 
 
 class Outlet(Protocol):
@@ -68,6 +70,7 @@ def play(
         deadline = time.monotonic() + GRACE
         while not outlet.camera_info_subscribers() and time.monotonic() < deadline:
             time.sleep(0.01)
+        time.sleep(SETTLE)
         for _ in count() if loop else range(1):
             for frame in paced(source, rate or source.fps or DEFAULT_RATE, frame_id):
                 outlet.send(frame)

@@ -103,7 +103,7 @@ class Worker(Generic[Item]):
             self._counts.received += 1
         self._drop(reason)
 
-    def stop(self, timeout: float = 1.5) -> bool:
+    def stop(self, timeout: float = 1.0) -> bool:
         """Ends the thread after the item in work; what waits is dropped. False: the item took longer than `timeout`
         seconds, and the thread (a daemon) is left behind."""
         with self._ready:

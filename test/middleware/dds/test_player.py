@@ -70,10 +70,14 @@ def test_a_clip_comes_out_as_transforms(domain, clip, launch, tmp_path):
         node = launch(ROOT / "test" / "middleware" / "standin_node.py", "{}")
         player = launch(*PLAYER, folder, "--camera", camera, "--rate", 30, "--record", record, "--frame-id", "eye")
         assert player.wait(20) == 0, player.log.read_text()
-        listener.wait(lambda transforms: len(transforms) == FRAMES, 5)
+        assert listener.wait(lambda transforms: bool(transforms) and transforms[-1].translation[2] == FRAMES, 5)
         transforms = listener.transforms
-    assert [t.translation[2] for t in transforms] == [1.0 * n + 1 for n in range(FRAMES)]
-    assert [[n, t.stamp] for n, t in enumerate(transforms)] == json.loads(record.read_text())
+    # A busy machine may leave frames out, never the newest; whichever came has the stamp of its own image.
+    stamps = {stamp: number for number, stamp in json.loads(record.read_text())}
+    numbers = [stamps[t.stamp] for t in transforms]
+    assert sorted(stamps.values()) == list(range(FRAMES))
+    assert numbers == sorted(set(numbers))
+    assert [t.translation[2] for t in transforms] == [number + 1 for number in numbers]
     assert {(t.frame_id, t.child) for t in transforms} == {("eye", "crate_0")}
     assert all(0 < t.received - t.stamp < 5e9 for t in transforms)
     node.send_signal(signal.SIGTERM)
