@@ -24,7 +24,7 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "params_file",
         default_value=str(SHARE / "config" / "pose_regressor.yaml"),
-        description="parameter file; the arguments above go before it",
+        description="parameter file; the arguments above win over it",
     ),
     DeclareLaunchArgument("image", default_value="image", description="topic of the images"),
     DeclareLaunchArgument("camera_info", default_value="camera_info", description="topic of the camera info"),
@@ -38,16 +38,23 @@ def start(context: LaunchContext) -> list[Node]:
     parameters = {name: value[name] for name in PARAMETERS if value[name]}
     if "model" in parameters:
         parameters["model"] = [model.strip() for model in parameters["model"].split(",")]
+    topics = [("image", value["image"]), ("camera_info", value["camera_info"])]
     node = Node(
         package="pose_regressor",
         executable="pose_regressor_node",
         name="pose_regressor",
         namespace=value["namespace"],
         parameters=[value["params_file"], parameters] if parameters else [value["params_file"]],
-        remappings=[("image", value["image"]), ("camera_info", value["camera_info"])],
+        remappings=topics,
         output="screen",
     )
-    rviz = Node(package="rviz2", executable="rviz2", arguments=["-d", str(SHARE / "config" / "pose_regressor.rviz")])
+    rviz = Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=value["namespace"],
+        arguments=["-d", str(SHARE / "config" / "pose_regressor.rviz")],
+        remappings=topics,
+    )
     return [node, rviz] if value["rviz"] == "true" else [node]
 
 
