@@ -3,11 +3,14 @@
 import pytest
 import torch
 import trimesh
+import typer
+from typer.testing import CliRunner
 
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.config import NetworkConfig
 from pose_regressor.types import InputError
 from pose_regressor_training import synthetic
+from pose_regressor_training.cli import add_commands
 from pose_regressor_training.objects import make_box
 from pose_regressor_training.render.mesh import load_mesh, object_model
 from pose_regressor_training.trainer import TrainConfig, Trainer
@@ -95,3 +98,16 @@ def test_meshes_that_cannot_be_used(tmp_path):
     (tmp_path / "nan.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     with pytest.raises(InputError, match="finite vertices"):
         load_mesh(tmp_path / "nan.obj", "m")
+
+
+def test_the_command_trains_writes_bundle_and_card(tmp_path):
+    app = typer.Typer()
+    add_commands(app)
+    app.callback()(lambda: None)  # with one command only, typer would drop its name
+    out = tmp_path / "new" / "carton.safetensors"
+    arguments = ["train", "--mesh", str(make_box(tmp_path)), "--out", str(out), "--name", "carton", "--samples", "64"]
+    result = CliRunner().invoke(app, [*arguments, "--workers", "0", "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+    assert Bundle.load(out).objects[0].name == "carton"
+    assert "no real image" in out.with_suffix(".md").read_text()
+    assert sorted(path.suffix for path in out.parent.iterdir()) == [".jsonl", ".md", ".safetensors"]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shlex
+import sys
 import time
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +24,7 @@ def train(
     init: Annotated[Path | None, typer.Option(help="Bundle to start from instead of random weights.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that make images.")] = 2,
-    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
     restart: Annotated[bool, typer.Option(help="Discard the state of an interrupted training.")] = False,
 ) -> None:
     """Train a network for one object from its mesh alone, and write it as a bundle.
@@ -32,8 +34,11 @@ def train(
     from rich.console import Console
     from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+    from pose_regressor.estimator import select_device
+    from pose_regressor.files import write_text
     from pose_regressor.model.bundle import Bundle
     from pose_regressor.model.config import NetworkConfig
+    from pose_regressor_training.card import card
     from pose_regressor_training.evaluate import evaluate_synthetic
     from pose_regressor_training.render.mesh import load_mesh, object_model
     from pose_regressor_training.trainer import TrainConfig, Trainer
@@ -45,7 +50,7 @@ def train(
     console.print(f"{model.name}: {size} mm, diameter {1000 * model.diameter:.0f} mm, {len(loaded.faces)} triangles")
     config = TrainConfig(samples=samples, seed=seed, workers=workers)
     state = out.with_suffix(".training.safetensors")
-    trainer = Trainer(loaded, model, NetworkConfig(), config, state, device)
+    trainer = Trainer(loaded, model, NetworkConfig(), config, state, select_device(device))
     if state.exists() and not restart:
         trainer.resume()
         console.print(f"goes on from step {trainer.step} of {config.steps} ({state})")
@@ -66,9 +71,10 @@ def train(
                 file.write(json.dumps({"step": step, "images_per_second": round(rate, 1)} | terms) + "\n")
 
         bundle = trainer.run(progress)
-    bundle.training |= {"mesh": mesh.name, "start": init.name if init else "random"}
+    bundle.training |= {"mesh": mesh.name, "start": init.name if init else "random weights", "device": device}
     bundle.metrics = evaluate_synthetic(bundle, loaded, seed + 1)
     bundle.save(out)
+    write_text(out.with_suffix(".md"), card(bundle, f"pose-regressor {shlex.join(sys.argv[1:])}"))
     state.unlink(missing_ok=True)
     console.print(f"{out}: " + ", ".join(f"{key} {value:.3f}" for key, value in bundle.metrics.items()))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class Trainer:
         network: NetworkConfig,
         config: TrainConfig,
         state: Path,
-        device: str = "cpu",
+        device: torch.device | str = "cpu",
     ) -> None:
         torch.manual_seed(config.seed)
         self.mesh, self.model, self.config, self.state = mesh, model, config, state
@@ -113,8 +113,16 @@ class Trainer:
         loader = DataLoader(
             data, batch_size=None, num_workers=self.config.workers, prefetch_factor=4 if self.config.workers else None
         )
+        try:
+            self._steps(loader, progress, save_every)
+        except KeyboardInterrupt:
+            self.save_state()
+            raise
+        return self.bundle()
+
+    def _steps(self, batches: Iterable[Batch], progress: Progress, save_every: int) -> None:
         sums: dict[str, torch.Tensor] = {}
-        for batch in loader:
+        for batch in batches:
             terms = self._train_step(batch.to(self.device))
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0) + value.detach()
@@ -129,7 +137,6 @@ class Trainer:
                 sums = {}
             if self.step % save_every == 0:
                 self.save_state()
-        return self.bundle()
 
     def _train_step(self, batch: Batch) -> dict[str, torch.Tensor]:
         self.network.train()
