@@ -84,6 +84,7 @@ class PoseEstimator:
     def objects(self) -> tuple[ObjectModel, ...]:
         return tuple(model for bundle in self.bundles for model in bundle.objects)
 
+    @torch.inference_mode()
     def warm_up(self, width: int, height: int) -> None:
         """Run every network once, so that the first real frame does not pay for allocation and kernel selection."""
         focal = float(max(width, height))
