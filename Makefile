@@ -66,5 +66,5 @@ $(VENV)/.runtime: $(VENV)/.torch setup.py
 
 $(VENV)/.develop: $(VENV)/.runtime $(wildcard training/setup.py training/pyproject.toml)
 	@echo "installing pose_regressor_training and the tools for tests"
-	@$(PIP) -e ".[dds,test]" -e ./training
+	@$(PIP) -e ".[dds,test]" -e "./training[test]"
 	@touch $@
