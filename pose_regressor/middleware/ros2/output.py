@@ -49,7 +49,7 @@ class Output:
 def transform(frame: Frame, estimate: PoseEstimate, prefix: str = "") -> ros.TransformStamped:
     """From the image's frame to the object's, stamped as the image."""
     x, y, z = estimate.translation.tolist()
-    qx, qy, qz, qw = quaternion_from_matrix(estimate.cam_from_obj).tolist()
+    qx, qy, qz, qw = map(float, quaternion_from_matrix(estimate.cam_from_obj))
     return ros.TransformStamped(
         header=header(ros, frame.stamp, frame.frame_id),
         child_frame_id=object_frame(estimate, prefix),

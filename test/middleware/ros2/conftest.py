@@ -1,0 +1,191 @@
+"""rclpy in this process as the node's peer; nodes as processes of their own."""
+
+import contextlib
+import os
+import random
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+STANDIN = Path(__file__).with_name("standin_node.py")
+CYCLONE = (
+    "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize>"
+    '<Interfaces><NetworkInterface address="127.0.0.1"/></Interfaces><AllowMulticast>false</AllowMulticast></General>'
+    "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>"
+    '<Peers><Peer address="localhost"/></Peers></Discovery>'
+)
+
+
+@pytest.fixture
+def domain(monkeypatch):
+    """A domain of its own on the loopback, for this process and those it starts."""
+    number = random.SystemRandom().randint(100, 200)
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("CYCLONEDDS_URI", CYCLONE)
+    monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
+    return number
+
+
+def wait_until(condition, what, seconds=20.0):
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.005)
+    return result
+
+
+@pytest.fixture
+def until():
+    return wait_until
+
+
+class Process:
+    def __init__(self, command, log):
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
+        self.log = log
+        with log.open("w") as out:
+            self.process = subprocess.Popen([sys.executable, *map(str, command)], stdout=out, stderr=out, env=env)
+
+    @property
+    def text(self):
+        return self.log.read_text()
+
+    def wait(self, seconds=30):
+        return self.process.wait(seconds)
+
+    def end(self, number):
+        """Sends the signal; exit code and seconds."""
+        start = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(10), time.monotonic() - start
+
+
+@pytest.fixture
+def launch(domain, tmp_path):
+    """Starts `python ...` and kills it at the end if need be; .text is what it printed."""
+    running = []
+
+    def launch(*command):
+        running.append(Process(command, tmp_path / f"process{len(running)}.log"))
+        return running[-1]
+
+    yield launch
+    for process in running:
+        if process.process.poll() is None:
+            process.process.kill()
+            process.process.wait()
+
+
+@pytest.fixture
+def start(launch):
+    """Starts the node with the stand-in tracker: start("-p", "frame_id:=head")."""
+    return lambda *arguments: launch(STANDIN, "--ros-args", *arguments)
+
+
+class Inbox:
+    def __init__(self):
+        self._messages = []
+
+    def __call__(self, message):
+        self._messages.append(message)
+
+    def __len__(self):
+        return len(self._messages)
+
+    def take(self, what="a message", seconds=15.0):
+        """All that came, at least one."""
+        wait_until(lambda: self._messages, what, seconds)
+        taken, self._messages[:] = list(self._messages), []
+        return taken
+
+
+class Peer:
+    """Another node: publishes images and camera infos, hears what comes of them."""
+
+    def __init__(self, node, name="/pose_regressor"):
+        from sensor_msgs.msg import CameraInfo, Image
+        from tf2_msgs.msg import TFMessage
+        from vision_msgs.msg import Detection3DArray
+
+        self.node = node
+        self.images = node.create_publisher(Image, "image", 10)
+        self.infos = node.create_publisher(CameraInfo, "camera_info", 10)
+        self.tf, self.detections, self.overlays = Inbox(), Inbox(), Inbox()
+        self._subscriptions = [
+            node.create_subscription(TFMessage, "/tf", self.tf, 100),
+            node.create_subscription(Detection3DArray, f"{name}/detections", self.detections, 10),
+        ]
+
+    def hear_overlay(self, name="/pose_regressor"):
+        from sensor_msgs.msg import Image
+
+        self._subscriptions.append(self.node.create_subscription(Image, f"{name}/overlay", self.overlays, 10))
+
+    def match(self, camera_info=True):
+        def matched():
+            return (
+                self.images.get_subscription_count()
+                and (self.infos.get_subscription_count() or not camera_info)
+                and self.node.count_publishers("/tf")
+            )
+
+        wait_until(matched, "the node's topics")
+        time.sleep(0.3)  # its end of the matching may lag behind ours
+
+    def send_info(self, width=8, height=6, k=(50.0, 0.0, 3.5, 0.0, 50.0, 2.5, 0.0, 0.0, 1.0), model="plumb_bob", d=()):
+        from sensor_msgs.msg import CameraInfo
+
+        info = CameraInfo(width=width, height=height, distortion_model=model, k=list(k), d=list(d))
+        info.header.frame_id = "optical"
+        self.infos.publish(info)
+        time.sleep(0.2)  # another topic: there is no order between the two
+
+    def send_image(self, brightness, stamp, width=8, height=6, data=None, **changes):
+        from sensor_msgs.msg import Image
+
+        values = {"encoding": "rgb8", "step": 3 * width, **changes}
+        image = Image(width=width, height=height, **values)
+        image.header.stamp.sec, image.header.stamp.nanosec = stamp, 5
+        image.header.frame_id = "optical"
+        image.data.frombytes(bytes([brightness]) * (3 * width * height) if data is None else data)
+        self.images.publish(image)
+
+    def take_tf(self):
+        return [t for message in self.tf.take("a transform") for t in message.transforms]
+
+
+@pytest.fixture
+def peer_node(domain):
+    """A node of this process, which is spun."""
+    rclpy = pytest.importorskip("rclpy")
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+
+    context = rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node("peer", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+
+    def spin():
+        with contextlib.suppress(ExternalShutdownException):
+            executor.spin()
+
+    thread = threading.Thread(target=spin)
+    thread.start()
+    yield node
+    executor.shutdown()
+    thread.join(5)
+    node.destroy_node()
+    rclpy.try_shutdown(context=context)
+
+
+@pytest.fixture
+def peer(peer_node):
+    return Peer(peer_node)

@@ -1,0 +1,143 @@
+"""ROS 2 and the DDS twin on one wire: each hears and sees the other."""
+
+import json
+import signal
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytest.importorskip("cyclonedds")
+import rclpy
+from sensor_msgs.msg import Image
+
+pytestmark = [
+    pytest.mark.ros2,
+    pytest.mark.skipif(
+        rclpy.get_rmw_implementation_identifier() != "rmw_cyclonedds_cpp",
+        reason="two implementations of DDS are another matter: RMW_IMPLEMENTATION=rmw_cyclonedds_cpp",
+    ),
+]
+
+DDS_STANDIN = Path(__file__).parents[1] / "standin_node.py"
+PLAYERS = {
+    "dds": ["-m", "pose_regressor.middleware.dds.player"],
+    "ros2": ["-c", "import sys; from pose_regressor.middleware.executables import player; sys.exit(player())"],
+}
+FRAMES = 12
+
+
+@pytest.fixture
+def clip(tmp_path):
+    """A folder of images, frame n of brightness 10 n + 10, and its camera file."""
+    folder = tmp_path / "clip"
+    folder.mkdir()
+    for number in range(FRAMES):
+        cv2.imwrite(str(folder / f"{number:06d}.png"), np.full((48, 64, 3), 10 * number + 10, np.uint8))
+    camera = tmp_path / "camera.json"
+    values = {"width": 64, "height": 48, "fx": 60.0, "fy": 60.0, "cx": 31.5, "cy": 23.5, "depth_scale": 1.0}
+    camera.write_text(json.dumps(values))
+    return folder, camera
+
+
+def check(transforms, record):
+    """Every transform has the stamp and the depth of its own frame; a busy machine may leave some out."""
+    frames = {stamp: number for number, stamp in json.loads(record.read_text())}
+    assert sorted(frames.values()) == list(range(FRAMES))
+    numbers = [frames[t.stamp] for t in transforms]
+    assert numbers == sorted(set(numbers))
+    assert [t.translation[2] for t in transforms] == [number + 1 for number in numbers]
+    assert {(t.frame_id, t.child) for t in transforms} == {("eye", "crate_0")}
+
+
+@pytest.mark.parametrize("listener", ["dds", "ros2"])
+@pytest.mark.parametrize("player", ["dds", "ros2"])
+@pytest.mark.parametrize("node", ["dds", "ros2"])
+def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, node, player, listener):
+    if listener == "dds":
+        from pose_regressor.middleware.dds.listener import TfListener
+    else:
+        from pose_regressor.middleware.ros2.listener import TfListener
+
+    folder, camera = clip
+    record = tmp_path / "record.json"
+    with TfListener() as heard:
+        running = launch(DDS_STANDIN, "{}") if node == "dds" else start()
+        arguments = ["--camera", camera, "--rate", 30, "--record", record, "--frame-id", "eye"]
+        playing = launch(*PLAYERS[player], folder, *arguments)
+        assert playing.wait() == 0, playing.text
+        assert heard.wait(lambda ts: bool(ts) and ts[-1].translation[2] == FRAMES, 5), running.text
+        transforms = heard.transforms
+    check(transforms, record)
+    code, seconds = running.end(signal.SIGTERM)
+    assert code == 0
+    assert seconds < 2
+
+
+def test_the_dds_node_is_a_node_to_ros(launch, peer, until):
+    launch(DDS_STANDIN, "{}")
+    peer.match()
+    until(lambda: ("pose_regressor", "/") in peer.node.get_node_names_and_namespaces(), "the node's name")
+    published = dict(peer.node.get_publisher_names_and_types_by_node("pose_regressor", "/"))
+    assert published == {
+        "/tf": ["tf2_msgs/msg/TFMessage"],
+        "/pose_regressor/detections": ["vision_msgs/msg/Detection3DArray"],
+        "/pose_regressor/overlay": ["sensor_msgs/msg/Image"],
+    }
+    subscribed = dict(peer.node.get_subscriber_names_and_types_by_node("pose_regressor", "/"))
+    assert subscribed == {"/image": ["sensor_msgs/msg/Image"], "/camera_info": ["sensor_msgs/msg/CameraInfo"]}
+    (tf,) = peer.node.get_publishers_info_by_topic("/tf")
+    assert (tf.node_name, tf.qos_profile.reliability.name) == ("pose_regressor", "RELIABLE")
+
+    peer.hear_overlay()
+    peer.send_info(width=64, height=48, k=(50.0, 0.0, 31.5, 0.0, 50.0, 23.5, 0.0, 0.0, 1.0))
+    peer.send_image(15, stamp=9, width=64, height=48)
+    (transform,) = peer.take_tf()
+    assert (transform.header.stamp.sec, transform.transform.translation.z) == (9, 1.5)
+    (message,) = peer.detections.take()
+    assert message.detections[0].results[0].pose.covariance[::7].tolist() == [1, 2, 3, 4, 5, 6]
+    (overlay,) = peer.overlays.take("an overlay")
+    assert (overlay.width, overlay.height, len(overlay.data)) == (64, 48, 64 * 48 * 3)
+
+
+def test_tf2_knows_where_the_object_is(start, peer):
+    """The way other nodes read it."""
+    import tf2_ros
+
+    start()
+    buffer = tf2_ros.Buffer()
+    listener = tf2_ros.TransformListener(buffer, peer.node)
+    peer.match()
+    peer.send_info()
+    peer.send_image(20, stamp=11)
+    peer.take_tf()
+    found = buffer.lookup_transform("optical", "crate_0", rclpy.time.Time(), rclpy.duration.Duration(seconds=5))
+    assert (found.header.stamp.sec, found.transform.translation.z) == (11, 2.0)
+    listener.unregister()
+
+
+def test_the_ros_player_says_what_it_cannot_play(launch, clip):
+    folder, camera = clip
+    for arguments, words in (
+        ((folder, "--camera", camera, "--timeout", 0.2), "expected a subscriber of image within 0.2 s, none came"),
+        ((folder / "nothing.mp4", "--camera", camera), "nothing.mp4"),
+        ((folder, "--camera", camera, "--rate", 0, "--ros-args", "-r", "__node:=camera"), "--rate"),
+    ):
+        player = launch(*PLAYERS["ros2"], *arguments)
+        assert player.wait() == 2
+        assert player.text.startswith("error: ")
+        assert words in player.text
+        assert player.text.count("\n") == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_ros_player(launch, clip, peer_node, until, number):
+    folder, camera = clip
+    got = []
+    peer_node.create_subscription(Image, "image", got.append, 1)
+    player = launch(*PLAYERS["ros2"], folder, "--camera", camera, "--loop")
+    until(lambda: got, "an image")
+    code, seconds = player.end(number)
+    assert (code, seconds < 2) == (0, True)

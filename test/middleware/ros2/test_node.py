@@ -1,0 +1,252 @@
+"""The rclpy node as a process of its own, against another node in this process."""
+
+import json
+import re
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("rclpy")
+pytestmark = pytest.mark.ros2
+
+ROOT = Path(__file__).parents[3]
+#: What `ros2 run pose_regressor pose_regressor_node` runs.
+NODE = ["-c", "import sys; from pose_regressor.middleware.executables import node; sys.exit(node())", "--ros-args"]
+
+
+def test_image_in_transform_and_detection_out(start, peer):
+    node = start("-p", "frame_prefix:=seen/")
+    peer.match()
+    peer.send_info()
+    peer.send_image(15, stamp=1_700_000_000)
+    (transform,) = peer.take_tf()
+    assert (transform.header.stamp.sec, transform.header.stamp.nanosec) == (1_700_000_000, 5)
+    assert (transform.header.frame_id, transform.child_frame_id) == ("optical", "seen/crate_0")
+    t, q = transform.transform.translation, transform.transform.rotation
+    assert (t.x, t.y, t.z) == (0.1, -0.2, 1.5)
+    np.testing.assert_allclose((q.x, q.y, q.z, q.w), (0, 0, np.sqrt(0.5), np.sqrt(0.5)), atol=1e-9)
+    (message,) = peer.detections.take()
+    (detection,) = message.detections
+    assert (message.header.stamp.sec, detection.header.frame_id, detection.id) == (1_700_000_000, "optical", "crate_0")
+    (result,) = detection.results
+    assert (result.hypothesis.class_id, result.hypothesis.score) == ("crate", 0.75)
+    assert result.pose.covariance[::7].tolist() == [1, 2, 3, 4, 5, 6]
+    assert result.pose.pose.orientation == q
+    assert (detection.bbox.size.x, detection.bbox.size.y, detection.bbox.size.z) == pytest.approx((0.2, 0.1, 0.2))
+
+    peer.send_image(0, stamp=1_700_000_001)  # nothing to be seen
+    (message,) = peer.detections.take()
+    assert (message.header.stamp.sec, message.detections) == (1_700_000_001, [])
+    assert not len(peer.tf)
+    assert node.end(signal.SIGINT)[0] == 0
+    assert "2 received, 2 processed, none dropped" in node.text
+
+
+def test_remapped_topics_reliable_readers_and_another_frame(start, peer_node, peer):
+    given = ("frame_id:=head", "image_reliability:=reliable", "camera_info_reliability:=reliable")
+    names = ("__ns:=/arm", "image:=/image", "camera_info:=/camera_info")
+    start(*(part for value in given for part in ("-p", value)), *(part for name in names for part in ("-r", name)))
+    peer.match()
+    assert "/arm/pose_regressor/detections" in dict(peer_node.get_topic_names_and_types())
+    assert ("pose_regressor", "/arm") in peer_node.get_node_names_and_namespaces()
+    peer.send_info()
+    peer.send_image(20, stamp=3)
+    (transform,) = peer.take_tf()
+    assert (transform.header.frame_id, transform.child_frame_id) == ("head", "crate_0")
+
+
+def test_qos_is_that_of_sensor_data(start, peer_node, peer):
+    start()
+    peer.match()
+    (images,) = peer_node.get_subscriptions_info_by_topic("/image")
+    assert images.qos_profile.reliability.name == "BEST_EFFORT"
+    assert images.qos_profile.durability.name == "VOLATILE"
+    (tf,) = peer_node.get_publishers_info_by_topic("/tf")
+    assert tf.qos_profile.reliability.name == "RELIABLE"
+
+
+def test_the_latest_camera_info_counts_and_a_file_stands_in_for_it(start, peer, tmp_path):
+    camera = tmp_path / "camera.json"
+    camera.write_text(json.dumps({"width": 8, "height": 6, "fx": 50, "fy": 50, "cx": 3.5, "cy": 2.5, "depth_scale": 1}))
+    start("-p", f"camera_file:={camera}")
+    peer.match(camera_info=False)
+    assert peer.infos.get_subscription_count() == 0
+    peer.send_image(20, stamp=3)
+    assert peer.take_tf()[0].transform.translation.z == 2.0
+
+
+def test_bad_messages_cost_a_frame_and_never_the_node(start, peer, until):
+    node = start("-p", "image_reliability:=reliable")
+    peer.match()
+
+    def dropped(reason):
+        until(lambda: reason in node.text, f"{reason!r} in the log")
+
+    peer.send_image(1, stamp=1)
+    dropped("frame dropped: no camera info yet")
+    for changes, reason in (
+        ({"k": (0.0,) * 9}, "camera info: expected a calibrated camera matrix K"),
+        ({"k": (float("nan"),) * 9}, "camera info: expected a calibrated camera matrix K"),
+        ({"model": "equidistant", "d": (0.1,) * 4}, "distortion model 'equidistant' is not known"),
+        ({"width": 640, "height": 480}, "image: 8x6 does not match its camera info, which is for 640x480"),
+    ):
+        peer.send_info(**changes)
+        peer.send_image(1, stamp=1)
+        dropped(reason)
+    peer.send_info()
+    for changes, reason in (
+        ({"width": 0, "height": 0}, "expected at least one pixel, got 0x0"),
+        ({"encoding": "h264"}, "encoding 'h264' is not known, expected one of rgb8, bgr8"),
+        ({"data": bytes(10)}, "expected 144 bytes of data (step 24 x height 6), got 10"),
+        ({"step": 7}, "expected a step of at least 24"),
+    ):
+        peer.send_image(1, stamp=1, **changes)
+        dropped(reason)
+    peer.send_image(255, stamp=1)
+    dropped("internal error RuntimeError")  # an error after warnings: rclpy's logger is particular about that
+
+    peer.send_image(30, stamp=2)
+    assert peer.take_tf()[0].header.stamp.sec == 2
+    assert node.end(signal.SIGINT)[0] == 0
+    assert "Traceback" not in node.text
+
+
+def test_the_same_fault_is_said_once_and_counted(start, peer):
+    node = start("-p", "image_reliability:=reliable")
+    peer.match()
+    peer.send_info()
+    for _ in range(20):
+        peer.send_image(1, stamp=1, encoding="h264")
+        time.sleep(0.02)
+    time.sleep(0.2)
+    node.end(signal.SIGINT)
+    assert node.text.count("[WARN]") == 1
+    counts = re.search(r"(\d+) received, (\d+) processed, (\d+) dropped", node.text)
+    received, processed, dropped = map(int, counts.groups())
+    assert received == dropped > 10
+    assert processed == 0
+
+
+def test_overlay_is_drawn_for_subscribers_only(start, peer, until):
+    start()
+    peer.match()
+    peer.send_info(width=64, height=48, k=(50.0, 0.0, 31.5, 0.0, 50.0, 23.5, 0.0, 0.0, 1.0))
+    peer.send_image(10, stamp=1, width=64, height=48)
+    peer.take_tf()
+    time.sleep(0.3)  # the overlay of this image, had it been drawn, would come last
+    peer.hear_overlay()
+    until(lambda: peer.node.count_publishers("/pose_regressor/overlay"), "the overlay's publisher")
+    time.sleep(0.5)
+    assert not len(peer.overlays)
+    peer.send_image(10, stamp=2, width=64, height=48)
+    (overlay,) = peer.overlays.take("an overlay")
+    assert (overlay.width, overlay.height, overlay.encoding, overlay.step) == (64, 48, "rgb8", 192)
+    assert (overlay.header.stamp.sec, overlay.header.frame_id) == (2, "optical")
+    assert set(overlay.data) != {10}, "something is drawn"
+
+
+def test_overlay_can_be_left_out(start, peer):
+    start("-p", "overlay:=false")
+    peer.match()
+    assert not peer.node.count_publishers("/pose_regressor/overlay")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_within_two_seconds_and_peers_see_it_go(start, peer, until, number):
+    node = start()
+    peer.match()
+    peer.send_info()
+    for stamp in range(30):
+        peer.send_image(10, stamp=stamp)
+    code, seconds = node.end(number)
+    assert code == 0
+    assert seconds < 2
+    assert "Traceback" not in node.text
+    until(lambda: not peer.node.count_publishers("/tf"), "the node to be gone", 5)
+
+
+@pytest.mark.parametrize("delay", [0.3, 0.8, 2.0])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_it_starts_ends_it_too(launch, tiny_bundle, tmp_path, number, delay):
+    path = tmp_path / "tiny.safetensors"
+    tiny_bundle.save(path)
+    node = launch(*NODE, "-p", f"model:=[{path}]")
+    time.sleep(delay)
+    code, seconds = node.end(number)
+    assert seconds < 2
+    assert code in (0, -number)  # the latter before the node's own code runs
+    assert code or "Traceback" not in node.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-p", "score_threshold:=1.5"], ["score_threshold: expected a number from 0 to 1, got 1.5"]),
+        (["-p", "score_threshold:=high"], ["score_threshold", "'high'"]),
+        (["-p", "scroe_threshold:=0.5"], ["unknown parameter 'scroe_threshold'", "expected one of model"]),
+        (["-p", "model:=box"], ["model: expected a list of strings, got 'box'"]),
+        (["-p", "model:=['']"], ["model: expected at least one bundle"]),
+        (["-p", "model:=[nowhere]"], ["nowhere: no such model"]),
+        (["-p", "device:=gpu"], ["device", "cuda:N", "'gpu'"]),
+        (["-p", "camera_file:=nowhere.yaml"], ["nowhere.yaml: no such file"]),
+        (["-p", "objects:=[mug]"], ["objects: 'mug' is in none of the bundles, expected one of brick"]),
+        (["-p", "objects:=[]"], ["parameters: one is without a value"]),
+        (["-p", "objects"], ["ROS arguments cannot be used", "-p objects"]),
+        (["--params-file", "nowhere.yaml"], ["ROS arguments cannot be used", "nowhere.yaml"]),
+    ],
+)
+def test_bad_configuration_refuses_to_start(launch, tiny_bundle, tmp_path, arguments, words):
+    path = tmp_path / "tiny.safetensors"
+    tiny_bundle.save(path)
+    given = [] if "model" in arguments[-1] else ["-p", f"model:=[{path}]"]
+    node = launch(*NODE, *given, *arguments)
+    assert node.wait() == 2
+    assert "Traceback" not in node.text
+    (line,) = (line for line in node.text.splitlines() if line.startswith("error: "))
+    assert line == node.text.splitlines()[-1]
+    for word in words:
+        assert word in line
+
+
+def test_bundles_that_cannot_be_used_refuse_to_start(launch, tiny_bundle, tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    tiny_bundle.save(path)
+    raw = path.read_bytes()
+    for content, words in (
+        (raw.replace(rb"\"version\": 1", rb"\"version\": 9"), "version 9"),
+        (b"no bundle", "not a safetensors file"),
+    ):
+        path.write_bytes(content)
+        node = launch(*NODE, "-p", f"model:=[{path}]")
+        assert node.wait() == 2
+        assert words in node.text
+        assert node.text.count("\n") == 1
+
+
+def test_cuda_asked_for_and_absent_refuses_to_start(launch, tiny_bundle, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    path = tmp_path / "tiny.safetensors"
+    tiny_bundle.save(path)
+    node = launch(*NODE, "-p", f"model:=[{path}]", "-p", "device:=cuda")
+    assert node.wait() == 2
+    assert re.fullmatch(r"error: .*cuda.*\n", node.text)
+
+
+def test_the_real_network_answers(launch, peer, tiny_bundle, tmp_path):
+    """An untrained one: what it says is nonsense, but it says it."""
+    path = tmp_path / "tiny.safetensors"
+    tiny_bundle.save(path)
+    launch(*NODE, "-p", f"model:=[{path}]", "-p", "score_threshold:=0", "-p", "image_reliability:=reliable")
+    peer.match()
+    peer.send_info(width=160, height=120, k=(150.0, 0.0, 79.5, 0.0, 150.0, 59.5, 0.0, 0.0, 1.0))
+    noise = np.random.default_rng(0).integers(0, 256, 120 * 160 * 3, dtype=np.uint8).tobytes()
+    peer.send_image(0, stamp=7, width=160, height=120, data=noise)
+    (message,) = peer.detections.take()
+    assert message.header.stamp.sec == 7
+    for detection in message.detections:
+        assert detection.results[0].hypothesis.class_id == "brick"
+    if message.detections:
+        assert {t.child_frame_id for t in peer.take_tf()} == {d.id for d in message.detections}
