@@ -1,0 +1,116 @@
+"""The launch files, with the package as colcon would have installed it: `ros2 launch` against a prefix of links."""
+
+import os
+import runpy
+import signal
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+pytest.importorskip("rclpy")
+pytest.importorskip("ros2launch")
+
+pytestmark = pytest.mark.ros2
+
+ROOT = Path(__file__).parents[3]
+EXECUTABLES = {
+    "pose_regressor_node": "pose_regressor.middleware.executables import node as main",
+    "pose_regressor_player": "pose_regressor.middleware.executables import player as main",
+    "pose_regressor_demo_listener": "pose_regressor.cli.demo_listener import main",
+}
+
+
+@pytest.fixture
+def prefix(tmp_path, monkeypatch):
+    """What the launch files find with ament; the executables run the checkout."""
+    prefix = tmp_path / "prefix"
+    marker = prefix / "share" / "ament_index" / "resource_index" / "packages" / "pose_regressor"
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    (prefix / "share" / "pose_regressor").symlink_to(ROOT)
+    for name, source in EXECUTABLES.items():
+        path = prefix / "lib" / "pose_regressor" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"#!{sys.executable}\nimport sys\nfrom {source}\nsys.exit(main())\n")
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", os.pathsep.join((str(prefix), os.environ["AMENT_PREFIX_PATH"])))
+    monkeypatch.setenv("ROS_LOG_DIR", str(tmp_path / "log"))
+    return prefix
+
+
+ROS2 = ["-c", "import sys; from ros2cli.cli import main; sys.exit(main())"]
+
+
+def test_arguments_become_parameters_and_topics(prefix, launch, peer_node, until, make_bundle, tmp_path):
+    from rcl_interfaces.srv import GetParameters
+
+    paths = [tmp_path / "a.safetensors", tmp_path / "b.safetensors"]
+    make_bundle("mug").save(paths[0])
+    make_bundle("cup").save(paths[1])
+    given = [f"model:={paths[0]}, {paths[1]}", "device:=cpu", "frame_prefix:=seen/", "namespace:=arm"]
+    given += ["image:=/eye/image_raw", "camera_info:=/eye/camera_info"]
+    running = launch(*ROS2, "launch", "pose_regressor", "pose_regressor.launch.py", *given)
+    until(lambda: peer_node.count_subscribers("/eye/image_raw"), "the node")
+    assert peer_node.count_subscribers("/eye/camera_info")
+    client = peer_node.create_client(GetParameters, "/arm/pose_regressor/get_parameters")
+    assert client.wait_for_service(10)
+    names = ["model", "device", "frame_prefix", "score_threshold"]
+    answer = client.call_async(GetParameters.Request(names=names))
+    until(answer.done, "the parameters")
+    model, device, prefix_, threshold = answer.result().values
+    assert list(model.string_array_value) == [str(path) for path in paths]
+    assert (device.string_value, prefix_.string_value, threshold.double_value) == ("cpu", "seen/", 0.5)
+    running.end(signal.SIGINT)
+    assert "process has finished cleanly" in running.text
+
+
+def test_without_arguments_the_parameter_file_counts(prefix, launch, tmp_path):
+    (tmp_path / "robot.yaml").write_text("/**:\n  ros__parameters:\n    model: [nowhere]\n")
+    running = launch(
+        *ROS2, "launch", "pose_regressor", "pose_regressor.launch.py", f"params_file:={tmp_path / 'robot.yaml'}"
+    )
+    running.wait()
+    assert "error: nowhere: no such model" in running.text
+    assert "exit code 2" in running.text
+
+
+@pytest.mark.parametrize(("rviz", "packages"), [("false", ["pose_regressor"]), ("true", ["pose_regressor", "rviz2"])])
+def test_rviz_is_started_only_if_asked_for(prefix, rviz, packages):
+    from launch import LaunchContext
+
+    module = runpy.run_path(str(ROOT / "launch" / "pose_regressor.launch.py"))
+    context = LaunchContext()
+    context.launch_configurations["rviz"] = rviz
+    for argument in module["ARGUMENTS"]:
+        argument.execute(context)
+    assert [node.node_package for node in module["start"](context)] == packages
+
+
+def test_the_rviz_layout_shows_what_the_node_publishes():
+    content = yaml.safe_load((ROOT / "config" / "pose_regressor.rviz").read_text(encoding="utf-8"))
+    manager = content["Visualization Manager"]
+    displays = {display["Class"].rpartition("/")[2]: display for display in manager["Displays"]}
+    assert displays.keys() == {"Grid", "TF", "Image", "Camera"}
+    assert displays["Image"]["Topic"]["Value"] == "pose_regressor/overlay"
+    assert displays["Camera"]["Topic"]["Value"] == "image"
+    assert manager["Global Options"]["Fixed Frame"] == "camera"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    not (ROOT / "demo" / "box.mp4").is_file() or not (ROOT / "models" / "box.safetensors").is_file(),
+    reason="the demo's clip and network are not here",
+)
+def test_demo(prefix, launch, tmp_path):
+    running = launch(*ROS2, "launch", "pose_regressor", "demo.launch.py", f"out:={tmp_path / 'out'}", "rate:=10.0")
+    running.wait(150)
+    assert "pose of the box, image to /tf" in running.text
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= {
+        "overlay.mp4",
+        "contact_sheet.png",
+        "result.json",
+    }
+    assert "Traceback" not in running.text
