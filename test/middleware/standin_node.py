@@ -1,4 +1,5 @@
-"""The DDS node with a stand-in for the tracker, run as a process: ``standin_node.py '{"frame_prefix": "x/"}'``.
+"""The DDS node with a stand-in for the tracker, run as a process: ``standin_node.py '{"frame_prefix": "x/"}'``, or
+``standin_node.py '{}' SOURCE CAMERA`` to take the frames from a source.
 
 The stand-in finds one object where the brightness of the first pixel says; a first pixel of 255 makes it fail.
 """
@@ -48,12 +49,18 @@ class StandIn:
 
 
 def main() -> int:
-    from pose_regressor.middleware.dds.node import run
+    from pose_regressor.files import load_camera
+    from pose_regressor.middleware.dds.node import run, run_source
     from pose_regressor.middleware.parameters import NodeConfig
+    from pose_regressor.sources import open_source
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
     try:
-        return run(NodeConfig.from_dict(json.loads(sys.argv[1])), tracker=StandIn())
+        config = NodeConfig.from_dict(json.loads(sys.argv[1]))
+        if len(sys.argv) == 2:
+            return run(config, tracker=StandIn())
+        with open_source(sys.argv[2], load_camera(sys.argv[3])) as source:
+            return run_source(config, source, rate=50.0, tracker=StandIn())
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 
 from pose_regressor.draw import draw_poses
@@ -19,6 +20,8 @@ from pose_regressor.sources import Source
 from pose_regressor.types import Frame, PoseEstimate
 
 LOG = logging.getLogger("pose_regressor")
+#: Seconds for those who listen already to hear of this side: what is written before is lost to them.
+SETTLE = 0.3
 
 
 class Output:
@@ -104,9 +107,15 @@ def run_source(config: NodeConfig, source: Source, rate: float | None = None, tr
 
     No image topic is involved; the frames are in `config.frame_id` (empty: camera) and stamped with the time now.
     """
+    frames = poses = 0
     with interruptible(), Participant() as participant:
         output = Output(participant, config)
         tracker = tracker or open_tracker(config)
+        time.sleep(SETTLE)
+        LOG.info(f"ready: images from {source.name}, poses on /tf, domain {participant.domain}")
         for frame in paced(source, rate, config.frame_id or "camera"):
-            output.publish(frame, wanted(tracker.update(frame), config))
+            estimates = wanted(tracker.update(frame), config)
+            output.publish(frame, estimates)
+            frames, poses = frames + 1, poses + len(estimates)
+    LOG.info(f"{source.name}: {poses} poses in {frames} frames")
     return 0

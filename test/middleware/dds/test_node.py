@@ -25,6 +25,10 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
+from pose_regressor.middleware.dds.node import run
+from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.types import InputError
+
 ROOT = Path(__file__).parents[3]
 STANDIN = ROOT / "test" / "middleware" / "standin_node.py"
 
@@ -443,14 +447,18 @@ def test_a_signal_while_it_starts_ends_it_too(domain, start, delay):
     assert "Traceback" not in node.text
 
 
-def test_a_bad_domain_refuses_to_start(domain, start, monkeypatch):
+def test_a_bad_domain_refuses_to_start(domain, standin, monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", "300")
-    node = start()
-    assert node.process.wait(20) == 2
-    assert node.text == "error: ROS_DOMAIN_ID: expected a whole number from 0 to 232, got '300'\n"
+    with pytest.raises(InputError, match="ROS_DOMAIN_ID: expected a whole number from 0 to 232, got '300'"):
+        run(NodeConfig(), tracker=standin.StandIn())
 
 
 def test_a_missing_camera_file_refuses_to_start(domain, start):
     node = start(camera_file="nowhere.yaml")
     assert node.process.wait(20) == 2
-    assert node.text.splitlines()[-1] == "error: nowhere.yaml: no such file"
+    assert node.text == "error: nowhere.yaml: no such file\n"
+
+
+def test_a_bad_topic_name_refuses_to_start(domain, standin):
+    with pytest.raises(InputError, match="expected a ROS 2 topic name such as image or /camera/image_raw, got 'a b'"):
+        run(NodeConfig(), image_topic="a b", tracker=standin.StandIn())

@@ -84,6 +84,23 @@ def test_a_clip_comes_out_as_transforms(domain, clip, launch, tmp_path):
     assert node.wait(2) == 0
 
 
+def test_a_source_without_an_image_topic(domain, clip, launch):
+    """Every frame, in order, however slow the machine."""
+    folder, camera = clip
+    before = time.time_ns()
+    with TfListener() as listener:
+        config = json.dumps({"frame_id": "eye", "frame_prefix": "seen/"})
+        node = launch(ROOT / "test" / "middleware" / "standin_node.py", config, folder, camera)
+        assert node.wait(20) == 0, node.log.read_text()
+        listener.wait(lambda transforms: len(transforms) == FRAMES, 5)
+        transforms = listener.transforms
+    depths = [t.translation[2] for t in transforms]
+    assert depths == [float(n) for n in range(FRAMES - len(depths) + 1, FRAMES + 1)]
+    assert len(depths) >= FRAMES - 2, "those before it had heard of this listener may be missing"
+    assert {(t.frame_id, t.child) for t in transforms} == {("eye", "seen/crate_0")}
+    assert all(before < t.stamp <= t.received for t in transforms)
+
+
 def test_player_says_that_nobody_listens(domain, clip, launch):
     folder, camera = clip
     player = launch(*PLAYER, folder, "--camera", camera, "--timeout", 0.2)
