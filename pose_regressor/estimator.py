@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -13,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from pose_regressor.model.bundle import Bundle
-from pose_regressor.model.decode import correspondences, decode_pnp, decode_regression
+from pose_regressor.model.decode import agreement, correspondences, decode_pnp, decode_regression
 from pose_regressor.model.heads import BoxOutput, PoseOutput
 from pose_regressor.model.preprocess import Window, crop_window, frame_window
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
@@ -229,13 +231,16 @@ def _projected_box(
 def _decode(
     poses: PoseOutput, row: int, channel: int, window: Window, model: ObjectModel, presence: float, camera: Camera
 ) -> PoseEstimate:
-    """PnP where the correspondences agree, else the regressed pose. The score is presence times agreement."""
+    """PnP where the correspondences agree, else the regressed pose. Two parts of the network must vouch for either: the
+    score is the geometric mean of the presence and of the share of correspondences that the pose explains.
+    """
     crop_size = window.image.shape[0]
     coordinates, mask = poses.coordinates[row, channel].float().numpy(), poses.mask[row, channel].float().numpy()
-    result = decode_pnp(correspondences(coordinates, mask, model), window.camera_matrix, crop_size)
+    found = correspondences(coordinates, mask, model)
+    result = decode_pnp(found, window.camera_matrix, crop_size)
+    method: Literal["pnp", "regression"] = "regression" if result is None else "pnp"
     if result is not None:
-        pose, covariance, method = result.cam_from_obj, result.covariance, "pnp"
-        score = presence * float(result.inliers.mean())
+        pose, covariance = result.cam_from_obj, result.covariance
     else:
         pose = decode_regression(
             poses.rotation_6d[row, channel].double(), poses.location[row, channel].double(),
@@ -243,9 +248,10 @@ def _decode(
         ).numpy()  # fmt: skip
         sigma = np.repeat([REGRESSION_SIGMA["sideways"] * model.diameter, REGRESSION_SIGMA["rotation"]], 3)
         sigma[2] = REGRESSION_SIGMA["depth"] * pose[2, 3]
-        covariance, method, score = np.diag(sigma**2), "regression", presence * 0.5
+        covariance = np.diag(sigma**2)
+    score = math.sqrt(presence * agreement(found, pose, window.camera_matrix, crop_size))
     box = _projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
-    return PoseEstimate(model, pose, covariance, score, method, box)  # type: ignore[arg-type]
+    return PoseEstimate(model, pose, covariance, score, method, box)
 
 
 def _distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:

@@ -18,10 +18,10 @@ from pose_regressor.types import FloatArray, ObjectModel
 #: Correspondences that RANSAC gets; more of the same neighbourhood add time, not accuracy.
 MAX_POINTS = 512
 #: A correspondence agrees with a pose when it is this near, as a share of the crop's edge.
-INLIER_THRESHOLD = 0.02
+INLIER_THRESHOLD = 0.04
 #: PnP is trusted when this many correspondences and this share of them agree.
 MIN_INLIERS = 24
-MIN_INLIER_SHARE = 0.35
+MIN_INLIER_SHARE = 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,3 +64,13 @@ def decode_pnp(found: Correspondences, camera_matrix: NDArray, crop_size: int) -
     if result is None or result.inliers.sum() < MIN_INLIERS or result.inliers.mean() < MIN_INLIER_SHARE:
         return None
     return result
+
+
+def agreement(found: Correspondences, cam_from_obj: NDArray, camera_matrix: NDArray, crop_size: int) -> float:
+    """Share of the correspondences that a pose explains, 0 where there are too few to tell."""
+    if len(found.pixels) < MIN_INLIERS:
+        return 0.0
+    projected = (found.points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]) @ camera_matrix.T
+    depth = projected[:, 2:].clip(1e-6)
+    error = np.linalg.norm(projected[:, :2] / depth - found.pixels, axis=1)
+    return float(np.mean(error < INLIER_THRESHOLD * crop_size))
