@@ -116,7 +116,6 @@ class PoseEstimator:
         again = [
             _Candidate(candidate.bundle, candidate.channel, self._box(estimate, frame.camera))
             for candidate, estimate in zip(candidates, first, strict=True)
-            if estimate.score > FIND_THRESHOLD
         ]
         estimates = [e for e in self._look(frame, again) if e.score >= self.score_threshold]
         return _distinct(estimates)
