@@ -212,5 +212,8 @@ class Listening:
             return True
         for sample in samples:
             if not isinstance(sample, InvalidSample):  # those only say that a writer went away
-                handle(sample)
+                try:
+                    handle(sample)
+                except Exception as error:  # as above
+                    self._on_bad(reader, f"unusable message ({error!r})")
         return bool(samples)

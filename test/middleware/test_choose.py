@@ -1,0 +1,54 @@
+import builtins
+
+import pytest
+
+from pose_regressor.middleware import choose, missing
+from pose_regressor.types import InputError
+
+
+@pytest.fixture
+def without(monkeypatch):
+    """Makes some modules not import."""
+
+    def without(*names):
+        real = builtins.__import__
+
+        def refuse(name, *rest):
+            if name.split(".")[0] in names:
+                raise ModuleNotFoundError(f"No module named {name!r}")
+            return real(name, *rest)
+
+        monkeypatch.setattr("importlib.import_module", lambda name: refuse(name))
+
+    return without
+
+
+def test_auto_takes_what_is_there(without):
+    without("rclpy")
+    if not missing("dds"):
+        assert choose("auto") == "dds"
+
+
+def test_neither(without):
+    without("rclpy", "cyclonedds")
+    with pytest.raises(InputError) as caught:
+        choose()
+    for words in (
+        "rclpy does not import",
+        "setup.bash",
+        "cyclonedds does not import",
+        'pip install "pose_regressor[dds]"',
+    ):
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "remedy"), [("ros2", "source ROS 2 first"), ("dds", "pip install")])
+def test_asked_for_and_absent(without, name, remedy):
+    without("rclpy", "cyclonedds")
+    with pytest.raises(InputError, match=f"middleware {name}: .* does not import .*{remedy}"):
+        choose(name)
+
+
+def test_unknown():
+    with pytest.raises(InputError, match="expected auto, ros2 or dds, got 'ros1'"):
+        choose("ros1")
