@@ -7,9 +7,20 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from pathlib import Path
 
 import pytest
+
+try:
+    import cv_bridge  # noqa: F401
+    import rclpy  # noqa: F401
+    import tf_transformations  # noqa: F401
+except ImportError as error:  # no ROS 2, or one built for another Python or NumPy
+    collect_ignore_glob = ["test_*.py"]
+    if "rclpy" in sys.modules or not isinstance(error, ModuleNotFoundError):
+        reason = str(error).strip().splitlines()[0]
+        warnings.warn(f"the tests of the rclpy node are left out: {reason}", stacklevel=1)
 
 ROOT = Path(__file__).parents[3]
 STANDIN = Path(__file__).with_name("standin_node.py")
