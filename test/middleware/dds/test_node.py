@@ -30,6 +30,7 @@ from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.types import InputError
 
 ROOT = Path(__file__).parents[3]
+CUBE = ROOT.parent / "shared" / "data" / "cube"
 STANDIN = ROOT / "test" / "middleware" / "standin_node.py"
 
 
@@ -462,3 +463,42 @@ def test_a_missing_camera_file_refuses_to_start(domain, start):
 def test_a_bad_topic_name_refuses_to_start(domain, standin):
     with pytest.raises(InputError, match="expected a ROS 2 topic name such as image or /camera/image_raw, got 'a b'"):
         run(NodeConfig(), image_topic="a b", tracker=standin.StandIn())
+
+
+@pytest.mark.shared
+@pytest.mark.skipif(not CUBE.exists(), reason="the reference data is not here")
+def test_the_command_line_puts_a_video_on_tf(domain, tmp_path):
+    """The real thing: a shipped bundle on real footage, as the README has it."""
+    command = [sys.executable, "-m", "pose_regressor", "run", "--source", CUBE / "dev.mp4"]
+    command += [
+        "--camera",
+        CUBE / "camera.json",
+        "--model",
+        ROOT / "models" / "cube.safetensors",
+        "--middleware",
+        "dds",
+    ]
+    peer = Peer(domain)
+    with (tmp_path / "run.log").open("w") as log:
+        process = subprocess.Popen([*map(str, command)], stdout=log, stderr=log, cwd=ROOT)
+    try:
+        transforms = []
+
+        def ten():
+            transforms.extend(t for m in peer.tf.take(100) for t in getattr(m, "transforms", ()))
+            return len(transforms) >= 10
+
+        until(ten, "ten transforms", 60)
+        assert {t.child_frame_id for t in transforms} == {"cube_0"}
+        assert {t.header.frame_id for t in transforms} == {"camera"}
+        assert all(0.1 < t.transform.translation.z < 5 for t in transforms), "metres"
+        stamps = [t.header.stamp.sec + 1e-9 * t.header.stamp.nanosec for t in transforms]
+        assert stamps == sorted(set(stamps))
+        assert abs(stamps[-1] - time.time()) < 30
+        start = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        assert time.monotonic() - start < 2
+    finally:
+        process.kill()
+        process.wait()
