@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from pose_regressor.estimator import PoseEstimator
-from pose_regressor.types import Frame, PoseEstimate
+from pose_regressor.types import Frame, InputError, PoseEstimate
 
 
 class Tracker:
@@ -15,10 +16,15 @@ class Tracker:
 
     A followed object is looked for around its last place alone; the whole frame is searched only for objects that
     are not being followed. With ``follow=False`` every frame is searched anew, and instances still keep their numbers.
+    objects: names to look for (all, if none are given).
     """
 
-    def __init__(self, estimator: PoseEstimator, follow: bool = True) -> None:
+    def __init__(self, estimator: PoseEstimator, follow: bool = True, objects: Sequence[str] = ()) -> None:
+        known = [model.name for model in estimator.objects]
+        if unknown := [name for name in objects if name not in known]:
+            raise InputError(f"objects: {unknown[0]!r} is in none of the bundles, expected one of {', '.join(known)}")
         self.estimator = estimator
+        self.objects = tuple(objects) or tuple(known)
         self.follow = follow
         self.stages = dict.fromkeys(estimator.stages, 0.0)
         self._last: list[PoseEstimate] = []
@@ -32,7 +38,7 @@ class Tracker:
         self.stages = dict.fromkeys(self.stages, 0.0)
         followed = self._estimate(frame, follow=self._last) if self.follow and self._last else []
         known = {estimate.model.name for estimate in followed}
-        missing = [model.name for model in self.estimator.objects if model.name not in known]
+        missing = [name for name in self.objects if name not in known]
         found = self._estimate(frame, objects=missing) if missing else []
         self._last = followed + self._number(found)
         return sorted(self._last, key=lambda estimate: -estimate.score)

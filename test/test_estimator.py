@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose_regressor import Camera, Frame, InputError, PoseEstimator
+from pose_regressor import Camera, Frame, InputError, PoseEstimate, PoseEstimator
 from pose_regressor.model.decode import decode_regression
 from pose_regressor.tracker import Tracker
 
@@ -50,6 +50,25 @@ def test_several_bundles_and_only_some_objects(make_bundle):
     assert [model.name for model in estimator.objects] == ["one", "two", "three"]
     assert {e.model.name for e in estimator.estimate(noise_frame())} == {"one", "two", "three"}
     assert {e.model.name for e in estimator.estimate(noise_frame(), objects=["two"])} == {"two"}
+
+
+def test_a_tracker_looks_for_what_it_is_told(make_bundle):
+    bundle = make_bundle("one", "two")
+    with torch.no_grad():
+        bundle.network.box_head.out.bias[:2] = 2.0
+    estimator = PoseEstimator(bundle, "cpu", score_threshold=0.0)
+    assert {e.model.name for e in Tracker(estimator, objects=["two"]).update(noise_frame())} == {"two"}
+    with pytest.raises(InputError, match="objects: 'mug' is in none of the bundles, expected one of one, two"):
+        Tracker(estimator, objects=["mug"])
+
+
+def test_an_enormous_object_is_not_found_and_nothing_breaks(tiny_bundle):
+    estimator = PoseEstimator(tiny_bundle, "cpu", score_threshold=0.0)
+    close = np.eye(4)
+    close[:3, 3] = [0, 0, 0.0301]  # its near face touches the camera
+    model = tiny_bundle.objects[0]
+    last = PoseEstimate(model, close, np.eye(6), 1.0, "pnp", np.array([0.0, 0, 320, 240]))
+    assert all(np.isfinite(e.cam_from_obj).all() for e in estimator.estimate(noise_frame(), follow=[last]))
 
 
 def test_bad_arguments_are_named(tiny_bundle, make_bundle):

@@ -12,7 +12,7 @@ from pose_regressor.files import load_camera
 from pose_regressor.middleware.messages import camera_from_info, frame_from_image
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.middleware.worker import Counts, Log, Worker
-from pose_regressor.types import Camera, Frame, InputError, ObjectModel, PoseEstimate
+from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
 
 Publish = Callable[[Frame, list[PoseEstimate]], object]
 
@@ -32,21 +32,10 @@ def open_tracker(config: NodeConfig) -> Tracking:
     from pose_regressor.tracker import Tracker
 
     estimator = PoseEstimator([find_model(m) for m in config.model], config.device, config.score_threshold)
-    check_objects(config.objects, estimator.objects)
+    tracker = Tracker(estimator, config.follow, config.objects)
     camera = load_camera(config.camera_file) if config.camera_file else None
     estimator.warm_up(*((camera.width, camera.height) if camera else (640, 480)))
-    return Tracker(estimator, follow=config.follow)
-
-
-def check_objects(asked: tuple[str, ...], known: tuple[ObjectModel, ...]) -> None:
-    names = [model.name for model in known]
-    if unknown := [name for name in asked if name not in names]:
-        raise InputError(f"objects: {unknown[0]!r} is in none of the bundles, expected one of {', '.join(names)}")
-
-
-def wanted(estimates: list[PoseEstimate], config: NodeConfig) -> list[PoseEstimate]:
-    """Those of the objects that the configuration asks for."""
-    return [e for e in estimates if not config.objects or e.model.name in config.objects]
+    return tracker
 
 
 def _same(a: Camera, b: Camera) -> bool:
@@ -119,4 +108,4 @@ class NodeCore:
         except Exception:
             self._tracker.reset()  # what it remembers may be what it fails on: the next frame starts afresh
             raise
-        self._publish(frame, wanted(estimates, self.config))
+        self._publish(frame, estimates)

@@ -30,7 +30,7 @@ def cut_window(
     to one of the image's. Parts beyond the image are black.
     """
     # Averaging whole pixels first keeps fine texture from aliasing when the window is much coarser than the image.
-    shrink = max(1, math.floor(1 / scale + 1e-6))
+    shrink = min(max(1, math.floor(1 / scale + 1e-6)), *image.shape[:2])
     if shrink > 1:
         height, width = image.shape[0] // shrink, image.shape[1] // shrink
         image = cv2.resize(image[: height * shrink, : width * shrink], (width, height), interpolation=cv2.INTER_AREA)

@@ -4,7 +4,7 @@ import time
 import numpy as np
 import pytest
 
-from pose_regressor.middleware.core import NodeCore, check_objects
+from pose_regressor.middleware.core import NodeCore
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.types import InputError
 
@@ -153,16 +153,6 @@ def test_frame_id_parameter(node, image, info):
     core.on_camera_info(info())
     core.send(image())
     assert core.published[0][0].frame_id == "head_camera"
-
-
-def test_objects_parameter(node, image, info, standin):
-    core = node(objects=("crate",))
-    core.on_camera_info(info())
-    core.send(image())
-    assert len(core.published[0][1]) == 1
-    check_objects(("crate",), (standin.CRATE,))
-    with pytest.raises(InputError, match="objects: 'mug' is in none of the bundles, expected one of crate"):
-        check_objects(("crate", "mug"), (standin.CRATE,))
 
 
 def test_stop_says_what_came_of_the_frames(node, image, info, log):

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from pose_regressor.draw import draw_poses
-from pose_regressor.middleware.core import NodeCore, Tracking, open_tracker, wanted
+from pose_regressor.middleware.core import NodeCore, Tracking, open_tracker
 from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import Listening, Participant
 from pose_regressor.middleware.interrupts import interruptible
@@ -114,7 +114,7 @@ def run_source(config: NodeConfig, source: Source, rate: float | None = None, tr
         time.sleep(SETTLE)
         LOG.info(f"ready: images from {source.name}, poses on /tf, domain {participant.domain}")
         for frame in paced(source, rate, config.frame_id or "camera"):
-            estimates = wanted(tracker.update(frame), config)
+            estimates = tracker.update(frame)
             output.publish(frame, estimates)
             frames, poses = frames + 1, poses + len(estimates)
     LOG.info(f"{source.name}: {poses} poses in {frames} frames")

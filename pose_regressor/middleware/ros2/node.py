@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from pose_regressor.middleware.core import NodeCore, Tracking, open_tracker, wanted
+from pose_regressor.middleware.core import NodeCore, Tracking, open_tracker
 from pose_regressor.middleware.interrupts import interruptible
 from pose_regressor.middleware.pacing import paced
 from pose_regressor.middleware.parameters import NodeConfig
@@ -96,7 +96,7 @@ def run_source(config: NodeConfig, source: Source, rate: float | None = None, tr
         tracker = tracker or open_tracker(values)
         with spinning(node, stop):
             for frame in paced(source, rate, values.frame_id or "camera"):
-                output.publish(frame, wanted(tracker.update(frame), values))
+                output.publish(frame, tracker.update(frame))
     return 0
 
 
