@@ -35,7 +35,7 @@ _CV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 class Blender:
     """One scene, built once and rendered frame by frame."""
 
-    def __init__(self, scene: Scene, samples: int = 16) -> None:
+    def __init__(self, scene: Scene, samples: int = 12) -> None:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         # Straight lines between the keys: a pose at a whole frame is exactly the one given.
         bpy.context.preferences.edit.keyframe_new_interpolation_type = "LINEAR"

@@ -148,7 +148,7 @@ def main() -> None:
         help="keeps the rendered frames; a run that was cut off goes on with them, delete it after changing the scene "
         "(default: %(default)s)",
     )
-    parser.add_argument("--samples", type=int, default=16, help="paths through every pixel (default: %(default)s)")
+    parser.add_argument("--samples", type=int, default=12, help="paths through every pixel (default: %(default)s)")
     arguments = parser.parse_args()
     if arguments.samples < 1:
         parser.error(f"--samples: expected at least 1, got {arguments.samples}")

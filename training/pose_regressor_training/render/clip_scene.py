@@ -44,7 +44,7 @@ _BOX = {
 _EYE = {0: (0.22, -0.76, 0.40), 40: (0.06, -0.69, 0.42), 80: (-0.12, -0.62, 0.42), 119: (-0.17, -0.44, 0.31)}
 _TARGET = {0: (0.02, 0.02, 0.07), 40: (0.01, -0.03, 0.15), 80: (-0.02, -0.05, 0.155), 119: (0.01, 0.01, 0.07)}
 #: Frame: the hand beside (right) and below the line of sight to the box.
-_HAND = {42: (0.36, 0.06), 58: (0.086, 0.014), 69: (0.077, 0.008), 86: (0.40, 0.07)}
+_HAND = {34: (0.56, 0.09), 58: (0.086, 0.014), 69: (0.077, 0.008), 86: (0.40, 0.07)}
 _HAND_DEPTH = 0.72  # part of the way from the camera to the box
 _SHOULDER = (-0.20, 0.60, 0.95)  # the gripper's arm points at this place, out of view
 
