@@ -1,4 +1,5 @@
-"""The path tracer's camera against our own projection. Needs bpy, so it runs where that is installed."""
+"""The path tracer's camera against our own projection. Needs bpy, so it runs where that is installed (in an environment
+without torch: ``pytest --noconftest test/training/test_blender.py``)."""
 
 from pathlib import Path
 

@@ -235,7 +235,8 @@ def _grain(tree: Any, surface: Any, look: Material) -> None:
     ramp = tree.nodes.new("ShaderNodeValToRGB")
     ramp.color_ramp.elements[0].position, ramp.color_ramp.elements[1].position = 0.32, 0.72
     for element, factor in zip(ramp.color_ramp.elements, (0.82, 1.08), strict=True):
-        element.color = _linear(tuple(min(1.0, factor * value) for value in look.color))
+        red, green, blue = (min(1.0, factor * value) for value in look.color)
+        element.color = _linear((red, green, blue))
     for out, into in (
         (where.outputs["Object"], stretch.inputs["Vector"]),
         (stretch.outputs["Vector"], noise.inputs["Vector"]),

@@ -6,6 +6,7 @@ moves; the camera's frame is OpenCV's (x right, y down, z forward).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -131,7 +132,7 @@ def looking_at(eye: FloatArray, target: FloatArray) -> FloatArray:
     return poses
 
 
-def glide(knots: dict[int, tuple[float, ...]], frames: int) -> FloatArray:
+def glide(knots: Mapping[int, tuple[float, ...]], frames: int) -> FloatArray:
     """(frames, D) values through the `knots` {frame: D values}, smooth and never overshooting.
 
     Monotone cubic interpolation (Fritsch and Butland, 1984); still before the first knot and after the last.
