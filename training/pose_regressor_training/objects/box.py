@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
 from pose_regressor_training.objects.panel import Color, Panel
 
 SIZE = (0.160, 0.110, 0.060)  # metres along x, y, z
