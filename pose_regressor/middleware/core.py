@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -10,9 +11,14 @@ import numpy as np
 from pose_regressor.assets import find_model
 from pose_regressor.files import load_camera
 from pose_regressor.middleware.messages import camera_from_info, frame_from_image
+from pose_regressor.middleware.pacing import paced
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.middleware.worker import Counts, Log, Worker
+from pose_regressor.sources import Source
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
+
+#: Seconds until subscribers have heard of new publishers: what is published before is lost to them.
+SETTLE = 0.3
 
 Publish = Callable[[Frame, list[PoseEstimate]], object]
 
@@ -36,6 +42,25 @@ def open_tracker(config: NodeConfig) -> Tracking:
     camera = load_camera(config.camera_file) if config.camera_file else None
     estimator.warm_up(*((camera.width, camera.height) if camera else (640, 480)))
     return tracker
+
+
+def publish_source(
+    source: Source, rate: float | None, config: NodeConfig, tracker: Tracking, publish: Publish, log: Log
+) -> None:
+    """The poses in a source's frames, every frame in its time; says at the end, also at an early one, what came of it.
+
+    The frames are in `config.frame_id` (empty: camera) and stamped with the time now.
+    """
+    frames = poses = 0
+    time.sleep(SETTLE)
+    log.info(f"ready: images from {source.name}, poses on /tf")
+    try:
+        for frame in paced(source, rate, config.frame_id or "camera"):
+            estimates = tracker.update(frame)
+            publish(frame, estimates)
+            frames, poses = frames + 1, poses + len(estimates)
+    finally:
+        log.info(f"{source.name}: {poses} poses in {frames} frames")
 
 
 def _same(a: Camera, b: Camera) -> bool:

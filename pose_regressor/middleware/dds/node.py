@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 
 from pose_regressor.draw import draw_poses
-from pose_regressor.middleware.core import NodeCore, Tracking, open_tracker
+from pose_regressor.middleware.core import NodeCore, Tracking, open_tracker, publish_source
 from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import Listening, Participant
 from pose_regressor.middleware.interrupts import interruptible
 from pose_regressor.middleware.messages import image_message
-from pose_regressor.middleware.pacing import paced
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.middleware.pose_messages import detections_message, tf_message
 from pose_regressor.middleware.worker import Log, Throttle
@@ -20,8 +18,6 @@ from pose_regressor.sources import Source
 from pose_regressor.types import Frame, PoseEstimate
 
 LOG = logging.getLogger("pose_regressor")
-#: Seconds for those who listen already to hear of this side: what is written before is lost to them.
-SETTLE = 0.3
 
 
 class Output:
@@ -105,17 +101,10 @@ def run(
 def run_source(config: NodeConfig, source: Source, rate: float | None = None, tracker: Tracking | None = None) -> int:
     """Publishes the poses in a source's frames, every frame in its time, until its end or a signal; the exit code.
 
-    No image topic is involved; the frames are in `config.frame_id` (empty: camera) and stamped with the time now.
+    No image topic is involved.
     """
-    frames = poses = 0
     with interruptible(), Participant() as participant:
         output = Output(participant, config)
         tracker = tracker or open_tracker(config)
-        time.sleep(SETTLE)
-        LOG.info(f"ready: images from {source.name}, poses on /tf, domain {participant.domain}")
-        for frame in paced(source, rate, config.frame_id or "camera"):
-            estimates = tracker.update(frame)
-            output.publish(frame, estimates)
-            frames, poses = frames + 1, poses + len(estimates)
-    LOG.info(f"{source.name}: {poses} poses in {frames} frames")
+        publish_source(source, rate, config, tracker, output.publish, LOG)
     return 0

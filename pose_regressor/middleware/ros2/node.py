@@ -9,9 +9,8 @@ from contextlib import contextmanager
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from pose_regressor.middleware.core import NodeCore, Tracking, open_tracker
+from pose_regressor.middleware.core import NodeCore, Tracking, open_tracker, publish_source
 from pose_regressor.middleware.interrupts import interruptible
-from pose_regressor.middleware.pacing import paced
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.middleware.ros2 import interfaces
 from pose_regressor.middleware.ros2.output import Output
@@ -89,14 +88,13 @@ def run(
 def run_source(config: NodeConfig, source: Source, rate: float | None = None, tracker: Tracking | None = None) -> int:
     """Publishes the poses in a source's frames, every frame in its time, until its end or a signal; the exit code.
 
-    No image topic is involved; the frames are in `config.frame_id` (empty: camera) and stamped with the time now.
+    No image topic is involved.
     """
     with interruptible() as stop, _pose_node((), config) as (node, values):
         output = Output(node, values)
         tracker = tracker or open_tracker(values)
         with spinning(node, stop):
-            for frame in paced(source, rate, values.frame_id or "camera"):
-                output.publish(frame, tracker.update(frame))
+            publish_source(source, rate, values, tracker, output.publish, RosLog(node))
     return 0
 
 

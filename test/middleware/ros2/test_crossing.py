@@ -141,3 +141,21 @@ def test_a_signal_ends_the_ros_player(launch, clip, peer_node, until, number):
     until(lambda: got, "an image")
     code, seconds = player.end(number)
     assert (code, seconds < 2) == (0, True)
+
+
+def test_a_source_without_an_image_topic(launch, clip, make_bundle, tmp_path):
+    """`pose-regressor run --source`, under ROS 2."""
+    from pose_regressor.middleware.ros2.listener import TfListener
+
+    folder, camera = clip
+    path = tmp_path / "tiny.safetensors"
+    make_bundle("brick").save(path)
+    with TfListener() as heard:
+        command = ["-m", "pose_regressor", "run", "--middleware", "ros2", "--model", path, "--source", folder]
+        running = launch(*command, "--camera", camera, "--set", "score_threshold=0", "--set", "frame_id=eye")
+        assert running.wait() == 0, running.text
+        assert "in 12 frames" in running.text
+        assert "ready: images from" in running.text
+        assert {t.frame_id for t in heard.transforms} <= {"eye"}
+        if " 0 poses" not in running.text:
+            assert heard.wait(bool, 5)
