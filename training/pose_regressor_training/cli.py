@@ -21,6 +21,7 @@ def train(
     samples: Annotated[
         int, typer.Option(help="Images to train on; 500000 take one to two hours on two cores.")
     ] = 500_000,
+    learning_rate: Annotated[float, typer.Option(help="Peak of the learning rate.")] = 1.5e-3,
     init: Annotated[Path | None, typer.Option(help="Bundle to start from instead of random weights.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     workers: Annotated[int, typer.Option(help="Processes that make images.")] = 2,
@@ -48,7 +49,7 @@ def train(
     model = object_model(loaded, name or mesh.stem, obj_id)
     size = " x ".join(f"{1000 * edge:.0f}" for edge in model.size)
     console.print(f"{model.name}: {size} mm, diameter {1000 * model.diameter:.0f} mm, {len(loaded.faces)} triangles")
-    config = TrainConfig(samples=samples, seed=seed, workers=workers)
+    config = TrainConfig(samples=samples, learning_rate=learning_rate, seed=seed, workers=workers)
     state = out.with_suffix(".training.safetensors")
     trainer = Trainer(loaded, model, NetworkConfig(), config, state, select_device(device))
     if state.exists() and not restart:
