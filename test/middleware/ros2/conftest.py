@@ -3,6 +3,7 @@
 import contextlib
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -62,7 +63,9 @@ class Process:
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
         self.log = log
         with log.open("w") as out:
-            self.process = subprocess.Popen([sys.executable, *map(str, command)], stdout=out, stderr=out, env=env)
+            self.process = subprocess.Popen(
+                [sys.executable, *map(str, command)], stdout=out, stderr=out, env=env, start_new_session=True
+            )
 
     @property
     def text(self):
@@ -89,9 +92,9 @@ def launch(domain, tmp_path):
 
     yield launch
     for process in running:
-        if process.process.poll() is None:
-            process.process.kill()
-            process.process.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.process.pid, signal.SIGKILL)  # and what it started, as `ros2 launch` does
+        process.process.wait()
 
 
 @pytest.fixture

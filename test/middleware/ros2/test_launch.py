@@ -54,7 +54,7 @@ def test_arguments_become_parameters_and_topics(prefix, launch, peer_node, until
     given += ["image:=/eye/image_raw", "camera_info:=/eye/camera_info"]
     running = launch(*ROS2, "launch", "pose_regressor", "pose_regressor.launch.py", *given)
     until(lambda: peer_node.count_subscribers("/eye/image_raw"), "the node")
-    assert peer_node.count_subscribers("/eye/camera_info")
+    until(lambda: peer_node.count_subscribers("/eye/camera_info"), "its camera info")
     client = peer_node.create_client(GetParameters, "/arm/pose_regressor/get_parameters")
     assert client.wait_for_service(10)
     names = ["model", "device", "frame_prefix", "score_threshold"]
