@@ -15,7 +15,14 @@ import torch
 from numpy.typing import NDArray
 
 from pose_regressor.model.bundle import Bundle
-from pose_regressor.model.decode import agreement, correspondences, decode_pnp, decode_regression
+from pose_regressor.model.decode import (
+    TURNS,
+    agreement,
+    correspondences,
+    decode_pnp,
+    decode_regression,
+    quarter_turns,
+)
 from pose_regressor.model.heads import BoxOutput, PoseOutput
 from pose_regressor.model.preprocess import Window, crop_window, frame_window
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
@@ -168,9 +175,11 @@ class PoseEstimator:
                     for i in mine
                 ]
             with self._stage("network"):
-                boxes, poses = bundle.network(self._tensor(windows))
-                presence = boxes.logits.amax((2, 3)).sigmoid().cpu().numpy()
-                poses = PoseOutput(*(getattr(poses, name).cpu() for name in poses.__dataclass_fields__))
+                boxes, poses = bundle.network(quarter_turns(self._tensor(windows)))
+                presence = boxes.logits.amax((2, 3)).sigmoid().unflatten(0, (TURNS, -1)).mean(0).cpu().numpy()
+                poses = PoseOutput(
+                    *(getattr(poses, name).unflatten(0, (TURNS, -1)).cpu() for name in poses.__dataclass_fields__)
+                )
             with self._stage("decode"):
                 for row, (i, window) in enumerate(zip(mine, windows, strict=True)):
                     channel = candidates[i].channel
@@ -230,19 +239,21 @@ def _projected_box(
 def _decode(
     poses: PoseOutput, row: int, channel: int, window: Window, model: ObjectModel, presence: float, camera: Camera
 ) -> PoseEstimate:
-    """PnP where the correspondences agree, else the regressed pose. Two parts of the network must vouch for either: the
-    score is the geometric mean of the presence and of the share of correspondences that the pose explains.
+    """PnP where the correspondences of all turns agree, else the pose regressed from the crop as it is.
+
+    Two parts of the network must vouch for either: the score is the geometric mean of the presence and of the share of
+    correspondences that the pose explains.
     """
     crop_size = window.image.shape[0]
-    coordinates, mask = poses.coordinates[row, channel].float().numpy(), poses.mask[row, channel].float().numpy()
-    found = correspondences(coordinates, mask, model)
+    coordinates, mask = poses.coordinates[:, row, channel].float(), poses.mask[:, row, channel].float()
+    found = correspondences(coordinates.numpy(), mask.numpy(), model)
     result = decode_pnp(found, window.camera_matrix, crop_size)
     method: Literal["pnp", "regression"] = "regression" if result is None else "pnp"
     if result is not None:
         pose, covariance = result.cam_from_obj, result.covariance
     else:
         pose = decode_regression(
-            poses.rotation_6d[row, channel].double(), poses.location[row, channel].double(),
+            poses.rotation_6d[0, row, channel].double(), poses.location[0, row, channel].double(),
             torch.from_numpy(window.camera_matrix), crop_size, model,
         ).numpy()  # fmt: skip
         sigma = np.repeat([REGRESSION_SIGMA["sideways"] * model.diameter, REGRESSION_SIGMA["rotation"]], 3)

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from pose_regressor import Camera, Frame, InputError, PoseEstimate, PoseEstimator
-from pose_regressor.model.decode import decode_regression
+from pose_regressor.model.config import DENSE_STRIDE
+from pose_regressor.model.decode import TURNS, correspondences, decode_regression, quarter_turns
 from pose_regressor.tracker import Tracker
 
 CAMERA = Camera(320, 240, np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]]))
@@ -98,3 +99,14 @@ def test_regression_does_not_depend_on_the_camera(tiny_bundle):
     torch.testing.assert_close(a[:3, :3], b[:3, :3])
     torch.testing.assert_close(2 * a[:3, 3], b[:3, 3])
     assert a[2, 3].item() == pytest.approx(300 * model.diameter / (np.exp(-0.4) * 128))
+
+
+@pytest.mark.parametrize("turn", range(TURNS))
+def test_turned_answers_point_at_the_same_pixels(tiny_bundle, turn):
+    """What is said of a cell of a turned crop comes back at the pixel that the cell shows."""
+    numbered = torch.arange(128 * 128.0).reshape(1, 1, 128, 128)
+    mask = np.full((TURNS, 64, 64), -1.0)
+    mask[turn, 20:30:3, 5:60:7] = 1.0
+    found = correspondences(np.zeros((TURNS, 3, 64, 64)), mask, tiny_bundle.objects[0])
+    shown = quarter_turns(numbered)[turn, 0, ::DENSE_STRIDE, ::DENSE_STRIDE].numpy()[mask[turn] > 0]
+    np.testing.assert_array_equal(found.pixels[:, 1] * 128 + found.pixels[:, 0], shown)

@@ -15,8 +15,10 @@ from pose_regressor.model.config import DENSE_STRIDE
 from pose_regressor.ops.pnp import PnPResult, solve_pnp
 from pose_regressor.types import FloatArray, ObjectModel
 
+#: A crop is looked at in this many orientations, a quarter turn apart.
+TURNS = 4
 #: Correspondences that RANSAC gets; more of the same neighbourhood add time, not accuracy.
-MAX_POINTS = 512
+MAX_POINTS = 1024
 #: A correspondence agrees with a pose when it is this near, as a share of the crop's edge.
 INLIER_THRESHOLD = 0.04
 #: PnP is trusted when this many correspondences and this share of them agree.
@@ -46,14 +48,37 @@ def decode_regression(
     return rigid(rotation, ray * depth.unsqueeze(-1) - rotation @ centre)
 
 
+def quarter_turns(images: Tensor) -> Tensor:
+    """(B, C, S, S) -> (TURNS * B, C, S, S): all of them as they are, then turned by 90, 180 and 270 degrees.
+
+    Turning by right angles is exact, and the network errs differently each time: pooling its answers is the cheapest
+    way to a better pose.
+    """
+    return torch.cat([torch.rot90(images, turn, (2, 3)) for turn in range(TURNS)])
+
+
+def _turn_back(columns: NDArray, rows: NDArray, turn: int, size: int) -> NDArray:
+    """(N, 2) pixels in the crop of `size` of what stands at (columns, rows) of the crop after `turn` quarter turns."""
+    last = size - 1
+    x, y = [(columns, rows), (last - rows, columns), (last - columns, last - rows), (rows, last - columns)][turn]
+    return np.stack([x, y], -1).astype(np.float64)
+
+
 def correspondences(coordinates: NDArray, mask: NDArray, model: ObjectModel) -> Correspondences:
-    """coordinates (3, h, w) in [-1, 1], mask (h, w) logits -> the pixels that show the object, evenly thinned."""
-    rows, columns = np.nonzero(mask > 0)
-    step = -(-len(rows) // MAX_POINTS) or 1
-    rows, columns = rows[::step], columns[::step]
+    """What the crop and its quarter turns say, pooled, each evenly thinned to its share of MAX_POINTS.
+
+    coordinates: (T, 3, h, w) in [-1, 1], mask: (T, h, w) logits, one for each of T <= TURNS turns, in their order.
+    """
+    pixels, points = [], []
     low, high = model.bounds
-    points = (low + high) / 2 + coordinates[:, rows, columns].T.astype(np.float64) * (high - low) / 2
-    return Correspondences(np.stack([columns, rows], -1).astype(np.float64) * DENSE_STRIDE, points)
+    for turn, (values, shown) in enumerate(zip(coordinates, mask > 0, strict=True)):
+        rows, columns = np.nonzero(shown)
+        step = -(-len(rows) * len(mask) // MAX_POINTS) or 1
+        rows, columns = rows[::step], columns[::step]
+        size = mask.shape[1] * DENSE_STRIDE
+        pixels.append(_turn_back(columns * DENSE_STRIDE, rows * DENSE_STRIDE, turn, size))
+        points.append((low + high) / 2 + values[:, rows, columns].T.astype(np.float64) * (high - low) / 2)
+    return Correspondences(np.concatenate(pixels), np.concatenate(points))
 
 
 def decode_pnp(found: Correspondences, camera_matrix: NDArray, crop_size: int) -> PnPResult | None:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from pose_regressor.model.bundle import Bundle
-from pose_regressor.model.decode import correspondences, decode_pnp, decode_regression
+from pose_regressor.model.decode import TURNS, correspondences, decode_pnp, decode_regression, quarter_turns
 from pose_regressor_training.metrics import add
 from pose_regressor_training.randomize.views import Kind
 from pose_regressor_training.render.mesh import Mesh
@@ -24,8 +24,9 @@ def evaluate_synthetic(
     data = SyntheticBatches(mesh, model, config, batch_size, seed, 0, batches)
     pnp_good, regression_good, recalled, false_alarms = [], [], [], []
     for batch in data:
-        boxes, poses = network(batch.image)
-        presence = boxes.logits[:, 0].amax((1, 2)).sigmoid()
+        boxes, poses = network(quarter_turns(batch.image))
+        presence = boxes.logits[:, 0].amax((1, 2)).sigmoid().unflatten(0, (TURNS, -1)).mean(0)
+        coordinates, mask = (maps[:, 0].unflatten(0, (TURNS, -1)).numpy() for maps in (poses.coordinates, poses.mask))
         false_alarms += (presence[batch.kind == Kind.EMPTY] > 0.5).tolist()
         recalled += (presence[batch.kind == Kind.LOOK] > 0.5).tolist()
         for i in torch.nonzero(batch.kind == Kind.LOOK).flatten().tolist():
@@ -33,7 +34,7 @@ def evaluate_synthetic(
             regressed = decode_regression(
                 poses.rotation_6d[i, 0].double(), poses.location[i, 0].double(), camera, config.crop_size, model
             ).numpy()
-            found = correspondences(poses.coordinates[i, 0].numpy(), poses.mask[i, 0].numpy(), model)
+            found = correspondences(coordinates[:, i], mask[:, i], model)
             result = decode_pnp(found, camera.numpy(), config.crop_size)
             pose = regressed if result is None else result.cam_from_obj
             pnp_good.append(add(pose, truth, model.points) < 0.1 * model.diameter)
