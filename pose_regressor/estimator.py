@@ -183,10 +183,8 @@ class PoseEstimator:
             with self._stage("decode"):
                 for row, (i, window) in enumerate(zip(mine, windows, strict=True)):
                     channel = candidates[i].channel
-                    model = bundle.objects[channel]
-                    estimates[i] = _decode(
-                        poses, row, channel, window, model, float(presence[row, channel]), frame.camera
-                    )
+                    seen = float(presence[row, channel])
+                    estimates[i] = _decode(poses, row, channel, window, bundle, seen, frame.camera)
         return [estimates[i] for i in range(len(candidates))]
 
     def _tensor(self, windows: list[Window]) -> torch.Tensor:
@@ -237,14 +235,14 @@ def _projected_box(
 
 
 def _decode(
-    poses: PoseOutput, row: int, channel: int, window: Window, model: ObjectModel, presence: float, camera: Camera
+    poses: PoseOutput, row: int, channel: int, window: Window, bundle: Bundle, presence: float, camera: Camera
 ) -> PoseEstimate:
     """PnP where the correspondences of all turns agree, else the pose regressed from the crop as it is.
 
     Two parts of the network must vouch for either: the score is the geometric mean of the presence and of the share of
     correspondences that the pose explains.
     """
-    crop_size = window.image.shape[0]
+    model, crop_size = bundle.objects[channel], window.image.shape[0]
     coordinates, mask = poses.coordinates[:, row, channel].float(), poses.mask[:, row, channel].float()
     found = correspondences(coordinates.numpy(), mask.numpy(), model)
     result = decode_pnp(found, window.camera_matrix, crop_size)
@@ -260,6 +258,8 @@ def _decode(
         sigma[2] = REGRESSION_SIGMA["depth"] * pose[2, 3]
         covariance = np.diag(sigma**2)
     score = math.sqrt(presence * agreement(found, pose, window.camera_matrix, crop_size))
+    if method == "pnp":
+        pose[:3, 3] *= bundle.depth_scale
     box = _projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
     return PoseEstimate(model, pose, covariance, score, method, box)
 

@@ -2,7 +2,7 @@
 
 Tensors: ``network.<parameter>`` and ``objects.<i>.{bounds,points,keypoints,symmetries}`` (metres). Header key
 ``pose_regressor``: format version, network configuration, objects (name, obj_id, diameter, unit), how the network was
-trained and what it scored.
+trained, what it scored, and the depth calibration.
 """
 
 from __future__ import annotations
@@ -32,15 +32,19 @@ class Bundle:
     """A trained network and the objects it knows.
 
     network: in evaluation mode, float32, on the CPU when loaded; its output channel i belongs to ``objects[i]``.
-    training, metrics: plain JSON values, for people to read.
+    training, metrics: plain JSON values, for people to read. depth_scale: what distances by PnP are multiplied with, to
+    bring their median over synthetic images to the true one (dense regression errs to one side).
     """
 
     network: PoseNetwork
     objects: tuple[ObjectModel, ...]
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
+    depth_scale: float = 1.0
 
     def __post_init__(self) -> None:
+        if not _is_number(self.depth_scale) or not 0.5 < self.depth_scale < 2:
+            raise InputError(f"bundle: expected a depth_scale between 0.5 and 2, got {self.depth_scale!r}")
         names = [model.name for model in self.objects]
         if len(set(names)) != len(names) or len({model.obj_id for model in self.objects}) != len(names):
             raise InputError(f"bundle: expected objects of different names and ids, got {', '.join(names)}")
@@ -66,6 +70,7 @@ class Bundle:
             ],
             "training": self.training,
             "metrics": self.metrics,
+            "depth_scale": self.depth_scale,
         }
         for number, model in enumerate(self.objects):
             for name in _ARRAYS:
@@ -106,7 +111,7 @@ class Bundle:
         if not isinstance(header, dict) or header.get("version") != FORMAT_VERSION:
             version = header.get("version") if isinstance(header, dict) else None
             raise InputError(f"format version {version!r}, this program reads version {FORMAT_VERSION}")
-        expected = {"version", "network", "objects", "training", "metrics"}
+        expected = {"version", "network", "objects", "training", "metrics", "depth_scale"}
         if header.keys() != expected:
             raise InputError(f"expected the header's keys {sorted(expected)}, got {sorted(header)}")
         if not isinstance(header["objects"], list):
@@ -117,7 +122,7 @@ class Bundle:
         known = len(objects) * len(_ARRAYS) + len(network.state_dict())
         if len(tensors) != known:
             raise InputError(f"holds {len(tensors)} tensors, expected {known}")
-        return cls(network.eval(), objects, header["training"], header["metrics"])
+        return cls(network.eval(), objects, header["training"], header["metrics"], header["depth_scale"])
 
 
 def _storable(value: torch.Tensor) -> torch.Tensor:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from pose_regressor.types import FloatArray, InputError
 
 MIN_POINTS = 4
+#: RANSAC's pose comes from a few points: refine it on all that agree, then on those that agree ever better, and keep as
+#: inliers what agrees with the last pose as well as RANSAC asked (shares of its threshold).
+REFINEMENTS = (1.0, 0.6, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,23 +46,38 @@ def solve_pnp(
             points, pixels, camera_matrix, None,
             iterationsCount=iterations, reprojectionError=threshold, confidence=0.999, flags=cv2.SOLVEPNP_SQPNP,
         )  # fmt: skip
-        if not found or index is None or len(index) <= MIN_POINTS:
+        if not found or index is None:
             return None
         inliers = np.zeros(len(pixels), bool)
         inliers[index.ravel()] = True
-        rvec, tvec = cv2.solvePnPRefineLM(points[inliers], pixels[inliers], camera_matrix, None, rvec, tvec)
+        for share in REFINEMENTS:
+            if inliers.sum() <= MIN_POINTS:
+                return None
+            rvec, tvec = cv2.solvePnPRefineLM(points[inliers], pixels[inliers], camera_matrix, None, rvec, tvec)
+            cam_from_obj = _pose(rvec, tvec)
+            residual = _residual(cam_from_obj, pixels, points, camera_matrix)
+            inliers = np.linalg.norm(residual, axis=1) < share * threshold
     except cv2.error:  # OpenCV raises on degenerate sets instead of reporting them
         return None
+    used = points[inliers] @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]
+    if len(used) <= MIN_POINTS or not np.isfinite(cam_from_obj).all() or (used[:, 2] <= 0).any():
+        return None
+    rms = float(np.sqrt(np.square(residual[inliers]).sum(1).mean()))
+    return PnPResult(cam_from_obj, _covariance(used, cam_from_obj, camera_matrix, residual[inliers]), inliers, rms)
+
+
+def _pose(rvec: NDArray, tvec: NDArray) -> FloatArray:
     cam_from_obj = np.eye(4)
     cam_from_obj[:3, :3] = cv2.Rodrigues(rvec)[0]
     cam_from_obj[:3, 3] = tvec.ravel()
-    in_camera = points[inliers] @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]
-    if not np.isfinite(cam_from_obj).all() or (in_camera[:, 2] <= 0).any():
-        return None
-    projected = in_camera @ camera_matrix.T
-    residual = projected[:, :2] / projected[:, 2:] - pixels[inliers]
-    rms = float(np.sqrt(np.square(residual).sum(1).mean()))
-    return PnPResult(cam_from_obj, _covariance(in_camera, cam_from_obj, camera_matrix, residual), inliers, rms)
+    return cam_from_obj
+
+
+def _residual(cam_from_obj: NDArray, pixels: NDArray, points: NDArray, camera_matrix: NDArray) -> FloatArray:
+    """(N, 2) projection minus pixel; without end for points behind the camera."""
+    projected = (points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]) @ camera_matrix.T
+    behind = projected[:, 2:] <= 0
+    return np.where(behind, np.inf, projected[:, :2] / np.where(behind, 1.0, projected[:, 2:]) - pixels)
 
 
 def _covariance(in_camera: NDArray, cam_from_obj: NDArray, camera_matrix: NDArray, residual: NDArray) -> FloatArray:

@@ -40,7 +40,7 @@ def train(
     from pose_regressor.model.bundle import Bundle
     from pose_regressor.model.config import NetworkConfig
     from pose_regressor_training.card import card
-    from pose_regressor_training.evaluate import evaluate_synthetic
+    from pose_regressor_training.evaluate import calibrate_depth, evaluate_synthetic
     from pose_regressor_training.render.mesh import load_mesh, object_model
     from pose_regressor_training.trainer import TrainConfig, Trainer
 
@@ -73,7 +73,8 @@ def train(
 
         bundle = trainer.run(progress)
     bundle.training |= {"mesh": mesh.name, "start": init.name if init else "random weights", "device": device}
-    bundle.metrics = evaluate_synthetic(bundle, loaded, seed + 1)
+    bundle.depth_scale = calibrate_depth(bundle, loaded, seed + 1_000)
+    bundle.metrics = evaluate_synthetic(bundle, loaded, seed + 2_000)  # other images than either of the two before
     bundle.save(out)
     write_text(out.with_suffix(".md"), card(bundle, f"pose-regressor {shlex.join(sys.argv[1:])}"))
     state.unlink(missing_ok=True)

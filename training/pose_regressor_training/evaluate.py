@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.decode import TURNS, correspondences, decode_pnp, decode_regression, quarter_turns
@@ -12,37 +16,69 @@ from pose_regressor_training.randomize.views import Kind
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.synthetic import SyntheticBatches
 
+BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What a bundle says of one synthetic crop. Poses are (4, 4); pnp is None where PnP is not trusted."""
+
+    kind: Kind
+    presence: float
+    truth: NDArray
+    regressed: NDArray
+    pnp: NDArray | None
+
 
 @torch.inference_mode()
-def evaluate_synthetic(
-    bundle: Bundle, mesh: Mesh, seed: int, batches: int = 16, batch_size: int = 32
-) -> dict[str, float]:
-    """Shares, over randomized crops around the true box: of poses within ADD 0.1 diameter, by PnP where it answers and
-    by regression alone; of present objects with presence above one half; of empty crops with the same.
-    """
-    model, network, config = bundle.objects[0], bundle.network, bundle.config
-    data = SyntheticBatches(mesh, model, config, batch_size, seed, 0, batches)
-    pnp_good, regression_good, recalled, false_alarms = [], [], [], []
-    for batch in data:
-        boxes, poses = network(quarter_turns(batch.image))
+def _answers(bundle: Bundle, mesh: Mesh, seed: int, batches: int) -> Iterator[_Answer]:
+    """For the crops around the true box, with the object and without it."""
+    model, config = bundle.objects[0], bundle.config
+    for batch in SyntheticBatches(mesh, model, config, BATCH_SIZE, seed, 0, batches):
+        boxes, poses = bundle.network(quarter_turns(batch.image))
         presence = boxes.logits[:, 0].amax((1, 2)).sigmoid().unflatten(0, (TURNS, -1)).mean(0)
         coordinates, mask = (maps[:, 0].unflatten(0, (TURNS, -1)).numpy() for maps in (poses.coordinates, poses.mask))
-        false_alarms += (presence[batch.kind == Kind.EMPTY] > 0.5).tolist()
-        recalled += (presence[batch.kind == Kind.LOOK] > 0.5).tolist()
-        for i in torch.nonzero(batch.kind == Kind.LOOK).flatten().tolist():
-            truth, camera = batch.cam_from_obj[i].double().numpy(), batch.camera_matrix[i].double()
+        for i, kind in enumerate(batch.kind.tolist()):
+            if kind not in (Kind.LOOK, Kind.EMPTY):
+                continue
+            camera = batch.camera_matrix[i].double()
             regressed = decode_regression(
                 poses.rotation_6d[i, 0].double(), poses.location[i, 0].double(), camera, config.crop_size, model
             ).numpy()
             found = correspondences(coordinates[:, i], mask[:, i], model)
             result = decode_pnp(found, camera.numpy(), config.crop_size)
-            pose = regressed if result is None else result.cam_from_obj
-            pnp_good.append(add(pose, truth, model.points) < 0.1 * model.diameter)
-            regression_good.append(add(regressed, truth, model.points) < 0.1 * model.diameter)
+            pnp = None if result is None else result.cam_from_obj
+            yield _Answer(Kind(kind), float(presence[i]), batch.cam_from_obj[i].double().numpy(), regressed, pnp)
+
+
+def calibrate_depth(bundle: Bundle, mesh: Mesh, seed: int, batches: int = 12) -> float:
+    """The factor that brings the median of PnP's distances to the true ones; 1 if PnP answers too seldom to tell."""
+    answers = (a for a in _answers(bundle, mesh, seed, batches) if a.kind == Kind.LOOK and a.pnp is not None)
+    ratios = [float(a.truth[2, 3] / a.pnp[2, 3]) for a in answers if a.pnp is not None]
+    return round(float(np.median(ratios)), 4) if len(ratios) >= BATCH_SIZE else 1.0
+
+
+def evaluate_synthetic(bundle: Bundle, mesh: Mesh, seed: int, batches: int = 16) -> dict[str, float]:
+    """Shares, over randomized crops around the true box: of poses within ADD 0.1 diameter, by PnP where it answers and
+    by regression alone; of present objects with presence above one half; of empty crops with the same.
+    """
+    model = bundle.objects[0]
+    good, good_regressed, recalled, false_alarms = [], [], [], []
+    for answer in _answers(bundle, mesh, seed, batches):
+        if answer.kind == Kind.EMPTY:
+            false_alarms.append(answer.presence > 0.5)
+            continue
+        recalled.append(answer.presence > 0.5)
+        pose = answer.regressed
+        if answer.pnp is not None:
+            pose = answer.pnp.copy()
+            pose[:3, 3] *= bundle.depth_scale
+        good.append(add(pose, answer.truth, model.points) < 0.1 * model.diameter)
+        good_regressed.append(add(answer.regressed, answer.truth, model.points) < 0.1 * model.diameter)
     shares = {
-        "synthetic_add_0.1d": pnp_good,
-        "synthetic_add_0.1d_regression": regression_good,
+        "synthetic_add_0.1d": good,
+        "synthetic_add_0.1d_regression": good_regressed,
         "synthetic_presence_recall": recalled,
         "synthetic_false_alarms": false_alarms,
     }
-    return {name: round(float(np.mean(values)), 4) for name, values in shares.items()}
+    return {name: round(float(np.mean(values)), 4) for name, values in shares.items() if values}
