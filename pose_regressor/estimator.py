@@ -118,11 +118,12 @@ class PoseEstimator:
             return self._follow(frame, follow)
         wanted = {model.name for model in self.objects} if objects is None else set(objects)
         candidates = self._find(frame, wanted)
-        first = self._look(frame, candidates)
-        # The first look was at a box of the coarse frame; the second, at where the first saw the object.
+        # The first look is at a box of the coarse frame, and quick; the second, at where the first saw the object.
+        first = self._look(frame, candidates, turns=1)
         again = [
-            _Candidate(candidate.bundle, candidate.channel, self._box(estimate, frame.camera))
+            replace(candidate, box=self._box(estimate, frame.camera))
             for candidate, estimate in zip(candidates, first, strict=True)
+            if estimate.score >= self.score_threshold / 2
         ]
         estimates = [e for e in self._look(frame, again) if e.score >= self.score_threshold]
         return _distinct(estimates)
@@ -161,8 +162,8 @@ class PoseEstimator:
                             candidates.append(_Candidate(number, channel, _map_box(pinhole_from_window, box)))
         return candidates
 
-    def _look(self, frame: Frame, candidates: list[_Candidate]) -> list[PoseEstimate]:
-        """One estimate for every candidate, whatever its score."""
+    def _look(self, frame: Frame, candidates: list[_Candidate], turns: int = TURNS) -> list[PoseEstimate]:
+        """One estimate for every candidate, whatever its score, from so many orientations of the crop around it."""
         estimates: dict[int, PoseEstimate] = {}
         for number, bundle in enumerate(self.bundles):
             mine = [i for i, candidate in enumerate(candidates) if candidate.bundle == number]
@@ -175,10 +176,10 @@ class PoseEstimator:
                     for i in mine
                 ]
             with self._stage("network"):
-                boxes, poses = bundle.network(quarter_turns(self._tensor(windows)))
-                presence = boxes.logits.amax((2, 3)).sigmoid().unflatten(0, (TURNS, -1)).mean(0).cpu().numpy()
+                boxes, poses = bundle.network(quarter_turns(self._tensor(windows), turns))
+                presence = boxes.logits.amax((2, 3)).sigmoid().unflatten(0, (turns, -1)).mean(0).cpu().numpy()
                 poses = PoseOutput(
-                    *(getattr(poses, name).unflatten(0, (TURNS, -1)).cpu() for name in poses.__dataclass_fields__)
+                    *(getattr(poses, name).unflatten(0, (turns, -1)).cpu() for name in poses.__dataclass_fields__)
                 )
             with self._stage("decode"):
                 for row, (i, window) in enumerate(zip(mine, windows, strict=True)):

@@ -48,13 +48,13 @@ def decode_regression(
     return rigid(rotation, ray * depth.unsqueeze(-1) - rotation @ centre)
 
 
-def quarter_turns(images: Tensor) -> Tensor:
-    """(B, C, S, S) -> (TURNS * B, C, S, S): all of them as they are, then turned by 90, 180 and 270 degrees.
+def quarter_turns(images: Tensor, turns: int = TURNS) -> Tensor:
+    """(B, C, S, S) -> (turns * B, C, S, S): all of them as they are, then turned by 90, 180 and 270 degrees.
 
     Turning by right angles is exact, and the network errs differently each time: pooling its answers is the cheapest
     way to a better pose.
     """
-    return torch.cat([torch.rot90(images, turn, (2, 3)) for turn in range(TURNS)])
+    return torch.cat([torch.rot90(images, turn, (2, 3)) for turn in range(turns)])
 
 
 def _turn_back(columns: NDArray, rows: NDArray, turn: int, size: int) -> NDArray:
