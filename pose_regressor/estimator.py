@@ -102,6 +102,7 @@ class PoseEstimator:
         middle = np.array([width, height, width, height]) / 2 + np.array([-1, -1, 1, 1]) * min(width, height) / 4
         everywhere = [_Candidate(b, 0, middle) for b in range(len(self.bundles))]
         self._find(frame, {o.name for o in self.objects})
+        self._look(frame, everywhere, turns=1)
         self._look(frame, everywhere)
 
     @torch.inference_mode()
@@ -266,10 +267,23 @@ def _decode(
 
 
 def _distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:
-    """Best first, without those that are another's twin: the same object less than half its diameter away."""
+    """Best first, without those that are another's twin: the same object, less than half its diameter away or seen for
+    the most part in the same pixels.
+    """
     kept: list[PoseEstimate] = []
     for estimate in sorted(estimates, key=lambda e: -e.score):
-        twins = (e for e in kept if e.model is estimate.model)
-        if all(np.linalg.norm(e.translation - estimate.translation) > e.model.diameter / 2 for e in twins):
+        same = [e for e in kept if e.model is estimate.model]
+        if not any(
+            np.linalg.norm(e.translation - estimate.translation) < e.model.diameter / 2
+            or _shared_area(e.box, estimate.box) > 0.5
+            for e in same
+        ):
             kept.append(estimate)
     return kept
+
+
+def _shared_area(a: NDArray, b: NDArray) -> float:
+    """Area of the intersection of two boxes over that of the smaller one."""
+    edges = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    smaller = min(np.prod(a[2:] - a[:2]), np.prod(b[2:] - b[:2]))
+    return float(np.prod(edges.clip(0)) / max(smaller, 1e-9))
