@@ -1,0 +1,98 @@
+"""Scenes as arrays, many at a time: what the randomization draws, and what every renderer takes and gives back.
+
+B scenes of up to K things each. Lengths are metres, the camera frame is OpenCV's (x right, y down, z forward), pixel
+centres have integer coordinates. Light and colours of surfaces are linear, 1 being a white page under full light;
+pictures and textures are stored as sRGB.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+#: Directional lights in every scene; one that is not wanted is black.
+LIGHTS = 3
+#: No thing in this place, no picture on this surface.
+NONE = -1
+
+MATERIAL = np.dtype(
+    [
+        ("tint", "f4", (3, 3)),  # albedo = tint @ colour + offset, of the linear colour of the mesh or of `picture`
+        ("offset", "f4", (3,)),
+        ("picture", "i4"),  # a picture of the bank in place of the mesh's own colours, or NONE
+        ("picture_scale", "f4"),  # its repeats for each metre, laid on along the object's nearest axis
+        ("specular", "f4"),  # strength of the highlights; 0: matt
+        ("roughness", "f4"),  # their width, 0 to 1, as in the usual GGX parametrisation
+    ]
+)
+LIGHT = np.dtype(
+    [
+        ("direction", "f4", (3,)),  # unit vector towards the light, camera frame
+        ("color", "f4", (3,)),  # what a white surface that faces it sends back
+        ("radius", "f4"),  # half the angle it is seen under, radians: softness of its shadows
+        ("shadow", "i4"),  # 1: it casts shadows
+    ]
+)
+#: A plane through the scene or, with `picture` NONE, none.
+GROUND = np.dtype(
+    [
+        ("plane", "f4", (4,)),  # n, d with n @ x + d = 0, n a unit vector towards the camera's side
+        ("picture", "i4"),
+        ("picture_scale", "f4"),  # repeats for each metre
+        ("tint", "f4", (3,)),
+    ]
+)
+#: What stands where no ray hits anything: a picture, laid over the image as it is.
+BACKGROUND = np.dtype(
+    [
+        ("picture", "i4"),  # NONE: black
+        ("from_pixel", "f4", (2, 3)),  # (column, row, 1) of the image -> (x, y) on the picture, 1 being its edge
+        ("tint", "f4", (3, 3)),
+    ]
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Scenes:
+    """B scenes, each seen by its own camera.
+
+    camera_matrix: (B, 3, 3) float64, without skew; mesh: (B, K) int32, which of the renderer's meshes stands in each
+    place, or NONE; cam_from_obj: (B, K, 4, 4) float64; material: (B, K) of MATERIAL; light: (B, LIGHTS) of LIGHT;
+    ambient: (B, 9, 3) float32, spherical harmonics (real, order 1, then y z x, then xy yz 3z²-1 xz x²-y², camera frame)
+    of the light that comes from all around, scaled so that coefficient 0 alone gives what a white surface sends back;
+    ground: (B,) of GROUND; background: (B,) of BACKGROUND.
+    """
+
+    camera_matrix: NDArray[np.float64]
+    mesh: NDArray[np.int32]
+    cam_from_obj: NDArray[np.float64]
+    material: NDArray[np.void]
+    light: NDArray[np.void]
+    ambient: NDArray[np.float32]
+    ground: NDArray[np.void]
+    background: NDArray[np.void]
+
+    def __len__(self) -> int:
+        return len(self.camera_matrix)
+
+
+@dataclass(frozen=True, eq=False)
+class Rendering:
+    """B images of H x W pixels, on the renderer's device.
+
+    color: (B, H, W, 3) float32, linear, not clipped; thing: (B, H, W) int32, the place of what is seen, NONE for the
+    background and K for the ground; depth: (B, H, W) float32 metres along z, 0 on the background; normal: (B, H, W, 3)
+    float32 unit vectors in the camera frame, towards the camera, 0 on the background; position: (B, H, W, 3) float32
+    coordinates in the frame of the object that is seen, 0 elsewhere; covered: (B, H, W) int32, bit k set where thing k
+    would be seen if it stood alone.
+    """
+
+    color: Tensor
+    thing: Tensor
+    depth: Tensor
+    normal: Tensor
+    position: Tensor
+    covered: Tensor
