@@ -13,9 +13,9 @@ from pose_regressor_training.losses import box_terms, pose_terms
 from pose_regressor_training.metrics import add, add_s, rotation_error
 from pose_regressor_training.objects import make_box
 from pose_regressor_training.randomize.views import Kind
-from pose_regressor_training.render.kernel import LOOK_DTYPE
 from pose_regressor_training.render.mesh import load_mesh, object_model
-from pose_regressor_training.render.raytracer import Raytracer
+from pose_regressor_training.render.single import Raytracer
+from pose_regressor_training.render.single_kernel import LOOK_DTYPE
 from pose_regressor_training.synthetic import SyntheticBatches
 
 

@@ -20,7 +20,7 @@ from pose_regressor_training.randomize.light import random_look
 from pose_regressor_training.randomize.occlusion import occluder_color, random_occluder, random_shadow
 from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, View, projected_box, random_view
 from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.render.raytracer import Raytracer
+from pose_regressor_training.render.single import Raytracer
 
 #: An object of which less than this share is seen is neither an example nor a counterexample.
 MIN_VISIBLE = 0.2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pose_regressor_training.randomize.views import log_uniform
-from pose_regressor_training.render.kernel import LIGHTS, LOOK_DTYPE
+from pose_regressor_training.render.single_kernel import LIGHTS, LOOK_DTYPE
 
 
 def _color(rng: np.random.Generator, spread: float) -> np.ndarray:

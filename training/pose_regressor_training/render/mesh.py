@@ -56,8 +56,10 @@ def load_mesh(path: str | Path, unit: str) -> Mesh:
         texture = _texture(loaded.visual, path)
         uv = np.asarray(loaded.visual.uv, np.float32)[loaded.faces]
     else:
-        colors = np.asarray(loaded.visual.to_color().vertex_colors if loaded.visual.defined else
-                            np.full((len(vertices), 4), 160), np.uint8)[:, :3]  # fmt: skip
+        colored = isinstance(loaded.visual, trimesh.visual.ColorVisuals) and loaded.visual.defined
+        colors = np.asarray(loaded.visual.vertex_colors if colored else np.full((len(vertices), 4), 160), np.uint8)[
+            :, :3
+        ]
     return Mesh(vertices.astype(np.float32), np.asarray(loaded.faces, np.int32), texture, uv, colors)
 
 

@@ -1,110 +1,152 @@
-"""Primary rays with Warp: the same kernel on the CPU and on CUDA, a batch of views of one mesh at a time."""
+"""Ray tracing with Warp: the same kernels on the CPU and on CUDA, a batch of scenes at a time, straight into torch."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
-import cv2
 import numpy as np
+import torch
 import warp as wp
 from numpy.typing import NDArray
 
-from pose_regressor_training.render.kernel import Look, trace
+from pose_regressor.types import InputError
+from pose_regressor_training.render.kernel import Bank, trace
 from pose_regressor_training.render.mesh import Mesh
+from pose_regressor_training.render.packing import Bounds, checked, pack_ambient, pack_things, pack_views
+from pose_regressor_training.render.scenes import Rendering, Scenes
+from pose_regressor_training.render.structs import COLOURED, MESH_DTYPE, TEXTURED, MeshRecord, Thing, View
+from pose_regressor_training.render.textures import mip_levels, srgb_table
 
 wp.config.log_level = wp.LOG_WARNING
 
 
-@dataclass(frozen=True, eq=False)
-class Views:
-    """color (B, H, W, 3) in about [0, 1], not clipped; position (B, H, W, 3) object coordinates in metres; depth
-    (B, H, W) metres, 0 where the ray hits nothing. All float32.
+class Raytracer:
+    """Renders scenes of some meshes. Keep one for each process: hierarchies and mip levels are built once.
+
+    pictures: (P, S, S, 3) uint8 sRGB, what grounds, backgrounds and materials name; device: as torch names it.
     """
 
-    color: NDArray[np.float32]
-    position: NDArray[np.float32]
-    depth: NDArray[np.float32]
+    def __init__(self, meshes: Sequence[Mesh], pictures: NDArray[np.uint8] | None = None, device: str = "cpu") -> None:
+        if pictures is None:
+            pictures = np.zeros((0, 1, 1, 3), np.uint8)
+        if pictures.ndim != 4 or pictures.shape[1] != pictures.shape[2] or pictures.shape[3] != 3:
+            raise InputError(f"pictures: expected square sRGB images (P, S, S, 3), got {pictures.shape}")
+        self.device = torch.device(device)
+        self._device = str(self.device)
+        self._pictures = len(pictures)
+        self._meshes = [self._hierarchy(mesh) for mesh in meshes]
+        self._bounds = _bounds(meshes)
+        self._bank = self._fill_bank(meshes, pictures)
 
-
-class Raytracer:
-    """Renders one mesh. Keep one for each process: the mesh's hierarchy is built once."""
-
-    def __init__(self, mesh: Mesh, device: str = "cpu") -> None:
-        self.device = device
-        self.vertices = mesh.vertices
-        self.mesh = wp.Mesh(
-            points=wp.array(mesh.vertices, dtype=wp.vec3, device=device),
-            indices=wp.array(mesh.faces.reshape(-1), dtype=wp.int32, device=device),
-        )
-        texture, uv = _texture_of(mesh)
-        corners = mesh.vertices[mesh.faces].astype(np.float64)
-        area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum()
-        texels = uv.astype(np.float64) * (texture.shape[1], texture.shape[0])
-        a, b = (texels[:, 1] - texels[:, 0]).T, (texels[:, 2] - texels[:, 0]).T
-        self.texels_per_metre = float(np.sqrt(np.abs(a[0] * b[1] - a[1] * b[0]).sum() / area))
-        flat, levels = _mip_levels(texture)
-        self.texture = wp.array(flat, dtype=wp.vec3ub, device=device)
-        self.levels = wp.array(levels, dtype=wp.vec3i, device=device)
-        self.uv = wp.array(uv.reshape(-1, 2), dtype=wp.vec2, device=device)
-
-    def render(self, cam_from_obj: NDArray, camera_matrix: NDArray, looks: NDArray, height: int, width: int) -> Views:
-        """cam_from_obj (B, 4, 4), camera_matrix (B, 3, 3) without skew, looks (B,) of LOOK_DTYPE -> B views.
-
-        The whole object must lie in front of the camera.
-        """
-        count = len(cam_from_obj)
-        rays = camera_matrix[:, [0, 1, 0, 1], [0, 1, 2, 2]]
-        color = wp.zeros((count, height, width), dtype=wp.vec3, device=self.device)
-        position = wp.zeros((count, height, width), dtype=wp.vec3, device=self.device)
-        depth = wp.zeros((count, height, width), dtype=wp.float32, device=self.device)
+    def render(self, scenes: Scenes, height: int, width: int) -> Rendering:
+        """Images of height x width pixels. Raises InputError for meshes and pictures that are not there."""
+        checked(scenes, len(self._meshes), self._pictures)
+        count, places = scenes.mesh.shape
+        rendering = _empty(count, height, width, self.device)
+        if count == 0:
+            return rendering
+        things, counts = pack_things(scenes, self._bounds, height, width)
         inputs = [
-            self.mesh.id,
-            wp.array(cam_from_obj.astype(np.float32), dtype=wp.mat44, device=self.device),
-            wp.array(rays.astype(np.float32), dtype=wp.vec4, device=self.device),
-            wp.array(self._boxes(cam_from_obj, rays, height, width), dtype=wp.vec4i, device=self.device),
-            wp.array(looks, dtype=Look, device=self.device),
-            self.uv, self.texture, self.levels, self.texels_per_metre,
-        ]  # fmt: skip
-        wp.launch(trace, (count, height, width), inputs, [color, position, depth], device=self.device)
-        return Views(color.numpy(), position.numpy(), depth.numpy())
+            self._bank,
+            wp.array(pack_views(scenes, counts), dtype=View, device=self._device),
+            wp.array(things, dtype=Thing, ndim=2, device=self._device),
+            wp.array(pack_ambient(scenes), dtype=wp.vec3, ndim=2, device=self._device),
+            places,
+        ]
+        outputs = [
+            wp.from_torch(rendering.color, dtype=wp.vec3),
+            wp.from_torch(rendering.thing),
+            wp.from_torch(rendering.depth),
+            wp.from_torch(rendering.normal, dtype=wp.vec3),
+            wp.from_torch(rendering.position, dtype=wp.vec3),
+            wp.from_torch(rendering.covered),
+        ]
+        stream = wp.stream_from_torch(torch.cuda.current_stream(self.device)) if self.device.type == "cuda" else None
+        wp.launch(trace, (count, height, width), inputs, outputs, device=self._device, stream=stream)
+        return rendering
 
-    def _boxes(self, cam_from_obj: NDArray, rays: NDArray, height: int, width: int) -> NDArray[np.int32]:
-        low, high = self.vertices.min(0), self.vertices.max(0)
-        corners = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
-        points = np.einsum("bij,nj->bni", cam_from_obj[:, :3, :3], corners) + cam_from_obj[:, None, :3, 3]
-        pixels = points[..., :2] / points[..., 2:].clip(1e-6) * rays[:, None, :2] + rays[:, None, 2:]
-        box = np.concatenate([np.floor(pixels.min(1)), np.ceil(pixels.max(1))], axis=1)
-        box[(points[..., 2] <= 0).any(1)] = (0, 0, width, height)
-        return box.clip(-1, max(width, height)).astype(np.int32)
+    def _hierarchy(self, mesh: Mesh) -> wp.Mesh:
+        return wp.Mesh(
+            points=wp.array(mesh.vertices, dtype=wp.vec3, device=self._device),
+            indices=wp.array(mesh.faces.reshape(-1), dtype=wp.int32, device=self._device),
+            bvh_leaf_size=2,
+        )
+
+    def _fill_bank(self, meshes: Sequence[Mesh], pictures: NDArray[np.uint8]) -> Bank:
+        records = np.zeros(len(meshes), MESH_DTYPE)
+        levels: list[NDArray[np.uint8]] = []
+        uv: list[NDArray[np.float32]] = []
+        for record, hierarchy, mesh in zip(records, self._meshes, meshes, strict=True):
+            record["id"] = hierarchy.id
+            record["coloring"] = COLOURED if mesh.texture is None else TEXTURED
+            if mesh.texture is not None and mesh.uv is not None:
+                own = mip_levels(mesh.texture)
+                record["first_corner"], record["first_level"] = sum(map(len, uv)), len(levels)
+                record["levels"] = len(own)
+                record["texels_per_metre"] = _texels_per_metre(mesh)
+                levels += own
+                uv.append(mesh.uv)
+        first_vertex = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes)])
+        first_face = np.cumsum([0, *(len(mesh.faces) for mesh in meshes)])
+        records["first_face"] = first_face[:-1]
+        faces = [mesh.faces + start for mesh, start in zip(meshes, first_vertex, strict=False)]
+        first_picture_level = len(levels)
+        for picture in pictures:
+            levels += mip_levels(picture)
+        starts = np.cumsum([0, *(level.shape[0] * level.shape[1] for level in levels)])
+        table = [(start, level.shape[1], level.shape[0]) for start, level in zip(starts, levels, strict=False)]
+        bank = Bank()
+        bank.meshes = wp.array(records, dtype=MeshRecord, device=self._device)
+        bank.vertices = self._array([mesh.vertices for mesh in meshes], wp.vec3, (0, 3), np.float32)
+        bank.faces = self._array(faces, wp.vec3i, (0, 3), np.int32)
+        bank.normals = self._array([_corner_normals(mesh) for mesh in meshes], wp.vec3, (0, 3, 3), np.float32)
+        bank.uv = self._array(uv, wp.vec2, (0, 3, 2), np.float32)
+        colors = [
+            np.zeros_like(mesh.vertices, np.uint8) if mesh.vertex_colors is None else mesh.vertex_colors
+            for mesh in meshes
+        ]
+        bank.colors = self._array(colors, wp.vec3ub, (0, 3), np.uint8)
+        bank.texels = self._array([level.reshape(-1, 3) for level in levels], wp.vec3ub, (0, 3), np.uint8)
+        bank.levels = self._array([np.array(table).reshape(-1, 3)], wp.vec3i, (0, 3), np.int32)
+        bank.linear = wp.array(srgb_table(), dtype=wp.float32, device=self._device)
+        bank.first_picture_level = first_picture_level
+        bank.picture_levels = (len(levels) - first_picture_level) // max(1, len(pictures))
+        return bank
+
+    def _array(self, parts: list[NDArray], dtype: type, empty: tuple[int, ...], number: type) -> wp.array:
+        joined: NDArray = np.concatenate([np.zeros(empty, number), *parts]).astype(number)
+        return wp.array(joined, dtype=dtype, ndim=len(empty) - 1, device=self._device)
 
 
-def _texture_of(mesh: Mesh) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    """The mesh's texture, or vertex colours written into a texture of one tiny triangle a face."""
-    if mesh.texture is not None and mesh.uv is not None:
-        return mesh.texture, mesh.uv
-    assert mesh.vertex_colors is not None
-    # A face gets a 2x2 block: three corner colours and their mean in the fourth texel.
-    count = len(mesh.faces)
-    side = int(np.ceil(np.sqrt(count)))
-    colors = mesh.vertex_colors[mesh.faces].astype(np.float32)
-    colors = np.concatenate([colors, (colors[:, 1] + colors[:, 2])[:, None] / 2], axis=1)
-    blocks = np.zeros((side * side, 4, 3), np.uint8)
-    blocks[:count] = colors.astype(np.uint8)
-    texture = blocks.reshape(side, side, 2, 2, 3).transpose(0, 2, 1, 3, 4).reshape(2 * side, 2 * side, 3)
-    row, column = np.divmod(np.arange(count), side)
-    x, y = 2 * column + 0.5, 2 * row + 0.5
-    texel = np.stack([np.stack([x, y], -1), np.stack([x + 1, y], -1), np.stack([x, y + 1], -1)], axis=1)
-    uv = texel / (2 * side)
-    uv[..., 1] = 1 - uv[..., 1]
-    return np.ascontiguousarray(texture), uv.astype(np.float32)
+def _empty(count: int, height: int, width: int, device: torch.device) -> Rendering:
+    def buffer(*channels: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+        return torch.empty((count, height, width, *channels), dtype=dtype, device=device)
+
+    return Rendering(buffer(3), buffer(dtype=torch.int32), buffer(), buffer(3), buffer(3), buffer(dtype=torch.int32))
 
 
-def _mip_levels(texture: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
-    """Every level's texels one after the other, (N, 3), and (start, width, height) of each."""
-    images = [texture]
-    while min(images[-1].shape[:2]) > 4:
-        height, width = images[-1].shape[:2]
-        images.append(cv2.resize(images[-1], (width // 2, height // 2), interpolation=cv2.INTER_AREA))
-    starts = np.cumsum([0] + [image.shape[0] * image.shape[1] for image in images[:-1]])
-    levels = [(start, image.shape[1], image.shape[0]) for start, image in zip(starts, images, strict=True)]
-    return np.concatenate([image.reshape(-1, 3) for image in images]), np.array(levels, np.int32)
+def _bounds(meshes: Sequence[Mesh]) -> Bounds:
+    corners, centres, radii = np.zeros((len(meshes), 8, 3)), np.zeros((len(meshes), 3)), np.zeros(len(meshes))
+    for i, mesh in enumerate(meshes):
+        low, high = mesh.vertices.min(0).astype(np.float64), mesh.vertices.max(0).astype(np.float64)
+        corners[i] = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
+        centres[i] = (low + high) / 2
+        radii[i] = np.linalg.norm(mesh.vertices - centres[i], axis=1).max()
+    return Bounds(corners, centres, radii)
+
+
+def _texels_per_metre(mesh: Mesh) -> float:
+    """Of the finest level, as a mean over the surface."""
+    assert mesh.texture is not None and mesh.uv is not None
+    corners = mesh.vertices[mesh.faces].astype(np.float64)
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum()
+    texels = mesh.uv.astype(np.float64) * (mesh.texture.shape[1], mesh.texture.shape[0])
+    a, b = (texels[:, 1] - texels[:, 0]).T, (texels[:, 2] - texels[:, 0]).T
+    return float(np.sqrt(np.abs(a[0] * b[1] - a[1] * b[0]).sum() / max(area, 1e-30)))
+
+
+def _corner_normals(mesh: Mesh) -> NDArray[np.float32]:
+    corners = mesh.vertices[mesh.faces]
+    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-30)
+    return np.repeat(normal[:, None], 3, 1).astype(np.float32)

@@ -1,0 +1,61 @@
+# mypy: ignore-errors
+"""What light does to a surface: from all around (spherical harmonics), from lamps, and in a gloss."""
+
+from __future__ import annotations
+
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+#: From `Scenes.ambient` to the light that a matt surface sends back as a polynomial of its normal: the lobe of the
+#: cosine damps the orders by 1, 2/3, 1/4 (Ramamoorthi & Hanrahan, An Efficient Representation for Irradiance
+#: Environment Maps, 2001), and the harmonics are taken relative to that of order 0.
+AMBIENT_FACTORS: NDArray[np.float32] = np.array(
+    [
+        1.0,
+        *[2 / 3 * 3**0.5] * 3,
+        *[15**0.5 / 4] * 2,
+        5**0.5 / 8,
+        15**0.5 / 4,
+        15**0.5 / 8,
+    ],
+    np.float32,
+)
+
+
+@wp.func
+def ambient_light(ambient: wp.array(dtype=wp.vec3, ndim=2), b: wp.int32, n: wp.vec3):
+    """What a white matt surface of normal n sends back of the light from all around."""
+    x, y, z = n[0], n[1], n[2]
+    light = ambient[b, 0] + y * ambient[b, 1] + z * ambient[b, 2] + x * ambient[b, 3]
+    light += (x * y) * ambient[b, 4] + (y * z) * ambient[b, 5] + (3.0 * z * z - 1.0) * ambient[b, 6]
+    light += (x * z) * ambient[b, 7] + (x * x - y * y) * ambient[b, 8]
+    return wp.max(light, wp.vec3(0.0, 0.0, 0.0))
+
+
+@wp.func
+def gloss(normal: wp.vec3, light: wp.vec3, towards: wp.vec3, roughness: wp.float32):
+    """The highlight of a lamp that a white matt surface would send back as 1, for a reflectance of 1 at right angles:
+    GGX distribution, with visibility and Fresnel terms as approximated in Karis, Physically Based Shading on Mobile
+    (2014), times the cosine.
+    """
+    half = wp.normalize(light + towards)
+    cosine = wp.max(wp.dot(normal, half), 0.0)
+    along = wp.max(wp.dot(light, half), 0.1)
+    a = wp.max(roughness * roughness, 0.002)
+    spread = cosine * cosine * (a * a - 1.0) + 1.0
+    return wp.max(wp.dot(normal, light), 0.0) * a * a / (spread * spread * along * along * (4.0 * roughness + 2.0))
+
+
+@wp.func
+def around(direction: wp.vec3, spread: wp.float32, state: wp.uint32):
+    """A direction drawn from the disc of half angle `spread` about a unit vector."""
+    angle = 6.2831853 * wp.randf(state)
+    radius = spread * wp.sqrt(wp.randf(state))
+    sign = wp.where(direction[2] < 0.0, -1.0, 1.0)
+    # Duff et al., Building an Orthonormal Basis, Revisited (2017).
+    a = -1.0 / (sign + direction[2])
+    c = direction[0] * direction[1] * a
+    first = wp.vec3(1.0 + sign * direction[0] * direction[0] * a, sign * c, -sign * direction[0])
+    second = wp.vec3(c, sign + direction[1] * direction[1] * a, -direction[1])
+    return direction + radius * (wp.cos(angle) * first + wp.sin(angle) * second)

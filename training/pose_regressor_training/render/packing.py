@@ -1,0 +1,131 @@
+"""From `Scenes` to the records that the ray tracer's kernels read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.types import InputError
+from pose_regressor_training.render.lighting import AMBIENT_FACTORS
+from pose_regressor_training.render.scenes import NONE, Scenes
+from pose_regressor_training.render.structs import THING_DTYPE, VIEW_DTYPE
+
+#: Depth up to which a corner of a box counts as beside or behind the camera.
+NEAR = 1e-4
+#: Bits of `Rendering.covered`.
+MAX_THINGS = 31
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """Of M meshes, in their own frames: corners (M, 8, 3) of their boxes, centre (M, 3) and radius (M,) of balls."""
+
+    corners: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    radius: NDArray[np.float64]
+
+
+def checked(scenes: Scenes, meshes: int, pictures: int) -> None:
+    """Raises InputError where the scenes name what the renderer does not have."""
+    places = scenes.mesh.shape[1]
+    if places > MAX_THINGS:
+        raise InputError(f"scenes: expected at most {MAX_THINGS} things in a scene, got {places}")
+    if scenes.mesh.size and not NONE <= scenes.mesh.min() <= scenes.mesh.max() < meshes:
+        raise InputError(f"scenes: expected meshes from {NONE} to {meshes - 1}, got {scenes.mesh.max()}")
+    used = scenes.mesh != NONE
+    for name, asked in (
+        ("material", scenes.material["picture"][used]),
+        ("ground", scenes.ground["picture"]),
+        ("background", scenes.background["picture"]),
+    ):
+        if asked.size and not NONE <= asked.min() <= asked.max() < pictures:
+            raise InputError(f"scenes: {name}: expected pictures from {NONE} to {pictures - 1}, got {asked.max()}")
+    if not np.isfinite(scenes.cam_from_obj[used]).all() or not np.isfinite(scenes.camera_matrix).all():
+        raise InputError("scenes: expected finite poses and camera matrices")
+
+
+def pack_things(scenes: Scenes, bounds: Bounds, height: int, width: int) -> tuple[NDArray[np.void], NDArray[np.int32]]:
+    """(B, K) of THING_DTYPE, each scene's things first, and (B,) how many they are."""
+    used = scenes.mesh != NONE
+    order = np.argsort(~used, axis=1, kind="stable")
+    used = np.take_along_axis(used, order, 1)
+    mesh = np.where(used, np.take_along_axis(scenes.mesh, order, 1), 0)
+    cam_from_obj = np.take_along_axis(scenes.cam_from_obj, order[..., None, None], 1)
+    cam_from_obj = np.where(used[..., None, None], cam_from_obj, np.eye(4))
+    material = np.take_along_axis(scenes.material, order, 1)
+    linear, origin = cam_from_obj[..., :3, :3], cam_from_obj[..., :3, 3]
+    inverse = np.linalg.inv(linear)
+    things = np.zeros(mesh.shape, THING_DTYPE)
+    things["obj_from_cam"] = inverse
+    things["origin"] = -(inverse @ origin[..., None])[..., 0]
+    things["normal_to_cam"] = np.swapaxes(inverse, -1, -2)
+    things["centre"] = (linear @ bounds.centre[mesh][..., None])[..., 0] + origin
+    things["radius"] = bounds.radius[mesh] * np.sqrt((linear**2).sum(-2)).max(-1)
+    corners = bounds.corners[mesh] @ np.swapaxes(linear, -1, -2) + origin[..., None, :]
+    things["rectangle"] = _rectangles(corners, scenes.camera_matrix, height, width)
+    things["mesh"], things["place"] = mesh, order
+    for name in ("tint", "offset", "picture", "picture_scale", "specular", "roughness"):
+        things[name] = material[name]
+    return things, used.sum(1).astype(np.int32)
+
+
+def _rectangles(corners: NDArray, camera_matrix: NDArray, height: int, width: int) -> NDArray[np.int32]:
+    """(B, K, 4) first and last column and row of boxes (B, K, 8, 3) in the camera frame."""
+    depth = corners[..., 2]
+    scale = camera_matrix[:, None, None, [0, 1], [0, 1]]
+    pixels = corners[..., :2] / depth.clip(NEAR)[..., None] * scale + camera_matrix[:, None, None, :2, 2]
+    low, high = pixels.min(2), pixels.max(2)
+    box = np.concatenate([np.floor(low), np.ceil(high)], -1)
+    box[(depth < NEAR).any(-1)] = (0, 0, width - 1, height - 1)
+    box[(depth < NEAR).all(-1)] = (0, 0, -1, -1)
+    limit = np.array([width, height, width, height])
+    return box.clip(-1, limit).astype(np.int32)
+
+
+def pack_views(scenes: Scenes, counts: NDArray[np.int32]) -> NDArray[np.void]:
+    """(B,) of VIEW_DTYPE."""
+    views = np.zeros(len(scenes), VIEW_DTYPE)
+    views["inverse_focal"] = 1 / scenes.camera_matrix[:, [0, 1], [0, 1]]
+    views["centre"] = scenes.camera_matrix[:, :2, 2]
+    views["things"] = counts
+    views["seed"] = _hash(scenes)
+    views["light_direction"] = scenes.light["direction"]
+    views["light_color"] = scenes.light["color"]
+    views["light_radius"] = scenes.light["radius"]
+    views["light_shadow"] = scenes.light["shadow"]
+    ground = scenes.ground
+    views["ground"], views["ground_picture"] = ground["plane"], ground["picture"]
+    views["ground_scale"], views["ground_tint"] = ground["picture_scale"], ground["tint"]
+    views["ground_x"], views["ground_y"] = _axes_of_plane(ground["plane"][:, :3])
+    background = scenes.background
+    from_pixel = background["from_pixel"]
+    views["background_picture"], views["background_tint"] = background["picture"], background["tint"]
+    views["background_x"], views["background_y"] = from_pixel[:, 0], from_pixel[:, 1]
+    views["background_footprint"] = np.sqrt(np.abs(np.linalg.det(from_pixel[:, :, :2])))
+    return views
+
+
+def pack_ambient(scenes: Scenes) -> NDArray[np.float32]:
+    """(B, 9, 3)."""
+    return np.ascontiguousarray(scenes.ambient * AMBIENT_FACTORS[:, None], np.float32)
+
+
+def _axes_of_plane(normal: NDArray) -> tuple[NDArray, NDArray]:
+    """Two unit vectors (B, 3) that span the planes of normals (B, 3)."""
+    flattest = np.eye(3)[np.abs(normal).argmin(1)]
+    first = np.cross(normal, flattest)
+    first /= np.linalg.norm(first, axis=1, keepdims=True).clip(1e-6)
+    return first, np.cross(normal, first)
+
+
+def _hash(scenes: Scenes) -> NDArray[np.int32]:
+    """(B,) a number of what is in a scene, so that its noise does not depend on its place in the batch."""
+    words = np.concatenate(
+        [np.ascontiguousarray(part).reshape(len(scenes), -1).view(np.uint32)
+         for part in (scenes.camera_matrix, scenes.cam_from_obj, scenes.light)], axis=1
+    )  # fmt: skip
+    odd = np.random.default_rng(1).integers(0, 2**31, words.shape[1], np.uint32) * np.uint32(2) + np.uint32(1)
+    mixed = (words * odd).sum(1, dtype=np.uint32)
+    return (mixed ^ (mixed >> np.uint32(15))).view(np.int32)

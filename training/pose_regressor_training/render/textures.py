@@ -1,0 +1,95 @@
+# mypy: ignore-errors
+"""Pictures on surfaces: linear light from sRGB texels, with mip levels, looked up by the ray tracer's kernels.
+
+All texels lie in one flat array, and a picture is a run of rows in a table of levels (start, width, height).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import warp as wp
+from numpy.typing import NDArray
+
+#: No level is made smaller than this many texels across.
+SMALLEST = 4
+
+
+def srgb_table() -> NDArray[np.float32]:
+    """(256,) linear light of every sRGB code (IEC 61966-2-1)."""
+    code = np.arange(256) / 255
+    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4).astype(np.float32)
+
+
+def srgb_from_linear(light: NDArray) -> NDArray[np.uint8]:
+    """Linear light, clipped to [0, 1], as sRGB codes; any shape."""
+    light = np.clip(light, 0, 1)
+    code = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.power(light, 1 / 2.4) - 0.055)
+    return (code * 255 + 0.5).astype(np.uint8)
+
+
+def mip_levels(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+    """The picture and its halvings, averaged in linear light; (H, W, 3) each."""
+    levels = [picture]
+    light = srgb_table()[picture]
+    while min(light.shape[:2]) >= 2 * SMALLEST:
+        light = cv2.resize(light, (light.shape[1] // 2, light.shape[0] // 2), interpolation=cv2.INTER_AREA)
+        levels.append(srgb_from_linear(light))
+    return levels
+
+
+@wp.func
+def texel(texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), index: wp.int32):
+    code = texels[index]
+    return wp.vec3(linear[wp.int32(code[0])], linear[wp.int32(code[1])], linear[wp.int32(code[2])])
+
+
+@wp.func
+def sample_level(
+    texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), level: wp.vec3i, x: wp.float32, y: wp.float32
+):
+    """Bilinear look-up at x, y in [0, 1) from the upper left corner, repeating at the edges."""
+    width, height = level[1], level[2]
+    column = x * wp.float32(width) - 0.5
+    row = y * wp.float32(height) - 0.5
+    floor_column, floor_row = wp.floor(column), wp.floor(row)
+    fx, fy = column - floor_column, row - floor_row
+    left, top = wp.int32(floor_column), wp.int32(floor_row)
+    right, bottom = left + 1, top + 1
+    left = wp.where(left < 0, width - 1, left)
+    top = wp.where(top < 0, height - 1, top)
+    right = wp.where(right >= width, 0, right)
+    bottom = wp.where(bottom >= height, 0, bottom)
+    upper = level[0] + top * width
+    lower = level[0] + bottom * width
+    above = (1.0 - fx) * texel(texels, linear, upper + left) + fx * texel(texels, linear, upper + right)
+    below = (1.0 - fx) * texel(texels, linear, lower + left) + fx * texel(texels, linear, lower + right)
+    return (1.0 - fy) * above + fy * below
+
+
+@wp.func
+def mip_level(footprint: wp.float32, jitter: wp.float32, count: wp.int32):
+    """The level for a pixel that covers `footprint` texels of the finest; `jitter` in [0, 1) spreads the change from
+    one level to the next over the pixels.
+    """
+    return wp.clamp(wp.int32(wp.log2(wp.max(footprint, 1.0)) + jitter), 0, count - 1)
+
+
+@wp.func
+def sample_repeated(
+    texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), level: wp.vec3i, x: wp.float32, y: wp.float32
+):
+    return sample_level(texels, linear, level, x - wp.floor(x), y - wp.floor(y))
+
+
+@wp.func
+def sample_mirrored(
+    texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), level: wp.vec3i, x: wp.float32, y: wp.float32
+):
+    """Goes on beyond the picture's edges as in a mirror, without a seam."""
+    margin_x, margin_y = 0.5 / wp.float32(level[1]), 0.5 / wp.float32(level[2])
+    x = wp.abs(x - 2.0 * wp.floor(0.5 * x + 0.5))
+    y = wp.abs(y - 2.0 * wp.floor(0.5 * y + 0.5))
+    x = wp.clamp(x, margin_x, 1.0 - margin_x)
+    y = wp.clamp(y, margin_y, 1.0 - margin_y)
+    return sample_level(texels, linear, level, x, y)
