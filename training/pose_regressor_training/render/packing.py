@@ -16,15 +16,20 @@ from pose_regressor_training.render.structs import THING_DTYPE, VIEW_DTYPE
 NEAR = 1e-4
 #: Bits of `Rendering.covered`.
 MAX_THINGS = 31
+#: A thing is scanned rather than traced if it has fewer faces than this for each pixel of its rectangle; measured.
+SCAN_LIMIT = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """Of M meshes, in their own frames: corners (M, 8, 3) of their boxes, centre (M, 3) and radius (M,) of balls."""
+    """Of M meshes, in their own frames: corners (M, 8, 3) of their boxes, centre (M, 3) and radius (M,) of balls,
+    faces (M,) their number.
+    """
 
     corners: NDArray[np.float64]
     centre: NDArray[np.float64]
     radius: NDArray[np.float64]
+    faces: NDArray[np.int64]
 
 
 def checked(scenes: Scenes, meshes: int, pictures: int) -> None:
@@ -46,29 +51,48 @@ def checked(scenes: Scenes, meshes: int, pictures: int) -> None:
         raise InputError("scenes: expected finite poses and camera matrices")
 
 
-def pack_things(scenes: Scenes, bounds: Bounds, height: int, width: int) -> tuple[NDArray[np.void], NDArray[np.int32]]:
-    """(B, K) of THING_DTYPE, each scene's things first, and (B,) how many they are."""
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """things: (B, K) of THING_DTYPE, in each scene first those to find with rays, then those to scan, then none;
+    count, traced: (B,) how many there are, and how many to find with rays; scanned: by mesh, (N, 2) scenes and places
+    in `things`.
+    """
+
+    things: NDArray[np.void]
+    count: NDArray[np.int32]
+    traced: NDArray[np.int32]
+    scanned: dict[int, NDArray[np.int32]]
+
+
+def pack_things(scenes: Scenes, bounds: Bounds, height: int, width: int, may_scan: bool) -> Packed:
     used = scenes.mesh != NONE
-    order = np.argsort(~used, axis=1, kind="stable")
-    used = np.take_along_axis(used, order, 1)
-    mesh = np.where(used, np.take_along_axis(scenes.mesh, order, 1), 0)
-    cam_from_obj = np.take_along_axis(scenes.cam_from_obj, order[..., None, None], 1)
-    cam_from_obj = np.where(used[..., None, None], cam_from_obj, np.eye(4))
-    material = np.take_along_axis(scenes.material, order, 1)
-    linear, origin = cam_from_obj[..., :3, :3], cam_from_obj[..., :3, 3]
+    mesh = np.where(used, scenes.mesh, 0)
+    cam_from_obj = np.where(used[..., None, None], scenes.cam_from_obj, np.eye(4))
+    linear, shift = cam_from_obj[..., :3, :3], cam_from_obj[..., :3, 3]
     inverse = np.linalg.inv(linear)
     things = np.zeros(mesh.shape, THING_DTYPE)
+    things["cam_from_obj"], things["shift"] = linear, shift
     things["obj_from_cam"] = inverse
-    things["origin"] = -(inverse @ origin[..., None])[..., 0]
-    things["normal_to_cam"] = np.swapaxes(inverse, -1, -2)
-    things["centre"] = (linear @ bounds.centre[mesh][..., None])[..., 0] + origin
+    things["origin"] = -(inverse @ shift[..., None])[..., 0]
+    things["centre"] = (linear @ bounds.centre[mesh][..., None])[..., 0] + shift
     things["radius"] = bounds.radius[mesh] * np.sqrt((linear**2).sum(-2)).max(-1)
-    corners = bounds.corners[mesh] @ np.swapaxes(linear, -1, -2) + origin[..., None, :]
-    things["rectangle"] = _rectangles(corners, scenes.camera_matrix, height, width)
-    things["mesh"], things["place"] = mesh, order
+    corners = bounds.corners[mesh] @ np.swapaxes(linear, -1, -2) + shift[..., None, :]
+    rectangle = _rectangles(corners, scenes.camera_matrix, height, width)
+    things["rectangle"] = rectangle
+    things["mesh"], things["place"] = mesh, np.arange(mesh.shape[1])
     for name in ("tint", "offset", "picture", "picture_scale", "specular", "roughness"):
-        things[name] = material[name]
-    return things, used.sum(1).astype(np.int32)
+        things[name] = scenes.material[name]
+    pixels = (rectangle[..., 2:] - rectangle[..., :2] + 1).clip(0).prod(-1)
+    scan = used & (corners[..., 2] > NEAR).all(-1) & (bounds.faces[mesh] < SCAN_LIMIT * pixels) & may_scan
+    order = np.argsort(np.where(used, scan, 2), axis=1, kind="stable")
+    things, scan, mesh = (np.take_along_axis(array, order, 1) for array in (things, scan, mesh))
+    scene, index = np.nonzero(scan)
+    own = mesh[scene, index]
+    scanned = {
+        int(name): np.stack([scene[own == name], index[own == name]], 1).astype(np.int32) for name in np.unique(own)
+    }
+    count = used.sum(1).astype(np.int32)
+    return Packed(things, count, count - scan.sum(1).astype(np.int32), scanned)
 
 
 def _rectangles(corners: NDArray, camera_matrix: NDArray, height: int, width: int) -> NDArray[np.int32]:
@@ -84,12 +108,13 @@ def _rectangles(corners: NDArray, camera_matrix: NDArray, height: int, width: in
     return box.clip(-1, limit).astype(np.int32)
 
 
-def pack_views(scenes: Scenes, counts: NDArray[np.int32]) -> NDArray[np.void]:
+def pack_views(scenes: Scenes, packed: Packed) -> NDArray[np.void]:
     """(B,) of VIEW_DTYPE."""
     views = np.zeros(len(scenes), VIEW_DTYPE)
+    views["focal"] = scenes.camera_matrix[:, [0, 1], [0, 1]]
     views["inverse_focal"] = 1 / scenes.camera_matrix[:, [0, 1], [0, 1]]
     views["centre"] = scenes.camera_matrix[:, :2, 2]
-    views["things"] = counts
+    views["things"], views["traced"] = packed.count, packed.traced
     views["seed"] = _hash(scenes)
     views["light_direction"] = scenes.light["direction"]
     views["light_color"] = scenes.light["color"]

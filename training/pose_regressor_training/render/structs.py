@@ -16,9 +16,9 @@ class MeshRecord:
     id: wp.uint64
     coloring: wp.int32
     first_face: wp.int32
-    first_corner: wp.int32  # of the texture coordinates
     first_level: wp.int32
     levels: wp.int32
+    closed: wp.int32  # 1: faces that look away from a camera outside it are never seen
     texels_per_metre: wp.float32
 
 
@@ -26,9 +26,10 @@ class MeshRecord:
 class Thing:
     """A mesh that stands in a scene. Frames need not be rigid: a thing may be scaled."""
 
+    cam_from_obj: wp.mat33
+    shift: wp.vec3
     obj_from_cam: wp.mat33
     origin: wp.vec3  # the camera's centre in the object's frame
-    normal_to_cam: wp.mat33
     centre: wp.vec3  # of a ball around it, camera frame
     radius: wp.float32
     rectangle: wp.vec4i  # first and last column and row in which it can be seen: x0, y0, x1, y1
@@ -46,9 +47,11 @@ class Thing:
 class View:
     """A camera and what is around the things. `ambient`: nine rows, to be weighed with polynomials of the normal."""
 
+    focal: wp.vec2
     inverse_focal: wp.vec2
     centre: wp.vec2
     things: wp.int32
+    traced: wp.int32  # how many of them are found with rays, the first ones
     seed: wp.int32
     light_direction: wp.mat33  # rows
     light_color: wp.mat33
@@ -66,6 +69,28 @@ class View:
     background_footprint: wp.float32
     background_tint: wp.mat33
 
+
+@wp.struct
+class Bank:
+    """Everything that stays from one batch to the next.
+
+    What varies over a face is kept as an affine function of the position in the object's frame, (gradient, constant):
+    row 0 is the plane (unit normal, offset), rows 1 to 3 the smooth normal, rows 4 and 5 the place on the texture (x
+    right, y down, 1 being its edge) or rows 4 to 6 the linear colour.
+    """
+
+    meshes: wp.array(dtype=MeshRecord)
+    corners: wp.array(dtype=wp.vec3, ndim=2)
+    faces: wp.array(dtype=wp.vec4, ndim=2)
+    texels: wp.array(dtype=wp.vec3ub)
+    levels: wp.array(dtype=wp.vec3i)
+    linear: wp.array(dtype=wp.float32)
+    first_picture_level: wp.int32
+    picture_levels: wp.int32
+
+
+#: Rows of `Bank.faces`.
+PLANE, SMOOTH, PAINT, FACE_ROWS = 0, 1, 4, 7
 
 MESH_DTYPE = MeshRecord.numpy_dtype()
 THING_DTYPE = Thing.numpy_dtype()

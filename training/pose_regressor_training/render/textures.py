@@ -72,7 +72,10 @@ def mip_level(footprint: wp.float32, jitter: wp.float32, count: wp.int32):
     """The level for a pixel that covers `footprint` texels of the finest; `jitter` in [0, 1) spreads the change from
     one level to the next over the pixels.
     """
-    return wp.clamp(wp.int32(wp.log2(wp.max(footprint, 1.0)) + jitter), 0, count - 1)
+    # The bits of a float, read as a number, are its logarithm to within a tenth.
+    bits = wp.cast(wp.max(footprint, 1.0), wp.int32)
+    logarithm = wp.float32(bits - 1065353216) * 1.1920929e-7
+    return wp.min(wp.int32(logarithm + jitter), count - 1)
 
 
 @wp.func
