@@ -1,13 +1,14 @@
 # mypy: ignore-errors
-"""The ray tracing kernel. Its body is compiled by Warp, for the CPU and for CUDA, with types that only Warp knows."""
+"""The ray tracing kernels. Warp compiles their bodies, for the CPU and for CUDA, with types that only it knows."""
 
 from __future__ import annotations
 
 import warp as wp
 
-from pose_regressor_training.render.lighting import ambient_light, around, gloss
-from pose_regressor_training.render.structs import PAINT, PLANE, SMOOTH, TEXTURED, Bank, MeshRecord, Thing, View
-from pose_regressor_training.render.textures import mip_level, sample_mirrored, sample_repeated
+from pose_regressor_training.render.lighting import ambient_light, around, dither, gloss
+from pose_regressor_training.render.scenes import LIGHTS
+from pose_regressor_training.render.structs import Bank, Face, MeshRecord, Thing, View
+from pose_regressor_training.render.surfaces import Surface, backdrop, surface_of_ground, surface_of_thing
 from pose_regressor_training.render.visibility import (
     DEPTH_SHIFT,
     FACE_MASK,
@@ -20,100 +21,23 @@ from pose_regressor_training.render.visibility import (
     is_shaded,
     pixel_ray,
     trace_things,
-)  # fmt: skip
+)
 
 # Nothing is differentiated: half the code, half the time to compile it.
 wp.set_module_options({"enable_backward": False})
 
-LIGHTS = 3
+#: How many pixels ahead the faces' records are fetched: about as long as the memory takes to answer.
+AHEAD = wp.constant(12)
+#: Where the depth of three pixels in a line leaves a plane by more than this share, there is an edge.
+STEP = wp.constant(0.01)
 
 
-@wp.struct
-class Surface:
-    """What is seen at a point: albedo is linear; `normal` is the face's, `smooth` the one that light sees."""
-
-    albedo: wp.vec3
-    normal: wp.vec3
-    smooth: wp.vec3
-    position: wp.vec3
-    specular: wp.float32
-    roughness: wp.float32
-    lift: wp.float32  # how far above the surface shadow rays start
-
-
-@wp.func
-def affine(row: wp.vec4, position: wp.vec3):
-    return row[0] * position[0] + row[1] * position[1] + row[2] * position[2] + row[3]
-
-
-@wp.func
-def picture_color(bank: Bank, picture: wp.int32, x: wp.float32, y: wp.float32, step: wp.float32, jitter: wp.float32):
-    """`step`: how much of the picture's edge a pixel covers."""
-    first = bank.first_picture_level + picture * bank.picture_levels
-    level = mip_level(step * wp.float32(bank.levels[first][1]), jitter, bank.picture_levels)
-    return sample_mirrored(bank.texels, bank.linear, bank.levels[first + level], x, y)
-
-
-@wp.func
-def surface_of_thing(bank: Bank, thing: Thing, hit: Hit, ray: wp.vec3, pixel: wp.float32, jitter: wp.float32):
-    """`pixel`: its edge at depth 1."""
-    face = bank.meshes[thing.mesh].first_face + hit.face
-    position = thing.origin + hit.depth * (thing.obj_from_cam * ray)
-    plane = bank.faces[face, PLANE]
-    flat = wp.vec3(plane[0], plane[1], plane[2])
-    smooth = wp.vec3(
-        affine(bank.faces[face, SMOOTH], position),
-        affine(bank.faces[face, SMOOTH + 1], position),
-        affine(bank.faces[face, SMOOTH + 2], position),
-    )
-    surface = Surface()
-    surface.position = position
-    surface.normal = wp.normalize(flat * thing.obj_from_cam)
-    surface.smooth = wp.normalize(smooth * thing.obj_from_cam)
-    facing = wp.dot(surface.normal, ray)
-    if facing > 0.0:
-        surface.normal = -surface.normal
-        surface.smooth = -surface.smooth
-        facing = -facing
-    # A pixel sees a patch that is the longer the flatter it is looked at; half of that in each direction.
-    step = hit.depth * pixel / wp.sqrt(wp.max(-facing, 0.05))
-    if thing.picture >= 0:
-        x, y = position[1], position[2]
-        along = wp.vec3(wp.abs(flat[0]), wp.abs(flat[1]), wp.abs(flat[2]))
-        if along[1] >= along[0] and along[1] >= along[2]:
-            x, y = position[2], position[0]
-        elif along[2] >= along[0] and along[2] >= along[1]:
-            x, y = position[0], position[1]
-        scaling = thing.picture_scale
-        surface.albedo = picture_color(bank, thing.picture, x * scaling, y * scaling, step * scaling, jitter)
-    else:
-        x = affine(bank.faces[face, PAINT], position)
-        y = affine(bank.faces[face, PAINT + 1], position)
-        if bank.meshes[thing.mesh].coloring == TEXTURED:
-            level = mip_level(step * bank.meshes[thing.mesh].texels_per_metre, jitter, bank.meshes[thing.mesh].levels)
-            level += bank.meshes[thing.mesh].first_level
-            surface.albedo = sample_repeated(bank.texels, bank.linear, bank.levels[level], x, y)
-        else:
-            surface.albedo = wp.vec3(x, y, affine(bank.faces[face, PAINT + 2], position))
-    surface.albedo = wp.max(thing.tint * surface.albedo + thing.offset, wp.vec3(0.0, 0.0, 0.0))
-    surface.specular = thing.specular
-    surface.roughness = thing.roughness
-    surface.lift = 1.0e-3 * thing.radius
-    return surface
-
-
-@wp.func
-def surface_of_ground(bank: Bank, view: View, depth: wp.float32, ray: wp.vec3, pixel: wp.float32, jitter: wp.float32):
-    surface = Surface()
-    surface.normal = wp.vec3(view.ground[0], view.ground[1], view.ground[2])
-    surface.smooth = surface.normal
-    point = depth * ray
-    step = depth * pixel / wp.sqrt(wp.max(-wp.dot(surface.normal, ray), 0.02)) * view.ground_scale
-    x = wp.dot(point, view.ground_x) * view.ground_scale
-    y = wp.dot(point, view.ground_y) * view.ground_scale
-    surface.albedo = wp.cw_mul(view.ground_tint, picture_color(bank, view.ground_picture, x, y, step, jitter))
-    surface.lift = 1.0e-4 * depth
-    return surface
+@wp.func_native("""
+#if !defined(__CUDA_ARCH__)
+    __builtin_prefetch(faces.data + index);
+#endif
+""")
+def prefetch(faces: wp.array(dtype=Face), index: wp.int32): ...
 
 
 @wp.func
@@ -124,9 +48,10 @@ def lit(
     meshes: wp.array(dtype=MeshRecord),
     ambient: wp.array(dtype=wp.vec3, ndim=2),
     b: wp.int32,
+    own: wp.int32,
     point: wp.vec3,
     ray: wp.vec3,
-    state: wp.uint32,
+    noise: wp.vec2,
 ):
     diffuse = ambient_light(ambient, b, surface.smooth)
     shine = wp.vec3(0.0, 0.0, 0.0)
@@ -143,8 +68,11 @@ def lit(
         if cosine > 0.0 and wp.dot(surface.normal, direction) > 0.0 and color[0] + color[1] + color[2] > 0.0:
             shaded = view.light_shadow[i] != 0
             if shaded:
-                target = around(direction, view.light_radius[i], wp.rand_init(wp.int32(state), i))
-                shaded = is_shaded(view.things, things, meshes, b, start, target)
+                # Each lamp's noise is its own.
+                place = noise + 0.618034 * wp.float32(i) * wp.vec2(1.0, 1.0)
+                place = place - wp.vec2(wp.floor(place[0]), wp.floor(place[1]))
+                target = around(direction, view.light_radius[i], place)
+                shaded = is_shaded(view.things, things, meshes, b, own, start, target)
             if not shaded:
                 diffuse += cosine * color
                 if surface.specular > 0.0:
@@ -153,15 +81,30 @@ def lit(
 
 
 @wp.func
-def backdrop(bank: Bank, view: View, x: wp.float32, y: wp.float32, jitter: wp.float32):
-    if view.background_picture < 0:
-        return wp.vec3(0.0, 0.0, 0.0)
-    pixel = wp.vec3(x, y, 1.0)
-    color = picture_color(
-        bank, view.background_picture, wp.dot(view.background_x, pixel), wp.dot(view.background_y, pixel),
-        view.background_footprint, jitter,
-    )  # fmt: skip
-    return wp.max(view.background_tint * color, wp.vec3(0.0, 0.0, 0.0))
+def first_hit(view: View, ray: wp.vec3):
+    """The ground, where there is one, or nothing."""
+    hit = Hit()
+    hit.thing = NOTHING
+    hit.depth = ground_depth(view, ray)
+    if hit.depth < FAR:
+        hit.thing = GROUND
+    return hit
+
+
+@wp.func
+def surface_at(
+    bank: Bank,
+    views: wp.array(dtype=View),
+    things: wp.array(dtype=Thing, ndim=2),
+    b: wp.int32,
+    hit: Hit,
+    ray: wp.vec3,
+    jitter: wp.float32,
+):
+    pixel = views[b].inverse_focal[0]
+    if hit.thing == GROUND:
+        return surface_of_ground(bank, views[b], hit.depth, ray, pixel, jitter)
+    return surface_of_thing(bank, things[b, hit.thing], hit, ray, pixel, jitter)
 
 
 @wp.kernel
@@ -182,14 +125,13 @@ def trace(
     b, row, column = wp.tid()
     x, y = wp.float32(column), wp.float32(row)
     ray = pixel_ray(views[b], x, y)
-    state = wp.rand_init(views[b].seed, (row << 14) + column)
-    jitter = wp.randf(state)
-    hit = Hit()
-    hit.thing = NOTHING
-    hit.depth = ground_depth(views[b], ray)
-    if hit.depth < FAR:
-        hit.thing = GROUND
+    noise = dither(column, row, views[b].shift)
+    hit = first_hit(views[b], ray)
     if keys.shape[0] > 0:
+        ahead = keys[b, row, wp.min(column + AHEAD, color.shape[2] - 1)]
+        if wp.cast(wp.uint32(ahead >> DEPTH_SHIFT), wp.float32) < FAR:
+            thing_ahead = wp.int32(ahead >> THING_SHIFT) & 31
+            prefetch(bank.faces, bank.meshes[things[b, thing_ahead].mesh].first_face + (wp.int32(ahead) & FACE_MASK))
         hit.covered = covered[b, row, column]
         key = keys[b, row, column]
         nearest = wp.cast(wp.uint32(key >> DEPTH_SHIFT), wp.float32)
@@ -201,20 +143,69 @@ def trace(
     covered[b, row, column] = hit.covered
     if hit.thing == NOTHING:
         place[b, row, column] = NOTHING
-        color[b, row, column] = backdrop(bank, views[b], x, y, jitter)
+        color[b, row, column] = backdrop(bank, views[b], x, y, noise[0])
         depth[b, row, column] = 0.0
         normal[b, row, column] = wp.vec3(0.0, 0.0, 0.0)
         position[b, row, column] = wp.vec3(0.0, 0.0, 0.0)
         return
-    pixel = views[b].inverse_focal[0]
-    surface = Surface()
     if hit.thing == GROUND:
         place[b, row, column] = ground_place
-        surface = surface_of_ground(bank, views[b], hit.depth, ray, pixel, jitter)
     else:
         place[b, row, column] = things[b, hit.thing].place
-        surface = surface_of_thing(bank, things[b, hit.thing], hit, ray, pixel, jitter)
+    surface = surface_at(bank, views, things, b, hit, ray, noise[0])
     depth[b, row, column] = hit.depth
     normal[b, row, column] = surface.normal
     position[b, row, column] = surface.position
-    color[b, row, column] = lit(surface, views[b], things, bank.meshes, ambient, b, hit.depth * ray, ray, state)
+    color[b, row, column] = lit(
+        surface, views[b], things, bank.meshes, ambient, b, hit.thing, hit.depth * ray, ray, noise
+    )
+
+
+@wp.func
+def is_edge(
+    place: wp.array(dtype=wp.int32, ndim=3), depth: wp.array(dtype=wp.float32, ndim=3), b: wp.int32, row: wp.int32,
+    column: wp.int32, down: wp.int32, right: wp.int32
+):  # fmt: skip
+    """Whether among three pixels in a line one thing ends, or one part of a thing before another."""
+    rows, columns = place.shape[1] - 1, place.shape[2] - 1
+    row0, column0 = wp.max(row - down, 0), wp.max(column - right, 0)
+    row1, column1 = wp.min(row + down, rows), wp.min(column + right, columns)
+    own = place[b, row, column]
+    if place[b, row0, column0] != own or place[b, row1, column1] != own:
+        return True
+    if own == NOTHING or row1 - row0 + column1 - column0 < 2:
+        return False
+    # Along a line in the image, one over the depth of a plane changes evenly.
+    here = depth[b, row, column]
+    return wp.abs(here / depth[b, row0, column0] + here / depth[b, row1, column1] - 2.0) > STEP
+
+
+@wp.kernel
+def soften(
+    bank: Bank,
+    views: wp.array(dtype=View),
+    things: wp.array(dtype=Thing, ndim=2),
+    ambient: wp.array(dtype=wp.vec3, ndim=2),
+    samples: wp.int32,
+    place: wp.array(dtype=wp.int32, ndim=3),
+    depth: wp.array(dtype=wp.float32, ndim=3),
+    color: wp.array(dtype=wp.vec3, ndim=3),
+):
+    """Gives pixels at edges the mean colour of several rays. What lies beyond the edge is rendered, never guessed."""
+    b, row, column = wp.tid()
+    if not is_edge(place, depth, b, row, column, 0, 1) and not is_edge(place, depth, b, row, column, 1, 0):
+        return
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for i in range(samples):
+        # Roberts' R2 sequence: any number of its points lies well spread over the pixel.
+        x = wp.float32(column) + wp.frac(0.5 + 0.7548777 * wp.float32(i)) - 0.5
+        y = wp.float32(row) + wp.frac(0.5 + 0.5698403 * wp.float32(i)) - 0.5
+        ray = pixel_ray(views[b], x, y)
+        noise = dither(column, row, views[b].shift + 0.618034 * wp.float32(i))
+        hit = trace_things(first_hit(views[b], ray), views[b].things, things, bank.meshes, b, column, row, ray)
+        if hit.thing == NOTHING:
+            total += backdrop(bank, views[b], x, y, noise[0])
+        else:
+            surface = surface_at(bank, views, things, b, hit, ray, noise[0])
+            total += lit(surface, views[b], things, bank.meshes, ambient, b, hit.thing, hit.depth * ray, ray, noise)
+    color[b, row, column] = total / wp.float32(samples)

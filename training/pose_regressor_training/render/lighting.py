@@ -48,14 +48,27 @@ def gloss(normal: wp.vec3, light: wp.vec3, towards: wp.vec3, roughness: wp.float
 
 
 @wp.func
-def around(direction: wp.vec3, spread: wp.float32, state: wp.uint32):
-    """A direction drawn from the disc of half angle `spread` about a unit vector."""
-    angle = 6.2831853 * wp.randf(state)
-    radius = spread * wp.sqrt(wp.randf(state))
+def dither(x: wp.int32, y: wp.int32, shift: wp.float32):
+    """Two numbers in [0, 1) for a pixel, far from those of the pixels beside it (after Roberts, The Unreasonable
+    Effectiveness of Quasirandom Sequences, 2018): a blur makes smooth what they make grainy.
+    """
+    column, row = wp.float32(x), wp.float32(y)
+    first = 0.7548777 * column + 0.5698403 * row + shift
+    second = 0.5497005 * column + 0.8191725 * row + 7.0 * shift
+    return wp.vec2(first - wp.floor(first), second - wp.floor(second))
+
+
+@wp.func
+def around(direction: wp.vec3, radius: wp.float32, place: wp.vec2):
+    """A direction to a place, in [0, 1) each way, on a square lamp about a unit vector, as large as a disc of half
+    angle `radius`.
+    """
+    across = 1.7725 * radius * (place[0] - 0.5)
+    along = 1.7725 * radius * (place[1] - 0.5)
     sign = wp.where(direction[2] < 0.0, -1.0, 1.0)
     # Duff et al., Building an Orthonormal Basis, Revisited (2017).
     a = -1.0 / (sign + direction[2])
     c = direction[0] * direction[1] * a
     first = wp.vec3(1.0 + sign * direction[0] * direction[0] * a, sign * c, -sign * direction[0])
     second = wp.vec3(c, sign + direction[1] * direction[1] * a, -direction[1])
-    return direction + radius * (wp.cos(angle) * first + wp.sin(angle) * second)
+    return direction + across * first + along * second

@@ -115,7 +115,7 @@ def pack_views(scenes: Scenes, packed: Packed) -> NDArray[np.void]:
     views["inverse_focal"] = 1 / scenes.camera_matrix[:, [0, 1], [0, 1]]
     views["centre"] = scenes.camera_matrix[:, :2, 2]
     views["things"], views["traced"] = packed.count, packed.traced
-    views["seed"] = _hash(scenes)
+    views["shift"] = _hash(scenes)
     views["light_direction"] = scenes.light["direction"]
     views["light_color"] = scenes.light["color"]
     views["light_radius"] = scenes.light["radius"]
@@ -145,12 +145,11 @@ def _axes_of_plane(normal: NDArray) -> tuple[NDArray, NDArray]:
     return first, np.cross(normal, first)
 
 
-def _hash(scenes: Scenes) -> NDArray[np.int32]:
-    """(B,) a number of what is in a scene, so that its noise does not depend on its place in the batch."""
+def _hash(scenes: Scenes) -> NDArray[np.float64]:
+    """(B,) a number in [0, 1) of what is in a scene, so that its noise does not depend on its place in the batch."""
     words = np.concatenate(
         [np.ascontiguousarray(part).reshape(len(scenes), -1).view(np.uint32)
          for part in (scenes.camera_matrix, scenes.cam_from_obj, scenes.light)], axis=1
     )  # fmt: skip
     odd = np.random.default_rng(1).integers(0, 2**31, words.shape[1], np.uint32) * np.uint32(2) + np.uint32(1)
-    mixed = (words * odd).sum(1, dtype=np.uint32)
-    return (mixed ^ (mixed >> np.uint32(15))).view(np.int32)
+    return (words * odd).sum(1, dtype=np.uint32) / 2.0**32

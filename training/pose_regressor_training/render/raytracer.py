@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import InputError
 from pose_regressor_training.render.bank import fill_bank
-from pose_regressor_training.render.kernel import trace
+from pose_regressor_training.render.kernel import soften, trace
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.packing import Bounds, checked, pack_ambient, pack_things, pack_views
 from pose_regressor_training.render.scenes import Rendering, Scenes
@@ -37,10 +37,14 @@ class Raytracer:
         self._pictures = len(pictures)
         self._meshes = [self._hierarchy(mesh) for mesh in meshes]
         self._bounds = _bounds(meshes)
-        self._bank, _ = fill_bank(meshes, self._meshes, pictures, self._device)
+        self._bank = fill_bank(meshes, self._meshes, pictures, self._device)
 
-    def render(self, scenes: Scenes, height: int, width: int) -> Rendering:
-        """Images of height x width pixels. Raises InputError for meshes and pictures that are not there."""
+    def render(self, scenes: Scenes, height: int, width: int, edge_samples: int = 1) -> Rendering:
+        """Images of height x width pixels; raises InputError for meshes and pictures that are not there.
+
+        edge_samples: rays whose mean gives the colours at the outlines of things, where 1 leaves hard steps. Labels are
+        always those of the ray through the pixel's centre.
+        """
         checked(scenes, len(self._meshes), self._pictures)
         count, places = scenes.mesh.shape
         rendering = _empty(count, height, width, self.device)
@@ -69,6 +73,10 @@ class Raytracer:
         stream = wp.stream_from_torch(torch.cuda.current_stream(self.device)) if self.device.type == "cuda" else None
         inputs = [self._bank, views, things, ambient, keys, places]
         wp.launch(trace, (count, height, width), inputs, outputs, device=self._device, stream=stream)
+        if edge_samples > 1:
+            color, place, depth = outputs[:3]
+            inputs = [self._bank, views, things, ambient, edge_samples, place, depth, color]
+            wp.launch(soften, (count, height, width), inputs, device=self._device, stream=stream)
         return rendering
 
     def _hierarchy(self, mesh: Mesh) -> wp.Mesh:

@@ -19,6 +19,7 @@ class MeshRecord:
     first_level: wp.int32
     levels: wp.int32
     closed: wp.int32  # 1: faces that look away from a camera outside it are never seen
+    convex: wp.int32  # 1: it casts no shadow on itself
     texels_per_metre: wp.float32
 
 
@@ -52,7 +53,7 @@ class View:
     centre: wp.vec2
     things: wp.int32
     traced: wp.int32  # how many of them are found with rays, the first ones
-    seed: wp.int32
+    shift: wp.float32  # of the noise, 0 to 1
     light_direction: wp.mat33  # rows
     light_color: wp.mat33
     light_radius: wp.vec3
@@ -71,17 +72,31 @@ class View:
 
 
 @wp.struct
-class Bank:
-    """Everything that stays from one batch to the next.
-
-    What varies over a face is kept as an affine function of the position in the object's frame, (gradient, constant):
-    row 0 is the plane (unit normal, offset), rows 1 to 3 the smooth normal, rows 4 and 5 the place on the texture (x
-    right, y down, 1 being its edge) or rows 4 to 6 the linear colour.
+class Face:
+    """What shading needs of a face, in one line of a cache: its second and third barycentric coordinate as affine
+    functions (gradient, constant) of the position in the object's frame, and the corners' places on the texture (x
+    right, y down, 1 being its edge).
     """
 
+    second: wp.vec4
+    third: wp.vec4
+    uv0: wp.vec2
+    uv1: wp.vec2
+    uv2: wp.vec2
+    is_smooth: wp.int32  # 1: its corners' normals are not its own
+    unused: wp.int32
+
+
+@wp.struct
+class Bank:
+    """Everything that stays from one batch to the next; faces of all meshes one after the other."""
+
     meshes: wp.array(dtype=MeshRecord)
+    planes: wp.array(dtype=wp.vec4)  # unit normal, offset
     corners: wp.array(dtype=wp.vec3, ndim=2)
-    faces: wp.array(dtype=wp.vec4, ndim=2)
+    faces: wp.array(dtype=Face)
+    normals: wp.array(dtype=wp.vec3, ndim=2)  # at the corners
+    colors: wp.array(dtype=wp.vec3ub, ndim=2)  # at the corners
     texels: wp.array(dtype=wp.vec3ub)
     levels: wp.array(dtype=wp.vec3i)
     linear: wp.array(dtype=wp.float32)
@@ -89,9 +104,7 @@ class Bank:
     picture_levels: wp.int32
 
 
-#: Rows of `Bank.faces`.
-PLANE, SMOOTH, PAINT, FACE_ROWS = 0, 1, 4, 7
-
+FACE_DTYPE = Face.numpy_dtype()
 MESH_DTYPE = MeshRecord.numpy_dtype()
 THING_DTYPE = Thing.numpy_dtype()
 VIEW_DTYPE = View.numpy_dtype()

@@ -39,8 +39,7 @@ def mip_levels(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 
 
 @wp.func
-def texel(texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), index: wp.int32):
-    code = texels[index]
+def linear_color(linear: wp.array(dtype=wp.float32), code: wp.vec3ub):
     return wp.vec3(linear[wp.int32(code[0])], linear[wp.int32(code[1])], linear[wp.int32(code[2])])
 
 
@@ -62,8 +61,8 @@ def sample_level(
     bottom = wp.where(bottom >= height, 0, bottom)
     upper = level[0] + top * width
     lower = level[0] + bottom * width
-    above = (1.0 - fx) * texel(texels, linear, upper + left) + fx * texel(texels, linear, upper + right)
-    below = (1.0 - fx) * texel(texels, linear, lower + left) + fx * texel(texels, linear, lower + right)
+    above = (1.0 - fx) * linear_color(linear, texels[upper + left]) + fx * linear_color(linear, texels[upper + right])
+    below = (1.0 - fx) * linear_color(linear, texels[lower + left]) + fx * linear_color(linear, texels[lower + right])
     return (1.0 - fy) * above + fy * below
 
 

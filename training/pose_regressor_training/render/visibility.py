@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warp as wp
 
-from pose_regressor_training.render.structs import PLANE, Bank, MeshRecord, Thing, View
+from pose_regressor_training.render.structs import Bank, MeshRecord, Thing, View
 
 wp.set_module_options({"enable_backward": False})
 
@@ -62,7 +62,7 @@ def scan(
     item, face = wp.tid()
     b, i = scanned[item][0], scanned[item][1]
     index = bank.meshes[mesh].first_face + face
-    plane = bank.faces[index, PLANE]
+    plane = bank.planes[index]
     normal = wp.vec3(plane[0], plane[1], plane[2])
     origin = things[b, i].origin
     above = wp.dot(normal, origin) + plane[3]
@@ -148,11 +148,14 @@ def is_shaded(
     things: wp.array(dtype=Thing, ndim=2),
     meshes: wp.array(dtype=MeshRecord),
     b: wp.int32,
+    own: wp.int32,
     point: wp.vec3,
     direction: wp.vec3,
 ):
-    """Whether anything stands between a point and a light."""
+    """Whether anything stands between a point of the thing `own` and a light."""
     for i in range(count):
+        if i == own and meshes[things[b, i].mesh].convex == 1:
+            continue
         to_centre = things[b, i].centre - point
         along = wp.dot(to_centre, direction)
         radius = things[b, i].radius
