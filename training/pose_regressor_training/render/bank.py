@@ -10,6 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
+from pose_regressor_training.render.color import srgb_table
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.structs import (
     COLOURED,
@@ -20,7 +21,7 @@ from pose_regressor_training.render.structs import (
     Face,
     MeshRecord,
 )
-from pose_regressor_training.render.textures import mip_levels, srgb_table
+from pose_regressor_training.render.textures import mip_levels
 from pose_regressor_training.render.topology import corner_normals, is_closed, merged
 
 #: Corner normals that keep closer to the face's own than this cosine change nothing that can be seen.

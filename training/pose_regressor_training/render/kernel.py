@@ -76,7 +76,7 @@ def lit(
             if not shaded:
                 diffuse += cosine * color
                 if surface.specular > 0.0:
-                    shine += surface.specular * gloss(surface.smooth, direction, towards, surface.roughness) * color
+                    shine += gloss(surface.smooth, direction, towards, surface.specular, surface.roughness) * color
     return wp.cw_mul(surface.albedo, diffuse) + shine
 
 

@@ -34,17 +34,21 @@ def ambient_light(ambient: wp.array(dtype=wp.vec3, ndim=2), b: wp.int32, n: wp.v
 
 
 @wp.func
-def gloss(normal: wp.vec3, light: wp.vec3, towards: wp.vec3, roughness: wp.float32):
-    """The highlight of a lamp that a white matt surface would send back as 1, for a reflectance of 1 at right angles:
-    GGX distribution, with visibility and Fresnel terms as approximated in Karis, Physically Based Shading on Mobile
-    (2014), times the cosine.
+def gloss(normal: wp.vec3, light: wp.vec3, towards: wp.vec3, specular: wp.float32, roughness: wp.float32):
+    """The highlight of a lamp that a white matt surface which faces it would send back as 1.
+
+    GGX distribution (Walter et al., Microfacet Models for Refraction, 2007) with a = roughness², the height-correlated
+    Smith term as approximated by Hammon (PBR Diffuse Lighting for GGX+Smith, 2017), Schlick's Fresnel term.
     """
     half = wp.normalize(light + towards)
-    cosine = wp.max(wp.dot(normal, half), 0.0)
-    along = wp.max(wp.dot(light, half), 0.1)
+    to_light, to_eye = wp.dot(normal, light), wp.max(wp.dot(normal, towards), 1.0e-3)
     a = wp.max(roughness * roughness, 0.002)
+    cosine = wp.dot(normal, half)
     spread = cosine * cosine * (a * a - 1.0) + 1.0
-    return wp.max(wp.dot(normal, light), 0.0) * a * a / (spread * spread * along * along * (4.0 * roughness + 2.0))
+    seen = 0.5 / ((1.0 - a) * 2.0 * to_light * to_eye + a * (to_light + to_eye))
+    grazing = 1.0 - wp.min(wp.dot(light, half), 1.0)
+    fresnel = specular + (1.0 - specular) * grazing * grazing * grazing * grazing * grazing
+    return fresnel * seen * a * a / (spread * spread) * to_light
 
 
 @wp.func

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
 from pose_regressor.types import InputError, ObjectModel
+from pose_regressor_training.render.atlas import one_texture
+from pose_regressor_training.render.mesh_files import read_parts
 
 METRES_PER_UNIT = {"m": 1.0, "mm": 1e-3}
-#: Longer edge of a texture; the crops that the network sees show a fraction of it.
-TEXTURE_LIMIT = 1024
+#: Longest edge of an object, in metres.
+SMALLEST, LARGEST = 0.005, 5.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,49 +32,55 @@ class Mesh:
     vertex_colors: NDArray[np.uint8] | None
 
 
-def load_mesh(path: str | Path, unit: str) -> Mesh:
-    """Read a mesh with its texture, its vertex colours or neither (then grey); the file's `unit` is ``m`` or ``mm``."""
+def load_mesh(path: str | Path, unit: str | None = None) -> Mesh:
+    """Read a mesh with its textures, its vertex colours, or plain (grey where the file names no colour).
+
+    unit: of the file, ``m`` or ``mm``. Without one, glTF is in metres, as its standard says, and for other files it is
+    guessed from the size, with a warning. Raises InputError, in one line, for what cannot be read or rendered.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise InputError(f"mesh {path}: no such file")
-    if unit not in METRES_PER_UNIT:
+    if unit is not None and unit not in METRES_PER_UNIT:
         raise InputError(f"mesh {path}: unit {unit!r} is not known, expected m or mm")
-    try:
-        loaded = trimesh.load(path, force="mesh", process=False)
-    except Exception as error:  # trimesh's readers raise whatever their format's parser raises
-        raise InputError(f"mesh {path}: cannot be read: {error}") from error
-    if not isinstance(loaded, trimesh.Trimesh) or len(loaded.faces) == 0:
-        raise InputError(f"mesh {path}: expected triangles, found none")
-    vertices = np.asarray(loaded.vertices, np.float64) * METRES_PER_UNIT[unit]
-    if not np.isfinite(vertices).all():
-        raise InputError(f"mesh {path}: expected finite vertices, found NaN or infinity")
-    extent = np.ptp(vertices, axis=0).max()
-    if not 0.005 <= extent <= 5:
-        raise InputError(
-            f"mesh {path}: in unit {unit!r} it is {extent:g} m long, expected 5 mm to 5 m; is the unit right?"
-        )
-    texture, uv, colors = None, None, None
-    if isinstance(loaded.visual, trimesh.visual.TextureVisuals) and loaded.visual.uv is not None:
-        texture = _texture(loaded.visual, path)
-        uv = np.asarray(loaded.visual.uv, np.float32)[loaded.faces]
+    parts = read_parts(path)
+    first = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    vertices = np.concatenate([part.vertices for part in parts])
+    faces = np.concatenate([part.faces + start for part, start in zip(parts, first, strict=False)])
+    vertices = vertices * METRES_PER_UNIT[_unit(path, unit, float(np.ptp(vertices[faces.ravel()], axis=0).max()))]
+    texture = uv = colors = None
+    if any(part.texture is not None for part in parts):
+        texture, uv = one_texture(parts, path)
     else:
-        colored = isinstance(loaded.visual, trimesh.visual.ColorVisuals) and loaded.visual.defined
-        colors = np.asarray(loaded.visual.vertex_colors if colored else np.full((len(vertices), 4), 160), np.uint8)[
-            :, :3
-        ]
-    return Mesh(vertices.astype(np.float32), np.asarray(loaded.faces, np.int32), texture, uv, colors)
+        colors = np.concatenate([part.colors for part in parts if part.colors is not None])
+    corners = vertices[faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    real = area > 0
+    if not real.any():
+        raise InputError(f"mesh {path}: expected triangles with an area, found none")
+    # Points that belong to no triangle would count in the size and in the box.
+    used, faces = np.unique(faces[real], return_inverse=True)
+    uv = None if uv is None else uv[real].astype(np.float32)
+    colors = None if colors is None else colors[used]
+    return Mesh(vertices[used].astype(np.float32), faces.reshape(-1, 3).astype(np.int32), texture, uv, colors)
 
 
-def _texture(visual: trimesh.visual.TextureVisuals, path: Path) -> NDArray[np.uint8]:
-    material = visual.material
-    image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-    if image is None:
-        raise InputError(f"mesh {path}: its material names no texture image that could be read")
-    texture = np.asarray(image.convert("RGB"))
-    scale = TEXTURE_LIMIT / max(texture.shape[:2])
-    if scale < 1:
-        texture = cv2.resize(texture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return texture
+def _unit(path: Path, unit: str | None, extent: float) -> str:
+    """The unit that is meant, checked against the longest edge of the mesh in the file's numbers."""
+    if unit is None:
+        unit = "m" if extent <= LARGEST or path.suffix.lower() in (".glb", ".gltf") else "mm"
+        size = extent * METRES_PER_UNIT[unit]
+        if path.suffix.lower() not in (".glb", ".gltf") and SMALLEST <= size <= LARGEST:
+            warnings.warn(
+                f"mesh {path}: no unit is given; taken for {unit}, which makes it {size:.4g} m long", stacklevel=3
+            )
+    size = extent * METRES_PER_UNIT[unit]
+    if not SMALLEST <= size <= LARGEST:
+        fitting = [name for name, scale in METRES_PER_UNIT.items() if SMALLEST <= extent * scale <= LARGEST]
+        hint = f"; in {fitting[0]!r} it would be {extent * METRES_PER_UNIT[fitting[0]]:g} m long" if fitting else ""
+        raise InputError(
+            f"mesh {path}: in unit {unit!r} it is {size:g} m long, expected {1000 * SMALLEST:g} mm to {LARGEST:g} m; "
+            f"is the unit right?{hint}"
+        )
+    return unit
 
 
 def object_model(mesh: Mesh, name: str, obj_id: int, points: int = 1024, keypoints: int = 16) -> ObjectModel:

@@ -13,7 +13,7 @@ from pose_regressor.types import InputError
 from pose_regressor_training.render.bank import fill_bank
 from pose_regressor_training.render.kernel import soften, trace
 from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.render.packing import Bounds, checked, pack_ambient, pack_things, pack_views
+from pose_regressor_training.render.packing import Bounds, Packed, checked, pack_ambient, pack_things, pack_views
 from pose_regressor_training.render.scenes import Rendering, Scenes
 from pose_regressor_training.render.structs import Thing, View
 from pose_regressor_training.render.visibility import scan
@@ -46,38 +46,43 @@ class Raytracer:
         always those of the ray through the pixel's centre.
         """
         checked(scenes, len(self._meshes), self._pictures)
-        count, places = scenes.mesh.shape
+        count = len(scenes)
         rendering = _empty(count, height, width, self.device)
         if count == 0:
             return rendering
         packed = pack_things(scenes, self._bounds, height, width, may_scan=self.device.type == "cpu")
+        if self.device.type == "cpu":
+            self._launch(scenes, packed, rendering, edge_samples)
+        else:
+            with wp.ScopedStream(wp.stream_from_torch(torch.cuda.current_stream(self.device))):
+                self._launch(scenes, packed, rendering, edge_samples)
+        return rendering
+
+    def _launch(self, scenes: Scenes, packed: Packed, rendering: Rendering, edge_samples: int) -> None:
+        count, height, width = rendering.depth.shape
+        color, normal, position = (
+            wp.from_torch(buffer, dtype=wp.vec3) for buffer in (rendering.color, rendering.normal, rendering.position)
+        )
+        place, depth, covered = (
+            wp.from_torch(buffer) for buffer in (rendering.thing, rendering.depth, rendering.covered)
+        )
         things = wp.array(packed.things, dtype=Thing, ndim=2, device=self._device)
         views = wp.array(pack_views(scenes, packed), dtype=View, device=self._device)
         ambient = wp.array(pack_ambient(scenes), dtype=wp.vec3, ndim=2, device=self._device)
-        covered = wp.from_torch(rendering.covered)
         keys = wp.empty((0, 0, 0), dtype=wp.uint64, device=self._device)
         if packed.scanned:
             keys = wp.full((count, height, width), value=2**64 - 1, dtype=wp.uint64, device=self._device)
             covered.zero_()
-        for mesh, items in packed.scanned.items():
-            inputs = [self._bank, views, things, wp.array(items, dtype=wp.vec2i), mesh, width, height, keys, covered]
+        for mesh, names in packed.scanned.items():
+            items = wp.array(names, dtype=wp.vec2i, device=self._device)
+            inputs = [self._bank, views, things, items, mesh, width, height, keys, covered]
             wp.launch(scan, (len(items), int(self._bounds.faces[mesh])), inputs, device=self._device)
-        outputs = [
-            wp.from_torch(rendering.color, dtype=wp.vec3),
-            wp.from_torch(rendering.thing),
-            wp.from_torch(rendering.depth),
-            wp.from_torch(rendering.normal, dtype=wp.vec3),
-            wp.from_torch(rendering.position, dtype=wp.vec3),
-            covered,
-        ]
-        stream = wp.stream_from_torch(torch.cuda.current_stream(self.device)) if self.device.type == "cuda" else None
-        inputs = [self._bank, views, things, ambient, keys, places]
-        wp.launch(trace, (count, height, width), inputs, outputs, device=self._device, stream=stream)
+        inputs = [self._bank, views, things, ambient, keys, scenes.mesh.shape[1]]
+        outputs = [color, place, depth, normal, position, covered]
+        wp.launch(trace, (count, height, width), inputs, outputs, device=self._device)
         if edge_samples > 1:
-            color, place, depth = outputs[:3]
             inputs = [self._bank, views, things, ambient, edge_samples, place, depth, color]
-            wp.launch(soften, (count, height, width), inputs, device=self._device, stream=stream)
-        return rendering
+            wp.launch(soften, (count, height, width), inputs, device=self._device)
 
     def _hierarchy(self, mesh: Mesh) -> wp.Mesh:
         return wp.Mesh(

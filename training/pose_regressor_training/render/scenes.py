@@ -79,6 +79,30 @@ class Scenes:
         return len(self.camera_matrix)
 
 
+def blank_scenes(count: int, places: int) -> Scenes:
+    """Scenes to fill in: nothing in `places` places, white light from all around, no ground, no background, materials
+    that leave a mesh's colours as they are, and the focal length 1 about the first pixel.
+    """
+    material, ground = np.zeros((count, places), MATERIAL), np.zeros(count, GROUND)
+    background, light = np.zeros(count, BACKGROUND), np.zeros((count, LIGHTS), LIGHT)
+    material["tint"], material["picture"], material["roughness"] = np.eye(3), NONE, 0.5
+    light["direction"] = 0, 0, -1
+    ground["plane"], ground["picture"], ground["tint"] = (0, -1, 0, 1), NONE, 1
+    background["picture"], background["tint"] = NONE, np.eye(3)
+    ambient = np.zeros((count, 9, 3), np.float32)
+    ambient[:, 0] = 1
+    return Scenes(
+        camera_matrix=np.tile(np.eye(3), (count, 1, 1)),
+        mesh=np.full((count, places), NONE, np.int32),
+        cam_from_obj=np.tile(np.eye(4), (count, places, 1, 1)),
+        material=material,
+        light=light,
+        ambient=ambient,
+        ground=ground,
+        background=background,
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Rendering:
     """B images of H x W pixels, on the renderer's device.

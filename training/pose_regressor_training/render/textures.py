@@ -11,21 +11,10 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
+from pose_regressor_training.render.color import srgb_from_linear, srgb_table
+
 #: No level is made smaller than this many texels across.
 SMALLEST = 4
-
-
-def srgb_table() -> NDArray[np.float32]:
-    """(256,) linear light of every sRGB code (IEC 61966-2-1)."""
-    code = np.arange(256) / 255
-    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
-
-def srgb_from_linear(light: NDArray) -> NDArray[np.uint8]:
-    """Linear light, clipped to [0, 1], as sRGB codes; any shape."""
-    light = np.clip(light, 0, 1)
-    code = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.power(light, 1 / 2.4) - 0.055)
-    return (code * 255 + 0.5).astype(np.uint8)
 
 
 def mip_levels(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
