@@ -1,156 +1,69 @@
-"""Procedural pictures for backgrounds and for whatever stands in front: drawn once, then cut up and mixed."""
+"""What is behind everything: a window of a picture, drawn for a batch."""
 
 from __future__ import annotations
 
-import string
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Image = NDArray[np.uint8]
+from pose_regressor_training.randomize.part import Part, Span, chance, count, folder, span, uniform
+from pose_regressor_training.randomize.pictures import PLAIN, Pictures
+from pose_regressor_training.render.scenes import BACKGROUND
+
+#: Exponent from values as displayed to linear light, near enough to sRGB's curve.
+DISPLAY_GAMMA = 2.2
 
 
-def _noise(rng: np.random.Generator, size: int) -> Image:
-    """Several octaves of smoothed random colours: from marble to carpet."""
-    total = np.zeros((size, size, 3), np.float32)
-    fall = rng.uniform(0.4, 1.0)
-    grey = rng.random() < 0.3
-    for octave in range(1, 7):
-        cells = 2**octave
-        shape = (cells, max(2, round(cells * rng.uniform(0.3, 1))), 1 if grey else 3)
-        grid = rng.normal(0, fall**octave, shape).astype(np.float32)
-        layer = cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
-        total += layer.reshape(size, size, -1)
-    total = total / (total.std() + 1e-6) * rng.uniform(5, 45) + rng.uniform(20, 235, 3)
-    return total.clip(0, 255).astype(np.uint8)
+@dataclass(frozen=True)
+class BackgroundPart(Part):
+    """Off: the photographs as they are or, without a folder, a grey wall."""
+
+    NAME: ClassVar[str] = "background"
+
+    folder: Path | None = folder("folder of photographs (JPEG, PNG), also below it")
+    photographs: float = chance(0.5, "share of the backgrounds that are photographs, where there is a folder")
+    pictures: int = count(1000, "procedural pictures drawn at the start, for backgrounds and surfaces", 1)
+    window: Span = span(0.5, 1.0, "part of the picture's edge that is shown", 0.05, 1)
+    brightness: Span = span(0.3, 1.1, "factor on the values as displayed", most=4)
+    recolored: float = chance(0.5, "how often red, green and blue are exchanged")
 
 
-def _gradient(rng: np.random.Generator, size: int) -> Image:
-    corners = rng.uniform(0, 255, (2, 2, 3)).astype(np.float32)
-    return cv2.resize(corners, (size, size), interpolation=cv2.INTER_LINEAR).astype(np.uint8)
+def draw_backgrounds(
+    part: BackgroundPart, rng: np.random.Generator, pictures: Pictures, number: int, height: int, width: int
+) -> NDArray[np.void]:
+    """(B,) of BACKGROUND for images of height x width."""
+    scenes = np.zeros(number, BACKGROUND)
+    photographed = rng.random(number) < part.photographs if part.on else np.ones(number, bool)
+    photograph = _any_of(rng, pictures.photographs, number)
+    plain = _any_of(rng, pictures.procedural, number) if part.on else np.full(number, PLAIN)
+    has = len(pictures.photographs) > 0
+    scenes["picture"] = np.where(photographed & has, photograph, plain)
+    # The longer edge of the image shows `window` of the picture's edge.
+    window = uniform(rng, part.window, number) if part.on else np.ones(number)
+    extent = window[:, None] * np.array([width, height]) / max(width, height)
+    corner = rng.random((number, 2)) * (1 - extent) if part.on else (1 - extent) / 2
+    # (column, row) -> (x, y) in the unit square, then mirrored and turned within it.
+    step = window / max(width, height)
+    x = np.stack([step, np.zeros(number), corner[:, 0] + step / 2], axis=1)
+    y = np.stack([np.zeros(number), step, corner[:, 1] + step / 2], axis=1)
+    if part.on:
+        mirrored = rng.random((2, number, 1)) < 0.5
+        one = np.array([0, 0, 1.0])
+        x, y = np.where(mirrored[0], one - x, x), np.where(mirrored[1], one - y, y)
+        swapped = rng.random((number, 1)) < 0.5
+        x, y = np.where(swapped, y, x), np.where(swapped, x, y)
+    scenes["from_pixel"] = np.stack([x, y], axis=1)
+    tint = np.broadcast_to(np.eye(3), (number, 3, 3))
+    if part.on:
+        exchanged = rng.permuted(np.broadcast_to(np.arange(3), (number, 3)), axis=1)
+        tint = np.where((rng.random(number) < part.recolored)[:, None, None], np.eye(3)[exchanged], tint)
+        tint = tint * (uniform(rng, part.brightness, number) ** DISPLAY_GAMMA)[:, None, None]
+    scenes["tint"] = tint
+    return scenes
 
 
-def _stripes(rng: np.random.Generator, size: int) -> Image:
-    """Stripes or a checkerboard, turned and foreshortened."""
-    cells = int(rng.integers(2, 14))
-    colors = rng.uniform(0, 255, (2, 3))
-    board = np.indices((cells, cells)).sum(0) % 2 if rng.random() < 0.5 else np.indices((cells, cells))[0] % 2
-    picture = cv2.resize(colors[board].astype(np.uint8), (size, size), interpolation=cv2.INTER_NEAREST)
-    square = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
-    moved = square + rng.uniform(-0.5, 0.5, (4, 2)).astype(np.float32) * size
-    warp = cv2.getPerspectiveTransform(square, moved.astype(np.float32))
-    return cv2.warpPerspective(picture, warp, (size, size), borderMode=cv2.BORDER_REFLECT)
-
-
-def random_material(rng: np.random.Generator, size: int) -> Image:
-    """(size, size, 3) uint8: something a surface could look like."""
-    kind = rng.random()
-    if kind < 0.5:
-        return _noise(rng, size)
-    return _gradient(rng, size) if kind < 0.75 else _stripes(rng, size)
-
-
-def random_outline(rng: np.random.Generator, centre: NDArray, radius: float) -> NDArray[np.int32]:
-    """(N, 1, 2) closed polygon about `centre`: a blob or something with corners, as cv2.fillPoly takes it."""
-    count = int(rng.integers(3, 12))
-    angle = np.sort(rng.uniform(0, 2 * np.pi, count))
-    distance = radius * rng.uniform(0.4, 1.2, count)
-    points = np.stack([np.cos(angle), np.sin(angle)], -1) * distance[:, None] * (1, rng.uniform(0.3, 1))
-    turn = rng.uniform(0, 2 * np.pi)
-    rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    return (centre + points @ rotation.T).round().astype(np.int32)[:, None]
-
-
-def _paste_quad(picture: Image, material: Image, corners: NDArray) -> None:
-    size = material.shape[0]
-    square = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
-    warp = cv2.getPerspectiveTransform(square, corners.astype(np.float32))
-    height, width = picture.shape[:2]
-    warped = cv2.warpPerspective(material, warp, (width, height))
-    inside = np.zeros((height, width), np.uint8)
-    cv2.fillConvexPoly(inside, corners.round().astype(np.int32), 255)
-    cv2.copyTo(warped, inside, picture)
-
-
-def _draw_cuboid(rng: np.random.Generator, picture: Image) -> None:
-    """A box that is not ours: three faces in perspective. The nearest thing to a false friend."""
-    size = picture.shape[0]
-    axes = np.linalg.qr(rng.normal(size=(3, 3)))[0] * rng.uniform(0.3, 1.0, 3)
-    centre = np.array([0, 0, rng.uniform(3, 8)])
-    focal = size * rng.uniform(0.5, 1.5)
-    at = rng.uniform(0, size, 2)
-    for axis in axes[np.argsort(-np.abs(axes[:, 2]))]:
-        normal = axis if axis @ centre < 0 else -axis
-        u, v = (other for other in axes if other is not axis and not np.array_equal(other, axis))
-        corners = centre + normal + np.array([-u - v, u - v, u + v, v - u])
-        if (corners[:, 2] > 0.5).all():
-            shade = rng.uniform(0.5, 1.0)
-            material = (random_material(rng, 64) * shade).astype(np.uint8)
-            if rng.random() < 0.6:
-                _draw_shapes(rng, material, int(rng.integers(1, 6)))
-            _paste_quad(picture, material, at + focal * corners[:, :2] / corners[:, 2:] / 2)
-
-
-def _draw_shapes(rng: np.random.Generator, picture: Image, count: int) -> None:
-    size = picture.shape[0]
-    for _ in range(count):
-        color = rng.uniform(0, 255, 3).tolist()
-        at = rng.uniform(0, size, 2)
-        radius = size * 0.5 * rng.beta(1, 3) + 2
-        kind = rng.random()
-        if kind < 0.35:
-            cv2.fillPoly(picture, [random_outline(rng, at, radius)], color, cv2.LINE_AA)
-        elif kind < 0.55:
-            axes = (int(radius), int(radius * rng.uniform(0.2, 1)) + 1)
-            thickness = -1 if rng.random() < 0.7 else int(rng.integers(1, 6))
-            cv2.ellipse(
-                picture, at.astype(int).tolist(), axes, rng.uniform(0, 360), 0, 360, color, thickness, cv2.LINE_AA
-            )
-        elif kind < 0.75:
-            end = (at + rng.normal(0, size / 3, 2)).astype(int).tolist()
-            cv2.line(picture, at.astype(int).tolist(), end, color, int(rng.integers(1, 10)), cv2.LINE_AA)
-        elif kind < 0.85:
-            text = "".join(rng.choice(list(string.ascii_letters + string.digits), int(rng.integers(1, 9))))
-            cv2.putText(picture, text, at.astype(int).tolist(), int(rng.integers(0, 7)), rng.uniform(0.3, 1.5), color,
-                        int(rng.integers(1, 4)), cv2.LINE_AA)  # fmt: skip
-        else:
-            corners = at + rng.normal(0, radius, (4, 2))
-            _paste_quad(picture, random_material(rng, 32), cv2.convexHull(corners.astype(np.float32))[[0, 1, 2, -1], 0])
-
-
-def random_picture(rng: np.random.Generator, size: int) -> Image:
-    """(size, size, 3) uint8: a surface or two, shapes, lines, letters and boxes on it, more or less sharp."""
-    picture = random_material(rng, size)
-    if rng.random() < 0.5:  # a table against a wall
-        edge = random_outline(rng, rng.uniform(0, size, 2), size)
-        inside = np.zeros((size, size), np.uint8)
-        cv2.fillPoly(inside, [edge], 255)
-        cv2.copyTo(random_material(rng, size), inside, picture)
-    _draw_shapes(rng, picture, int(rng.integers(0, 16)))
-    for _ in range(int(rng.integers(0, 3))):
-        _draw_cuboid(rng, picture)
-    _draw_shapes(rng, picture, int(rng.integers(0, 5)))
-    if rng.random() < 0.5:
-        picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 2.5))
-    return picture
-
-
-class PictureBank:
-    """Pictures drawn once and cut anew for every sample: windows of any place, mirrored, turned, recoloured."""
-
-    def __init__(self, seed: int, count: int = 1500, size: int = 224) -> None:
-        self.pictures = np.stack([random_picture(np.random.default_rng((seed, i)), size) for i in range(count)])
-
-    def cut(self, rng: np.random.Generator, size: int) -> Image:
-        """A (size, size, 3) window of a random picture."""
-        picture = self.pictures[rng.integers(len(self.pictures))]
-        edge = int(rng.integers(min(size // 2, picture.shape[0]), picture.shape[0] + 1))
-        top, left = rng.integers(0, picture.shape[0] - edge + 1, 2)
-        window = picture[top : top + edge, left : left + edge]
-        window = window[:: rng.choice((-1, 1)), :: rng.choice((-1, 1))]
-        if rng.random() < 0.5:
-            window = window.transpose(1, 0, 2)
-        if rng.random() < 0.5:
-            window = window[..., rng.permutation(3)]
-        return cv2.resize(np.ascontiguousarray(window), (size, size), interpolation=cv2.INTER_LINEAR)
+def _any_of(rng: np.random.Generator, choices: range, number: int) -> NDArray[np.int64]:
+    return rng.integers(choices.start, max(choices.stop, choices.start + 1), number)

@@ -1,53 +1,135 @@
-"""What lens, sensor and compression do to a picture."""
+"""What a camera adds to a picture, drawn for a batch; `develop.py` carries it out."""
 
 from __future__ import annotations
 
-import cv2
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
-#: Gaussian noise, drawn once: every picture gets a window of it, which is ten times faster than drawing it.
-_NOISE = np.random.default_rng(0).standard_normal((512, 512, 3), np.float32)
+from pose_regressor_training.randomize.part import Part, Span, chance, log_uniform, number, span, uniform
+
+#: No mosaic, no compression.
+NONE = -1
+#: Blur by a pixel's own area, which is left when nothing else blurs.
+PIXEL_BLUR = 0.45
 
 
-def _noise(rng: np.random.Generator, height: int, width: int) -> NDArray[np.float32]:
-    top, left = rng.integers(0, _NOISE.shape[0] - height + 1), rng.integers(0, _NOISE.shape[1] - width + 1)
-    return _NOISE[top : top + height, left : left + width, rng.permutation(3)]
+@dataclass(frozen=True)
+class CameraPart(Part):
+    """Lens, sensor, signal processing and compression. Pixels are the camera's, not those of an enlarged window."""
+
+    NAME: ClassVar[str] = "camera"
+
+    blur: Span = span(0.45, 1.2, "Gaussian blur of the lens, sigma in pixels", least=0.3, most=3)
+    motion: float = chance(0.2, "how often the camera moves during the exposure")
+    motion_length: Span = span(2, 9, "length of that motion, pixels", most=9)
+    chromatic: Span = span(0, 0.4, "red and blue are shifted against green by so many pixels", most=2)
+    distortion: float = chance(0.2, "how often a lens distortion is left that the calibration does not know")
+    distortion_pixels: Span = span(0, 0.8, "its shift at the window's corner, pixels", most=20)
+    exposure: Span = span(0.8, 1.25, "gain, uniform in the logarithm", least=0.01)
+    white_balance: float = number(0.07, "standard deviation of each channel's gain", most=0.5)
+    banding: float = chance(0.1, "how often flicker of the light rolls over the rows as bands of colour")
+    banding_depth: Span = span(0.02, 0.12, "change of the gain by those bands", most=1)
+    shot_noise: Span = span(0, 0.06, "standard deviation of the noise of white, falling with the root; mostly low", most=1)
+    read_noise: Span = span(0, 0.008, "standard deviation of the noise of black; mostly low", most=1)
+    bayer: float = chance(0.3, "how often colours come from a mosaic of single-colour pixels")
+    gamma: Span = span(0.8, 1.25, "exponent on top of sRGB's tone curve, uniform in the logarithm", least=0.1)
+    sharpening: float = chance(0.15, "how often the camera sharpens")
+    sharpening_strength: Span = span(0.4, 1.0, "weight of the unsharp mask", most=5)
+    jpeg: float = chance(0.4, "how often the picture is compressed")
+    jpeg_quality: Span = span(35, 96, "libjpeg's quality", least=1, most=100)
 
 
-def _motion_blur(rng: np.random.Generator, image: NDArray[np.float32]) -> NDArray[np.float32]:
-    length = int(rng.integers(3, 10))
-    kernel = np.zeros((length, length), np.float32)
-    angle = rng.uniform(0, np.pi)
-    half = (length - 1) / 2
-    reach = half * np.array([np.cos(angle), np.sin(angle)])
-    start, end = (half - reach).round().astype(int), (half + reach).round().astype(int)
-    cv2.line(kernel, start.tolist(), end.tolist(), 1.0, 1)
-    return cv2.filter2D(image, -1, kernel / kernel.sum())
+@dataclass(frozen=True, eq=False)
+class Shots:
+    """How B pictures were taken; every array has B rows.
 
-
-def photograph(rng: np.random.Generator, image: NDArray[np.float32], detail: float) -> NDArray[np.uint8]:
-    """(H, W, 3) colours in [0, 1] -> uint8, as a camera would have seen them.
-
-    detail: camera pixels for each pixel of `image`; below 1 the picture is an enlargement of fewer pixels.
+    detail: camera pixels for each pixel of the picture, at most 1; sigma, motion_length: pixels; motion_angle: radians;
+    chromatic (B, 2, 2): shifts (x, y) of red and blue, pixels; distortion: k, in pixels at the corner; gain (B, 3);
+    band_depth, band_turns (over the picture's height), band_phase (B, 3); shot, read: standard deviations at white and
+    at black; noise_start: in [0, 1), where in the table of noise; bayer: which of the four mosaics, or NONE; gamma;
+    sharpening; quality: of the JPEG, or NONE.
     """
-    height, width = image.shape[:2]
-    if detail < 0.9:
-        small = (max(8, round(width * detail)), max(8, round(height * detail)))
-        image = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    if rng.random() < 0.2:
-        image = _motion_blur(rng, image)
-    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.35, 1.1))
-    image = image * (1 + rng.normal(0, 0.07, 3)).astype(np.float32)  # white balance
-    image = np.maximum(image, 0) ** np.float32(np.exp(rng.normal(0, 0.15)))
-    sigma = 0.04 * rng.beta(1, 3)
-    image = image + _noise(rng, *image.shape[:2]) * np.float32(sigma)
-    picture = (image.clip(0, 1) * 255).astype(np.uint8)
-    if rng.random() < 0.15:  # in-camera sharpening
-        picture = cv2.addWeighted(picture, 1.8, cv2.GaussianBlur(picture, (0, 0), 1.2), -0.8, 0)
-    if rng.random() < 0.4:
-        encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(35, 96))])[1]
-        picture = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR))
-    if picture.shape[:2] != (height, width):
-        picture = cv2.resize(picture, (width, height), interpolation=cv2.INTER_LINEAR)
-    return picture
+
+    detail: NDArray[np.float64]
+    sigma: NDArray[np.float64]
+    motion_length: NDArray[np.float64]
+    motion_angle: NDArray[np.float64]
+    chromatic: NDArray[np.float64]
+    distortion: NDArray[np.float64]
+    gain: NDArray[np.float64]
+    band_depth: NDArray[np.float64]
+    band_turns: NDArray[np.float64]
+    band_phase: NDArray[np.float64]
+    shot: NDArray[np.float64]
+    read: NDArray[np.float64]
+    noise_start: NDArray[np.float64]
+    bayer: NDArray[np.int64]
+    gamma: NDArray[np.float64]
+    sharpening: NDArray[np.float64]
+    quality: NDArray[np.int64]
+
+
+def plain_shots(count: int) -> Shots:
+    """An ideal camera: pixels with an area, sRGB, nothing else."""
+    zeros = np.zeros(count)
+    return Shots(
+        detail=np.ones(count),
+        sigma=np.full(count, PIXEL_BLUR),
+        motion_length=zeros,
+        motion_angle=zeros,
+        chromatic=np.zeros((count, 2, 2)),
+        distortion=zeros,
+        gain=np.ones((count, 3)),
+        band_depth=zeros,
+        band_turns=zeros,
+        band_phase=np.zeros((count, 3)),
+        shot=zeros,
+        read=zeros,
+        noise_start=zeros,
+        bayer=np.full(count, NONE),
+        gamma=np.ones(count),
+        sharpening=zeros,
+        quality=np.full(count, NONE),
+    )
+
+
+def draw_shots(part: CameraPart, rng: np.random.Generator, detail: NDArray[np.float64]) -> Shots:
+    """One picture for each of `detail` (B,): camera pixels for each of its pixels."""
+    count = len(detail)
+    if not part.on:
+        return plain_shots(count)
+
+    def sometimes(how_often: float, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.where(rng.random(count) < how_often, values, 0.0)
+
+    def mostly_low(bounds: Span) -> NDArray[np.float64]:
+        return bounds[0] + (bounds[1] - bounds[0]) * rng.random(count) ** 2
+
+    shift = uniform(rng, part.chromatic, count)
+    angle = rng.uniform(0, 2 * math.pi, count)
+    red = (shift * np.stack([np.cos(angle), np.sin(angle)])).T
+    gain = log_uniform(rng, part.exposure, (count, 1)) * (1 + part.white_balance * rng.normal(size=(count, 3)))
+    quality = np.rint(uniform(rng, part.jpeg_quality, count)).astype(np.int64)
+    return Shots(
+        detail=detail,
+        sigma=uniform(rng, part.blur, count),
+        motion_length=sometimes(part.motion, uniform(rng, part.motion_length, count)),
+        motion_angle=rng.uniform(0, math.pi, count),
+        chromatic=np.stack([red, -red], axis=1),
+        distortion=sometimes(part.distortion, uniform(rng, part.distortion_pixels, count) * rng.choice((-1, 1), count)),
+        gain=gain.clip(0.05),
+        band_depth=sometimes(part.banding, uniform(rng, part.banding_depth, count)),
+        band_turns=rng.uniform(0.5, 4, count),
+        band_phase=rng.uniform(0, 2 * math.pi, (count, 1)) + rng.normal(0, 0.5, (count, 3)),
+        shot=mostly_low(part.shot_noise),
+        read=mostly_low(part.read_noise),
+        noise_start=rng.random(count),
+        bayer=np.where(rng.random(count) < part.bayer, rng.integers(0, 4, count), NONE),
+        gamma=log_uniform(rng, part.gamma, count),
+        sharpening=sometimes(part.sharpening, uniform(rng, part.sharpening_strength, count)),
+        quality=np.where(rng.random(count) < part.jpeg, quality, NONE),
+    )

@@ -1,44 +1,70 @@
-"""Light on the object and the object's own colours."""
+"""Light, drawn for a batch: lamps far away, and the light that comes from all around."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import ClassVar
+
 import numpy as np
+from numpy.typing import NDArray
 
-from pose_regressor_training.randomize.views import log_uniform
-from pose_regressor_training.render.single_kernel import LIGHTS, LOOK_DTYPE
+from pose_regressor_training.randomize.part import (
+    Part, Span, chance, log_uniform, number, pick, span, uniform, unit_vectors, weights,
+)  # fmt: skip
+from pose_regressor_training.render.scenes import LIGHT, LIGHTS
 
-
-def _color(rng: np.random.Generator, spread: float) -> np.ndarray:
-    """A light's colour, mean about 1: warm to cold along one axis, a little of anything else."""
-    warm = rng.normal(0, spread)
-    return (1 + np.array([warm, 0, -warm]) + rng.normal(0, spread / 3, 3)).clip(0.3, 2)
-
-
-def random_look(rng: np.random.Generator) -> np.ndarray:
-    """A structured scalar of LOOK_DTYPE.
-
-    From flat light, as under an overcast sky, to one hard lamp; seen from display space, so that 1 is a white page.
-    """
-    look = np.zeros((), LOOK_DTYPE)
-    exposure = log_uniform(rng, 0.6, 1.6)
-    flat = rng.beta(2, 1.3)  # share of the light that comes from everywhere
-    look["ambient"] = exposure * flat * _color(rng, 0.08)
-    directions = rng.normal(size=(LIGHTS, 3)) - (0, 0.4, 0.5)  # rather from above and from behind the camera
-    look["directions"] = directions / np.linalg.norm(directions, axis=1, keepdims=True)
-    share = rng.dirichlet(np.full(LIGHTS, 0.6))
-    for i in range(LIGHTS):
-        look["colors"][i] = exposure * (1 - flat) * 1.6 * share[i] * _color(rng, 0.15)
-    look["specular"] = rng.choice((0.0, rng.uniform(0, 1.2)), p=(0.5, 0.5))
-    look["shininess"] = log_uniform(rng, 4, 120)
-    look["tint"], look["offset"] = random_color_transform(rng)
-    return look
+#: Lamps rather stand above and behind the camera.
+_LAMPS_DRIFT = (0.0, -0.4, -0.5)
+_SKY_DRIFT = (0.0, -1.0, 0.0)
 
 
-def random_color_transform(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """(3, 3) and (3,): saturation, contrast and a small mixing of channels, about the colour as it is printed."""
-    saturation = rng.uniform(0.5, 1.35)
-    grey = np.full((3, 3), 1 / 3)
-    mix = grey + saturation * (np.eye(3) - grey) + rng.normal(0, 0.04, (3, 3))
-    contrast = rng.uniform(0.75, 1.2)
-    brightness = rng.uniform(-0.04, 0.12)  # faded print and haze lift black more often than they lower it
-    return contrast * mix, np.full(3, 0.5 * (1 - contrast) + brightness)
+@dataclass(frozen=True)
+class LightPart(Part):
+    """Off: one lamp over the camera's left shoulder and as much light from all around."""
+
+    NAME: ClassVar[str] = "light"
+
+    exposure: Span = span(0.35, 2.2, "light on a white page, 1 being just white; uniform in the logarithm", least=0.001)
+    ambient: Span = span(0.1, 1.0, "share of the light that comes from all around", most=1)
+    lamps: tuple[float, ...] = weights((0.05, 0.45, 0.3, 0.2), "how often 0, 1, 2 or 3 lamps", most=LIGHTS + 1)
+    warmth: float = number(0.15, "standard deviation of the lamps' colour, warm to cold; half of it all around", most=1)
+    surroundings: Span = span(0.0, 0.6, "how much more comes from one side than from all around", most=1)
+    shadows: float = chance(0.6, "how often a lamp casts shadows")
+    radius: Span = span(0.01, 0.15, "half the angle of a lamp, radians: softness of its shadows", most=1)
+
+
+def draw_lights(part: LightPart, rng: np.random.Generator, count: int) -> tuple[NDArray[np.void], NDArray[np.float32]]:
+    """(B, LIGHTS) of LIGHT and (B, 9, 3) spherical harmonics, as `Scenes` has them."""
+    lights = np.zeros((count, LIGHTS), LIGHT)
+    ambient = np.zeros((count, 9, 3), np.float32)
+    if not part.on:
+        lights["direction"] = (0.0, 0.0, -1.0)
+        lights["direction"][:, 0] = np.array([-0.5, -0.7, -0.6]) / np.linalg.norm([-0.5, -0.7, -0.6])
+        lights["color"][:, 0], lights["radius"], lights["shadow"] = 0.6, 0.05, 1
+        ambient[:, 0] = 0.5
+        return lights, ambient
+    exposure = log_uniform(rng, part.exposure, count)
+    number_of = pick(rng, part.lamps, count)
+    share = np.where(number_of > 0, uniform(rng, part.ambient, count), 1.0)
+    lights["direction"] = unit_vectors(rng, (count, LIGHTS), _LAMPS_DRIFT)
+    burns = np.arange(LIGHTS) < number_of[:, None]
+    # Exponential numbers over their sum: a flat Dirichlet distribution of the light over the lamps.
+    split = rng.exponential(size=(count, LIGHTS)) * burns
+    split /= split.sum(1, keepdims=True).clip(1e-9)
+    # Few surfaces face a lamp: what they send back in the mean is about half.
+    strength = 1.6 * (exposure * (1 - share))[:, None] * split
+    lights["color"] = strength[..., None] * _colors(rng, part.warmth, (count, LIGHTS))
+    lights["radius"] = uniform(rng, part.radius, (count, LIGHTS))
+    lights["shadow"] = (rng.random((count, LIGHTS)) < part.shadows) & burns
+    base = (exposure * share)[:, None] * _colors(rng, part.warmth / 2, (count,))
+    side = unit_vectors(rng, (count,), _SKY_DRIFT)[:, [1, 2, 0]] * uniform(rng, part.surroundings, (count, 1))
+    ambient[:, 0] = base
+    ambient[:, 1:4] = side[..., None] * (base * _colors(rng, part.warmth / 2, (count,)))[:, None]
+    ambient[:, 4:] = rng.normal(0, 0.1, (count, 5, 1)) * part.surroundings[1] * base[:, None]
+    return lights, ambient
+
+
+def _colors(rng: np.random.Generator, spread: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """(*shape, 3) of mean about 1: warm to cold along one axis, a little of anything else."""
+    warm = rng.normal(0, spread, (*shape, 1)) * (1, 0, -1)
+    return np.clip(1 + warm + rng.normal(0, spread / 3, (*shape, 3)), 0.3, 2)

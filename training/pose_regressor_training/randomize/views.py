@@ -1,25 +1,20 @@
-"""Which window of which camera looks at the object, and from where."""
+"""Which windows of which cameras look at an object, and from where; and whole frames with several objects."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from pose_regressor.types import FloatArray, ObjectModel
+from pose_regressor_training.randomize.part import pick
+from pose_regressor_training.randomize.pose import PosePart, draw_apparent, draw_focal, draw_places, draw_rotations
 
 #: The camera that is imagined around every window, in pixels; only ratios to it matter.
 FRAME_WIDTH, FRAME_HEIGHT = 640, 480
-#: Its focal length: a field of view from 71 down to 32 degrees.
-FOCAL_RANGE = (450.0, 1100.0)
-#: Apparent diameter of the object in the imagined frame, where it is looked at and where it is looked for.
-LOOK_RANGE = (50.0, 320.0)
-FIND_RANGE = (28.0, 260.0)
-#: No closer than this many diameters, so that the object never reaches the camera.
-MIN_DISTANCE = 1.5
 
 
 class Kind(IntEnum):
@@ -33,57 +28,133 @@ class Kind(IntEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """camera_matrix: (3, 3) of the window; frame: (4,) x0, y0, x1, y1 of the camera's frame in window pixels (beyond it
-    the window is padding); detail: camera pixels for each window pixel, at most 1.
+class WindowSpec:
+    """The windows that a network looks at. size: pixels of the square window; find_scale: window pixels for each pixel
+    of the imagined frame where objects are looked for; margin: edge of a crop over the longer edge of the object's box.
     """
 
-    kind: Kind
+    size: int
+    find_scale: float
+    margin: float
+
+
+@dataclass(frozen=True, eq=False)
+class Views:
+    """B windows or frames, T objects in each.
+
+    kind: (B,); model: (B, T) which object; cam_from_obj: (B, T, 4, 4); camera_matrix: (B, 3, 3); frame: (B, 4) x0, y0,
+    x1, y1 of the camera's frame in the view's pixels, beyond which there is nothing; detail: (B,) camera pixels for
+    each pixel of the view, at most 1.
+    """
+
+    kind: NDArray[np.int64]
+    model: NDArray[np.int64]
     cam_from_obj: FloatArray
     camera_matrix: FloatArray
     frame: FloatArray
-    detail: float
+    detail: FloatArray
 
 
-def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(np.exp(rng.uniform(np.log(low), np.log(high))))
+class Models:
+    """The objects' measures as arrays: diameter (M,), centre (M, 3) of the bounds, points (M, P, 3) of the surface."""
+
+    def __init__(self, models: Sequence[ObjectModel]) -> None:
+        count = min(len(model.points) for model in models)
+        self.diameter = np.array([model.diameter for model in models])
+        self.centre = np.stack([model.bounds.mean(0) for model in models])
+        self.points = np.stack([model.points[:count] for model in models])
 
 
-def projected_box(model: ObjectModel, cam_from_obj: NDArray, camera_matrix: NDArray) -> FloatArray:
-    """(4,) x0, y0, x1, y1 around the projected surface points, in pixels."""
-    points = model.points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]
-    pixels = points @ camera_matrix.T
-    pixels = pixels[:, :2] / pixels[:, 2:]
-    return np.concatenate([pixels.min(0), pixels.max(0)])
+def projected_boxes(points: NDArray, cam_from_obj: NDArray, camera_matrix: NDArray) -> FloatArray:
+    """(..., 4) x0, y0, x1, y1 around the projected points (..., P, 3), in pixels; all must lie before the camera."""
+    pixels = points @ np.swapaxes(cam_from_obj[..., :3, :3], -1, -2) + cam_from_obj[..., None, :3, 3]
+    pixels = pixels @ np.swapaxes(camera_matrix, -1, -2)
+    pixels = pixels[..., :2] / pixels[..., 2:]
+    return np.concatenate([pixels.min(-2), pixels.max(-2)], axis=-1)
 
 
-def random_view(rng: np.random.Generator, model: ObjectModel, size: int, find_scale: float, margin: float) -> View:
-    """One window of `size` pixels square.
+def draw_windows(part: PosePart, rng: np.random.Generator, models: Models, spec: WindowSpec, count: int) -> Views:
+    """Windows with one object each, or none."""
+    model = rng.integers(0, len(models.diameter), count)
+    kind = pick(rng, part.kinds, count)
+    looks = (kind == Kind.LOOK) | ((kind == Kind.EMPTY) & (rng.random(count) < 0.5))
+    camera = _cameras(draw_focal(part, rng, count), FRAME_WIDTH, FRAME_HEIGHT)
+    pixel = draw_places(part, rng, (count,)) * (FRAME_WIDTH, FRAME_HEIGHT)
+    cam_from_obj = _poses(part, rng, models, model, camera, pixel, draw_apparent(part, rng, looks))
 
-    find_scale: window pixels per frame pixel when objects are looked for in the full frame; margin: edge of the crop
-    over the longer edge of the object's box. Rotation is uniform over SO(3).
-    """
-    kind = Kind(rng.choice(3, p=(0.74, 0.16, 0.1)))
-    focal = log_uniform(rng, *FOCAL_RANGE)
-    looks = kind == Kind.LOOK or (kind == Kind.EMPTY and rng.random() < 0.5)
-    apparent = log_uniform(rng, *(LOOK_RANGE if looks else FIND_RANGE))
-    distance = max(focal / apparent, MIN_DISTANCE) * model.diameter
-    camera = np.array([[focal, 0, FRAME_WIDTH / 2 - 0.5], [0, focal, FRAME_HEIGHT / 2 - 0.5], [0, 0, 1]])
-    pixel = rng.uniform(0.06, 0.94, 2) * (FRAME_WIDTH, FRAME_HEIGHT)
-    cam_from_obj = np.eye(4)
-    cam_from_obj[:3, :3] = Rotation.random(random_state=rng).as_matrix()
-    centre = distance * np.array([*((pixel - camera[:2, 2]) / focal), 1])
-    cam_from_obj[:3, 3] = centre - cam_from_obj[:3, :3] @ model.bounds.mean(0)
-
-    if looks:
-        box = projected_box(model, cam_from_obj, camera)
-        edge = max(box[2:] - box[:2])
-        scale = size / (edge * margin * np.exp(rng.uniform(-0.25, 0.25)))
-        corner = (box[:2] + box[2:]) / 2 + rng.uniform(-0.12, 0.12, 2) * edge - size / scale / 2
-    else:
-        scale = find_scale * np.exp(rng.uniform(-0.1, 0.1))
-        corner = pixel - rng.uniform(0, size, 2) / scale
-    window = np.array([[scale, 0, -scale * corner[0] - 0.5], [0, scale, -scale * corner[1] - 0.5], [0, 0, 1]])
+    jitter = rng.uniform(-1, 1, (5, count)) * (1.0 if part.on else 0.0)
+    box = projected_boxes(models.points[model], cam_from_obj, camera)
+    edge = (box[:, 2:] - box[:, :2]).max(1)
+    scale = np.where(
+        looks,
+        spec.size / (edge * spec.margin * np.exp(part.crop_scale * jitter[0])),
+        spec.find_scale * np.exp(part.find_scale * jitter[0]),
+    )
+    centred = (box[:, :2] + box[:, 2:]) / 2 + part.crop_shift * jitter[1:3].T * edge[:, None]
+    somewhere = pixel - spec.size * jitter[3:5].T / 2 / scale[:, None]
+    corner = np.where(looks[:, None], centred, somewhere) - spec.size / scale[:, None] / 2
+    window = np.zeros((count, 3, 3))
+    window[:, 0, 0] = window[:, 1, 1] = scale
+    window[:, :2, 2] = -scale[:, None] * corner - 0.5
+    window[:, 2, 2] = 1
     limits = np.array([-0.5, -0.5, FRAME_WIDTH - 0.5, FRAME_HEIGHT - 0.5])
-    frame = limits * scale + np.tile(window[:2, 2], 2)
-    return View(kind, cam_from_obj, window @ camera, frame, min(1.0, 1 / scale))
+    frame = limits * scale[:, None] + np.tile(window[:, :2, 2], 2)
+    return Views(kind, model[:, None], cam_from_obj[:, None], window @ camera, frame, np.minimum(1, 1 / scale))
+
+
+def draw_frames(
+    part: PosePart,
+    rng: np.random.Generator,
+    models: Models,
+    model: NDArray[np.int64],
+    size: tuple[int, int],
+    camera_matrix: FloatArray | None = None,
+) -> Views:
+    """Whole frames of `size` (width, height) with the objects `model` (B, T), or -1 for none, all over them.
+
+    camera_matrix: (3, 3) of every frame; drawn if it is not given. Objects may stand within each other.
+    """
+    count, objects = model.shape
+    width, height = size
+    zoom = width / FRAME_WIDTH
+    camera = (
+        _cameras(draw_focal(part, rng, count) * zoom, width, height)
+        if camera_matrix is None
+        else np.broadcast_to(camera_matrix, (count, 3, 3))
+    )
+    pixel = draw_places(part, rng, (count, objects)) * size
+    apparent = draw_apparent(part, rng, np.zeros((count, objects), bool)) * zoom
+    each = np.broadcast_to(camera[:, None], (count, objects, 3, 3))
+    cam_from_obj = _poses(part, rng, models, model.clip(0), each, pixel, apparent)
+    limits = np.tile(np.array([-0.5, -0.5, width - 0.5, height - 0.5]), (count, 1))
+    return Views(np.full(count, Kind.FIND), model, cam_from_obj, np.array(camera), limits, np.ones(count))
+
+
+def _cameras(focal: FloatArray, width: int, height: int) -> FloatArray:
+    """(B, 3, 3) with the principal point in the frame's middle."""
+    camera = np.zeros((len(focal), 3, 3))
+    camera[:, 0, 0] = camera[:, 1, 1] = focal
+    camera[:, :, 2] = (width / 2 - 0.5, height / 2 - 0.5, 1)
+    return camera
+
+
+def _poses(
+    part: PosePart,
+    rng: np.random.Generator,
+    models: Models,
+    model: NDArray[np.int64],
+    camera: FloatArray,
+    pixel: FloatArray,
+    apparent: FloatArray,
+) -> FloatArray:
+    """(..., 4, 4): each object's middle at its pixel, as far away as makes it appear that large."""
+    diameter = models.diameter[model]
+    focal = camera[..., 0, 0]
+    distance = np.maximum(focal / apparent, part.nearest) * diameter
+    ray = (pixel - camera[..., :2, 2]) / camera[..., [0, 1], [0, 1]]
+    centre = distance[..., None] * np.concatenate([ray, np.ones_like(ray[..., :1])], axis=-1)
+    pose = np.zeros((*model.shape, 4, 4))
+    pose[..., :3, :3] = draw_rotations(part, rng, model.shape)
+    pose[..., :3, 3] = centre - (pose[..., :3, :3] @ models.centre[model][..., None])[..., 0]
+    pose[..., 3, 3] = 1
+    return pose

@@ -1,0 +1,191 @@
+"""Other things: in front of an object, around it, between it and a lamp, and the ground; drawn for a batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.types import FloatArray
+from pose_regressor_training.randomize.part import (
+    Part, Span, chance, count, log_uniform, number, pick, span, uniform, unit_vectors, weights,
+)  # fmt: skip
+from pose_regressor_training.randomize.pictures import Pictures
+from pose_regressor_training.randomize.pose import rotation_from_quaternion
+from pose_regressor_training.randomize.shapes import Shapes
+from pose_regressor_training.randomize.surface import draw_other_materials, paint_skin
+from pose_regressor_training.render.scenes import GROUND, NONE
+
+#: Most things in front of an object, around it, and between it and a lamp.
+FRONT, AROUND, CASTERS = 3, 3, 1
+
+
+@dataclass(frozen=True)
+class ClutterPart(Part):
+    """Off: nothing but the objects. Sizes are in diameters of the object."""
+
+    NAME: ClassVar[str] = "clutter"
+
+    front: tuple[float, ...] = weights((0.4, 0.3, 0.2, 0.1), "how often 0 to 3 things in front of the object", FRONT + 1)
+    reach: Span = span(0.0, 0.55, "how far each reaches across the object", most=1.5)
+    hidden: float = number(0.65, "they reach so far across it all together at most", most=3)
+    limbs: float = chance(0.45, "share of hands, arms and rods of what is in front")
+    skin: float = chance(0.6, "share of skin of those")
+    around: tuple[float, ...] = weights((0.35, 0.3, 0.2, 0.15), "how often 0 to 3 things beside and behind", AROUND + 1)
+    size: Span = span(0.25, 1.6, "of a thing, uniform in the logarithm", least=0.01)
+    others: float = chance(0.3, "share of other trained objects of what is around, where there are any")
+    casters: float = chance(0.3, "how often something stands between the object and the first lamp")
+    textured: float = chance(0.7, "share of things with a picture on them; the others are of one colour")
+    ground: float = chance(0.35, "how often the object lies on a plane")
+    tilt: Span = span(5, 80, "angle at which the plane is looked at, degrees", 1, 90)
+    shapes: int = count(48, "how many different shapes there are", 1)
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """What clutter is placed about, in the camera frame: centre (B, 3) and radius (B,) of the ball around the object,
+    camera_matrix (B, 3, 3), lamp (B, 3) the direction of the first one, size (width, height) of the view in pixels.
+    """
+
+    centre: FloatArray
+    radius: FloatArray
+    camera_matrix: FloatArray
+    lamp: FloatArray
+    size: tuple[int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class Clutter:
+    """shape (B, N): index among the shapes, or NONE; cam_from_shape (B, N, 4, 4), scaled; centre (B, N, 3) and radius
+    (B, N) of a ball around each; material (B, N); around: the places of what may be replaced by other objects.
+    """
+
+    shape: NDArray[np.int64]
+    cam_from_shape: FloatArray
+    centre: FloatArray
+    radius: FloatArray
+    material: NDArray[np.void]
+    around: slice = slice(FRONT, FRONT + AROUND)
+
+
+def draw_clutter(
+    part: ClutterPart, rng: np.random.Generator, shapes: Shapes, pictures: Pictures, setting: Setting
+) -> Clutter:
+    """FRONT + AROUND + CASTERS places for each scene."""
+    batch = len(setting.centre)
+    shape = rng.integers(0, len(shapes.things), (batch, FRONT + AROUND + CASTERS))
+    scale = log_uniform(rng, part.size, shape.shape) * setting.radius[:, None]
+    pose = np.zeros((*shape.shape, 4, 4))
+    pose[..., :3, :3] = rotation_from_quaternion(rng.normal(size=(*shape.shape, 4)))
+    pose[..., 3, 3] = 1
+    front, around, caster = np.split(np.arange(shape.shape[1]), [FRONT, FRONT + AROUND])
+
+    present = np.zeros(shape.shape, bool)
+    present[:, front] = np.arange(FRONT) < pick(rng, part.front, batch)[:, None]
+    present[:, around] = np.arange(AROUND) < pick(rng, part.around, batch)[:, None]
+    present[:, caster] = rng.random((batch, CASTERS)) < part.casters
+    limb = np.zeros(shape.shape, bool)
+    limb[:, front] = rng.random((batch, FRONT)) < part.limbs
+    shape = np.where(limb, rng.integers(shapes.limbs.start, shapes.limbs.stop, shape.shape), shape)
+    scale = np.where(limb, 2 * setting.radius[:, None], scale)
+    stretch = np.where(limb[..., None], 1, rng.uniform(0.5, 1, (*shape.shape, 3)))
+
+    pose[:, front, :3, 3], outward = _in_front(part, rng, setting, scale[:, front], limb[:, front])
+    pose[:, front, :3, :3] = np.where(limb[:, front, None, None], _along(outward), pose[:, front, :3, :3])
+    pose[:, around, :3, 3] = _beside(rng, setting, scale[:, around])
+    pose[:, caster, :3, 3] = _before_lamp(rng, setting, scale[:, caster])
+    depth = pose[..., 2, 3]
+    present &= (depth > 1.2 * scale) | limb
+    clear = np.linalg.norm(pose[..., :3, 3] - setting.centre[:, None], axis=-1) > scale + setting.radius[:, None]
+    present &= clear | (np.arange(shape.shape[1]) < FRONT)
+    # What is there for its shadow must not stand in the way.
+    present[:, caster] &= _covering(setting, pose[:, caster, :3, 3], scale[:, caster]) < part.reach[1]
+
+    material = draw_other_materials(rng, pictures, np.maximum(scale, 1e-6), part.textured)
+    # Pictures are laid on in the shape's own coordinates, which are scaled with it.
+    material["picture_scale"] *= scale
+    paint_skin(material, rng, limb & (rng.random(shape.shape) < part.skin))
+    centre = pose[..., :3, 3].copy()
+    pose[..., :3, :3] *= (scale[..., None] * stretch)[..., None, :]
+    present &= part.on
+    return Clutter(np.where(present, shape, NONE), pose, centre, scale, material)
+
+
+def _in_front(
+    part: ClutterPart, rng: np.random.Generator, setting: Setting, scale: FloatArray, limb: NDArray[np.bool_]
+) -> tuple[FloatArray, FloatArray]:
+    """Positions (B, N, 3) between camera and object, and for limbs the directions away from the object."""
+    batch, places = scale.shape
+    distance, radius = setting.centre[:, None, 2], setting.radius[:, None]
+    own = np.where(limb, 0, scale)
+    nearest, farthest = 1.3 * own + 0.25 * distance, distance - np.where(limb, 0.5 * radius, radius + own)
+    depth = nearest + (farthest - nearest) * np.sqrt(rng.random((batch, places)))
+    reach = uniform(rng, part.reach, (batch, places))
+    before = np.cumsum(reach, axis=1) - reach
+    reach = np.minimum(reach, np.maximum(part.hidden - before, 0))
+    # On the plane at depth 1 the object's and the thing's outlines are about discs of these radii.
+    object_disc, own_disc = radius / distance, own / np.maximum(depth, 1e-6)
+    aside = own_disc + object_disc * (1 - 2 * reach)
+    angle = rng.uniform(0, 2 * np.pi, (batch, places))
+    outward = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
+    middle = setting.centre[:, None, :2] / setting.centre[:, None, 2:]
+    place = (middle + outward * aside[..., None]) * depth[..., None]
+    tilt = rng.uniform(-0.8, 0.2, (batch, places, 1))
+    direction = np.concatenate([outward, tilt], axis=-1)
+    return np.concatenate([place, depth[..., None]], axis=-1), direction / np.linalg.norm(direction, axis=-1)[..., None]
+
+
+def _beside(rng: np.random.Generator, setting: Setting, scale: FloatArray) -> FloatArray:
+    """Positions (B, N, 3) anywhere in the view and somewhat beyond, from the object's own depth to far behind it."""
+    pixel = rng.uniform(-0.2, 1.2, (*scale.shape, 2)) * setting.size
+    camera = setting.camera_matrix[:, None]
+    ray = (pixel - camera[..., :2, 2]) / camera[..., [0, 1], [0, 1]]
+    depth = setting.centre[:, None, 2] + (setting.radius[:, None] + scale) * rng.uniform(-0.4, 2.5, scale.shape)
+    return np.concatenate([ray * depth[..., None], depth[..., None]], axis=-1)
+
+
+def _before_lamp(rng: np.random.Generator, setting: Setting, scale: FloatArray) -> FloatArray:
+    gap = setting.radius[:, None] * (1.05 + rng.uniform(0, 2, scale.shape)) + scale
+    jitter = unit_vectors(rng, scale.shape) * (0.6 * setting.radius)[:, None, None]
+    return setting.centre[:, None] + setting.lamp[:, None] * gap[..., None] + jitter
+
+
+def _covering(setting: Setting, centre: FloatArray, radius: FloatArray) -> FloatArray:
+    """How far balls (B, N) reach across the object's ball as the camera sees them, in the object's diameters."""
+    middle = setting.centre[:, None, :2] / setting.centre[:, None, 2:]
+    depth = np.maximum(centre[..., 2], 1e-6)
+    apart = np.linalg.norm(centre[..., :2] / depth[..., None] - middle, axis=-1)
+    disc = (setting.radius / setting.centre[:, 2])[:, None]
+    return np.where(centre[..., 2] < setting.centre[:, None, 2], (disc + radius / depth - apart) / (2 * disc), 0)
+
+
+def _along(direction: FloatArray) -> FloatArray:
+    """(..., 3, 3) rotations that take +z to unit vectors (..., 3), otherwise as it comes."""
+    helper = np.where(np.abs(direction[..., :1]) < 0.8, (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
+    first = np.cross(helper, direction)
+    first /= np.linalg.norm(first, axis=-1, keepdims=True)
+    return np.stack([first, np.cross(direction, first), direction], axis=-1)
+
+
+def draw_ground(
+    part: ClutterPart, rng: np.random.Generator, pictures: Pictures, setting: Setting, points: FloatArray
+) -> NDArray[np.void]:
+    """(B,) of GROUND: planes that touch the points (B, P, 3) of the objects from below, seen from above."""
+    batch = len(points)
+    ground = np.zeros(batch, GROUND)
+    towards = -setting.centre / np.linalg.norm(setting.centre, axis=1, keepdims=True)
+    aside = np.cross(towards, unit_vectors(rng, (batch,), (0.0, -3.0, 0.0)))
+    aside = np.cross(aside / np.linalg.norm(aside, axis=1, keepdims=True), towards)
+    tilt = np.radians(uniform(rng, part.tilt, batch))[:, None]
+    normal = towards * np.sin(tilt) + aside * np.cos(tilt)
+    height = -(points @ normal[..., None])[..., 0].min(1)
+    # The camera, at the origin, must look down on the plane.
+    seen = (height > 0.05 * setting.radius) & (rng.random(batch) < part.ground) & part.on
+    random_picture = rng.integers(pictures.procedural.start, pictures.procedural.stop, batch)
+    ground["plane"] = np.concatenate([normal, height[:, None]], axis=1)
+    ground["picture"] = np.where(seen, random_picture, NONE)
+    ground["picture_scale"] = 1 / (2 * setting.radius * log_uniform(rng, (1, 8), batch))
+    ground["tint"] = rng.uniform(0.3, 1.1, (batch, 1)) * rng.uniform(0.8, 1.1, (batch, 3))
+    return ground

@@ -1,0 +1,111 @@
+"""Surfaces, drawn for a batch: the object's own colours and gloss, and what other things are made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor_training.randomize.part import Part, Span, chance, log_uniform, number, span, uniform
+from pose_regressor_training.randomize.pictures import Pictures
+from pose_regressor_training.render.scenes import MATERIAL, NONE
+
+#: What `tint` and `offset` turn about: a middle grey, linear.
+_MIDDLE = 0.2
+_FIXED_ROUGHNESS = 0.5
+
+
+@dataclass(frozen=True)
+class ObjectPart(Part):
+    """Off: the mesh's own colours, matt."""
+
+    NAME: ClassVar[str] = "object"
+
+    replaced: float = chance(0.0, "how often a random picture replaces the texture: only where shape alone tells the pose")
+    hue: Span = span(-8, 8, "turn of the hue, degrees", least=-180, most=180)
+    saturation: Span = span(0.5, 1.35, "factor on the colourfulness", most=4)
+    contrast: Span = span(0.75, 1.2, "factor on the distance from middle grey", least=0.05, most=4)
+    brightness: Span = span(0.7, 1.15, "factor on the reflected light", most=4)
+    haze: Span = span(0.0, 0.04, "light added to every colour, as by faded print", most=1)
+    mixing: float = number(0.04, "standard deviation of a mixing of the channels", most=0.5)
+    glossy: float = chance(0.5, "how often it has highlights")
+    specular: Span = span(0.05, 1.0, "strength of the highlights", most=4)
+    roughness: Span = span(0.15, 0.8, "width of the highlights", least=0.05, most=1)
+
+
+def plain_materials(shape: tuple[int, ...]) -> NDArray[np.void]:
+    """Every mesh in its own colours, matt."""
+    materials = np.zeros(shape, MATERIAL)
+    materials["tint"], materials["picture"] = np.eye(3), NONE
+    materials["picture_scale"], materials["roughness"] = 1.0, _FIXED_ROUGHNESS
+    return materials
+
+
+def draw_object_materials(
+    part: ObjectPart, rng: np.random.Generator, pictures: Pictures, diameter: NDArray[np.float64]
+) -> NDArray[np.void]:
+    """Materials of the objects to be found; diameter: of each, metres, gives their shape."""
+    shape = diameter.shape
+    materials = plain_materials(shape)
+    if not part.on:
+        return materials
+    turn = _about_grey(np.radians(uniform(rng, part.hue, shape)))
+    saturation = uniform(rng, part.saturation, shape)[..., None, None]
+    grey = np.full((3, 3), 1 / 3)
+    mix = (grey + saturation * (np.eye(3) - grey)) @ turn + rng.normal(0, part.mixing, (*shape, 3, 3))
+    contrast = uniform(rng, part.contrast, shape)[..., None]
+    brightness = uniform(rng, part.brightness, shape)[..., None]
+    materials["tint"] = (brightness * contrast)[..., None] * mix
+    haze = uniform(rng, part.haze, shape)[..., None]
+    materials["offset"] = brightness * (1 - contrast) * _MIDDLE + haze
+    replaced = rng.random(shape) < part.replaced
+    random_picture = rng.integers(pictures.procedural.start, pictures.procedural.stop, shape)
+    materials["picture"] = np.where(replaced, random_picture, NONE)
+    materials["picture_scale"] = log_uniform(rng, (0.5, 3), shape) / diameter
+    _add_gloss(materials, rng, part.glossy, part.specular, part.roughness)
+    return materials
+
+
+def draw_other_materials(
+    rng: np.random.Generator, pictures: Pictures, extent: NDArray[np.float64], textured: float
+) -> NDArray[np.void]:
+    """Materials of anything else: a picture or a plain colour, matt or glossy. extent: of each thing, metres."""
+    shape = extent.shape
+    materials = plain_materials(shape)
+    random_picture = rng.integers(pictures.procedural.start, pictures.procedural.stop, shape)
+    materials["picture"] = np.where(rng.random(shape) < textured, random_picture, NONE)
+    materials["picture_scale"] = log_uniform(rng, (0.3, 2), shape) / extent
+    plain = materials["picture"] == NONE
+    color = rng.uniform(0.02, 0.95, (*shape, 3)) * rng.uniform(0.3, 1, (*shape, 1))
+    bright = rng.uniform(0.4, 1.1, (*shape, 1)) * np.ones(3)
+    materials["tint"] = np.where(plain[..., None], color, bright)[..., None] * np.eye(3)
+    _add_gloss(materials, rng, 0.4, (0.05, 1.0), (0.1, 0.9))
+    return materials
+
+
+def paint_skin(materials: NDArray[np.void], rng: np.random.Generator, where: NDArray[np.bool_]) -> None:
+    """Make those materials skin, from dark to light."""
+    light = np.array([0.7, 0.34, 0.22]) * rng.uniform(0.08, 1.2, (*where.shape, 1)) ** 1.3
+    skin = np.clip(light * (1 + rng.normal(0, 0.1, (*where.shape, 3))), 0.005, 1)
+    materials["tint"] = np.where(where[..., None, None], skin[..., None] * np.eye(3), materials["tint"])
+    materials["picture"] = np.where(where, NONE, materials["picture"])
+    materials["roughness"] = np.where(where, 0.6, materials["roughness"])
+    materials["specular"] = np.where(where, 0.2, materials["specular"])
+
+
+def _add_gloss(
+    materials: NDArray[np.void], rng: np.random.Generator, glossy: float, specular: Span, roughness: Span
+) -> None:
+    shape = materials.shape
+    materials["specular"] = np.where(rng.random(shape) < glossy, uniform(rng, specular, shape), 0)
+    materials["roughness"] = uniform(rng, roughness, shape)
+
+
+def _about_grey(angle: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(*shape, 3, 3) rotations of colours about the grey axis (Rodrigues)."""
+    axis = np.full(3, 1 / np.sqrt(3))
+    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    sine, cosine = np.sin(angle)[..., None, None], np.cos(angle)[..., None, None]
+    return np.asarray(cosine * np.eye(3) + sine * cross + (1 - cosine) * np.outer(axis, axis))
