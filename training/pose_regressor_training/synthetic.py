@@ -1,8 +1,8 @@
-"""Endless training batches from one mesh: rendered, randomized and labelled as they are asked for."""
+"""Synthetic images with everything that is known of them, and the endless batches a network is trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import cv2
@@ -13,17 +13,67 @@ from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
 from pose_regressor.model.config import DENSE_STRIDE, NetworkConfig
-from pose_regressor.types import ObjectModel
-from pose_regressor_training.randomize.background import PictureBank
-from pose_regressor_training.randomize.camera import photograph
-from pose_regressor_training.randomize.light import random_look
-from pose_regressor_training.randomize.occlusion import occluder_color, random_occluder, random_shadow
-from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, View, projected_box, random_view
+from pose_regressor.types import FloatArray, ObjectModel
+from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.randomize.develop import photograph
+from pose_regressor_training.randomize.scene import Drawn, SceneSampler
+from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, WindowSpec, projected_boxes
 from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.render.single import Raytracer
+from pose_regressor_training.render.raytracer import Raytracer
+from pose_regressor_training.render.scenes import Rendering
 
 #: An object of which less than this share is seen is neither an example nor a counterexample.
 MIN_VISIBLE = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """B images and what they show.
+
+    image: (B, 3, H, W) uint8 RGB, on the renderer's device; rendering: its buffers; drawn: the scenes, which object
+    stands in which place, and the cameras.
+    """
+
+    image: Tensor
+    rendering: Rendering
+    drawn: Drawn
+
+
+class Generator:
+    """Draws, renders and photographs. Keep one for each process. device: as torch names it."""
+
+    def __init__(self, sampler: SceneSampler, meshes: Sequence[Mesh], device: str | torch.device = "cpu") -> None:
+        self.sampler = sampler
+        self.raytracer = Raytracer(sampler.meshes(meshes), sampler.pictures.bank, str(device))
+
+    def windows(self, rng: np.random.Generator, count: int, spec: WindowSpec) -> Samples:
+        """`count` windows as a network looks at them."""
+        return self._taken(self.sampler.windows(rng, count, spec), spec.size, spec.size)
+
+    def frames(
+        self,
+        rng: np.random.Generator,
+        count: int,
+        width: int,
+        height: int,
+        objects: tuple[int, int],
+        camera_matrix: FloatArray | None = None,
+    ) -> Samples:
+        """`count` whole frames with `objects` (fewest, most); see `SceneSampler.frames`."""
+        return self._taken(self.sampler.frames(rng, count, width, height, objects, camera_matrix), height, width)
+
+    def _taken(self, drawn: Drawn, height: int, width: int) -> Samples:
+        rendering = self.raytracer.render(drawn.scenes, height, width)
+        image = photograph(rendering.color, drawn.shots)
+        inside = torch.from_numpy(inside_frame(drawn.views.frame, height, width)).to(image.device)
+        return Samples(image * inside[:, None], rendering, drawn)
+
+
+def inside_frame(frame: NDArray, height: int, width: int) -> NDArray[np.bool_]:
+    """(B, H, W) which pixels lie within frames (B, 4) x0, y0, x1, y1; the runtime fills the others with black."""
+    x0, y0, x1, y1 = (edge[:, None] for edge in frame.T)
+    columns, rows = np.arange(width), np.arange(height)
+    return ((rows > y0) & (rows < y1))[:, :, None] & ((columns > x0) & (columns < x1))[:, None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +82,7 @@ class Batch:
 
     image: (B, 3, S, S) uint8 RGB; kind: (B,) see Kind; box: (B, 4) x0, y0, x1, y1 of the whole object; mask: (B, S/2,
     S/2) bool, visible pixels; coordinates: (B, 3, S/2, S/2) object coordinates in metres where the mask is set;
-    cam_from_obj: (B, 4, 4); camera_matrix: (B, 3, 3) of the window.
+    cam_from_obj: (B, 4, 4); camera_matrix: (B, 3, 3) of the window; model: (B,) which object.
     """
 
     image: Tensor
@@ -42,88 +92,66 @@ class Batch:
     coordinates: Tensor
     cam_from_obj: Tensor
     camera_matrix: Tensor
+    model: Tensor
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
+
+
+def batch_of(samples: Samples, sampler: SceneSampler) -> Batch:
+    """The labels of windows."""
+    views, rendering, device = samples.drawn.views, samples.rendering, samples.image.device
+    height, width = samples.image.shape[2:]
+    inside = torch.from_numpy(inside_frame(views.frame, height, width)).to(device)
+    mask = (rendering.thing == 0) & inside
+    whole = (rendering.covered & 1).sum((1, 2))
+    kind = torch.from_numpy(views.kind).to(device)
+    hidden = mask.sum((1, 2)) <= MIN_VISIBLE * whole
+    kind = torch.where(hidden & (kind != Kind.EMPTY), int(Kind.IGNORE), kind)
+    model, cam_from_obj = views.model[:, 0], views.cam_from_obj[:, 0]
+    grid = slice(None, None, DENSE_STRIDE)
+
+    def floats(array: NDArray) -> Tensor:
+        return torch.from_numpy(array).float().to(device)
+
+    return Batch(
+        image=samples.image,
+        kind=kind,
+        box=floats(projected_boxes(sampler.models.points[model], cam_from_obj, views.camera_matrix)),
+        mask=mask[:, grid, grid],
+        coordinates=rendering.position[:, grid, grid].permute(0, 3, 1, 2),
+        cam_from_obj=floats(cam_from_obj),
+        camera_matrix=floats(views.camera_matrix),
+        model=torch.from_numpy(model).to(device),
+    )
 
 
 class SyntheticBatches(IterableDataset[Batch]):
     """Batches number `start` to `stop`. Batch i depends on the seed and on i alone, whatever the number of workers."""
 
     def __init__(
-        self, mesh: Mesh, model: ObjectModel, config: NetworkConfig, batch_size: int, seed: int, start: int, stop: int
+        self,
+        mesh: Mesh,
+        model: ObjectModel,
+        config: NetworkConfig,
+        randomize: RandomizeConfig,
+        batch_size: int,
+        seed: int,
+        start: int,
+        stop: int,
+        device: str | torch.device = "cpu",
     ) -> None:
-        self.mesh, self.model, self.config = mesh, model, config
+        self.mesh, self.device = mesh, device
         self.batch_size, self.seed, self.start, self.stop = batch_size, seed, start, stop
-        self.bank = PictureBank(seed)
+        self.spec = WindowSpec(config.crop_size, config.find_size / FRAME_WIDTH, config.crop_margin)
+        self.sampler = SceneSampler(randomize, [model], seed)
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         if worker:
             cv2.setNumThreads(0)
-        raytracer = Raytracer(self.mesh)
+        generator = Generator(self.sampler, [self.mesh], self.device)
         for index in range(self.start + first, self.stop, step):
-            yield self._batch(np.random.default_rng((self.seed, index)), raytracer)
-
-    def _batch(self, rng: np.random.Generator, raytracer: Raytracer) -> Batch:
-        size = self.config.crop_size
-        find_scale = self.config.find_size / FRAME_WIDTH
-        margin = self.config.crop_margin
-        views = [random_view(rng, self.model, size, find_scale, margin) for _ in range(self.batch_size)]
-        cam_from_obj = np.stack([view.cam_from_obj for view in views])
-        camera_matrix = np.stack([view.camera_matrix for view in views])
-        looks = np.stack([random_look(rng) for _ in views])
-        rendered = raytracer.render(cam_from_obj, camera_matrix, looks, size, size)
-        images, masks, boxes, kinds = [], [], [], []
-        for view, color, depth in zip(views, rendered.color, rendered.depth, strict=True):
-            box = projected_box(self.model, view.cam_from_obj, view.camera_matrix)
-            image, mask = self._compose(rng, view, color, depth > 0, box)
-            images.append(photograph(rng, image, view.detail))
-            masks.append(mask)
-            boxes.append(box)
-            hidden = np.count_nonzero(mask) <= MIN_VISIBLE * np.count_nonzero(depth)
-            kinds.append(Kind.IGNORE if hidden and view.kind != Kind.EMPTY else view.kind)
-        visible = np.stack(masks)
-        grid = slice(None, None, DENSE_STRIDE)
-        return Batch(
-            image=torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(),
-            kind=torch.tensor(kinds),
-            box=torch.from_numpy(np.stack(boxes)).float(),
-            mask=torch.from_numpy(visible[:, grid, grid]),
-            coordinates=torch.from_numpy(rendered.position[:, grid, grid]).permute(0, 3, 1, 2),
-            cam_from_obj=torch.from_numpy(cam_from_obj).float(),
-            camera_matrix=torch.from_numpy(camera_matrix).float(),
-        )
-
-    def _compose(
-        self, rng: np.random.Generator, view: View, color: NDArray, mask: NDArray, box: NDArray
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Background, object, shadow and occluders -> colours in [0, 1] and the mask of what is still visible."""
-        size = self.config.crop_size
-        image = self.bank.cut(rng, size).astype(np.float32) * np.float32(rng.uniform(0.3, 1.1) / 255)
-        inside = self._frame(view)
-        if view.kind == Kind.EMPTY:
-            mask = np.zeros_like(mask)
-        else:
-            alpha = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 0.6)[..., None]
-            # The blurred alpha reaches one pixel over the edge, where nothing was rendered: repeat the edge's colours.
-            spread = cv2.dilate(color, np.ones((3, 3), np.uint8))
-            image += alpha * (np.where(mask[..., None], color, spread) - image)
-        if rng.random() < 0.3:
-            image *= random_shadow(rng, size)
-        drawn = max(1, int(np.count_nonzero(mask)))
-        for _ in range(int(rng.choice(4, p=(0.45, 0.3, 0.15, 0.1)))):
-            occluder = random_occluder(rng, size, box)
-            left = mask & inside & (occluder < 0.5)
-            if np.count_nonzero(left) >= 2 * MIN_VISIBLE * drawn or view.kind == Kind.EMPTY:
-                image += occluder[..., None] * (occluder_color(rng, self.bank, size) - image)
-                mask = left
-        image[~inside] = 0
-        return image, mask & inside
-
-    def _frame(self, view: View) -> NDArray[np.bool_]:
-        """(S, S) which pixels of the window lie in the camera's frame; the runtime pads the rest with black."""
-        place = np.arange(self.config.crop_size)
-        x0, y0, x1, y1 = view.frame.tolist()
-        return ((place > y0) & (place < y1))[:, None] & ((place > x0) & (place < x1))
+            samples = generator.windows(np.random.default_rng((self.seed, index)), self.batch_size, self.spec)
+            yield batch_of(samples, self.sampler)

@@ -16,10 +16,11 @@ from pose_regressor_training.randomize.pictures import Pictures
 from pose_regressor_training.randomize.pose import rotation_from_quaternion
 from pose_regressor_training.randomize.shapes import Shapes
 from pose_regressor_training.randomize.surface import draw_other_materials, paint_skin
+from pose_regressor_training.randomize.views import Models
 from pose_regressor_training.render.scenes import GROUND, NONE
 
 #: Most things in front of an object, around it, and between it and a lamp.
-FRONT, AROUND, CASTERS = 3, 3, 1
+FRONT, AROUND, CASTERS = 3, 6, 1
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class ClutterPart(Part):
     hidden: float = number(0.65, "they reach so far across it all together at most", most=3)
     limbs: float = chance(0.45, "share of hands, arms and rods of what is in front")
     skin: float = chance(0.6, "share of skin of those")
-    around: tuple[float, ...] = weights((0.35, 0.3, 0.2, 0.15), "how often 0 to 3 things beside and behind", AROUND + 1)
+    around: tuple[float, ...] = weights((0.35, 0.3, 0.2, 0.15), "how often 0, 1, 2 .. 6 beside and behind", AROUND + 1)
     size: Span = span(0.25, 1.6, "of a thing, uniform in the logarithm", least=0.01)
     others: float = chance(0.3, "share of other trained objects of what is around, where there are any")
     casters: float = chance(0.3, "how often something stands between the object and the first lamp")
@@ -45,72 +46,96 @@ class ClutterPart(Part):
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """What clutter is placed about, in the camera frame: centre (B, 3) and radius (B,) of the ball around the object,
-    camera_matrix (B, 3, 3), lamp (B, 3) the direction of the first one, size (width, height) of the view in pixels.
+    """What clutter is placed about, in the camera frame.
+
+    centre (B, 3) and radius (B,): ball around the object; camera_matrix (B, 3, 3); size: (width, height) of the view in
+    pixels; taken_centre (B, T, 3) and taken_radius (B, T): balls around all objects, which are kept free; radius 0
+    where there is none.
     """
 
     centre: FloatArray
     radius: FloatArray
     camera_matrix: FloatArray
-    lamp: FloatArray
     size: tuple[int, int]
+    taken_centre: FloatArray
+    taken_radius: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
 class Clutter:
-    """shape (B, N): index among the shapes, or NONE; cam_from_shape (B, N, 4, 4), scaled; centre (B, N, 3) and radius
-    (B, N) of a ball around each; material (B, N); around: the places of what may be replaced by other objects.
+    """shape (B, N): index among the shapes, or NONE; model (B, N): index of another object that stands there instead,
+    or NONE; cam_from_thing (B, N, 4, 4): of shapes scaled, of objects their middle; material (B, N): of the shapes.
     """
 
     shape: NDArray[np.int64]
-    cam_from_shape: FloatArray
-    centre: FloatArray
-    radius: FloatArray
+    model: NDArray[np.int64]
+    cam_from_thing: FloatArray
     material: NDArray[np.void]
-    around: slice = slice(FRONT, FRONT + AROUND)
 
 
 def draw_clutter(
-    part: ClutterPart, rng: np.random.Generator, shapes: Shapes, pictures: Pictures, setting: Setting
+    part: ClutterPart,
+    rng: np.random.Generator,
+    shapes: Shapes,
+    models: Models,
+    pictures: Pictures,
+    setting: Setting,
+    lamp: FloatArray,
+    ground: NDArray[np.void],
 ) -> Clutter:
-    """FRONT + AROUND + CASTERS places for each scene."""
-    batch = len(setting.centre)
-    shape = rng.integers(0, len(shapes.things), (batch, FRONT + AROUND + CASTERS))
-    scale = log_uniform(rng, part.size, shape.shape) * setting.radius[:, None]
-    pose = np.zeros((*shape.shape, 4, 4))
-    pose[..., :3, :3] = rotation_from_quaternion(rng.normal(size=(*shape.shape, 4)))
-    pose[..., 3, 3] = 1
-    front, around, caster = np.split(np.arange(shape.shape[1]), [FRONT, FRONT + AROUND])
+    """FRONT + AROUND + CASTERS places for each scene; where there is ground (B,), nothing is below it.
 
-    present = np.zeros(shape.shape, bool)
+    lamp: (B, 3) the direction of the first one.
+    """
+    batch, places = len(setting.centre), FRONT + AROUND + CASTERS
+    front, around, caster = slice(FRONT), slice(FRONT, FRONT + AROUND), slice(FRONT + AROUND, places)
+    present = np.zeros((batch, places), bool)
     present[:, front] = np.arange(FRONT) < pick(rng, part.front, batch)[:, None]
     present[:, around] = np.arange(AROUND) < pick(rng, part.around, batch)[:, None]
     present[:, caster] = rng.random((batch, CASTERS)) < part.casters
-    limb = np.zeros(shape.shape, bool)
-    limb[:, front] = rng.random((batch, FRONT)) < part.limbs
-    shape = np.where(limb, rng.integers(shapes.limbs.start, shapes.limbs.stop, shape.shape), shape)
-    scale = np.where(limb, 2 * setting.radius[:, None], scale)
-    stretch = np.where(limb[..., None], 1, rng.uniform(0.5, 1, (*shape.shape, 3)))
-
-    pose[:, front, :3, 3], outward = _in_front(part, rng, setting, scale[:, front], limb[:, front])
-    pose[:, front, :3, :3] = np.where(limb[:, front, None, None], _along(outward), pose[:, front, :3, :3])
-    pose[:, around, :3, 3] = _beside(rng, setting, scale[:, around])
-    pose[:, caster, :3, 3] = _before_lamp(rng, setting, scale[:, caster])
-    depth = pose[..., 2, 3]
-    present &= (depth > 1.2 * scale) | limb
-    clear = np.linalg.norm(pose[..., :3, 3] - setting.centre[:, None], axis=-1) > scale + setting.radius[:, None]
-    present &= clear | (np.arange(shape.shape[1]) < FRONT)
-    # What is there for its shadow must not stand in the way.
-    present[:, caster] &= _covering(setting, pose[:, caster, :3, 3], scale[:, caster]) < part.reach[1]
-
-    material = draw_other_materials(rng, pictures, np.maximum(scale, 1e-6), part.textured)
-    # Pictures are laid on in the shape's own coordinates, which are scaled with it.
-    material["picture_scale"] *= scale
-    paint_skin(material, rng, limb & (rng.random(shape.shape) < part.skin))
-    centre = pose[..., :3, 3].copy()
-    pose[..., :3, :3] *= (scale[..., None] * stretch)[..., None, :]
     present &= part.on
-    return Clutter(np.where(present, shape, NONE), pose, centre, scale, material)
+
+    limb = np.zeros_like(present)
+    limb[:, front] = rng.random((batch, FRONT)) < part.limbs
+    shape = np.where(limb, _any_of(rng, shapes.limbs, limb.shape), _any_of(rng, shapes.things, limb.shape))
+    model = np.full(shape.shape, NONE)
+    if len(models.diameter) > 1:
+        other = rng.random((batch, AROUND)) < part.others
+        model[:, around] = np.where(other, rng.integers(0, len(models.diameter), other.shape), NONE)
+    radius = np.where(limb, 2, log_uniform(rng, part.size, shape.shape)) * setting.radius[:, None]
+    radius = np.where(model == NONE, radius, models.diameter[model] / 2)
+    stretch = np.where(limb[..., None], 1, rng.uniform(0.5, 1, (*shape.shape, 3))) * radius[..., None]
+    stretch = np.where((model == NONE)[..., None], stretch, 1)
+    support = np.where((model == NONE)[..., None, None], shapes.support[shape], models.support[model])
+
+    place = np.zeros((*shape.shape, 3))
+    turn = rotation_from_quaternion(rng.normal(size=(*shape.shape, 4)))
+    place[:, front], outward = _in_front(part, rng, setting, radius[:, front], limb[:, front])
+    turn[:, front] = np.where(limb[:, front, None, None], _along(outward), turn[:, front])
+    place[:, around] = _beside(rng, setting, radius[:, around])
+    place[:, caster] = _before_lamp(rng, setting, lamp, radius[:, caster])
+    linear = turn * stretch[..., None, :]
+    place += _lifted(linear @ np.swapaxes(support, -1, -2), place, ground, around)
+
+    gap = np.linalg.norm(place[:, :, None] - setting.taken_centre[:, None], axis=-1) - setting.taken_radius[:, None]
+    clear = (gap > radius[..., None]).all(-1) & (place[..., 2] > 1.2 * radius)
+    present &= clear | limb
+    # What is there for its shadow must not stand in the way.
+    present[:, caster] &= _covering(setting, place[:, caster], radius[:, caster]) < part.reach[1]
+
+    material = draw_other_materials(rng, pictures, np.maximum(radius, 1e-6), part.textured)
+    # Pictures are laid on in the shape's own coordinates, which are scaled with it.
+    material["picture_scale"] *= radius
+    paint_skin(material, rng, limb & (rng.random(shape.shape) < part.skin))
+    pose = np.zeros((*shape.shape, 4, 4))
+    pose[..., :3, :3], pose[..., :3, 3], pose[..., 3, 3] = linear, place, 1
+    return Clutter(
+        np.where(present & (model == NONE), shape, NONE), np.where(present, model, NONE), pose, material
+    )
+
+
+def _any_of(rng: np.random.Generator, choices: range, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    return rng.integers(choices.start, choices.stop, shape)
 
 
 def _in_front(
@@ -146,10 +171,21 @@ def _beside(rng: np.random.Generator, setting: Setting, scale: FloatArray) -> Fl
     return np.concatenate([ray * depth[..., None], depth[..., None]], axis=-1)
 
 
-def _before_lamp(rng: np.random.Generator, setting: Setting, scale: FloatArray) -> FloatArray:
+def _before_lamp(rng: np.random.Generator, setting: Setting, lamp: FloatArray, scale: FloatArray) -> FloatArray:
     gap = setting.radius[:, None] * (1.05 + rng.uniform(0, 2, scale.shape)) + scale
     jitter = unit_vectors(rng, scale.shape) * (0.6 * setting.radius)[:, None, None]
-    return setting.centre[:, None] + setting.lamp[:, None] * gap[..., None] + jitter
+    return setting.centre[:, None] + lamp[:, None] * gap[..., None] + jitter
+
+
+def _lifted(support: FloatArray, position: FloatArray, ground: NDArray[np.void], lying: slice) -> FloatArray:
+    """(B, N, 3) how to move things with hulls (B, N, 3, SUPPORT) so that those `lying` touch the ground and no other
+    goes through it.
+    """
+    normal, offset = ground["plane"][:, None, :3], ground["plane"][:, None, 3]
+    height = (normal[:, :, None] @ support)[:, :, 0].min(-1) + (normal * position).sum(-1) + offset
+    lift = np.maximum(-height, 0)
+    lift[:, lying] = -height[:, lying]
+    return np.where((ground["picture"] != NONE)[:, None, None], lift[..., None] * normal, 0)
 
 
 def _covering(setting: Setting, centre: FloatArray, radius: FloatArray) -> FloatArray:

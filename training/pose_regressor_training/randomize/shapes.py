@@ -39,7 +39,7 @@ class Shapes:
 def random_shapes(rng: np.random.Generator, things: int, limbs: int) -> Shapes:
     solids = [_thing(rng) for _ in range(things)] + [_limb(rng) for _ in range(limbs)]
     meshes = tuple(_mesh(vertices, faces) for vertices, faces in solids)
-    support = np.stack([_support(mesh.vertices) for mesh in meshes])
+    support = np.stack([support_of(mesh.vertices) for mesh in meshes])
     return Shapes(meshes, support, range(things, things + limbs))
 
 
@@ -50,8 +50,8 @@ def _mesh(vertices: FloatArray, faces: Faces) -> Mesh:
     return Mesh(vertices.astype(np.float32), np.array(triangles, np.int32), None, None, white)
 
 
-def _support(vertices: NDArray) -> FloatArray:
-    """Vertices farthest along directions spread over the sphere (a Fibonacci spiral)."""
+def support_of(vertices: NDArray) -> FloatArray:
+    """(SUPPORT, 3) of the vertices: the farthest along directions spread over the sphere (a Fibonacci spiral)."""
     turn = np.arange(SUPPORT) + 0.5
     z = 1 - 2 * turn / SUPPORT
     angle = np.pi * (1 + 5**0.5) * turn

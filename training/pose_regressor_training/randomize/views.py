@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pose_regressor.types import FloatArray, ObjectModel
 from pose_regressor_training.randomize.part import pick
 from pose_regressor_training.randomize.pose import PosePart, draw_apparent, draw_focal, draw_places, draw_rotations
+from pose_regressor_training.randomize.shapes import support_of
 
 #: The camera that is imagined around every window, in pixels; only ratios to it matter.
 FRAME_WIDTH, FRAME_HEIGHT = 640, 480
@@ -56,13 +57,16 @@ class Views:
 
 
 class Models:
-    """The objects' measures as arrays: diameter (M,), centre (M, 3) of the bounds, points (M, P, 3) of the surface."""
+    """The objects' measures as arrays: diameter (M,); centre (M, 3) of the bounds; points (M, P, 3) of the surface;
+    support (M, S, 3): points of the convex hull, about the centre.
+    """
 
     def __init__(self, models: Sequence[ObjectModel]) -> None:
         count = min(len(model.points) for model in models)
         self.diameter = np.array([model.diameter for model in models])
         self.centre = np.stack([model.bounds.mean(0) for model in models])
         self.points = np.stack([model.points[:count] for model in models])
+        self.support = np.stack([support_of(model.points - model.bounds.mean(0)) for model in models])
 
 
 def projected_boxes(points: NDArray, cam_from_obj: NDArray, camera_matrix: NDArray) -> FloatArray:
@@ -102,32 +106,30 @@ def draw_windows(part: PosePart, rng: np.random.Generator, models: Models, spec:
     return Views(kind, model[:, None], cam_from_obj[:, None], window @ camera, frame, np.minimum(1, 1 / scale))
 
 
+def draw_frame_cameras(part: PosePart, rng: np.random.Generator, count: int, width: int, height: int) -> FloatArray:
+    """(B, 3, 3) of whole frames."""
+    return _cameras(draw_focal(part, rng, count) * width / FRAME_WIDTH, width, height)
+
+
 def draw_frames(
     part: PosePart,
     rng: np.random.Generator,
     models: Models,
     model: NDArray[np.int64],
+    camera_matrix: FloatArray,
     size: tuple[int, int],
-    camera_matrix: FloatArray | None = None,
 ) -> Views:
-    """Whole frames of `size` (width, height) with the objects `model` (B, T), or -1 for none, all over them.
-
-    camera_matrix: (3, 3) of every frame; drawn if it is not given. Objects may stand within each other.
+    """Whole frames of `size` (width, height) with the objects `model` (B, T), -1 for none, all over them, seen by
+    cameras (B, 3, 3). Objects may stand within each other.
     """
-    count, objects = model.shape
     width, height = size
-    zoom = width / FRAME_WIDTH
-    camera = (
-        _cameras(draw_focal(part, rng, count) * zoom, width, height)
-        if camera_matrix is None
-        else np.broadcast_to(camera_matrix, (count, 3, 3))
-    )
-    pixel = draw_places(part, rng, (count, objects)) * size
-    apparent = draw_apparent(part, rng, np.zeros((count, objects), bool)) * zoom
-    each = np.broadcast_to(camera[:, None], (count, objects, 3, 3))
-    cam_from_obj = _poses(part, rng, models, model.clip(0), each, pixel, apparent)
-    limits = np.tile(np.array([-0.5, -0.5, width - 0.5, height - 0.5]), (count, 1))
-    return Views(np.full(count, Kind.FIND), model, cam_from_obj, np.array(camera), limits, np.ones(count))
+    pixel = draw_places(part, rng, model.shape) * size
+    apparent = draw_apparent(part, rng, np.zeros(model.shape, bool)) * width / FRAME_WIDTH
+    each = np.broadcast_to(camera_matrix[:, None], (*model.shape, 3, 3))
+    cam_from_obj = _poses(part, rng, models, model, each, pixel, apparent)
+    count = len(model)
+    frame = np.tile(np.array([-0.5, -0.5, width - 0.5, height - 0.5]), (count, 1))
+    return Views(np.full(count, Kind.FIND), model, cam_from_obj, camera_matrix, frame, np.ones(count))
 
 
 def _cameras(focal: FloatArray, width: int, height: int) -> FloatArray:

@@ -1,0 +1,177 @@
+"""The parts put together: whole batches of scenes for the renderer, and how the camera takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.types import FloatArray, InputError, ObjectModel
+from pose_regressor_training.randomize.background import draw_backgrounds
+from pose_regressor_training.randomize.camera import Shots, draw_shots
+from pose_regressor_training.randomize.clutter import Clutter, Setting, draw_clutter, draw_ground
+from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.randomize.light import draw_lights
+from pose_regressor_training.randomize.pictures import PICTURE_SIZE, make_pictures
+from pose_regressor_training.randomize.shapes import random_shapes
+from pose_regressor_training.randomize.surface import draw_object_materials
+from pose_regressor_training.randomize.views import (
+    Kind, Models, Views, WindowSpec, draw_frame_cameras, draw_frames, draw_windows,
+)  # fmt: skip
+from pose_regressor_training.render.mesh import Mesh
+from pose_regressor_training.render.scenes import NONE, Scenes
+
+LIMB_SHAPES = 16
+#: Objects of a whole frame are drawn so often, and the first place where they do not touch is taken.
+_TRIES = 12
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """Scenes to render, and how they are taken.
+
+    views: the objects are in the first T places of the scenes; target (B, K): which object stands in a place, NONE for
+    anything else; shots: what the camera does.
+    """
+
+    scenes: Scenes
+    views: Views
+    target: NDArray[np.int64]
+    shots: Shots
+
+
+class SceneSampler:
+    """Draws scenes of the objects `models`, whose meshes come first among the renderer's, in the same order.
+
+    The generator that the drawing methods take is split into one for each part: a part that is switched off leaves
+    what the others draw as it is. picture_size: edge of the pictures, pixels.
+    """
+
+    def __init__(
+        self, config: RandomizeConfig, models: Sequence[ObjectModel], seed: int, picture_size: int = PICTURE_SIZE
+    ) -> None:
+        if not models:
+            raise InputError("scenes: expected at least one object, got none")
+        self.config = config
+        self.models = Models(models)
+        background = config.background
+        self.pictures = make_pictures(seed, background.pictures, picture_size, background.folder)
+        self.shapes = random_shapes(np.random.default_rng((seed, 1)), config.clutter.shapes, LIMB_SHAPES)
+
+    def meshes(self, objects: Sequence[Mesh]) -> list[Mesh]:
+        """The meshes that the scenes speak of: those of the objects, then those of the clutter."""
+        return [*objects, *self.shapes.meshes]
+
+    def windows(self, rng: np.random.Generator, count: int, spec: WindowSpec) -> Drawn:
+        """`count` windows as a network looks at them, with one object or none."""
+        own, *others = rng.spawn(6)
+        views = draw_windows(self.config.pose, own, self.models, spec, count)
+        absent = (views.kind == Kind.EMPTY)[:, None]
+        return self._around(views, absent, others, spec.size, spec.size)
+
+    def frames(
+        self,
+        rng: np.random.Generator,
+        count: int,
+        width: int,
+        height: int,
+        objects: tuple[int, int],
+        camera_matrix: FloatArray | None = None,
+    ) -> Drawn:
+        """`count` whole frames with `objects` (fewest, most) of them, drawn from all, each perhaps several times.
+
+        camera_matrix: (3, 3) of the camera; drawn at random if it is not given. An object for which no free place is
+        found is left out.
+        """
+        own, *others = rng.spawn(6)
+        wanted = own.integers(objects[0], objects[1] + 1, count)
+        number_of = len(self.models.diameter)
+        model = own.integers(0, number_of, (count, objects[1]))
+        model = np.where(np.arange(objects[1]) < wanted[:, None], model, NONE)
+        camera = draw_frame_cameras(self.config.pose, own, count, width, height)
+        if camera_matrix is not None:
+            camera[:] = camera_matrix
+        tries = [
+            draw_frames(self.config.pose, own, self.models, model, camera, (width, height)) for _ in range(_TRIES)
+        ]
+        views, absent = self._apart(tries)
+        return self._around(views, absent, others, height, width)
+
+    def _apart(self, tries: list[Views]) -> tuple[Views, NDArray[np.bool_]]:
+        """For every object the first of the tried poses that keeps it off those before it; (B, T) which found none."""
+        model = tries[0].model
+        radius = self.models.diameter[model] / 2
+        chosen = tries[0].cam_from_obj.copy()
+        centres = np.full((*model.shape, 3), np.inf)
+        absent = model == NONE
+        for place in range(model.shape[1]):
+            waiting = ~absent[:, place]
+            for views in tries:
+                pose = views.cam_from_obj[:, place]
+                centre = self._centres(pose, model[:, place])
+                apart = np.linalg.norm(centre[:, None] - centres[:, :place], axis=-1)
+                free = (apart > radius[:, :place] + radius[:, place, None]).all(1) & waiting
+                chosen[free, place], centres[free, place] = pose[free], centre[free]
+                waiting &= ~free
+            absent[:, place] |= waiting
+        return replace(tries[0], cam_from_obj=chosen), absent
+
+    def _centres(self, cam_from_obj: FloatArray, model: NDArray[np.int64]) -> FloatArray:
+        return (cam_from_obj[..., :3, :3] @ self.models.centre[model][..., None])[..., 0] + cam_from_obj[..., :3, 3]
+
+    def _around(
+        self,
+        views: Views,
+        absent: NDArray[np.bool_],
+        rngs: list[np.random.Generator],
+        height: int,
+        width: int,
+    ) -> Drawn:
+        """Light, ground, clutter, surfaces, background and camera for objects in their poses."""
+        config, pictures, models = self.config, self.pictures, self.models
+        for_light, for_clutter, for_surface, for_background, for_camera = rngs
+        rows = np.arange(len(views.model))
+        main = np.argmax(~absent, axis=1)  # ground and clutter keep to the first object that is there
+        pose, model = views.cam_from_obj[rows, main], views.model[rows, main]
+        centres, radii = self._centres(views.cam_from_obj, views.model), models.diameter[views.model] / 2
+        setting = Setting(
+            centres[rows, main], radii[rows, main], views.camera_matrix, (width, height), centres,
+            np.where(absent, 0, radii),
+        )  # fmt: skip
+        points = models.points[model] @ np.swapaxes(pose[:, :3, :3], 1, 2) + pose[:, None, :3, 3]
+        ground = draw_ground(config.clutter, for_clutter, pictures, setting, points)
+        light, ambient = draw_lights(config.light, for_light, len(rows))
+        _above_ground(light["direction"], ground)
+        clutter = draw_clutter(
+            config.clutter, for_clutter, self.shapes, models, pictures, setting, light["direction"][:, 0], ground
+        )
+        target = np.concatenate([np.where(absent, NONE, views.model), clutter.model], axis=1)
+        mesh = np.full(target.shape, NONE)
+        mesh[:, absent.shape[1] :] = np.where(clutter.shape == NONE, NONE, clutter.shape + len(models.diameter))
+        mesh = np.where(target == NONE, mesh, target)
+        cam_from_obj = np.concatenate([views.cam_from_obj, clutter.cam_from_thing], axis=1)
+        another = clutter.model != NONE
+        offset = cam_from_obj[:, absent.shape[1] :, :3, :3] @ models.centre[clutter.model][..., None]
+        cam_from_obj[:, absent.shape[1] :, :3, 3] -= np.where(another[..., None], offset[..., 0], 0)
+        material = draw_object_materials(config.object, for_surface, pictures, models.diameter[target])
+        material[:, absent.shape[1] :][~another] = clutter.material[~another]
+        scenes = Scenes(
+            camera_matrix=views.camera_matrix,
+            mesh=mesh.astype(np.int32),
+            cam_from_obj=cam_from_obj,
+            material=material,
+            light=light,
+            ambient=ambient,
+            ground=ground,
+            background=draw_backgrounds(config.background, for_background, pictures, len(rows), height, width),
+        )
+        return Drawn(scenes, views, target, draw_shots(config.camera, for_camera, views.detail))
+
+
+def _above_ground(direction: NDArray, ground: NDArray[np.void]) -> None:
+    """Mirror lamps that would shine through the ground from below."""
+    normal = ground["plane"][:, None, :3]
+    below = np.minimum((direction * normal).sum(-1, keepdims=True), 0)
+    direction -= np.where((ground["picture"] != NONE)[:, None, None], 2 * below * normal, 0)
