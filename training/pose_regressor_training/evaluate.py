@@ -12,11 +12,16 @@ from numpy.typing import NDArray
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.decode import TURNS, correspondences, decode_pnp, decode_regression, quarter_turns
 from pose_regressor_training.metrics import add
+from pose_regressor_training.randomize.background import BackgroundPart
+from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import Kind
 from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.synthetic import SyntheticBatches
+from pose_regressor_training.synthetic import SceneBatches, SyntheticBatches
 
 BATCH_SIZE = 32
+#: Everything at random whatever the network was trained with, from as many pictures as so few images show.
+RANDOMIZE = RandomizeConfig(background=BackgroundPart(pictures=200))
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +39,8 @@ class _Answer:
 def _answers(bundle: Bundle, mesh: Mesh, seed: int, batches: int) -> Iterator[_Answer]:
     """For the crops around the true box, with the object and without it."""
     model, config = bundle.objects[0], bundle.config
-    for batch in SyntheticBatches(mesh, model, config, BATCH_SIZE, seed, 0, batches):
+    sampler = SceneSampler(RANDOMIZE, [model], seed)
+    for batch in SyntheticBatches(SceneBatches(sampler, config, BATCH_SIZE, seed, 0, batches), [mesh]):
         boxes, poses = bundle.network(quarter_turns(batch.image))
         presence = boxes.logits[:, 0].amax((1, 2)).sigmoid().unflatten(0, (TURNS, -1)).mean(0)
         coordinates, mask = (maps[:, 0].unflatten(0, (TURNS, -1)).numpy() for maps in (poses.coordinates, poses.mask))

@@ -32,7 +32,7 @@ class Silhouettes:
 
 
 def masks(rendering: Rendering, places: int) -> tuple[Tensor, Tensor]:
-    """(B, T, H, W) bool twice: the whole object as if it stood alone, and what is seen of it, for the first T places."""
+    """Of the first T places, (B, T, H, W) bool each: the whole object as if it stood alone, and what is seen of it."""
     place = torch.arange(places, device=rendering.thing.device)[None, :, None, None]
     whole = (rendering.covered[:, None] >> place) & 1 == 1
     return whole, rendering.thing[:, None] == place
@@ -44,7 +44,7 @@ def silhouettes(rendering: Rendering, places: int) -> Silhouettes:
 
 
 def boxes_of(mask: Tensor) -> Tensor:
-    """(..., H, W) bool -> (..., 4) int64 x0, y0, x1, y1, the first and the last column and row, -1 where it is empty."""
+    """(..., H, W) bool -> (..., 4) int64 x0, y0, x1, y1, the first and the last column and row, -1 if there is none."""
     columns, rows = mask.any(-2), mask.any(-1)
 
     def ends(line: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import cv2
@@ -10,14 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from pose_regressor.model.config import DENSE_STRIDE, NetworkConfig
-from pose_regressor.types import FloatArray, ObjectModel
-from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor.types import FloatArray
 from pose_regressor_training.randomize.develop import photograph
 from pose_regressor_training.randomize.scene import Drawn, SceneSampler
-from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, WindowSpec, projected_boxes
+from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, Models, WindowSpec, projected_boxes
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.raytracer import Raytracer
 from pose_regressor_training.render.scenes import Rendering
@@ -48,7 +47,7 @@ class Generator:
 
     def windows(self, rng: np.random.Generator, count: int, spec: WindowSpec) -> Samples:
         """`count` windows as a network looks at them."""
-        return self._taken(self.sampler.windows(rng, count, spec), spec.size, spec.size)
+        return self.taken(self.sampler.windows(rng, count, spec), spec.size, spec.size)
 
     def frames(
         self,
@@ -60,9 +59,10 @@ class Generator:
         camera_matrix: FloatArray | None = None,
     ) -> Samples:
         """`count` whole frames with `objects` (fewest, most); see `SceneSampler.frames`."""
-        return self._taken(self.sampler.frames(rng, count, width, height, objects, camera_matrix), height, width)
+        return self.taken(self.sampler.frames(rng, count, width, height, objects, camera_matrix), height, width)
 
-    def _taken(self, drawn: Drawn, height: int, width: int) -> Samples:
+    def taken(self, drawn: Drawn, height: int, width: int) -> Samples:
+        """What was drawn, rendered and photographed."""
         rendering = self.raytracer.render(drawn.scenes, height, width)
         image = photograph(rendering.color, drawn.shots)
         inside = torch.from_numpy(inside_frame(drawn.views.frame, height, width)).to(image.device)
@@ -98,7 +98,7 @@ class Batch:
         return Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
 
 
-def batch_of(samples: Samples, sampler: SceneSampler) -> Batch:
+def batch_of(samples: Samples, models: Models) -> Batch:
     """The labels of windows."""
     views, rendering, device = samples.drawn.views, samples.rendering, samples.image.device
     height, width = samples.image.shape[2:]
@@ -117,7 +117,7 @@ def batch_of(samples: Samples, sampler: SceneSampler) -> Batch:
     return Batch(
         image=samples.image,
         kind=kind,
-        box=floats(projected_boxes(sampler.models.points[model], cam_from_obj, views.camera_matrix)),
+        box=floats(projected_boxes(models.points[model], cam_from_obj, views.camera_matrix)),
         mask=mask[:, grid, grid],
         coordinates=rendering.position[:, grid, grid].permute(0, 3, 1, 2),
         cam_from_obj=floats(cam_from_obj),
@@ -126,32 +126,43 @@ def batch_of(samples: Samples, sampler: SceneSampler) -> Batch:
     )
 
 
-class SyntheticBatches(IterableDataset[Batch]):
-    """Batches number `start` to `stop`. Batch i depends on the seed and on i alone, whatever the number of workers."""
+class SceneBatches(IterableDataset[Drawn]):
+    """Scenes of batches number `start` to `stop`. Batch i depends on the seed and on i alone, whatever the number of
+    workers. sampler: takes seconds to make, so it may be shared.
+    """
 
     def __init__(
-        self,
-        mesh: Mesh,
-        model: ObjectModel,
-        config: NetworkConfig,
-        randomize: RandomizeConfig,
-        batch_size: int,
-        seed: int,
-        start: int,
-        stop: int,
-        device: str | torch.device = "cpu",
+        self, sampler: SceneSampler, config: NetworkConfig, batch_size: int, seed: int, start: int, stop: int
     ) -> None:
-        self.mesh, self.device = mesh, device
-        self.batch_size, self.seed, self.start, self.stop = batch_size, seed, start, stop
+        self.sampler, self.batch_size, self.seed, self.start, self.stop = sampler, batch_size, seed, start, stop
         self.spec = WindowSpec(config.crop_size, config.find_size / FRAME_WIDTH, config.crop_margin)
-        self.sampler = SceneSampler(randomize, [model], seed)
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Iterator[Drawn]:
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        if worker:
-            cv2.setNumThreads(0)
-        generator = Generator(self.sampler, [self.mesh], self.device)
         for index in range(self.start + first, self.stop, step):
-            samples = generator.windows(np.random.default_rng((self.seed, index)), self.batch_size, self.spec)
-            yield batch_of(samples, self.sampler)
+            yield self.sampler.windows(np.random.default_rng((self.seed, index)), self.batch_size, self.spec)
+
+
+class SyntheticBatches(IterableDataset[Batch]):
+    """The same as labelled images, rendered where they are asked for: in the workers, or on the `device`."""
+
+    def __init__(self, scenes: SceneBatches, meshes: Sequence[Mesh], device: str | torch.device = "cpu") -> None:
+        self.scenes, self.meshes, self.device = scenes, meshes, torch.device(device)
+
+    def __iter__(self) -> Iterator[Batch]:
+        if get_worker_info():
+            cv2.setNumThreads(0)
+        return self._rendered(self.scenes)
+
+    def loader(self, workers: int) -> Iterable[Batch]:
+        """Batches in order. The workers draw and render; for a GPU they only draw, and this process renders on it."""
+        data: IterableDataset = self if self.device.type == "cpu" else self.scenes
+        loader = DataLoader(data, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+        return loader if data is self else self._rendered(loader)
+
+    def _rendered(self, scenes: Iterable[Drawn]) -> Iterator[Batch]:
+        sampler = self.scenes.sampler
+        generator = Generator(sampler, self.meshes, self.device)
+        for drawn in scenes:
+            yield batch_of(generator.taken(drawn, self.scenes.spec.size, self.scenes.spec.size), sampler.models)

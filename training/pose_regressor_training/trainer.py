@@ -14,15 +14,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
 
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.config import NetworkConfig
 from pose_regressor.model.network import PoseNetwork
 from pose_regressor.types import InputError, ObjectModel
 from pose_regressor_training.losses import box_terms, pose_terms, total
+from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.synthetic import Batch, SyntheticBatches
+from pose_regressor_training.synthetic import Batch, SceneBatches, SyntheticBatches
 
 Progress = Callable[[int, dict[str, float]], None]
 
@@ -65,9 +66,11 @@ class Trainer:
         config: TrainConfig,
         state: Path,
         device: torch.device | str = "cpu",
+        randomize: RandomizeConfig | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
         self.mesh, self.model, self.config, self.state = mesh, model, config, state
+        self.randomize = randomize or RandomizeConfig()
         self.device = torch.device(device)
         self.network = PoseNetwork(network, 1)
         self.network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -101,18 +104,10 @@ class Trainer:
 
     def run(self, progress: Progress, save_every: int = 500) -> Bundle:
         """Train to the end and return the result. `progress` gets the step and the mean terms since its last call."""
-        data = SyntheticBatches(
-            self.mesh,
-            self.model,
-            self.network.config,
-            self.config.batch_size,
-            self.config.seed,
-            self.step,
-            self.config.steps,
-        )
-        loader = DataLoader(
-            data, batch_size=None, num_workers=self.config.workers, prefetch_factor=4 if self.config.workers else None
-        )
+        config = self.config
+        sampler = SceneSampler(self.randomize, [self.model], config.seed)
+        scenes = SceneBatches(sampler, self.network.config, config.batch_size, config.seed, self.step, config.steps)
+        loader = SyntheticBatches(scenes, [self.mesh], self.device).loader(config.workers)
         try:
             self._steps(loader, progress, save_every)
         except KeyboardInterrupt:
@@ -156,10 +151,16 @@ class Trainer:
         network = PoseNetwork(self.network.config, 1)
         network.load_state_dict(self.average.module.state_dict())
         samples = self.step * self.config.batch_size
-        return Bundle(network.eval(), (self.model,), training=asdict(self.config) | {"samples_seen": samples})
+        training = asdict(self.config) | {"samples_seen": samples, "randomize": self.randomize.to_dict()}
+        return Bundle(network.eval(), (self.model,), training=training)
 
     def _header(self) -> dict[str, Any]:
-        return {"config": asdict(self.config), "network": self.network.config.to_dict(), "object": self.model.name}
+        return {
+            "config": asdict(self.config),
+            "network": self.network.config.to_dict(),
+            "randomize": self.randomize.to_dict(),
+            "object": self.model.name,
+        }
 
     def save_state(self) -> None:
         """Everything that training goes on from, written in one step."""

@@ -33,7 +33,9 @@ class CameraPart(Part):
     white_balance: float = number(0.07, "standard deviation of each channel's gain", most=0.5)
     banding: float = chance(0.1, "how often flicker of the light rolls over the rows as bands of colour")
     banding_depth: Span = span(0.02, 0.12, "change of the gain by those bands", most=1)
-    shot_noise: Span = span(0, 0.06, "standard deviation of the noise of white, falling with the root; mostly low", most=1)
+    shot_noise: Span = span(
+        0, 0.06, "standard deviation of the noise of white, falling with the root; mostly low", most=1
+    )
     read_noise: Span = span(0, 0.008, "standard deviation of the noise of black; mostly low", most=1)
     bayer: float = chance(0.3, "how often colours come from a mosaic of single-colour pixels")
     gamma: Span = span(0.8, 1.25, "exponent on top of sRGB's tone curve, uniform in the logarithm", least=0.1)

@@ -10,7 +10,17 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray
 from pose_regressor_training.randomize.part import (
-    Part, Span, chance, count, log_uniform, number, pick, span, uniform, unit_vectors, weights,
+    Part,
+    Span,
+    chance,
+    count,
+    log_uniform,
+    number,
+    pick,
+    span,
+    uniform,
+    unit_vectors,
+    weights,
 )  # fmt: skip
 from pose_regressor_training.randomize.pictures import Pictures
 from pose_regressor_training.randomize.pose import rotation_from_quaternion
@@ -29,7 +39,9 @@ class ClutterPart(Part):
 
     NAME: ClassVar[str] = "clutter"
 
-    front: tuple[float, ...] = weights((0.4, 0.3, 0.2, 0.1), "how often 0 to 3 things in front of the object", FRONT + 1)
+    front: tuple[float, ...] = weights(
+        (0.4, 0.3, 0.2, 0.1), "how often 0 to 3 things in front of the object", FRONT + 1
+    )
     reach: Span = span(0.0, 0.55, "how far each reaches across the object", most=1.5)
     hidden: float = number(0.65, "they reach so far across it all together at most", most=3)
     limbs: float = chance(0.45, "share of hands, arms and rods of what is in front")
@@ -49,8 +61,8 @@ class Setting:
     """What clutter is placed about, in the camera frame.
 
     centre (B, 3) and radius (B,): ball around the object; camera_matrix (B, 3, 3); size: (width, height) of the view in
-    pixels; taken_centre (B, T, 3) and taken_radius (B, T): balls around all objects, which are kept free; radius 0
-    where there is none.
+    pixels; taken_centre (B, T, 3) and taken_radius (B, T): balls around all objects, which are kept free, infinitely
+    far where there is none; lamp (B, 3): direction of the first one; ground (B,): nothing is below it.
     """
 
     centre: FloatArray
@@ -59,6 +71,8 @@ class Setting:
     size: tuple[int, int]
     taken_centre: FloatArray
     taken_radius: FloatArray
+    lamp: FloatArray
+    ground: NDArray[np.void]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,13 +94,8 @@ def draw_clutter(
     models: Models,
     pictures: Pictures,
     setting: Setting,
-    lamp: FloatArray,
-    ground: NDArray[np.void],
 ) -> Clutter:
-    """FRONT + AROUND + CASTERS places for each scene; where there is ground (B,), nothing is below it.
-
-    lamp: (B, 3) the direction of the first one.
-    """
+    """FRONT + AROUND + CASTERS places for each scene."""
     batch, places = len(setting.centre), FRONT + AROUND + CASTERS
     front, around, caster = slice(FRONT), slice(FRONT, FRONT + AROUND), slice(FRONT + AROUND, places)
     present = np.zeros((batch, places), bool)
@@ -113,12 +122,12 @@ def draw_clutter(
     place[:, front], outward = _in_front(part, rng, setting, radius[:, front], limb[:, front])
     turn[:, front] = np.where(limb[:, front, None, None], _along(outward), turn[:, front])
     place[:, around] = _beside(rng, setting, radius[:, around])
-    place[:, caster] = _before_lamp(rng, setting, lamp, radius[:, caster])
+    place[:, caster] = _before_lamp(rng, setting, radius[:, caster])
     linear = turn * stretch[..., None, :]
-    place += _lifted(linear @ np.swapaxes(support, -1, -2), place, ground, around)
+    place += _lifted(linear @ np.swapaxes(support, -1, -2), place, setting.ground, around)
 
-    gap = np.linalg.norm(place[:, :, None] - setting.taken_centre[:, None], axis=-1) - setting.taken_radius[:, None]
-    clear = (gap > radius[..., None]).all(-1) & (place[..., 2] > 1.2 * radius)
+    apart = np.linalg.norm(place[:, :, None] - setting.taken_centre[:, None], axis=-1)
+    clear = (apart > radius[..., None] + setting.taken_radius[:, None]).all(-1) & (place[..., 2] > 1.2 * radius)
     present &= clear | limb
     # What is there for its shadow must not stand in the way.
     present[:, caster] &= _covering(setting, place[:, caster], radius[:, caster]) < part.reach[1]
@@ -129,9 +138,7 @@ def draw_clutter(
     paint_skin(material, rng, limb & (rng.random(shape.shape) < part.skin))
     pose = np.zeros((*shape.shape, 4, 4))
     pose[..., :3, :3], pose[..., :3, 3], pose[..., 3, 3] = linear, place, 1
-    return Clutter(
-        np.where(present & (model == NONE), shape, NONE), np.where(present, model, NONE), pose, material
-    )
+    return Clutter(np.where(present & (model == NONE), shape, NONE), np.where(present, model, NONE), pose, material)
 
 
 def _any_of(rng: np.random.Generator, choices: range, shape: tuple[int, ...]) -> NDArray[np.int64]:
@@ -171,10 +178,10 @@ def _beside(rng: np.random.Generator, setting: Setting, scale: FloatArray) -> Fl
     return np.concatenate([ray * depth[..., None], depth[..., None]], axis=-1)
 
 
-def _before_lamp(rng: np.random.Generator, setting: Setting, lamp: FloatArray, scale: FloatArray) -> FloatArray:
+def _before_lamp(rng: np.random.Generator, setting: Setting, scale: FloatArray) -> FloatArray:
     gap = setting.radius[:, None] * (1.05 + rng.uniform(0, 2, scale.shape)) + scale
     jitter = unit_vectors(rng, scale.shape) * (0.6 * setting.radius)[:, None, None]
-    return setting.centre[:, None] + lamp[:, None] * gap[..., None] + jitter
+    return setting.centre[:, None] + setting.lamp[:, None] * gap[..., None] + jitter
 
 
 def _lifted(support: FloatArray, position: FloatArray, ground: NDArray[np.void], lying: slice) -> FloatArray:
@@ -206,22 +213,29 @@ def _along(direction: FloatArray) -> FloatArray:
 
 
 def draw_ground(
-    part: ClutterPart, rng: np.random.Generator, pictures: Pictures, setting: Setting, points: FloatArray
+    part: ClutterPart,
+    rng: np.random.Generator,
+    pictures: Pictures,
+    centre: FloatArray,
+    radius: FloatArray,
+    points: FloatArray,
 ) -> NDArray[np.void]:
-    """(B,) of GROUND: planes that touch the points (B, P, 3) of the objects from below, seen from above."""
+    """(B,) of GROUND: planes that touch the points (B, P, 3) of objects from below, and are looked down at.
+
+    centre (B, 3), radius (B,): balls around the objects.
+    """
     batch = len(points)
-    ground = np.zeros(batch, GROUND)
-    towards = -setting.centre / np.linalg.norm(setting.centre, axis=1, keepdims=True)
+    towards = -centre / np.linalg.norm(centre, axis=1, keepdims=True)
     aside = np.cross(towards, unit_vectors(rng, (batch,), (0.0, -3.0, 0.0)))
     aside = np.cross(aside / np.linalg.norm(aside, axis=1, keepdims=True), towards)
     tilt = np.radians(uniform(rng, part.tilt, batch))[:, None]
     normal = towards * np.sin(tilt) + aside * np.cos(tilt)
     height = -(points @ normal[..., None])[..., 0].min(1)
-    # The camera, at the origin, must look down on the plane.
-    seen = (height > 0.05 * setting.radius) & (rng.random(batch) < part.ground) & part.on
-    random_picture = rng.integers(pictures.procedural.start, pictures.procedural.stop, batch)
+    # The camera, at the origin, must be above the plane.
+    there = (height > 0.05 * radius) & (rng.random(batch) < part.ground) & part.on
+    ground = np.zeros(batch, GROUND)
     ground["plane"] = np.concatenate([normal, height[:, None]], axis=1)
-    ground["picture"] = np.where(seen, random_picture, NONE)
-    ground["picture_scale"] = 1 / (2 * setting.radius * log_uniform(rng, (1, 8), batch))
+    ground["picture"] = np.where(there, _any_of(rng, pictures.procedural, (batch,)), NONE)
+    ground["picture_scale"] = 1 / (2 * radius * log_uniform(rng, (1, 8), batch))
     ground["tint"] = rng.uniform(0.3, 1.1, (batch, 1)) * rng.uniform(0.8, 1.1, (batch, 3))
     return ground

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from pose_regressor.files import read_yaml
 from pose_regressor.types import InputError
@@ -30,7 +31,7 @@ class RandomizeConfig:
     camera: CameraPart = field(default_factory=CameraPart)
 
     @classmethod
-    def from_dict(cls, values: object) -> RandomizeConfig:
+    def from_dict(cls, values: Any) -> RandomizeConfig:
         """Raises InputError that begins with the path of the key, such as ``light.exposure``."""
         values = {} if values is None else values
         if not isinstance(values, Mapping):
@@ -38,9 +39,10 @@ class RandomizeConfig:
         for name in values:
             if name not in PARTS:
                 raise InputError(f"{name}: no such part, expected some of {', '.join(PARTS)}")
-        return cls(**{name: part_from(PARTS[name], part) for name, part in values.items()})
+        parts: dict[str, Any] = {name: part_from(PARTS[name], part) for name, part in values.items()}
+        return cls(**parts)
 
-    def to_dict(self) -> dict[str, dict[str, object]]:
+    def to_dict(self) -> dict[str, dict[str, Any]]:
         """What differs from the defaults, as `from_dict` reads it."""
         return {name: differing for name in PARTS if (differing := _differing(getattr(self, name)))}
 

@@ -9,7 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor_training.randomize.part import (
-    Part, Span, chance, log_uniform, number, pick, span, uniform, unit_vectors, weights,
+    Part,
+    Span,
+    chance,
+    log_uniform,
+    number,
+    pick,
+    span,
+    uniform,
+    unit_vectors,
+    weights,
 )  # fmt: skip
 from pose_regressor_training.render.scenes import LIGHT, LIGHTS
 
@@ -24,7 +33,7 @@ class LightPart(Part):
 
     NAME: ClassVar[str] = "light"
 
-    exposure: Span = span(0.35, 2.2, "light on a white page, 1 being just white; uniform in the logarithm", least=0.001)
+    exposure: Span = span(0.3, 1.8, "light on a white page, 1 being just white; uniform in the logarithm", least=0.001)
     ambient: Span = span(0.1, 1.0, "share of the light that comes from all around", most=1)
     lamps: tuple[float, ...] = weights((0.05, 0.45, 0.3, 0.2), "how often 0, 1, 2 or 3 lamps", most=LIGHTS + 1)
     warmth: float = number(0.15, "standard deviation of the lamps' colour, warm to cold; half of it all around", most=1)

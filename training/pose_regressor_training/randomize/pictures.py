@@ -73,15 +73,21 @@ def random_outline(rng: np.random.Generator, centre: NDArray, radius: float) -> 
     return (centre + points @ rotation.T).round().astype(np.int32)[:, None]
 
 
+def _blend(picture: Image, other: Image, inside: NDArray[np.uint8]) -> None:
+    """Lay `other` over `picture` where `inside` is 255, partly at its edges."""
+    weight = inside[..., None].astype(np.float32) / 255
+    picture[...] = (picture + weight * (other.astype(np.float32) - picture)).astype(np.uint8)
+
+
 def _paste_quad(picture: Image, material: Image, corners: NDArray) -> None:
     size = material.shape[0]
     square = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float32)
     warp = cv2.getPerspectiveTransform(square, corners.astype(np.float32))
     height, width = picture.shape[:2]
-    warped = cv2.warpPerspective(material, warp, (width, height))
+    warped = cv2.warpPerspective(material, warp, (width, height), borderMode=cv2.BORDER_REPLICATE)
     inside = np.zeros((height, width), np.uint8)
-    cv2.fillConvexPoly(inside, corners.round().astype(np.int32), 255)
-    cv2.copyTo(warped, inside, picture)
+    cv2.fillConvexPoly(inside, corners.round().astype(np.int32), 255, cv2.LINE_AA)
+    _blend(picture, warped, inside)
 
 
 def _draw_cuboid(rng: np.random.Generator, picture: Image) -> None:
@@ -136,8 +142,8 @@ def random_picture(rng: np.random.Generator, size: int) -> Image:
     if rng.random() < 0.5:  # a table against a wall
         edge = random_outline(rng, rng.uniform(0, size, 2), size)
         inside = np.zeros((size, size), np.uint8)
-        cv2.fillPoly(inside, [edge], 255)
-        cv2.copyTo(random_material(rng, size), inside, picture)
+        cv2.fillPoly(inside, [edge], 255, cv2.LINE_AA)
+        _blend(picture, random_material(rng, size), inside)
     _draw_shapes(rng, picture, int(rng.integers(0, 16)))
     for _ in range(int(rng.integers(0, 3))):
         _draw_cuboid(rng, picture)

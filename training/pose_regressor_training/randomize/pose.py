@@ -29,11 +29,15 @@ class PosePart(Part):
     look: Span = span(50, 320, "apparent diameter of an object that is looked at, pixels; likewise", least=4)
     find: Span = span(28, 260, "apparent diameter of an object that is looked for, pixels; likewise", least=4)
     nearest: float = number(1.5, "no closer than so many diameters", least=1.05)
-    place: Span = span(0.06, 0.94, "where its middle is in the frame, 0 to 1 in both directions; beyond: cut off", -1, 2)
+    place: Span = span(
+        0.06, 0.94, "where its middle is in the frame, 0 to 1 in both directions; beyond: cut off", -1, 2
+    )
     kinds: tuple[float, ...] = weights((0.74, 0.16, 0.1), "shares of windows that look, that find, and without object")
     crop_scale: float = number(0.25, "a crop is up to exp of this larger or smaller than it should be", most=2)
     crop_shift: float = number(0.12, "and beside its place by up to so many edges of the object's box", most=1)
-    find_scale: float = number(0.1, "where objects are looked for, the image is up to exp of this larger or smaller", 0, 1)
+    find_scale: float = number(
+        0.1, "where objects are looked for, the image is up to exp of this larger or smaller", 0, 1
+    )
 
 
 def draw_rotations(part: PosePart, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:

@@ -11,14 +11,20 @@ from numpy.typing import NDArray
 from pose_regressor.types import FloatArray, InputError, ObjectModel
 from pose_regressor_training.randomize.background import draw_backgrounds
 from pose_regressor_training.randomize.camera import Shots, draw_shots
-from pose_regressor_training.randomize.clutter import Clutter, Setting, draw_clutter, draw_ground
+from pose_regressor_training.randomize.clutter import Setting, draw_clutter, draw_ground
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.light import draw_lights
 from pose_regressor_training.randomize.pictures import PICTURE_SIZE, make_pictures
 from pose_regressor_training.randomize.shapes import random_shapes
 from pose_regressor_training.randomize.surface import draw_object_materials
 from pose_regressor_training.randomize.views import (
-    Kind, Models, Views, WindowSpec, draw_frame_cameras, draw_frames, draw_windows,
+    Kind,
+    Models,
+    Views,
+    WindowSpec,
+    draw_frame_cameras,
+    draw_frames,
+    draw_windows,
 )  # fmt: skip
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.scenes import NONE, Scenes
@@ -93,9 +99,7 @@ class SceneSampler:
         camera = draw_frame_cameras(self.config.pose, own, count, width, height)
         if camera_matrix is not None:
             camera[:] = camera_matrix
-        tries = [
-            draw_frames(self.config.pose, own, self.models, model, camera, (width, height)) for _ in range(_TRIES)
-        ]
+        tries = [draw_frames(self.config.pose, own, self.models, model, camera, (width, height)) for _ in range(_TRIES)]
         views, absent = self._apart(tries)
         return self._around(views, absent, others, height, width)
 
@@ -111,12 +115,32 @@ class SceneSampler:
             for views in tries:
                 pose = views.cam_from_obj[:, place]
                 centre = self._centres(pose, model[:, place])
-                apart = np.linalg.norm(centre[:, None] - centres[:, :place], axis=-1)
-                free = (apart > radius[:, :place] + radius[:, place, None]).all(1) & waiting
+                free = _clear_of(centre, radius[:, place], centres[:, :place], radius[:, :place]) & waiting
                 chosen[free, place], centres[free, place] = pose[free], centre[free]
                 waiting &= ~free
             absent[:, place] |= waiting
         return replace(tries[0], cam_from_obj=chosen), absent
+
+    def _settled(
+        self, views: Views, absent: NDArray[np.bool_], ground: NDArray[np.void]
+    ) -> tuple[Views, NDArray[np.bool_]]:
+        """All objects moved along the ground's normal until they touch it; those that now touch each other left out."""
+        grounded = ground["picture"] != NONE
+        normal, offset = ground["plane"][:, None, :3].astype(np.float64), ground["plane"][:, None, 3]
+        centre = self._centres(views.cam_from_obj, views.model)
+        support = self.models.support[views.model] @ np.swapaxes(views.cam_from_obj[..., :3, :3], -1, -2)
+        height = (support @ normal[..., None])[..., 0].min(-1) + (centre * normal).sum(-1) + offset
+        lift = np.where(grounded[:, None], -height, 0)[..., None] * normal
+        pose = views.cam_from_obj.copy()
+        pose[..., :3, 3] += lift
+        centre = centre + lift
+        radius = self.models.diameter[views.model] / 2
+        absent = absent | (centre[..., 2] < 1.2 * radius)
+        for place in range(1, absent.shape[1]):
+            others = np.where(absent[:, :place, None], np.inf, centre[:, :place])
+            clear = _clear_of(centre[:, place], radius[:, place], others, radius[:, :place])
+            absent[:, place] |= ~clear & grounded
+        return replace(views, cam_from_obj=pose), absent
 
     def _centres(self, cam_from_obj: FloatArray, model: NDArray[np.int64]) -> FloatArray:
         return (cam_from_obj[..., :3, :3] @ self.models.centre[model][..., None])[..., 0] + cam_from_obj[..., :3, 3]
@@ -136,17 +160,24 @@ class SceneSampler:
         main = np.argmax(~absent, axis=1)  # ground and clutter keep to the first object that is there
         pose, model = views.cam_from_obj[rows, main], views.model[rows, main]
         centres, radii = self._centres(views.cam_from_obj, views.model), models.diameter[views.model] / 2
-        setting = Setting(
-            centres[rows, main], radii[rows, main], views.camera_matrix, (width, height), centres,
-            np.where(absent, 0, radii),
-        )  # fmt: skip
         points = models.points[model] @ np.swapaxes(pose[:, :3, :3], 1, 2) + pose[:, None, :3, 3]
-        ground = draw_ground(config.clutter, for_clutter, pictures, setting, points)
+        ground = draw_ground(config.clutter, for_clutter, pictures, centres[rows, main], radii[rows, main], points)
         light, ambient = draw_lights(config.light, for_light, len(rows))
-        _above_ground(light["direction"], ground)
-        clutter = draw_clutter(
-            config.clutter, for_clutter, self.shapes, models, pictures, setting, light["direction"][:, 0], ground
+        _keep_above(light, ground, config.light.on)
+        if absent.shape[1] > 1:
+            views, absent = self._settled(views, absent, ground)
+            centres = self._centres(views.cam_from_obj, views.model)
+        setting = Setting(
+            centre=centres[rows, main],
+            radius=radii[rows, main],
+            camera_matrix=views.camera_matrix,
+            size=(width, height),
+            taken_centre=np.where(absent[..., None], np.inf, centres),
+            taken_radius=radii,
+            lamp=light["direction"][:, 0].astype(np.float64),
+            ground=ground,
         )
+        clutter = draw_clutter(config.clutter, for_clutter, self.shapes, models, pictures, setting)
         target = np.concatenate([np.where(absent, NONE, views.model), clutter.model], axis=1)
         mesh = np.full(target.shape, NONE)
         mesh[:, absent.shape[1] :] = np.where(clutter.shape == NONE, NONE, clutter.shape + len(models.diameter))
@@ -170,8 +201,17 @@ class SceneSampler:
         return Drawn(scenes, views, target, draw_shots(config.camera, for_camera, views.detail))
 
 
-def _above_ground(direction: NDArray, ground: NDArray[np.void]) -> None:
-    """Mirror lamps that would shine through the ground from below."""
+def _clear_of(centre: FloatArray, radius: FloatArray, others: FloatArray, radii: FloatArray) -> NDArray[np.bool_]:
+    """(B,) whether balls at (B, 3) touch none of those at (B, N, 3)."""
+    return (np.linalg.norm(centre[:, None] - others, axis=-1) > radius[:, None] + radii).all(1)
+
+
+def _keep_above(light: NDArray[np.void], ground: NDArray[np.void], lamps_may_move: bool) -> None:
+    """No lamp shines through the ground from below: it is mirrored at it or, where lamps are fixed, the ground goes."""
     normal = ground["plane"][:, None, :3]
-    below = np.minimum((direction * normal).sum(-1, keepdims=True), 0)
-    direction -= np.where((ground["picture"] != NONE)[:, None, None], 2 * below * normal, 0)
+    depth = np.minimum((light["direction"] * normal).sum(-1, keepdims=True), 0)
+    grounded = ground["picture"] != NONE
+    if lamps_may_move:
+        light["direction"] -= np.where(grounded[:, None, None], 2 * depth * normal, 0)
+    else:
+        ground["picture"][(depth[:, 0, 0] < 0) & grounded] = NONE

@@ -23,7 +23,9 @@ class ObjectPart(Part):
 
     NAME: ClassVar[str] = "object"
 
-    replaced: float = chance(0.0, "how often a random picture replaces the texture: only where shape alone tells the pose")
+    replaced: float = chance(
+        0.0, "how often a random picture replaces the texture: only where shape alone tells the pose"
+    )
     hue: Span = span(-8, 8, "turn of the hue, degrees", least=-180, most=180)
     saturation: Span = span(0.5, 1.35, "factor on the colourfulness", most=4)
     contrast: Span = span(0.75, 1.2, "factor on the distance from middle grey", least=0.05, most=4)
@@ -31,7 +33,7 @@ class ObjectPart(Part):
     haze: Span = span(0.0, 0.04, "light added to every colour, as by faded print", most=1)
     mixing: float = number(0.04, "standard deviation of a mixing of the channels", most=0.5)
     glossy: float = chance(0.5, "how often it has highlights")
-    specular: Span = span(0.05, 1.0, "strength of the highlights", most=4)
+    specular: Span = span(0.02, 0.25, "share of the light that is mirrored, seen at right angles", most=1)
     roughness: Span = span(0.15, 0.8, "width of the highlights", least=0.05, most=1)
 
 
@@ -81,7 +83,7 @@ def draw_other_materials(
     color = rng.uniform(0.02, 0.95, (*shape, 3)) * rng.uniform(0.3, 1, (*shape, 1))
     bright = rng.uniform(0.4, 1.1, (*shape, 1)) * np.ones(3)
     materials["tint"] = np.where(plain[..., None], color, bright)[..., None] * np.eye(3)
-    _add_gloss(materials, rng, 0.4, (0.05, 1.0), (0.1, 0.9))
+    _add_gloss(materials, rng, 0.4, (0.02, 0.3), (0.1, 0.9))
     return materials
 
 
@@ -92,7 +94,7 @@ def paint_skin(materials: NDArray[np.void], rng: np.random.Generator, where: NDA
     materials["tint"] = np.where(where[..., None, None], skin[..., None] * np.eye(3), materials["tint"])
     materials["picture"] = np.where(where, NONE, materials["picture"])
     materials["roughness"] = np.where(where, 0.6, materials["roughness"])
-    materials["specular"] = np.where(where, 0.2, materials["specular"])
+    materials["specular"] = np.where(where, 0.04, materials["specular"])
 
 
 def _add_gloss(

@@ -11,11 +11,14 @@ from typing import Annotated
 
 import typer
 
+from pose_regressor_training.cli.options import ConfigOption, MeshOption, UnitOption
+
 
 def train(
-    mesh: Annotated[Path, typer.Option(help="Mesh with texture, vertex colours or neither (OBJ, PLY, GLB, STL).")],
+    mesh: MeshOption,
     out: Annotated[Path, typer.Option(help="Bundle to write; its training state is kept beside it until it is done.")],
-    unit: Annotated[str, typer.Option(help="Unit of the mesh: m or mm.")] = "m",
+    unit: UnitOption = "m",
+    config: ConfigOption = "complete",
     name: Annotated[str | None, typer.Option(help="Name of the object; the mesh's file name if not given.")] = None,
     obj_id: Annotated[int, typer.Option(help="BOP id of the object.")] = 1,
     samples: Annotated[
@@ -41,20 +44,22 @@ def train(
     from pose_regressor.model.config import NetworkConfig
     from pose_regressor_training.card import card
     from pose_regressor_training.evaluate import calibrate_depth, evaluate_synthetic
+    from pose_regressor_training.randomize.config import load_config
     from pose_regressor_training.render.mesh import load_mesh, object_model
     from pose_regressor_training.trainer import TrainConfig, Trainer
 
     console = Console()
+    randomize = load_config(config)
     loaded = load_mesh(mesh, unit)
     model = object_model(loaded, name or mesh.stem, obj_id)
     size = " x ".join(f"{1000 * edge:.0f}" for edge in model.size)
     console.print(f"{model.name}: {size} mm, diameter {1000 * model.diameter:.0f} mm, {len(loaded.faces)} triangles")
-    config = TrainConfig(samples=samples, learning_rate=learning_rate, seed=seed, workers=workers)
+    settings = TrainConfig(samples=samples, learning_rate=learning_rate, seed=seed, workers=workers)
     state = out.with_suffix(".training.safetensors")
-    trainer = Trainer(loaded, model, NetworkConfig(), config, state, select_device(device))
+    trainer = Trainer(loaded, model, NetworkConfig(), settings, state, select_device(device), randomize)
     if state.exists() and not restart:
         trainer.resume()
-        console.print(f"goes on from step {trainer.step} of {config.steps} ({state})")
+        console.print(f"goes on from step {trainer.step} of {settings.steps} ({state})")
     elif init is not None:
         trainer.start_from(Bundle.load(init))
     log = out.with_suffix(".log.jsonl")
@@ -62,25 +67,25 @@ def train(
     started, first = time.monotonic(), trainer.step
     with Progress(*Progress.get_default_columns()[:3], TimeElapsedColumn(), TimeRemainingColumn(),
                   TextColumn("{task.fields[state]}"), console=console) as bar:  # fmt: skip
-        task = bar.add_task("training", total=config.steps, completed=first, state="")
+        task = bar.add_task("training", total=settings.steps, completed=first, state="")
 
         def progress(step: int, terms: dict[str, float]) -> None:
-            rate = (step - first) * config.batch_size / (time.monotonic() - started)
+            rate = (step - first) * settings.batch_size / (time.monotonic() - started)
             words = " ".join(f"{key} {value:.3f}" for key, value in terms.items())
             bar.update(task, completed=step, state=f"{rate:.0f} img/s  {words}")
             with log.open("a") as file:
                 file.write(json.dumps({"step": step, "images_per_second": round(rate, 1)} | terms) + "\n")
 
         bundle = trainer.run(progress)
-    bundle.training |= {"mesh": mesh.name, "start": init.name if init else "random weights", "device": device}
+    bundle.training |= {
+        "mesh": mesh.name,
+        "start": init.name if init else "random weights",
+        "device": device,
+        "config": config,
+    }
     bundle.depth_scale = calibrate_depth(bundle, loaded, seed + 1_000)
     bundle.metrics = evaluate_synthetic(bundle, loaded, seed + 2_000)  # other images than either of the two before
     bundle.save(out)
     write_text(out.with_suffix(".md"), card(bundle, f"pose-regressor {shlex.join(sys.argv[1:])}"))
     state.unlink(missing_ok=True)
     console.print(f"{out}: " + ", ".join(f"{key} {value:.3f}" for key, value in bundle.metrics.items()))
-
-
-def add_commands(app: typer.Typer) -> None:
-    """Entry point `pose_regressor.commands`: what the training package adds to the command line."""
-    app.command()(train)

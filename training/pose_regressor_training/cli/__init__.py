@@ -1,0 +1,14 @@
+"""What the training package adds to the command line; each command imports what it needs when it is called."""
+
+from __future__ import annotations
+
+import typer
+
+from pose_regressor_training.cli.preview import preview
+from pose_regressor_training.cli.train import train
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Entry point `pose_regressor.commands`."""
+    for command in (train, preview):
+        app.command()(command)

@@ -1,0 +1,44 @@
+"""`pose-regressor preview`: what a randomization yields."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pose_regressor_training.cli.options import ConfigOption, MeshOption, UnitOption
+
+
+def preview(
+    mesh: MeshOption,
+    unit: UnitOption = "m",
+    config: ConfigOption = "complete",
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="PNG|JPG", help="Picture to write.")] = Path(
+        "out/preview.png"
+    ),
+    labels: Annotated[bool, typer.Option("--labels", help="Draw boxes and outlines of what is visible.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+) -> None:
+    """Show what a randomization yields for a mesh: the windows a network is trained on, and whole frames below them."""
+    import cv2
+
+    from pose_regressor.files import replacing
+    from pose_regressor.types import InputError
+    from pose_regressor_training.preview import preview_sheet
+    from pose_regressor_training.randomize.config import load_config
+    from pose_regressor_training.render.mesh import load_mesh, object_model
+
+    started = time.monotonic()
+    randomize = load_config(config)
+    loaded = load_mesh(mesh, unit)
+    sheet = preview_sheet(loaded, object_model(loaded, "object", 1), randomize, seed, labels)
+    with replacing(out) as temporary:
+        try:
+            written = cv2.imwrite(str(temporary), sheet[..., ::-1])
+        except cv2.error:
+            written = False
+        if not written:
+            raise InputError(f"{out}: cannot be written as a picture, expected a name that ends in .png or .jpg")
+    print(f"{out}: {sheet.shape[1]}x{sheet.shape[0]}, {config}, {time.monotonic() - started:.1f} s")
