@@ -36,20 +36,20 @@ def draw_backgrounds(
 ) -> NDArray[np.void]:
     """(B,) of BACKGROUND for images of height x width."""
     scenes = np.zeros(number, BACKGROUND)
-    photographed = rng.random(number) < part.photographs if part.on else np.ones(number, bool)
+    photographed = rng.random(number) < part.photographs if part.random else np.ones(number, bool)
     photograph = _any_of(rng, pictures.photographs, number)
-    plain = _any_of(rng, pictures.procedural, number) if part.on else np.full(number, PLAIN)
+    plain = _any_of(rng, pictures.procedural, number) if part.random else np.full(number, PLAIN)
     has = len(pictures.photographs) > 0
     scenes["picture"] = np.where(photographed & has, photograph, plain)
     # The longer edge of the image shows `window` of the picture's edge.
-    window = uniform(rng, part.window, number) if part.on else np.ones(number)
+    window = uniform(rng, part.window, number) if part.random else np.ones(number)
     extent = window[:, None] * np.array([width, height]) / max(width, height)
-    corner = rng.random((number, 2)) * (1 - extent) if part.on else (1 - extent) / 2
+    corner = rng.random((number, 2)) * (1 - extent) if part.random else (1 - extent) / 2
     # (column, row) -> (x, y) in the unit square, then mirrored and turned within it.
     step = window / max(width, height)
     x = np.stack([step, np.zeros(number), corner[:, 0] + step / 2], axis=1)
     y = np.stack([np.zeros(number), step, corner[:, 1] + step / 2], axis=1)
-    if part.on:
+    if part.random:
         mirrored = rng.random((2, number, 1)) < 0.5
         one = np.array([0, 0, 1.0])
         x, y = np.where(mirrored[0], one - x, x), np.where(mirrored[1], one - y, y)
@@ -57,7 +57,7 @@ def draw_backgrounds(
         x, y = np.where(swapped, y, x), np.where(swapped, x, y)
     scenes["from_pixel"] = np.stack([x, y], axis=1)
     tint = np.broadcast_to(np.eye(3), (number, 3, 3))
-    if part.on:
+    if part.random:
         exchanged = rng.permuted(np.broadcast_to(np.arange(3), (number, 3)), axis=1)
         tint = np.where((rng.random(number) < part.recolored)[:, None, None], np.eye(3)[exchanged], tint)
         tint = tint * (uniform(rng, part.brightness, number) ** DISPLAY_GAMMA)[:, None, None]

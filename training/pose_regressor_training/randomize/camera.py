@@ -102,7 +102,7 @@ def plain_shots(count: int) -> Shots:
 def draw_shots(part: CameraPart, rng: np.random.Generator, detail: NDArray[np.float64]) -> Shots:
     """One picture for each of `detail` (B,): camera pixels for each of its pixels."""
     count = len(detail)
-    if not part.on:
+    if not part.random:
         return plain_shots(count)
 
     def sometimes(how_often: float, values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -102,7 +102,7 @@ def draw_clutter(
     present[:, front] = np.arange(FRONT) < pick(rng, part.front, batch)[:, None]
     present[:, around] = np.arange(AROUND) < pick(rng, part.around, batch)[:, None]
     present[:, caster] = rng.random((batch, CASTERS)) < part.casters
-    present &= part.on
+    present &= part.random
 
     limb = np.zeros_like(present)
     limb[:, front] = rng.random((batch, FRONT)) < part.limbs
@@ -232,7 +232,7 @@ def draw_ground(
     normal = towards * np.sin(tilt) + aside * np.cos(tilt)
     height = -(points @ normal[..., None])[..., 0].min(1)
     # The camera, at the origin, must be above the plane.
-    there = (height > 0.05 * radius) & (rng.random(batch) < part.ground) & part.on
+    there = (height > 0.05 * radius) & (rng.random(batch) < part.ground) & part.random
     ground = np.zeros(batch, GROUND)
     ground["plane"] = np.concatenate([normal, height[:, None]], axis=1)
     ground["picture"] = np.where(there, _any_of(rng, pictures.procedural, (batch,)), NONE)

@@ -46,7 +46,7 @@ def draw_lights(part: LightPart, rng: np.random.Generator, count: int) -> tuple[
     """(B, LIGHTS) of LIGHT and (B, 9, 3) spherical harmonics, as `Scenes` has them."""
     lights = np.zeros((count, LIGHTS), LIGHT)
     ambient = np.zeros((count, 9, 3), np.float32)
-    if not part.on:
+    if not part.random:
         lights["direction"] = (0.0, 0.0, -1.0)
         lights["direction"][:, 0] = np.array([-0.5, -0.7, -0.6]) / np.linalg.norm([-0.5, -0.7, -0.6])
         lights["color"][:, 0], lights["radius"], lights["shadow"] = 0.6, 0.05, 1

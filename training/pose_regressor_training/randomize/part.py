@@ -126,11 +126,11 @@ def folder(help: str) -> Any:
 
 @dataclass(frozen=True)
 class Part:
-    """Base of the parts. `on` false: every value that the part would draw is fixed instead."""
+    """Base of the parts. `random` false: every value that the part would draw is fixed instead."""
 
     NAME: ClassVar[str] = ""
 
-    on: bool = switch(True, "draw at random; if not, everything of this part is fixed")
+    random: bool = switch(True, "draw at random; if not, everything of this part is fixed")
 
     def __post_init__(self) -> None:
         for f in fields(self):

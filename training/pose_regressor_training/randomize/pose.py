@@ -42,7 +42,7 @@ class PosePart(Part):
 
 def draw_rotations(part: PosePart, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
     """(*shape, 3, 3)."""
-    if not part.on:
+    if not part.random:
         return np.broadcast_to(looking_from(np.array(_FIXED_AZIMUTH), np.array(_FIXED_ELEVATION)), (*shape, 3, 3))
     if part.rotation == "so3":
         return rotation_from_quaternion(rng.normal(size=(*shape, 4)))
@@ -59,19 +59,19 @@ def draw_rotations(part: PosePart, rng: np.random.Generator, shape: tuple[int, .
 
 
 def draw_focal(part: PosePart, rng: np.random.Generator, count: int) -> FloatArray:
-    return log_uniform(rng, part.focal, count) if part.on else np.full(count, _FIXED_FOCAL)
+    return log_uniform(rng, part.focal, count) if part.random else np.full(count, _FIXED_FOCAL)
 
 
 def draw_apparent(part: PosePart, rng: np.random.Generator, looks: NDArray[np.bool_]) -> FloatArray:
     """Apparent diameters in pixels, one for each of `looks`: is it looked at, or looked for."""
-    if not part.on:
+    if not part.random:
         return np.where(looks, _FIXED_LOOK, _FIXED_FIND)
     return np.where(looks, log_uniform(rng, part.look, looks.shape), log_uniform(rng, part.find, looks.shape))
 
 
 def draw_places(part: PosePart, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
     """(*shape, 2) in shares of the frame's width and height."""
-    return uniform(rng, part.place, (*shape, 2)) if part.on else np.full((*shape, 2), 0.5)
+    return uniform(rng, part.place, (*shape, 2)) if part.random else np.full((*shape, 2), 0.5)
 
 
 def rotation_from_quaternion(quaternion: NDArray) -> FloatArray:

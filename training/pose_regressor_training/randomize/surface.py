@@ -51,7 +51,7 @@ def draw_object_materials(
     """Materials of the objects to be found; diameter: of each, metres, gives their shape."""
     shape = diameter.shape
     materials = plain_materials(shape)
-    if not part.on:
+    if not part.random:
         return materials
     turn = _about_grey(np.radians(uniform(rng, part.hue, shape)))
     saturation = uniform(rng, part.saturation, shape)[..., None, None]

@@ -86,7 +86,7 @@ def draw_windows(part: PosePart, rng: np.random.Generator, models: Models, spec:
     pixel = draw_places(part, rng, (count,)) * (FRAME_WIDTH, FRAME_HEIGHT)
     cam_from_obj = _poses(part, rng, models, model, camera, pixel, draw_apparent(part, rng, looks))
 
-    jitter = rng.uniform(-1, 1, (5, count)) * (1.0 if part.on else 0.0)
+    jitter = rng.uniform(-1, 1, (5, count)) * (1.0 if part.random else 0.0)
     box = projected_boxes(models.points[model], cam_from_obj, camera)
     edge = (box[:, 2:] - box[:, :2]).max(1)
     scale = np.where(
