@@ -1,22 +1,24 @@
 """The generator's pictures and labels, against ray casts by trimesh and against the runtime that reads them."""
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 import torch
-import trimesh
 
-from pose_regressor.geometry.rotation import random_rotation
 from pose_regressor.model.config import NetworkConfig
 from pose_regressor.model.decode import correspondences, decode_pnp, decode_regression
 from pose_regressor.model.heads import BoxOutput, PoseOutput
+from pose_regressor_training.labels import boxes_of, keypoints, masks, silhouettes
 from pose_regressor_training.losses import box_terms, pose_terms
 from pose_regressor_training.metrics import add, add_s, rotation_error
 from pose_regressor_training.objects import make_box
-from pose_regressor_training.randomize.views import Kind
+from pose_regressor_training.randomize.background import BackgroundPart
+from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.randomize.scene import SceneSampler
+from pose_regressor_training.randomize.views import Kind, projected_boxes
 from pose_regressor_training.render.mesh import load_mesh, object_model
-from pose_regressor_training.render.single import Raytracer
-from pose_regressor_training.render.single_kernel import LOOK_DTYPE
-from pose_regressor_training.synthetic import SyntheticBatches
+from pose_regressor_training.synthetic import Generator, SceneBatches, SyntheticBatches
 
 
 @pytest.fixture(scope="module")
@@ -31,44 +33,26 @@ def model(mesh):
 
 @pytest.fixture(scope="module")
 def data(mesh, model):
-    return SyntheticBatches(mesh, model, NetworkConfig(), batch_size=32, seed=3, start=0, stop=4)
-
-
-def test_depth_and_colour_agree_with_ray_casts(mesh):
-    pose = np.eye(4)
-    pose[:3, :3] = random_rotation(1, torch.Generator().manual_seed(5))[0].numpy()
-    pose[:3, 3] = [0.01, -0.02, 0.5]
-    camera = np.array([[260.0, 0, 47.5], [0, 255, 40.2], [0, 0, 1]])
-    look = np.zeros(1, LOOK_DTYPE)
-    look["tint"], look["ambient"] = np.eye(3), 1.0
-    views = Raytracer(mesh).render(pose[None], camera[None], look, height=80, width=96)
-    rows, columns = np.indices((80, 96))
-    rays = np.stack([columns, rows, np.ones_like(rows)], -1).reshape(-1, 3) @ np.linalg.inv(camera).T
-    scene = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    origin = np.tile(-pose[:3, :3].T @ pose[:3, 3], (len(rays), 1))
-    points, index, face = scene.ray.intersects_location(origin, rays @ pose[:3, :3], multiple_hits=False)
-    depth = np.zeros(len(rays))
-    depth[index] = (points @ pose[:3, :3].T + pose[:3, 3])[:, 2]
-    hit = views.depth[0].ravel() > 0
-    assert (hit != (depth > 0)).sum() <= 2  # rays that graze an edge
-    both = hit & (depth > 0)
-    assert both.sum() > 500
-    np.testing.assert_allclose(views.depth[0].ravel()[both], depth[both], atol=1e-4)
-    barycentric = trimesh.triangles.points_to_barycentric(scene.triangles[face], points)
-    uv = np.einsum("ni,nij->nj", barycentric, mesh.uv[face])
-    height, width = mesh.texture.shape[:2]
-    rows, columns = ((1 - uv[:, 1]) * height).astype(int), (uv[:, 0] * width).astype(int)
-    texel = mesh.texture[rows.clip(0, height - 1), columns.clip(0, width - 1)]
-    # One texel against the renderer's average over a pixel: equal but for the edges within the print.
-    difference = np.abs(views.color[0].reshape(-1, 3)[index] - texel / 255)
-    assert np.median(difference) < 0.02
+    config = RandomizeConfig(background=BackgroundPart(pictures=20))
+    sampler = SceneSampler(config, [model], seed=3)
+    return SyntheticBatches(SceneBatches(sampler, NetworkConfig(), batch_size=32, seed=3, start=0, stop=4), [mesh])
 
 
 def test_same_seed_same_batches_on_any_number_of_workers(data):
     alone = list(data)
-    shared = list(torch.utils.data.DataLoader(data, batch_size=None, num_workers=2))
-    for a, b in zip(alone, shared, strict=True):
-        assert torch.equal(a.image, b.image) and torch.equal(a.cam_from_obj, b.cam_from_obj)
+    assert len(alone) == 4
+    for workers in (1, 2):
+        shared = list(data.loader(workers))
+        for a, b in zip(alone, shared, strict=True):
+            for field in fields(a):
+                assert torch.equal(getattr(a, field.name), getattr(b, field.name)), (workers, field.name)
+
+
+def test_scenes_drawn_by_workers_and_rendered_here_are_the_same(data):
+    """The way of training on a GPU, with the CPU in its place."""
+    drawn = torch.utils.data.DataLoader(data.scenes, batch_size=None, num_workers=2)
+    for a, b in zip(data, data._rendered(drawn), strict=True):
+        assert torch.equal(a.image, b.image) and torch.equal(a.box, b.box)
 
 
 def test_labels_decode_to_the_true_pose(data, model):
@@ -134,3 +118,54 @@ def test_errors_of_known_poses(model):
     assert rotation_error(turned, truth) == pytest.approx(np.pi)
     square = np.array([[x, y, 0.0] for x in (-1, 1) for y in (-1, 1)])
     assert add_s(turned, truth, square) == pytest.approx(0, abs=1e-12) and add(turned, truth, square) > 2
+
+
+@pytest.fixture(scope="module")
+def frames(data, mesh):
+    generator = Generator(data.scenes.sampler, [mesh])
+    return generator.frames(np.random.default_rng(2), 6, 160, 120, (2, 4))
+
+
+def test_masks_and_boxes_of_what_is_rendered(frames, model):
+    whole, seen = masks(frames.rendering, 4)
+    known = silhouettes(frames.rendering, 4)
+    there = torch.from_numpy(frames.drawn.target[:, :4] >= 0)
+    assert not whole[~there].any() and (known.box[~there] == -1).all()
+    assert (seen & ~whole).sum() == 0
+    assert torch.equal(known.visible, seen.sum((2, 3))) and (known.fraction <= 1).all()
+    partly = (known.fraction > 0.05) & (known.fraction < 0.95)
+    assert partly.any(), "nothing hides anything: the test looks at nothing"
+    scenes = frames.drawn.scenes
+    checked = 0
+    for b, place in torch.nonzero(there & (known.pixels > 0)).tolist():
+        rows, columns = np.nonzero(whole[b, place].numpy())
+        expected = [columns.min(), rows.min(), columns.max(), rows.max()]
+        assert known.box[b, place].tolist() == expected
+        drawn = projected_boxes(model.points, scenes.cam_from_obj[b, place], scenes.camera_matrix[b])
+        if drawn[0] > 1 and drawn[1] > 1 and drawn[2] < 158 and drawn[3] < 118:
+            np.testing.assert_allclose(expected, drawn, atol=1.6)  # 1,000 points of the surface miss its corners
+            checked += 1
+    assert checked >= 3
+    assert boxes_of(torch.zeros(2, 5, 6, dtype=torch.bool)).tolist() == [[-1] * 4] * 2
+
+
+def test_keypoints_are_seen_where_the_surface_is(frames, model):
+    scenes, rendering = frames.drawn.scenes, frames.rendering
+    there = frames.drawn.target[:, :4] >= 0
+    points = torch.tensor(model.keypoints).expand(6, 4, -1, -1)
+    pose, camera = torch.from_numpy(scenes.cam_from_obj[:, :4]), torch.from_numpy(scenes.camera_matrix)
+    pixels, visible = keypoints(rendering, points, pose, camera, torch.full((6, 4), model.diameter))
+    assert not visible[~torch.from_numpy(there)].any()
+    seen = 0
+    for b, place in np.argwhere(there):
+        at = model.keypoints @ scenes.cam_from_obj[b, place, :3, :3].T + scenes.cam_from_obj[b, place, :3, 3]
+        expected = at @ scenes.camera_matrix[b].T
+        np.testing.assert_allclose(pixels[b, place], expected[:, :2] / expected[:, 2:], atol=1e-9)
+        for k in np.flatnonzero(visible[b, place]):
+            column, row = pixels[b, place, k].round().long().tolist()
+            near = rendering.position[b, max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2].reshape(-1, 3)
+            pixel = at[k, 2] / scenes.camera_matrix[b, 0, 0]
+            error = np.linalg.norm(near.numpy() - model.keypoints[k], axis=1).min()
+            assert error < 0.03 * model.diameter + 2 * pixel
+            seen += 1
+    assert 20 < seen < 0.8 * there.sum() * len(model.keypoints)  # a box hides the half of its corners

@@ -9,9 +9,11 @@ from typer.testing import CliRunner
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.config import NetworkConfig
 from pose_regressor.types import InputError
-from pose_regressor_training import synthetic
+from pose_regressor_training import evaluate
 from pose_regressor_training.cli import add_commands
 from pose_regressor_training.objects import make_box
+from pose_regressor_training.randomize.background import BackgroundPart
+from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.render.mesh import load_mesh, object_model
 from pose_regressor_training.trainer import TrainConfig, Trainer
 
@@ -23,14 +25,18 @@ def mesh(tmp_path_factory):
     return load_mesh(make_box(tmp_path_factory.mktemp("box")), "m")
 
 
+#: Few pictures, which are drawn in no time.
+RANDOMIZE = RandomizeConfig(background=BackgroundPart(pictures=20))
+
+
 @pytest.fixture(autouse=True)
-def small_bank(monkeypatch):
-    monkeypatch.setattr(synthetic.PictureBank.__init__, "__defaults__", (20, 224))
+def few_pictures_to_evaluate_on(monkeypatch):
+    monkeypatch.setattr(evaluate, "RANDOMIZE", RANDOMIZE)
 
 
 def trainer(mesh, state, **changes) -> Trainer:
     config = TrainConfig(**({"samples": 64, "batch_size": 8, "workers": 0} | changes))
-    return Trainer(mesh, object_model(mesh, "box", 1), NETWORK, config, state)
+    return Trainer(mesh, object_model(mesh, "box", 1), NETWORK, config, state, randomize=RANDOMIZE)
 
 
 class Killed(Exception):
@@ -103,11 +109,13 @@ def test_meshes_that_cannot_be_used(tmp_path):
 def test_the_command_trains_writes_bundle_and_card(tmp_path):
     app = typer.Typer()
     add_commands(app)
-    app.callback()(lambda: None)  # with one command only, typer would drop its name
+    config = tmp_path / "few.yaml"
+    config.write_text("background: {pictures: 20}\n")
     out = tmp_path / "new" / "carton.safetensors"
     arguments = ["train", "--mesh", str(make_box(tmp_path)), "--out", str(out), "--name", "carton", "--samples", "64"]
-    result = CliRunner().invoke(app, [*arguments, "--workers", "0", "--device", "cpu"])
+    result = CliRunner().invoke(app, [*arguments, "--workers", "0", "--device", "cpu", "--config", str(config)])
     assert result.exit_code == 0, result.output
-    assert Bundle.load(out).objects[0].name == "carton"
+    bundle = Bundle.load(out)
+    assert bundle.objects[0].name == "carton" and bundle.training["randomize"] == {"background": {"pictures": 20}}
     assert "no real image" in out.with_suffix(".md").read_text()
     assert sorted(path.suffix for path in out.parent.iterdir()) == [".jsonl", ".md", ".safetensors"]

@@ -51,7 +51,7 @@ def _through_blocks(planes: Tensor, steps: Tensor) -> Tensor:
     coefficients = (blocks.reshape(-1, 64) @ cosines).reshape(blocks.shape)
     coefficients = torch.round(coefficients / steps[:, None]) * steps[:, None]
     blocks = (coefficients.reshape(-1, 64) @ cosines.T).reshape(count, channels, height // 8, width // 8, 8, 8)
-    return blocks.transpose(3, 4).reshape(planes.shape)
+    return blocks.transpose(3, 4).reshape(planes.shape).round_().clamp_(-128, 127)
 
 
 def compress(pictures: Tensor, quality: Tensor) -> Tensor:
@@ -60,8 +60,9 @@ def compress(pictures: Tensor, quality: Tensor) -> Tensor:
     full = pad(pictures, (0, -width % 16, 0, -height % 16), mode="replicate")
     device = pictures.device
     ycc = torch.matmul(torch.tensor(_YCC_FROM_RGB, device=device), full.flatten(2)).reshape(full.shape)
-    luma = _through_blocks(ycc[:, :1] - 128, _tables(_LUMA, quality)) + 128
-    chroma = _through_blocks(avg_pool2d(ycc[:, 1:], 2), _tables(_CHROMA, quality))
+    # Every stage of a codec keeps whole numbers of 8 bits.
+    luma = _through_blocks(ycc[:, :1].round() - 128, _tables(_LUMA, quality)) + 128
+    chroma = _through_blocks(avg_pool2d(ycc[:, 1:].round(), 2).round(), _tables(_CHROMA, quality))
     chroma = interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)
     ycc = torch.cat([luma, chroma], dim=1)
     rgb = torch.matmul(torch.tensor(_RGB_FROM_YCC, device=device), ycc.flatten(2)).reshape(full.shape)
