@@ -27,7 +27,7 @@ class BackgroundPart(Part):
     photographs: float = chance(0.5, "share of the backgrounds that are photographs, where there is a folder")
     pictures: int = count(1000, "procedural pictures drawn at the start, for backgrounds and surfaces", 1)
     window: Span = span(0.5, 1.0, "part of the picture's edge that is shown", 0.05, 1)
-    brightness: Span = span(0.3, 1.1, "factor on the values as displayed", most=4)
+    brightness: Span = span(0.35, 1.15, "factor on the values as displayed", most=4)
     recolored: float = chance(0.5, "how often red, green and blue are exchanged")
 
 

@@ -23,7 +23,7 @@ class CameraPart(Part):
 
     NAME: ClassVar[str] = "camera"
 
-    blur: Span = span(0.45, 1.2, "Gaussian blur of the lens, sigma in pixels", least=0.3, most=3)
+    blur: Span = span(0.4, 1.0, "Gaussian blur of the lens, sigma in pixels", least=0.3, most=3)
     motion: float = chance(0.2, "how often the camera moves during the exposure")
     motion_length: Span = span(2, 9, "length of that motion, pixels", most=9)
     chromatic: Span = span(0, 0.4, "red and blue are shifted against green by so many pixels", most=2)
@@ -36,7 +36,7 @@ class CameraPart(Part):
     shot_noise: Span = span(
         0, 0.06, "standard deviation of the noise of white, falling with the root; mostly low", most=1
     )
-    read_noise: Span = span(0, 0.008, "standard deviation of the noise of black; mostly low", most=1)
+    read_noise: Span = span(0, 0.005, "standard deviation of the noise of black; mostly low", most=1)
     bayer: float = chance(0.3, "how often colours come from a mosaic of single-colour pixels")
     gamma: Span = span(0.8, 1.25, "exponent on top of sRGB's tone curve, uniform in the logarithm", least=0.1)
     sharpening: float = chance(0.15, "how often the camera sharpens")

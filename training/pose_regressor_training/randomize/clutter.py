@@ -31,6 +31,8 @@ from pose_regressor_training.render.scenes import GROUND, NONE
 
 #: Most things in front of an object, around it, and between it and a lamp.
 FRONT, AROUND, CASTERS = 3, 6, 1
+#: What is there for its shadow reaches no further across the object than so many of its diameters.
+_CASTER_REACH = 0.3
 
 
 @dataclass(frozen=True)
@@ -42,8 +44,8 @@ class ClutterPart(Part):
     front: tuple[float, ...] = weights(
         (0.4, 0.3, 0.2, 0.1), "how often 0 to 3 things in front of the object", FRONT + 1
     )
-    reach: Span = span(0.0, 0.55, "how far each reaches across the object", most=1.5)
-    hidden: float = number(0.65, "they reach so far across it all together at most", most=3)
+    reach: Span = span(0.05, 1.0, "how far each reaches across the object", most=1.5)
+    hidden: float = number(1.2, "they reach so far across it all together at most", most=3)
     limbs: float = chance(0.45, "share of hands, arms and rods of what is in front")
     skin: float = chance(0.6, "share of skin of those")
     around: tuple[float, ...] = weights((0.35, 0.3, 0.2, 0.15), "how often 0, 1, 2 .. 6 beside and behind", AROUND + 1)
@@ -113,6 +115,9 @@ def draw_clutter(
         model[:, around] = np.where(other, rng.integers(0, len(models.diameter), other.shape), NONE)
     radius = np.where(limb, 2, log_uniform(rng, part.size, shape.shape)) * setting.radius[:, None]
     radius = np.where(model == NONE, radius, models.diameter[model] / 2)
+    # What is in front must fit between camera and object.
+    room = (0.75 * setting.centre[:, 2] - setting.radius)[:, None] / 2.4
+    radius[:, front] = np.where(limb[:, front], radius[:, front], np.minimum(radius[:, front], room))
     stretch = np.where(limb[..., None], 1, rng.uniform(0.5, 1, (*shape.shape, 3))) * radius[..., None]
     stretch = np.where((model == NONE)[..., None], stretch, 1)
     support = np.where((model == NONE)[..., None, None], shapes.support[shape], models.support[model])
@@ -129,8 +134,7 @@ def draw_clutter(
     apart = np.linalg.norm(place[:, :, None] - setting.taken_centre[:, None], axis=-1)
     clear = (apart > radius[..., None] + setting.taken_radius[:, None]).all(-1) & (place[..., 2] > 1.2 * radius)
     present &= clear | limb
-    # What is there for its shadow must not stand in the way.
-    present[:, caster] &= _covering(setting, place[:, caster], radius[:, caster]) < part.reach[1]
+    present[:, caster] &= _covering(setting, place[:, caster], radius[:, caster]) < _CASTER_REACH
 
     material = draw_other_materials(rng, pictures, np.maximum(radius, 1e-6), part.textured)
     # Pictures are laid on in the shape's own coordinates, which are scaled with it.

@@ -33,8 +33,8 @@ class LightPart(Part):
 
     NAME: ClassVar[str] = "light"
 
-    exposure: Span = span(0.3, 1.8, "light on a white page, 1 being just white; uniform in the logarithm", least=0.001)
-    ambient: Span = span(0.1, 1.0, "share of the light that comes from all around", most=1)
+    exposure: Span = span(0.45, 2.2, "light on a white page, 1 being just white; uniform in the logarithm", least=0.001)
+    ambient: Span = span(0.05, 0.75, "share of the light that comes from all around", most=1)
     lamps: tuple[float, ...] = weights((0.05, 0.45, 0.3, 0.2), "how often 0, 1, 2 or 3 lamps", most=LIGHTS + 1)
     warmth: float = number(0.15, "standard deviation of the lamps' colour, warm to cold; half of it all around", most=1)
     surroundings: Span = span(0.0, 0.6, "how much more comes from one side than from all around", most=1)
@@ -61,7 +61,7 @@ def draw_lights(part: LightPart, rng: np.random.Generator, count: int) -> tuple[
     split = rng.exponential(size=(count, LIGHTS)) * burns
     split /= split.sum(1, keepdims=True).clip(1e-9)
     # Few surfaces face a lamp: what they send back in the mean is about half.
-    strength = 1.6 * (exposure * (1 - share))[:, None] * split
+    strength = 2.0 * (exposure * (1 - share))[:, None] * split
     lights["color"] = strength[..., None] * _colors(rng, part.warmth, (count, LIGHTS))
     lights["radius"] = uniform(rng, part.radius, (count, LIGHTS))
     lights["shadow"] = (rng.random((count, LIGHTS)) < part.shadows) & burns

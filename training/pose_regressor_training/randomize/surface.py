@@ -12,8 +12,8 @@ from pose_regressor_training.randomize.part import Part, Span, chance, log_unifo
 from pose_regressor_training.randomize.pictures import Pictures
 from pose_regressor_training.render.scenes import MATERIAL, NONE
 
-#: What `tint` and `offset` turn about: a middle grey, linear.
-_MIDDLE = 0.2
+#: Contrast turns about this linear light: half of what is displayed stays, black and white move alike.
+_MIDDLE = 0.06
 _FIXED_ROUGHNESS = 0.5
 
 
@@ -27,10 +27,10 @@ class ObjectPart(Part):
         0.0, "how often a random picture replaces the texture: only where shape alone tells the pose"
     )
     hue: Span = span(-8, 8, "turn of the hue, degrees", least=-180, most=180)
-    saturation: Span = span(0.5, 1.35, "factor on the colourfulness", most=4)
-    contrast: Span = span(0.75, 1.2, "factor on the distance from middle grey", least=0.05, most=4)
-    brightness: Span = span(0.7, 1.15, "factor on the reflected light", most=4)
-    haze: Span = span(0.0, 0.04, "light added to every colour, as by faded print", most=1)
+    saturation: Span = span(0.6, 1.4, "factor on the colourfulness", most=4)
+    contrast: Span = span(0.72, 1.25, "factor on the distance from a dark grey", least=0.05, most=4)
+    brightness: Span = span(0.85, 1.1, "factor on the reflected light", most=4)
+    haze: Span = span(0.0, 0.015, "light added to every colour, as by faded print", most=1)
     mixing: float = number(0.04, "standard deviation of a mixing of the channels", most=0.5)
     glossy: float = chance(0.5, "how often it has highlights")
     specular: Span = span(0.02, 0.25, "share of the light that is mirrored, seen at right angles", most=1)
