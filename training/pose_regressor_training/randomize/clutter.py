@@ -136,9 +136,7 @@ def draw_clutter(
     present &= clear | limb
     present[:, caster] &= _covering(setting, place[:, caster], radius[:, caster]) < _CASTER_REACH
 
-    material = draw_other_materials(rng, pictures, np.maximum(radius, 1e-6), part.textured)
-    # Pictures are laid on in the shape's own coordinates, which are scaled with it.
-    material["picture_scale"] *= radius
+    material = draw_other_materials(rng, pictures, shape.shape, part.textured)
     paint_skin(material, rng, limb & (rng.random(shape.shape) < part.skin))
     pose = np.zeros((*shape.shape, 4, 4))
     pose[..., :3, :3], pose[..., :3, 3], pose[..., 3, 3] = linear, place, 1

@@ -71,14 +71,13 @@ def draw_object_materials(
 
 
 def draw_other_materials(
-    rng: np.random.Generator, pictures: Pictures, extent: NDArray[np.float64], textured: float
+    rng: np.random.Generator, pictures: Pictures, shape: tuple[int, ...], textured: float
 ) -> NDArray[np.void]:
-    """Materials of anything else: a picture or a plain colour, matt or glossy. extent: of each thing, metres."""
-    shape = extent.shape
+    """Materials of anything else, one unit long in its own frame: a picture or a plain colour, matt or glossy."""
     materials = plain_materials(shape)
     random_picture = rng.integers(pictures.procedural.start, pictures.procedural.stop, shape)
     materials["picture"] = np.where(rng.random(shape) < textured, random_picture, NONE)
-    materials["picture_scale"] = log_uniform(rng, (0.3, 2), shape) / extent
+    materials["picture_scale"] = log_uniform(rng, (0.3, 2), shape)
     plain = materials["picture"] == NONE
     color = rng.uniform(0.02, 0.95, (*shape, 3)) * rng.uniform(0.3, 1, (*shape, 1))
     bright = rng.uniform(0.4, 1.1, (*shape, 1)) * np.ones(3)
