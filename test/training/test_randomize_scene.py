@@ -38,14 +38,14 @@ def complete(model):
     return windows(model, RandomizeConfig())
 
 
-#: What of the scenes each part draws. The ground goes where a fixed lamp would shine through it, clutter with it.
+#: What of the scenes each part changes. With the ground go lamps mirrored at it and things that stood on it.
+ON_GROUND = {"scenes.ground", "scenes.light", "scenes.mesh", "scenes.cam_from_obj"}
 DRAWN_BY = {
-    "background": {"scenes.background"},
+    "background": {"scenes.background"} | ON_GROUND,
     "object": {"scenes.material"},
-    "light": {"scenes.light", "scenes.ambient", "scenes.ground", "scenes.mesh", "scenes.cam_from_obj"},
-    "pose": {"views", "scenes.camera_matrix", "scenes.cam_from_obj", "scenes.mesh", "scenes.ground", "shots"}
-    | {"target", "scenes.light"},
-    "clutter": {"scenes.mesh", "scenes.ground", "scenes.cam_from_obj", "scenes.material", "scenes.light"},
+    "light": {"scenes.ambient"} | ON_GROUND,
+    "pose": {"views", "scenes.camera_matrix", "shots", "target"} | ON_GROUND,
+    "clutter": {"scenes.material"} | ON_GROUND,
     "camera": {"shots"},
 }
 

@@ -45,7 +45,7 @@ def preview_sheet(
     upper = contact_sheet(_pictures(windows, model, labels), WINDOW_COLUMNS, spec.size)
     lower = contact_sheet(_pictures(frames, model, labels), FRAME_COLUMNS, width // FRAME_COLUMNS)
     missing = width - lower.shape[1]
-    return np.concatenate([upper, np.pad(lower, ((0, 0), (0, missing), (0, 0)))])
+    return np.concatenate([upper, np.pad(lower, ((0, 0), (0, missing), (0, 0)), mode="edge")])
 
 
 def _pictures(samples: Samples, model: ObjectModel, labels: bool) -> list[NDArray[np.uint8]]:

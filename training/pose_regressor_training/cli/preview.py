@@ -36,7 +36,7 @@ def preview(
     sheet = preview_sheet(loaded, object_model(loaded, "object", 1), randomize, seed, labels)
     with replacing(out) as temporary:
         try:
-            written = cv2.imwrite(str(temporary), sheet[..., ::-1])
+            written = cv2.imwrite(str(temporary), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
         except cv2.error:
             written = False
         if not written:

@@ -19,7 +19,7 @@ DISPLAY_GAMMA = 2.2
 
 @dataclass(frozen=True)
 class BackgroundPart(Part):
-    """Off: the photographs as they are or, without a folder, a grey wall."""
+    """Off: the photographs as they are or, without a folder, a grey wall; and no ground."""
 
     NAME: ClassVar[str] = "background"
 

@@ -163,6 +163,8 @@ class SceneSampler:
         points = models.points[model] @ np.swapaxes(pose[:, :3, :3], 1, 2) + pose[:, None, :3, 3]
         ground = draw_ground(config.clutter, for_clutter, pictures, centres[rows, main], radii[rows, main], points)
         light, ambient = draw_lights(config.light, for_light, len(rows))
+        if not config.background.random:
+            ground["picture"] = NONE
         _keep_above(light, ground, config.light.random)
         if absent.shape[1] > 1:
             views, absent = self._settled(views, absent, ground)
