@@ -49,7 +49,7 @@ def photograph(color: Tensor, shots: Shots) -> Tensor:
         picture[coarse] = _resample(picture[coarse], _shrinking, detail)
     picture = _convolve(picture, values(point_spread(shots)))
     picture *= _gain(shots, picture.shape[2], values)
-    picture += _noise(picture, values(shots.read), values(shots.shot), shots.noise_start)
+    _add_noise(picture, values(shots.read), values(shots.shot), shots.noise_start)
     mosaic = chosen(shots.bayer != NONE)
     if len(mosaic):
         picture[mosaic] = _demosaiced(picture[mosaic], torch.from_numpy(shots.bayer).to(device)[mosaic])
@@ -153,7 +153,7 @@ def _noise_table(device: torch.device) -> Tensor:
     return torch.from_numpy(np.random.default_rng(0).standard_normal(NOISE_TABLE, np.float32)).to(device)
 
 
-def _noise(picture: Tensor, read: Tensor, shot: Tensor, start: NDArray[np.float64]) -> Tensor:
+def _add_noise(picture: Tensor, read: Tensor, shot: Tensor, start: NDArray[np.float64]) -> None:
     """Gaussian, of variance read² + shot² x light."""
     table = _noise_table(picture.device)
     length = picture[0].numel()
@@ -162,8 +162,8 @@ def _noise(picture: Tensor, read: Tensor, shot: Tensor, start: NDArray[np.float6
     stretches = table.unfold(0, length, 16)
     index = torch.from_numpy((start * len(stretches)).astype(np.int64)).to(picture.device)
     noise = stretches[index].reshape(picture.shape)
-    light = picture.clamp(min=0) * shot.square()[:, None, None, None] + read.square()[:, None, None, None]
-    return noise.mul_(light.sqrt_())
+    variance = picture.clamp(min=0).mul_(shot.square()[:, None, None, None]).add_(read.square()[:, None, None, None])
+    picture.addcmul_(noise, variance.sqrt_())
 
 
 def _demosaiced(picture: Tensor, pattern: Tensor) -> Tensor:
@@ -183,7 +183,8 @@ def _demosaiced(picture: Tensor, pattern: Tensor) -> Tensor:
 def _tone(light: Tensor, gamma: Tensor) -> Tensor:
     """Linear light -> sRGB (IEC 61966-2-1) in [0, 1], then the camera's own exponent."""
     light = light.clamp_(0, 1)
-    shown = torch.where(light <= 0.0031308, light * 12.92, light.pow(1 / 2.4).mul_(1.055).sub_(0.055))
+    bright = light.pow(1 / 2.4).mul_(1.055).sub_(0.055)
+    shown = torch.where(light <= 0.0031308, light.mul_(12.92), bright)
     return shown.pow_(gamma[:, None, None, None])
 
 
