@@ -1,13 +1,13 @@
-"""``python -m pose_regressor_training.objects box OUTDIR``: writes the mesh, material and texture of a test object."""
+"""``python -m pose_regressor_training.objects toy OUTDIR``: writes the mesh, material and texture of a test object."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from pose_regressor_training.objects import make_box
+from pose_regressor_training.objects import make_box, make_knob, make_symmetric, make_toy
 
-MAKERS = {"box": make_box}
+MAKERS = {"box": make_box, "knob": make_knob, "symmetric": make_symmetric, "toy": make_toy}
 
 
 def main() -> None:
