@@ -147,10 +147,10 @@ def _onto(points: FloatArray, fields: Sequence[Field], cell: float) -> FloatArra
     step = 1e-3 * cell
     for _ in range(3):
         value = np.stack([field(points) for field in fields], -1)
-        slope = np.stack([np.stack([field(points + step * axis) - field(points - step * axis) for axis in np.eye(3)], 1)
-                          for field in fields], 1) / (2 * step)  # fmt: skip
-        gram = slope @ slope.mT + 1e-6 * np.eye(len(fields))
-        move = -(slope.mT @ np.linalg.solve(gram, value[..., None]))[..., 0]
+        ahead = np.stack([[field(points + step * axis) for axis in np.eye(3)] for field in fields])
+        slope = np.moveaxis(ahead, -1, 0) / step - value[..., None] / step  # (N, fields, 3)
+        gram = np.einsum("nij,nkj->nik", slope, slope) + 1e-6 * np.eye(len(fields))
+        move = -np.einsum("nij,ni->nj", slope, np.linalg.solve(gram, value[..., None])[..., 0])
         length = np.linalg.norm(move, axis=1, keepdims=True)
         points = points + move * np.minimum(1, cell / np.maximum(length, 1e-12))
     return points
