@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from pose_regressor_training.cli.generate import generate
 from pose_regressor_training.cli.preview import preview
 from pose_regressor_training.cli.train import train
 
 
 def add_commands(app: typer.Typer) -> None:
     """Entry point `pose_regressor.commands`."""
-    for command in (train, preview):
+    for command in (train, preview, generate):
         app.command()(command)

@@ -43,6 +43,16 @@ class Symmetries:
     def __bool__(self) -> bool:
         return len(self.discrete) > 0 or len(self.continuous) > 0
 
+    def in_words(self) -> str:
+        """Such as: any turn about one axis and 1 other symmetry."""
+        if len(self.continuous) > 1:
+            return "all rotations"
+        words = ["any turn about one axis"] if self.continuous else []
+        if count := len(self.discrete):
+            other = "other " if words else ""
+            words.append(f"{count} {other}symmetr{'y' if count == 1 else 'ies'}")
+        return " and ".join(words) or "no symmetry"
+
     def discretised(self, step: float = STEP) -> FloatArray:
         """(S, 4, 4) motions without the identity. About an axis there are ceil(pi / step) turns, as in BOP's
         get_symmetry_transformations: 315 at its step of 1 % of the diameter; of a ball, 2000 rotations."""

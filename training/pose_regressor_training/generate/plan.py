@@ -1,0 +1,148 @@
+"""What a dataset consists of, and which part of it is whose work. Nothing here depends on how many work on it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pose_regressor.types import FloatArray, InputError, ObjectModel
+from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.render.mesh import Mesh
+
+#: Images drawn and rendered together; what they show depends on the seed and on their chunk's number alone.
+CHUNK = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """A whole dataset. objects: (fewest, most) of a frame; camera_matrix: (3, 3), or None to draw one for each image;
+    scene_size: images of a scene; suffix: .png or .jpg, of the colour images.
+    """
+
+    split: str
+    images: int
+    scene_size: int
+    width: int
+    height: int
+    objects: tuple[int, int]
+    camera_matrix: FloatArray | None
+    suffix: str
+    seed: int
+    config: RandomizeConfig
+    meshes: tuple[Mesh, ...]
+    models: tuple[ObjectModel, ...]
+
+    def __post_init__(self) -> None:
+        for name in ("images", "scene_size", "width", "height"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name.replace('_', ' ')}: expected at least 1, got {getattr(self, name)}")
+        least, most = self.objects
+        if not 1 <= least <= most:
+            raise InputError(f"objects: expected 1 <= fewest <= most, got {least} and {most}")
+        if not re.fullmatch(r"[A-Za-z0-9_]+", self.split):
+            raise InputError(f"split {self.split!r}: expected letters, digits and '_', as in train_pbr")
+        ids = [model.obj_id for model in self.models]
+        if len(set(ids)) != len(ids):
+            raise InputError(f"objects: expected different ids, got {', '.join(map(str, ids))}")
+
+    @property
+    def scenes(self) -> int:
+        return -(-self.images // self.scene_size)
+
+    def chunks(self, scene_id: int) -> list[Chunk]:
+        """Of a scene, in order."""
+        count = min(self.scene_size, self.images - scene_id * self.scene_size)
+        each = -(-self.scene_size // CHUNK)
+        return [
+            Chunk(scene_id, scene_id * each + number, first, min(CHUNK, count - first))
+            for number, first in enumerate(range(0, count, CHUNK))
+        ]
+
+    def manifest(self) -> dict[str, Any]:
+        """What decides on the dataset's bytes, as JSON."""
+        return {
+            "format": 1,
+            "split": self.split,
+            "images": self.images,
+            "scene_size": self.scene_size,
+            "width": self.width,
+            "height": self.height,
+            "objects": list(self.objects),
+            "camera_matrix": None if self.camera_matrix is None else self.camera_matrix.tolist(),
+            "image_format": self.suffix.removeprefix("."),
+            "seed": self.seed,
+            "randomization": self.config.to_dict(),
+            "models": {
+                str(model.obj_id): {"name": model.name, "mesh": _digest(mesh)}
+                for model, mesh in zip(self.models, self.meshes, strict=True)
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """`count` images of a scene from `first` on; number: among those of the whole dataset."""
+
+    scene_id: int
+    number: int
+    first: int
+    count: int
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `index` of `count`, from 1: every count-th scene."""
+
+    index: int = 1
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
+            raise InputError(f"shard {text!r}: expected I/N with I from 1 to N, as in 2/4")
+        return cls(int(match[1]), int(match[2]))
+
+    def scenes(self, job: Job) -> Sequence[int]:
+        if self.count > job.scenes:
+            raise InputError(
+                f"shard {self.index}/{self.count}: there are only {job.scenes} scenes of {job.scene_size} images; "
+                "a shard is made of whole scenes, so make them smaller (--scene-size)"
+            )
+        return range(self.index - 1, job.scenes, self.count)
+
+
+def difference(old: Any, new: dict[str, Any]) -> str | None:
+    """Which entry of two manifests differs, in words; None if they are the same."""
+    new = json.loads(json.dumps(new))
+    if not isinstance(old, dict):
+        return "it is no mapping"
+    for key in dict.fromkeys((*new, *old)):
+        if old.get(key) != new.get(key):
+            return f"{key} was {_short(old.get(key))} and is now {_short(new.get(key))}"
+    return None
+
+
+def object_id(path: Path, place: int) -> int:
+    """Of a mesh file: as in BOP's obj_000010.ply, or its place in the list, from 1."""
+    match = re.fullmatch(r"obj_(\d{6})", path.stem)
+    return int(match[1]) if match else place
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _digest(mesh: Mesh) -> str:
+    digest = hashlib.sha256()
+    for array in (mesh.vertices, mesh.faces, mesh.texture, mesh.uv, mesh.vertex_colors):
+        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,172 @@
+"""The work of one host: its scenes, made by its processes, and what is left of an earlier run taken as it is."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pose_regressor.files import read_json, replacing, write_text
+from pose_regressor.types import InputError
+from pose_regressor_training.data.bop import SCENE_GT, model_path, scene_folder
+from pose_regressor_training.data.models_info import ModelInfo, write_models_info
+from pose_regressor_training.data.ply import ply_files
+from pose_regressor_training.data.records import one_line_each
+from pose_regressor_training.data.writer import DEPTH_SCALE, ImageRecord, SceneWriter
+from pose_regressor_training.generate.plan import Chunk, Job, Shard, difference
+from pose_regressor_training.generate.worker import Worker, read_records, record_path, start, unfinished, work
+from pose_regressor_training.randomize.views import draw_frame_cameras
+from pose_regressor_training.symmetry import Symmetries
+
+MANIFEST = "generate.json"
+
+
+@dataclass(frozen=True)
+class Task:
+    """A dataset's folder, and the part of it to make. workers: processes; 1: this one."""
+
+    folder: Path
+    job: Job
+    symmetries: tuple[Symmetries, ...]
+    shard: Shard
+    workers: int
+    device: str
+    resume: bool
+
+    @property
+    def split(self) -> Path:
+        return self.folder / self.job.split
+
+    @property
+    def scenes(self) -> list[Path]:
+        return [scene_folder(self.split, scene_id) for scene_id in self.shard.scenes(self.job)]
+
+
+def generate(task: Task, progress: Callable[[int], None] = lambda _: None) -> None:
+    """Makes what is missing of the task's scenes. progress: called with the number of images that are there.
+
+    The dataset does not depend on shards, workers, or how often it was interrupted. Raises InputError where the folder
+    holds another dataset, or this one without `resume`, or where it cannot be written to.
+    """
+    _claim(task)
+    left: dict[int, list[Chunk]] = {}
+    done = 0
+    for scene_id in task.shard.scenes(task.job):
+        chunks = task.job.chunks(scene_id)
+        left[scene_id] = _missing(scene_folder(task.split, scene_id), chunks)
+        done += sum(chunk.count for chunk in set(chunks).difference(left[scene_id]))
+        if not left[scene_id]:
+            _complete(task, scene_id)
+    progress(done)
+    for chunk in _made(task, [chunk for chunks in left.values() for chunk in chunks]):
+        done += chunk.count
+        progress(done)
+        left[chunk.scene_id].remove(chunk)
+        if not left[chunk.scene_id]:
+            _complete(task, chunk.scene_id)
+
+
+def _missing(scene: Path, chunks: list[Chunk]) -> list[Chunk]:
+    """What is not there yet; files that a killed process left half written are removed."""
+    if (scene / SCENE_GT).exists():
+        return []
+    workplace = unfinished(scene)
+    try:
+        workplace.mkdir(parents=True, exist_ok=True)
+        for path in workplace.iterdir():
+            if path.suffix != ".json":
+                path.unlink()
+    except OSError as error:
+        raise InputError(f"{workplace}: cannot be written ({error.strerror or error})") from None
+    return [chunk for chunk in chunks if not record_path(scene, chunk).exists()]
+
+
+def _claim(task: Task) -> None:
+    """Writes what belongs to the whole dataset, or finds that it is there already."""
+    manifest = task.folder / MANIFEST
+    if task.folder.exists() and not task.folder.is_dir():
+        raise InputError(f"{task.folder}: expected a folder to write to, this is a file")
+    if manifest.exists():
+        if differs := difference(read_json(manifest), task.job.manifest()):
+            raise InputError(f"{task.folder}: holds another dataset ({differs}); go on with its own options, or "
+                             "choose another folder")  # fmt: skip
+        if not task.resume and any(scene.exists() for scene in task.scenes):
+            raise InputError(f"{task.folder}: holds this dataset already, or a part of it; --resume goes on with it")
+    elif task.folder.exists() and any(path for path in task.folder.iterdir() if not path.name.startswith(".")):
+        raise InputError(f"{task.folder}: expected an empty folder or a dataset to resume, found something else")
+    else:
+        write_text(manifest, json.dumps(task.job.manifest(), indent=1) + "\n")
+    _write_models(task)
+
+
+def _write_models(task: Task) -> None:
+    job = task.job
+    infos = {
+        model.obj_id: ModelInfo(model.diameter, model.bounds, symmetries)
+        for model, symmetries in zip(job.models, task.symmetries, strict=True)
+    }
+    for model, mesh in zip(job.models, job.meshes, strict=True):
+        path = model_path(task.folder, model.obj_id)
+        if path.exists():
+            continue
+        for name, content in reversed(ply_files(mesh, path.stem).items()):  # the mesh last: with it all is there
+            with replacing(path.with_name(name)) as temporary:
+                temporary.write_bytes(content)
+    write_models_info(task.folder / "models" / "models_info.json", infos)
+    write_text(task.folder / "camera.json", one_line_each(_camera(job)))
+
+
+def _camera(job: Job) -> dict[str, float]:
+    """BOP's camera.json; where each image has a camera of its own, the mean of what is drawn."""
+    matrix = job.camera_matrix
+    if matrix is None:
+        rng = np.random.default_rng(job.seed)
+        matrix = draw_frame_cameras(job.config.pose, rng, 1000, job.width, job.height).mean(0)
+    numbers = {"fx": matrix[0, 0], "fy": matrix[1, 1], "cx": matrix[0, 2], "cy": matrix[1, 2]}
+    return {"width": job.width, "height": job.height, "depth_scale": DEPTH_SCALE} | {
+        key: round(float(value), 6) for key, value in numbers.items()
+    }
+
+
+def _complete(task: Task, scene_id: int) -> None:
+    """The scene's JSON files, unless they are there, from its chunks' records, which go then."""
+    scene = scene_folder(task.split, scene_id)
+    if not (scene / SCENE_GT).exists():
+        records: dict[int, ImageRecord] = {}
+        for chunk in task.job.chunks(scene_id):
+            records |= read_records(scene, chunk)
+        names = {model.obj_id: model.name for model in task.job.models}
+        SceneWriter(scene, unfinished(scene), task.job.suffix).write_lists(task.job.split, names, records)
+    shutil.rmtree(unfinished(scene), ignore_errors=True)
+
+
+def _made(task: Task, todo: list[Chunk]) -> Iterator[Chunk]:
+    """Chunks as they get done."""
+    if not todo:
+        return
+    make = partial(Worker, task.job, task.split, task.device)
+    if task.workers == 1:
+        worker = make()
+        for chunk in todo:
+            worker.make(chunk)
+            yield chunk
+        return
+    # A forked process would inherit the locks of torch's and Warp's threads without the threads.
+    pool = ProcessPoolExecutor(task.workers, multiprocessing.get_context("spawn"), start, (make,))
+    try:
+        for future in as_completed([pool.submit(work, chunk) for chunk in todo]):
+            yield future.result()
+    except BrokenProcessPool:
+        raise InputError(
+            f"{task.folder}: a process that makes images died (killed, or out of memory); --resume goes on"
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)

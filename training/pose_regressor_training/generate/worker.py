@@ -1,0 +1,87 @@
+"""One process's share of the work: draw, render and write chunks of images."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import multiprocessing.process
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from pose_regressor_training.data.annotate import Annotator
+from pose_regressor_training.data.bop import scene_folder
+from pose_regressor_training.data.records import one_line_each
+from pose_regressor_training.data.writer import ImageRecord, SceneWriter
+from pose_regressor_training.generate.plan import Chunk, Job
+from pose_regressor_training.randomize.scene import SceneSampler
+from pose_regressor_training.synthetic import Generator
+
+
+def unfinished(scene: Path) -> Path:
+    """Where an unfinished scene keeps what is not for its readers."""
+    return scene / ".unfinished"
+
+
+def record_path(scene: Path, chunk: Chunk) -> Path:
+    """What the JSON files will say of a chunk's images; there once all of its images are."""
+    return unfinished(scene) / f"{chunk.first:06d}.json"
+
+
+class Worker:
+    """split: the folder of the scenes. Takes seconds to make: pictures are drawn, meshes sorted for the ray tracer."""
+
+    def __init__(self, job: Job, split: Path, device: str = "cpu") -> None:
+        self._job, self._split = job, split
+        self._generator = Generator(SceneSampler(job.config, job.models, job.seed), job.meshes, device)
+        obj_ids = [model.obj_id for model in job.models]
+        self._annotator = Annotator(self._generator.raytracer, job.meshes, obj_ids)
+
+    def make(self, chunk: Chunk) -> None:
+        job = self._job
+        scene = scene_folder(self._split, chunk.scene_id)
+        writer = SceneWriter(scene, unfinished(scene), job.suffix)
+        rng = np.random.default_rng((job.seed, chunk.number))
+        samples = self._generator.frames(rng, chunk.count, job.width, job.height, job.objects, job.camera_matrix)
+        records = {
+            str(chunk.first + place): writer.write_image(chunk.first + place, image)
+            for place, image in enumerate(self._annotator.images(samples))
+        }
+        writer.write(record_path(scene, chunk), one_line_each(records).encode())
+
+
+def read_records(scene: Path, chunk: Chunk) -> dict[int, ImageRecord]:
+    return {int(im_id): record for im_id, record in json.loads(record_path(scene, chunk).read_text()).items()}
+
+
+_worker: Worker | None = None
+
+
+def start(make: Callable[[], Worker]) -> None:
+    """Begins a process of its own, which computes in one thread, leaves Ctrl-C to its parent and ends with it."""
+    global _worker
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)
+    _worker = make()
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    """A parent that is killed tells nobody; its children would wait for work for ever."""
+    parent.join()
+    os._exit(1)
+
+
+def work(chunk: Chunk) -> Chunk:
+    assert _worker is not None, "the process was not started with start()"
+    _worker.make(chunk)
+    return chunk
