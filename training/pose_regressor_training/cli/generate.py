@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import ConfigOption, UnitOption
+from pose_regressor_training.cli.options import ConfigOption, ModelsInfoOption, UnitOption
 
 
 def generate(
@@ -39,13 +39,7 @@ def generate(
     split: Annotated[str, typer.Option(help="Folder of the scenes within the dataset.")] = "train_synt",
     scene_size: Annotated[int, typer.Option(help="Images of a scene.")] = 1000,
     image_format: Annotated[str, typer.Option(help="Of the colour images: png or jpg.")] = "png",
-    models_info: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="models_info.json whose symmetries are taken; those of others are found from their meshes.",
-        ),
-    ] = None,
+    models_info: ModelsInfoOption = None,
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     shard: Annotated[str, typer.Option(metavar="I/N", help="Make part I of N: every N-th scene.")] = "1/1",
     workers: Annotated[int, typer.Option(help="Processes that make images.")] = 2,
@@ -62,14 +56,13 @@ def generate(
     from pose_regressor.estimator import select_device
     from pose_regressor.files import load_camera
     from pose_regressor.types import InputError
-    from pose_regressor_training.data.models_info import read_models_info
+    from pose_regressor_training.data.models_info import symmetries_of
     from pose_regressor_training.generate.plan import Job, Shard, object_id
     from pose_regressor_training.generate.run import Task
     from pose_regressor_training.generate.run import generate as make
     from pose_regressor_training.generate.sheet import write_sheet
     from pose_regressor_training.randomize.config import load_config
     from pose_regressor_training.render.mesh import load_mesh, object_model
-    from pose_regressor_training.symmetry import find_symmetries
 
     console = Console()
     if image_format not in ("png", "jpg"):
@@ -80,17 +73,14 @@ def generate(
     seen_by = load_camera(camera) if camera else None
     if seen_by is not None and seen_by.is_distorted:
         raise InputError(f"{camera}: expected a camera without distortion, images are rendered as a pinhole sees them")
-    known = read_models_info(models_info) if models_info else {}
     meshes = [load_mesh(path, unit) for path in mesh]
     models, symmetries = [], []
     for place, (path, loaded) in enumerate(zip(mesh, meshes, strict=True), start=1):
-        model = object_model(loaded, path.stem, object_id(path, place))
-        given = known.get(model.obj_id)
-        symmetries.append(given.symmetries if given else find_symmetries(loaded))
-        models.append(model)
-        size = " x ".join(f"{1000 * edge:.0f}" for edge in model.size)
-        console.print(f"object {model.obj_id} {model.name}: {size} mm, {symmetries[-1].in_words()}"
-                      f"{' (given)' if given else ''}")  # fmt: skip
+        obj_id = object_id(path, place)
+        symmetries.append(symmetries_of(loaded, obj_id, models_info))
+        models.append(object_model(loaded, path.stem, obj_id))
+        size = " x ".join(f"{1000 * edge:.0f}" for edge in models[-1].size)
+        console.print(f"object {obj_id} {path.stem}: {size} mm, {symmetries[-1].in_words()}")
     job = Job(
         split=split,
         images=images,
@@ -110,7 +100,7 @@ def generate(
     started, first = time.monotonic(), -1
     columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as bar:
-        line = bar.add_task("images", total=wanted)
+        line = bar.add_task("pictures", total=wanted)  # which take a while before there is an image
 
         def progress(done: int) -> None:
             nonlocal first
@@ -118,7 +108,7 @@ def generate(
                 first = done
                 if done:
                     bar.reset(line, total=wanted, completed=done)
-            bar.update(line, completed=done)
+            bar.update(line, completed=done, description="images" if done > first else "pictures")
 
         make(task, progress)
     seconds = time.monotonic() - started

@@ -11,6 +11,13 @@ MeshOption = Annotated[
     Path, typer.Option(help="Mesh with texture, vertex colours or neither (OBJ, PLY, GLB, STL).", metavar="FILE")
 ]
 UnitOption = Annotated[str, typer.Option(help="Unit of the mesh: m or mm.")]
+ModelsInfoOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="BOP models_info.json whose symmetries are taken; those of other objects are found from their meshes.",
+    ),
+]
 ConfigOption = Annotated[
     str,
     typer.Option(

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import ConfigOption, MeshOption, UnitOption
+from pose_regressor_training.cli.options import ConfigOption, MeshOption, ModelsInfoOption, UnitOption
 
 
 def train(
@@ -21,6 +21,7 @@ def train(
     config: ConfigOption = "complete",
     name: Annotated[str | None, typer.Option(help="Name of the object; the mesh's file name if not given.")] = None,
     obj_id: Annotated[int, typer.Option(help="BOP id of the object.")] = 1,
+    models_info: ModelsInfoOption = None,
     samples: Annotated[
         int, typer.Option(help="Images to train on; 500000 take one to two hours on two cores.")
     ] = 500_000,
@@ -43,6 +44,7 @@ def train(
     from pose_regressor.model.bundle import Bundle
     from pose_regressor.model.config import NetworkConfig
     from pose_regressor_training.card import card
+    from pose_regressor_training.data.models_info import symmetries_of
     from pose_regressor_training.evaluate import calibrate_depth, evaluate_synthetic
     from pose_regressor_training.randomize.config import load_config
     from pose_regressor_training.render.mesh import load_mesh, object_model
@@ -51,9 +53,13 @@ def train(
     console = Console()
     randomize = load_config(config)
     loaded = load_mesh(mesh, unit)
-    model = object_model(loaded, name or mesh.stem, obj_id)
+    symmetries = symmetries_of(loaded, obj_id, models_info)
+    model = object_model(loaded, name or mesh.stem, obj_id, symmetries.discretised())
     size = " x ".join(f"{1000 * edge:.0f}" for edge in model.size)
-    console.print(f"{model.name}: {size} mm, diameter {1000 * model.diameter:.0f} mm, {len(loaded.faces)} triangles")
+    console.print(
+        f"{model.name}: {size} mm, diameter {1000 * model.diameter:.0f} mm, {len(loaded.faces)} triangles, "
+        f"{symmetries.in_words()}"
+    )
     settings = TrainConfig(samples=samples, learning_rate=learning_rate, seed=seed, workers=workers)
     state = out.with_suffix(".training.safetensors")
     trainer = Trainer(loaded, model, NetworkConfig(), settings, state, select_device(device), randomize)

@@ -12,7 +12,8 @@ import numpy as np
 from pose_regressor.files import MILLIMETRES_PER_METRE, read_json, write_text
 from pose_regressor.types import FloatArray, InputError
 from pose_regressor_training.data.records import one_line_each
-from pose_regressor_training.symmetry import ContinuousSymmetry, Symmetries
+from pose_regressor_training.render.mesh import Mesh
+from pose_regressor_training.symmetry import ContinuousSymmetry, Symmetries, find_symmetries
 
 #: How far from a rotation the matrices of published files are.
 _ROTATION_TOLERANCE = 1e-3
@@ -38,6 +39,12 @@ def read_models_info(path: str | Path) -> dict[int, ModelInfo]:
             raise InputError(f"{path}: expected an object id with a mapping, got {key!r}: {str(entry)[:60]}")
         infos[int(key)] = _read_entry(f"{path}: object {key}", entry)
     return infos
+
+
+def symmetries_of(mesh: Mesh, obj_id: int, models_info: str | Path | None = None) -> Symmetries:
+    """What the file says of the object if it names it (nothing said: no symmetry), else what is found from its mesh."""
+    known = read_models_info(models_info) if models_info else {}
+    return known[obj_id].symmetries if obj_id in known else find_symmetries(mesh)
 
 
 def write_models_info(path: str | Path, infos: Mapping[int, ModelInfo]) -> None:

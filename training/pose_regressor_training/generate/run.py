@@ -23,6 +23,7 @@ from pose_regressor_training.data.records import one_line_each
 from pose_regressor_training.data.writer import DEPTH_SCALE, ImageRecord, SceneWriter
 from pose_regressor_training.generate.plan import Chunk, Job, Shard, difference
 from pose_regressor_training.generate.worker import Worker, read_records, record_path, start, unfinished, work
+from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import draw_frame_cameras
 from pose_regressor_training.symmetry import Symmetries
 
@@ -152,7 +153,9 @@ def _made(task: Task, todo: list[Chunk]) -> Iterator[Chunk]:
     """Chunks as they get done."""
     if not todo:
         return
-    make = partial(Worker, task.job, task.split, task.device)
+    # Drawn once for all processes, since its pictures take several seconds.
+    sampler = SceneSampler(task.job.config, task.job.models, task.job.seed)
+    make = partial(Worker, task.job, sampler, task.split, task.device)
     if task.workers == 1:
         worker = make()
         for chunk in todo:

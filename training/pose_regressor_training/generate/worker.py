@@ -35,11 +35,11 @@ def record_path(scene: Path, chunk: Chunk) -> Path:
 
 
 class Worker:
-    """split: the folder of the scenes. Takes seconds to make: pictures are drawn, meshes sorted for the ray tracer."""
+    """sampler: of the job's objects; split: the folder of the scenes. Takes a second or two to make."""
 
-    def __init__(self, job: Job, split: Path, device: str = "cpu") -> None:
+    def __init__(self, job: Job, sampler: SceneSampler, split: Path, device: str) -> None:
         self._job, self._split = job, split
-        self._generator = Generator(SceneSampler(job.config, job.models, job.seed), job.meshes, device)
+        self._generator = Generator(sampler, job.meshes, device)
         obj_ids = [model.obj_id for model in job.models]
         self._annotator = Annotator(self._generator.raytracer, job.meshes, obj_ids)
 

@@ -10,7 +10,7 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from pose_regressor.types import InputError, ObjectModel
+from pose_regressor.types import FloatArray, InputError, ObjectModel
 from pose_regressor_training.render.atlas import one_texture
 from pose_regressor_training.render.mesh_files import read_parts
 
@@ -83,8 +83,13 @@ def _unit(path: Path, unit: str | None, extent: float) -> str:
     return unit
 
 
-def object_model(mesh: Mesh, name: str, obj_id: int, points: int = 1024, keypoints: int = 16) -> ObjectModel:
-    """What the runtime needs of a mesh: diameter, bounds, points sampled on the surface, farthest-point keypoints."""
+def object_model(
+    mesh: Mesh, name: str, obj_id: int, symmetries: FloatArray | None = None, points: int = 1024, keypoints: int = 16
+) -> ObjectModel:
+    """What the runtime needs of a mesh: diameter, bounds, points sampled on the surface, farthest-point keypoints.
+
+    symmetries: (S, 4, 4) without the identity; none if not given.
+    """
     surface = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     sampled, _ = trimesh.sample.sample_surface(surface, points, seed=0)
     hull = np.asarray(surface.convex_hull.vertices, np.float64)
@@ -95,4 +100,5 @@ def object_model(mesh: Mesh, name: str, obj_id: int, points: int = 1024, keypoin
     while len(chosen) < keypoints:
         distance = np.minimum(distance, np.linalg.norm(sampled - sampled[chosen[-1]], axis=1))
         chosen.append(int(distance.argmax()))
-    return ObjectModel(name, obj_id, diameter, bounds, sampled, sampled[chosen])
+    symmetries = np.zeros((0, 4, 4)) if symmetries is None else symmetries
+    return ObjectModel(name, obj_id, diameter, bounds, sampled, sampled[chosen], symmetries)
