@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from pose_regressor.ops.pnp import MIN_POINTS, solve_pnp
+from pose_regressor.ops.pnp_opencv import MIN_POINTS, solve_pnp
 from pose_regressor.types import InputError
 
 K = np.array([[500.0, 0, 64], [0, 500, 64], [0, 0, 1]])

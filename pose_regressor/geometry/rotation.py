@@ -88,3 +88,43 @@ def rotation_to_ray(direction: Tensor) -> Tensor:
 def random_rotation(count: int, generator: torch.Generator | None = None) -> Tensor:
     """(count, 3, 3) float64 rotations, uniform over SO(3): normalised Gaussian quaternions."""
     return matrix_from_quaternion(torch.randn(count, 4, generator=generator, dtype=torch.float64))
+
+
+def skew(vector: Tensor) -> Tensor:
+    """(..., 3) -> (..., 3, 3) matrix [v] with [v] u = v x u."""
+    x, y, z = vector.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+
+
+def cayley(vector: Tensor) -> Tensor:
+    """(..., 3) -> (..., 3, 3): the rotation by 2 atan(|v| / 2) about v.
+
+    Equal to `matrix_from_rotvec` to second order and without trigonometric functions: for small steps.
+    """
+    hat = skew(vector)
+    factor = 4 / (4 + vector.square().sum(-1))[..., None, None]
+    eye = torch.eye(3, dtype=vector.dtype, device=vector.device)
+    return eye + factor * (hat + 0.5 * (hat @ hat))
+
+
+def matrix_from_rotvec(vector: Tensor) -> Tensor:
+    """(..., 3) axis times angle in radians -> (..., 3, 3): Rodrigues' formula, differentiable at zero too."""
+    squared = vector.square().sum(-1)[..., None, None]
+    small = squared < 1e-8
+    angle = torch.where(small, 1.0, squared).sqrt()
+    sine = torch.where(small, 1 - squared / 6, angle.sin() / angle)
+    versine = torch.where(small, 0.5 - squared / 24, (1 - angle.cos()) / angle.square())
+    hat = skew(vector)
+    eye = torch.eye(3, dtype=vector.dtype, device=vector.device)
+    return eye + sine * hat + versine * (hat @ hat)
+
+
+def rotvec_from_matrix(rotation: Tensor) -> Tensor:
+    """(..., 3, 3) -> (..., 3) axis times angle in [0, pi], by the quaternion, so that no angle loses precision."""
+    quaternion = quaternion_from_matrix(rotation)
+    squared = quaternion[..., :3].square().sum(-1, keepdim=True)
+    small = squared < 1e-8
+    sine = torch.where(small, 1.0, squared).sqrt()
+    half = torch.atan2(sine, quaternion[..., 3:])
+    return quaternion[..., :3] * torch.where(small, 2 + squared / 3, 2 * half / sine)

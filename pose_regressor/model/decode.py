@@ -12,7 +12,7 @@ from torch import Tensor
 from pose_regressor.geometry.rigid import rigid
 from pose_regressor.geometry.rotation import matrix_from_6d, rotation_to_ray
 from pose_regressor.model.config import DENSE_STRIDE
-from pose_regressor.ops.pnp import PnPResult, solve_pnp
+from pose_regressor.ops.pnp_opencv import PnPResult, solve_pnp
 from pose_regressor.types import FloatArray, ObjectModel
 
 #: A crop is looked at in this many orientations, a quarter turn apart.

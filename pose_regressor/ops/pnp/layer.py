@@ -1,0 +1,119 @@
+"""The PnP layer: check, broadcast, solve."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pose_regressor.geometry.rotation import rotvec_from_matrix
+from pose_regressor.ops.pnp.implicit import Solve
+from pose_regressor.ops.pnp.robust import RobustLoss
+from pose_regressor.ops.pnp.solve import Options
+from pose_regressor.ops.pnp.status import Status
+from pose_regressor.types import InputError
+
+
+class PnPResult(NamedTuple):
+    """Poses of a batch, object to camera: p = rotation @ z + translation.
+
+    rotation: (..., 3, 3) and translation: (..., 3), in the unit of points_3d, carry gradients. covariance: (..., 6, 6)
+    over (x, y, z, rotation about the camera's x, y, z), for small motions about the object's origin added on the left,
+    infinite where there is none; cost: (...) weighted sum of squared residuals, px² (of rho of them with a robust
+    loss); status: (...) int32, values of `Status`. These three carry none.
+    """
+
+    rotation: Tensor
+    translation: Tensor
+    covariance: Tensor
+    cost: Tensor
+    status: Tensor
+
+    @property
+    def converged(self) -> Tensor:
+        """(...) bool: a minimum that the points determine, all of them in front of the camera."""
+        return self.status == Status.OK
+
+    @property
+    def rvec(self) -> Tensor:
+        """(..., 3) axis times angle in radians, as OpenCV's; carries gradients."""
+        return rotvec_from_matrix(self.rotation)
+
+
+def bpnp(
+    points_2d: Tensor,
+    points_3d: Tensor,
+    camera_matrix: Tensor,
+    weights: Tensor | None = None,
+    init: tuple[Tensor, Tensor] | None = None,
+    *,
+    loss: RobustLoss | None = None,
+    pixel_sigma: float | None = None,
+    iterations: int = 20,
+) -> PnPResult:
+    """The poses that minimise sum_i w_i |project(z_i) - x_i|², differentiable by all four inputs.
+
+    points_2d x: (..., N, 2) pixels; points_3d z: (..., N, 3) or (N, 3); camera_matrix: (..., 3, 3) or (3, 3), last row
+    (0, 0, 1); weights w: (..., N) or (N,), not negative, inverse variances up to a common factor; those of weight 0 do
+    not count. All of one floating type and on one device; batch dimensions broadcast. It is computed in float64.
+
+    init: rotation (..., 3, 3) and translation (..., 3) to start from, else the global minimum is searched for. loss:
+    makes it sum_i w_i rho(|r_i|²). pixel_sigma: standard deviation in pixels of a coordinate of weight 1, for the
+    covariance; without it, estimated from each item's residuals. iterations: at most so many Newton steps.
+
+    Whatever the numbers, nothing that comes out or back is NaN: items without a solution say so in `status`, and give
+    zero gradients. Raises InputError for shapes, types and devices that do not fit.
+    """
+    if weights is None:
+        weights = torch.ones_like(points_2d[..., 0]) if isinstance(points_2d, Tensor) and points_2d.ndim else points_2d
+    named = {"points_2d": points_2d, "points_3d": points_3d, "camera_matrix": camera_matrix, "weights": weights}
+    batch, count = check(named)
+    size = int(torch.Size(batch).numel())
+    tails = {"points_2d": (count, 2), "points_3d": (count, 3), "camera_matrix": (3, 3), "weights": (count,)}
+    flat = [named[name].expand(*batch, *tail).reshape(size, *tail) for name, tail in tails.items()]
+    start = None if init is None else _initial(init, batch, points_2d)
+    options = Options(iterations, loss, pixel_sigma, may_stop=points_2d.device.type == "cpu")
+    outputs = Solve.apply(*flat, start, options)
+    return PnPResult(*(value.reshape(*batch, *value.shape[1:]) for value in outputs))
+
+
+def check(named: dict[str, Tensor]) -> tuple[torch.Size, int]:
+    """The batch shape and number of points of tensors that fit together, else InputError."""
+    tails = {"points_2d": ("N", 2), "points_3d": ("N", 3), "camera_matrix": (3, 3), "weights": ("N",)}
+    first = named["points_2d"]
+    for name, value in named.items():
+        if not isinstance(value, Tensor):
+            raise InputError(f"{name}: expected a tensor, got {type(value).__name__}")
+        if not value.is_floating_point():
+            raise InputError(f"{name}: expected a floating type, got {value.dtype}")
+        if value.dtype != first.dtype or value.device != first.device:
+            raise InputError(
+                f"{name}: expected {first.dtype} on {first.device} as points_2d, got {value.dtype} on {value.device}"
+            )
+        tail = tails[name]
+        got = value.shape[-len(tail) :]
+        if len(got) < len(tail) or any(want not in ("N", have) for want, have in zip(tail, got, strict=True)):
+            expected = ", ".join(map(str, ("...", *tail)))
+            raise InputError(f"{name}: expected shape ({expected}), got {tuple(value.shape)}")
+    count = first.shape[-2]
+    for name in ("points_3d", "weights"):
+        have = named[name].shape[-len(tails[name])]
+        if have != count:
+            raise InputError(f"{name}: expected {count} points as points_2d, got {have}")
+    batches = [value.shape[: value.ndim - len(tails[name])] for name, value in named.items()]
+    try:
+        return torch.broadcast_shapes(*batches), count
+    except RuntimeError as error:
+        shapes = ", ".join(f"{name} {tuple(shape)}" for name, shape in zip(named, batches, strict=True))
+        raise InputError(f"batch shapes do not broadcast: {shapes}") from error
+
+
+def _initial(init: tuple[Tensor, Tensor], batch: torch.Size, like: Tensor) -> Tensor:
+    """(B, 3, 4) float64, no gradient: where the search starts does not move the minimum."""
+    rotation, translation = init
+    for name, value, tail in (("rotation", rotation, (3, 3)), ("translation", translation, (3,))):
+        if tuple(value.shape[value.ndim - len(tail) :]) != tail:
+            raise InputError(f"init {name}: expected shape (..., {', '.join(map(str, tail))}), got {tuple(value.shape)}")
+    pose = torch.cat([rotation.expand(*batch, 3, 3), translation.expand(*batch, 3).unsqueeze(-1)], -1)
+    return pose.detach().to(like.device, torch.float64).reshape(-1, 3, 4)

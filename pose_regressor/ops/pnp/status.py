@@ -1,0 +1,32 @@
+"""What became of each item of a batch."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import torch
+from torch import Tensor
+
+
+class Status(IntEnum):
+    """The values of a result's `status`; of several that apply, the greatest is given."""
+
+    OK = 0
+    #: No minimum was reached within the iterations.
+    NOT_CONVERGED = 1
+    #: The points do not determine the pose: on one line, all in one place, or all on one viewing ray.
+    DEGENERATE = 2
+    #: The best pose has a point with a weight behind the camera, or as good as in its centre.
+    BEHIND_CAMERA = 3
+    #: Fewer than four points with a weight.
+    TOO_FEW_POINTS = 4
+    #: A number that is not finite or too large to be squared, or a negative weight.
+    INVALID_INPUT = 5
+
+
+def first_of(*conditions: tuple[Tensor, Status]) -> Tensor:
+    """(...) int32: of the (mask, status) pairs the first whose mask holds, OK where none does."""
+    status = torch.zeros_like(conditions[0][0], dtype=torch.int32)
+    for mask, value in reversed(conditions):
+        status = status.masked_fill(mask, int(value))
+    return status
