@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -92,9 +94,15 @@ def random_rotation(count: int, generator: torch.Generator | None = None) -> Ten
 
 def skew(vector: Tensor) -> Tensor:
     """(..., 3) -> (..., 3, 3) matrix [v] with [v] u = v x u."""
-    x, y, z = vector.unbind(-1)
-    zero = torch.zeros_like(x)
-    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+    return (vector @ _skew_map(vector.dtype, vector.device)).unflatten(-1, (3, 3))
+
+
+@lru_cache
+def _skew_map(dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(3, 9): one product is faster than stacking nine entries."""
+    with torch.inference_mode(False):
+        rows = [[0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]]
+        return torch.tensor(rows, dtype=dtype, device=device)
 
 
 def cayley(vector: Tensor) -> Tensor:

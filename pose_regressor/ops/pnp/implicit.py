@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.pnp.objective import Problem, by_h, derivatives, maps, normalise, pose_tangent
+from pose_regressor.ops.pnp.objective import NEAR, Problem, by_h, derivatives, maps, normalise, pose_tangent
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, Solution, solve
 from pose_regressor.ops.pnp.status import Status
@@ -109,7 +109,7 @@ def input_gradients(
     problem, _ = prepare(inputs)
     rotation, translation = rotation.double(), translation.double()
     arm = (rotation @ problem.centre.unsqueeze(-1)).squeeze(-1)
-    pose = torch.cat([rotation, ((arm + translation) / problem.scale).unsqueeze(-1)], -1).unsqueeze(1)
+    pose = torch.cat([rotation, ((arm + translation) / problem.scale).unsqueeze(-1)], -1)
 
     torque = by_rotation.double() @ rotation.mT
     by_omega = torch.stack(
@@ -117,14 +117,13 @@ def input_gradients(
     ) - torch.linalg.cross(arm, by_translation.double())
     by_step = torch.where(good[:, None], torch.cat([problem.scale * by_translation, by_omega], 1), 0.0)
     eye = torch.eye(6, dtype=pose.dtype, device=pose.device)
-    hessian = derivatives(problem, pose, True, loss).hessian[:, 0]
+    hessian = derivatives(problem, pose, True, loss).hessian
     solution, _ = torch.linalg.solve_ex(torch.where(good[:, None, None], hessian, eye), by_step)
 
-    pose = pose[:, 0]
-    change = (pose_tangent(pose.unsqueeze(1)).reshape(-1, 12, 6) @ solution.unsqueeze(-1)).view_as(pose)
+    change = (pose_tangent(pose).view(-1, 12, 6) @ solution.unsqueeze(-1)).view_as(pose)
     weights, scale = problem.weights, problem.scale[:, None]
     h, moved = problem.camera @ pose @ problem.points, problem.camera @ change @ problem.points
-    inverse = h[:, 2:].clamp(min=1e-4).reciprocal()
+    inverse = h[:, 2:].clamp(min=NEAR).reciprocal()
     image = h[:, :2] * inverse
     residual, drift = image - problem.pixels, inverse * (moved[:, :2] - image * moved[:, 2:])
     along = (residual * drift).sum(1, keepdim=True)

@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 
 from pose_regressor.geometry.rotation import cayley, matrix_from_quaternion
-from pose_regressor.ops.pnp.objective import Problem, maps
+from pose_regressor.ops.pnp.objective import Problem, maps, repeat
 
 #: Rotations whose error is computed; two of them are about 17 degrees apart.
 GRID = 512
 #: Starts nearer than this to each other lead to the same minimum.
 APART = math.radians(50)
-#: Damping of each Gauss-Newton step, as a share of the curvature's trace.
-DAMPING = (1e-2, 1e-3, 1e-3, 1e-4)
+#: Gauss-Newton steps from a start, and their damping as a share of the curvature.
+STEPS, DAMPING = 2, 1e-3
 
 
 class _Grid(NamedTuple):
@@ -62,25 +62,25 @@ def initial_poses(problem: Problem, count: int) -> Tensor:
         best = error.argmin(1)
         picks.append(best)
         error = error.masked_fill(grid.near[best], torch.inf)
-    rotation = grid.rotations.T[torch.stack(picks, 1)]  # (B, count, 9)
-    for damping in DAMPING:
-        turns = (rotation @ grid.turns).unflatten(2, (3, 9))
-        force = (turns.flatten(1, 2) @ quadric).unflatten(1, (-1, 3))
-        curvature = force @ turns.mT
-        trace = curvature.diagonal(dim1=-2, dim2=-1).sum(-1)
-        curvature = curvature + torch.diag_embed((damping * trace + 1e-300).unsqueeze(-1).expand(-1, -1, 3))
-        step, _ = torch.linalg.solve_ex(curvature, -(force @ rotation.unsqueeze(-1)))
-        rotation = (cayley(step.squeeze(-1)) @ rotation.unflatten(2, (3, 3))).flatten(2)
-    location = rotation @ translation.mT
-    return torch.cat([rotation.unflatten(2, (3, 3)), location.unsqueeze(-1)], -1)
+    rotation = grid.rotations.T[torch.stack(picks, 1)].flatten(0, 1)  # (B * count, 9)
+    quadric = repeat(quadric, count)
+    for _ in range(STEPS):
+        turns = (rotation @ grid.turns).view(-1, 3, 9)
+        force = torch.bmm(turns, quadric)
+        curvature = torch.bmm(force, turns.mT)
+        curvature = curvature + DAMPING * torch.diag_embed(curvature.diagonal(dim1=1, dim2=2))
+        step, _ = torch.linalg.solve_ex(curvature, torch.bmm(force, rotation.unsqueeze(2)).squeeze(2))
+        rotation = torch.bmm(cayley(-step), rotation.view(-1, 3, 3)).flatten(1)
+    location = torch.bmm(repeat(translation, count), rotation.unsqueeze(2))
+    return torch.cat([rotation.view(-1, 3, 3), location], 2).unflatten(0, (-1, count))
 
 
 def _eliminate_translation(problem: Problem) -> tuple[Tensor, Tensor]:
     """Ω (B, 9, 9) and the (B, 3, 9) map from vec(R) to the best translation."""
     pixels, weights, camera = problem.pixels, problem.weights, problem.camera
-    second = torch.cat([weights, -weights * pixels, weights * pixels.square().sum(1, keepdim=True)], 1)
+    second = torch.cat([weights, weights * pixels, weights * pixels.square().sum(1, keepdim=True)], 1)
     hessian = (second @ problem.moments).flatten(1) @ maps(pixels.device).hessian4
-    hessian = (camera.mT @ hessian.unflatten(1, (3, 48))).unflatten(2, (4, 3, 4)).flatten(1, 2)
+    hessian = torch.bmm(camera.mT, hessian.view(-1, 3, 48)).view(-1, 12, 3, 4)
     hessian = (camera.mT.unsqueeze(1) @ hessian).unflatten(1, (3, 4))  # (B, 3, 4, 3, 4) by the entries of [R | t]
     rotations = hessian[:, :, :3, :, :3].reshape(-1, 9, 9)
     mixed = hessian[:, :, 3, :, :3].reshape(-1, 3, 9)

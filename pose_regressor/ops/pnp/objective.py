@@ -39,12 +39,18 @@ class Problem(NamedTuple):
     centre: Tensor
     scale: Tensor
 
-    def tile(self, count: int) -> Problem:
-        return Problem(*(value.expand(count, *value.shape[1:]) for value in self))
+    def repeat(self, count: int) -> Problem:
+        """Each item `count` times, one after the other."""
+        return Problem(*(repeat(value, count) for value in self))
+
+
+def repeat(value: Tensor, count: int) -> Tensor:
+    """(B, ...) -> (B * count, ...); much faster than Tensor.repeat_interleave."""
+    return value.unsqueeze(1).expand(-1, count, *value.shape[1:]).reshape(-1, *value.shape[1:])
 
 
 class Derivatives(NamedTuple):
-    """Of half the weighted sum of squares at k poses an item: cost (B, k), gradient (B, k, 6), hessian (B, k, 6, 6)."""
+    """Of half the weighted sum of squares: cost (B,), gradient (B, 6), hessian (B, 6, 6)."""
 
     cost: Tensor
     gradient: Tensor
@@ -54,7 +60,7 @@ class Derivatives(NamedTuple):
 class _Maps(NamedTuple):
     """Constant linear maps between small arrays, flattened row by row."""
 
-    hessian4: Tensor  # (40, 144): moments weighted with S[0, 0] = S[1, 1], S[0, 2], S[1, 2], S[2, 2] -> Hessian by P
+    hessian4: Tensor  # (40, 144): moments weighted with S's s, a, b, c -> Hessian by P (derivatives says what they are)
     hessian6: Tensor  # (60, 144): the same of all six entries of S
     tangent: Tensor  # (9, 72): R -> d[R | t] / d(τ, ω)
     translations: Tensor  # (72,): what of that does not depend on R
@@ -68,13 +74,13 @@ def maps(device: torch.device) -> _Maps:
 
 
 def _make_maps() -> _Maps:
-    def from_entries(entries: list[list[tuple[int, int]]]) -> Tensor:
+    def from_entries(entries: list[list[tuple[int, int, int]]]) -> Tensor:
         out = torch.zeros(len(entries), len(_PAIRS), 3, 4, 3, 4, dtype=torch.float64)
         for k, places in enumerate(entries):
             for m, (a, b) in enumerate(_PAIRS):
-                for i, j in places:
+                for i, j, sign in places:
                     for row, column in ((i, j), (j, i)):
-                        out[k, m, row, a, column, b] = out[k, m, row, b, column, a] = 1
+                        out[k, m, row, a, column, b] = out[k, m, row, b, column, a] = sign
         return out.reshape(-1, 144)
 
     hat = torch.zeros(3, 3, 3, dtype=torch.float64)  # hat[k] = [e_k]x
@@ -93,8 +99,8 @@ def _make_maps() -> _Maps:
             curvature[i, j, 3 + j, 3 + i] += 0.5
         curvature[i, i, 3:, 3:] -= torch.eye(3, dtype=torch.float64)
     return _Maps(
-        from_entries([[(0, 0), (1, 1)], [(0, 2)], [(1, 2)], [(2, 2)]]),
-        from_entries([[(0, 0)], [(0, 1)], [(0, 2)], [(1, 1)], [(1, 2)], [(2, 2)]]),
+        from_entries([[(0, 0, 1), (1, 1, 1)], [(0, 2, -1)], [(1, 2, -1)], [(2, 2, 1)]]),
+        from_entries([[(i, j, 1)] for i in range(3) for j in range(i, 3)]),
         tangent.reshape(9, 72),
         translations.reshape(72),
         curvature.reshape(9, 36),
@@ -104,72 +110,86 @@ def _make_maps() -> _Maps:
 def normalise(pixels: Tensor, points: Tensor, camera: Tensor, weights: Tensor) -> Problem:
     """(B, N, 2), (B, N, 3), (B, 3, 3), (B, N) float64 -> a Problem. Centroid and spread count as constants."""
     with torch.no_grad():
-        share = weights.detach() / weights.detach().sum(1, keepdim=True).clamp(min=1e-300)
-        centre = (share[:, None] @ points).squeeze(1)
-        scale = (share * (points - centre[:, None]).square().sum(2)).sum(1, keepdim=True).sqrt()
+        total = weights.sum(1, keepdim=True)
+        centre = torch.bmm(weights.unsqueeze(1), points).squeeze(1) / torch.where(total > 0, total, 1.0)
+    moved = points - centre.unsqueeze(1)
+    with torch.no_grad():
+        scale = (weights * moved.square().sum(2)).sum(1, keepdim=True).sqrt() / torch.where(total > 0, total, 1.0).sqrt()
         scale = torch.where(scale > 0, scale, 1.0)
-    moved = (points - centre[:, None]) / scale[:, None]
-    homogeneous = torch.cat([moved, torch.ones_like(moved[..., :1])], 2)
-    products = [homogeneous[..., a : a + 1] * homogeneous[..., a:] for a in range(4)]
-    return Problem(pixels.mT, homogeneous.mT, torch.cat(products, 2), weights[:, None], camera, centre, scale)
+    homogeneous = torch.nn.functional.pad(moved / scale.unsqueeze(1), (0, 1), value=1.0)
+    x, y, z, _ = homogeneous.split(1, 2)
+    moments = torch.cat([x * homogeneous, y * homogeneous[..., 1:], z * homogeneous[..., 2:], homogeneous[..., 3:]], 2)
+    return Problem(pixels.mT.contiguous(), homogeneous.mT, moments, weights.unsqueeze(1), camera, centre, scale)
 
 
 def derivatives(problem: Problem, pose: Tensor, curved: bool, loss: RobustLoss | None = None) -> Derivatives:
-    """At poses (B, k, 3, 4) = [R | t] of the problem's moved points.
+    """At the poses (B, 3, 4) = [R | t] of the problem's moved points.
 
     curved: the full Hessian; else Gauss-Newton's, which leaves out the second derivatives of the projection (and, of a
     robust loss, those of rho) and so is never indefinite.
     """
     constants = maps(pose.device)
-    camera, weights = problem.camera[:, None], problem.weights[:, None]
+    camera, weights = problem.camera, problem.weights
     inverse, image = project(problem, pose)
-    residual = image - problem.pixels[:, None]
-    squared = residual.square().sum(2, keepdim=True)
-    rho, slope, bend = (squared, None, None) if loss is None else loss.derivatives(squared)
-    cost = 0.5 * (weights * rho).sum((2, 3))
-    slope = weights if slope is None else weights * slope
-    pull = by_h(inverse * residual, image)  # of half the squared error
+    residual = image - problem.pixels
+    bend = None
+    if loss is None:
+        cost = 0.5 * (weights * residual.square()).sum((1, 2))
+    else:
+        rho, slope, bend = loss.derivatives(residual.square().sum(1, keepdim=True))
+        cost, weights = 0.5 * (weights * rho).sum((1, 2)), weights * slope
+    scaled = weights * inverse
+    pull = by_h(scaled * residual, image)
 
-    diagonal = slope * inverse.square()
-    mixed = -diagonal * image
-    corner = diagonal * image.square().sum(2, keepdim=True)
+    # S = [[s, 0, -a], [0, s, -b], [-a, -b, c]]
+    diagonal = scaled * inverse
+    mixed = far = diagonal * image
     if curved:
-        turn = slope * inverse * pull
-        mixed, corner = mixed - turn[:, :, :2], corner - 2 * turn[:, :, 2:]
+        fall = inverse * pull[:, :2]
+        mixed = far + fall
+        far = mixed + fall
+    corner = (far * image).sum(1, keepdim=True)
     if curved and bend is not None:
-        x, y, z = pull.split(1, 2)
-        outer = 2 * weights * bend * torch.cat([x * x, x * y, x * z, y * y, y * z, z * z], 2)
-        first, last = mixed.split(1, 2)
-        second = outer + torch.cat([diagonal, torch.zeros_like(diagonal), first, diagonal, last, corner], 2)
+        x, y, z = by_h(inverse * residual, image).split(1, 1)
+        outer = 2 * problem.weights * bend * torch.cat([x * x, x * y, x * z, y * y, y * z, z * z], 1)
+        first, last = mixed.split(1, 1)
+        second = outer + torch.cat([diagonal, torch.zeros_like(diagonal), -first, diagonal, -last, corner], 1)
         to_hessian = constants.hessian6
     else:
-        second, to_hessian = torch.cat([diagonal, mixed, corner], 2), constants.hessian4
+        second, to_hessian = torch.cat([diagonal, mixed, corner], 1), constants.hessian4
 
-    count = second.shape[2]
-    hessian = (second.flatten(1, 2) @ problem.moments).unflatten(1, (-1, count)).flatten(2) @ to_hessian
-    gradient = (slope * pull).flatten(1, 2) @ problem.points.mT
-    tangent = (camera @ pose_tangent(pose)).reshape(*pose.shape[:2], 12, 6)
-    hessian = tangent.mT @ hessian.unflatten(2, (12, 12)) @ tangent
+    by_projection = torch.bmm(pull, problem.points.mT)  # (B, 3, 4)
+    tangent = torch.bmm(camera, pose_tangent(pose)).view(-1, 12, 6)
+    back = tangent.mT
+    gradient = torch.bmm(back, by_projection.view(-1, 12, 1)).squeeze(2)
+    hessian = (torch.bmm(second, problem.moments).flatten(1) @ to_hessian).view(-1, 12, 12)
+    hessian = torch.bmm(torch.bmm(back, hessian), tangent)
     if curved:
-        forces = camera.mT @ gradient.unflatten(1, (-1, 3))[..., :3] @ pose[..., :3].mT
-        hessian = hessian + (forces.flatten(2) @ constants.curvature).unflatten(2, (6, 6))
-    gradient = (tangent.mT @ gradient.reshape(*pose.shape[:2], 12, 1)).squeeze(-1)
+        forces = torch.bmm(torch.bmm(camera.mT, by_projection[..., :3]), pose[..., :3].mT)
+        hessian = hessian + (forces.flatten(1) @ constants.curvature).view(-1, 6, 6)
     return Derivatives(cost, gradient, hessian)
 
 
 def project(problem: Problem, pose: Tensor) -> tuple[Tensor, Tensor]:
-    """1 / h2 (B, k, 1, N) and pixels (B, k, 2, N) at poses (B, k, 3, 4)."""
-    h = ((problem.camera[:, None] @ pose).flatten(1, 2) @ problem.points).unflatten(1, (-1, 3))
-    inverse = h[:, :, 2:].clamp(min=NEAR).reciprocal()
-    return inverse, h[:, :, :2] * inverse
+    """1 / h2 (B, 1, N) and pixels (B, 2, N) at poses (B, 3, 4)."""
+    h = torch.bmm(torch.bmm(problem.camera, pose), problem.points)
+    inverse = h[:, 2:].clamp(min=NEAR).reciprocal()
+    return inverse, h[:, :2] * inverse
+
+
+def project_many(problem: Problem, poses: Tensor) -> tuple[Tensor, Tensor]:
+    """h2 (B, k, N) and pixels (B, k, 2, N) at k poses an item, (B, k, 3, 4)."""
+    projections = problem.camera.unsqueeze(1) @ poses
+    h = torch.bmm(projections.flatten(1, 2), problem.points).unflatten(1, (-1, 3))
+    return h[:, :, 2], h[:, :, :2] / h[:, :, 2:].clamp(min=NEAR)
 
 
 def by_h(by_image: Tensor, image: Tensor) -> Tensor:
-    """Derivative by (u, v) over h2, (..., 2, N) -> by h (..., 3, N)."""
-    return torch.cat([by_image, -(by_image * image).sum(-2, keepdim=True)], -2)
+    """Derivative by (u, v) over h2, (B, 2, N) -> by h (B, 3, N)."""
+    return torch.cat([by_image, -(by_image * image).sum(1, keepdim=True)], 1)
 
 
 def pose_tangent(pose: Tensor) -> Tensor:
-    """(B, k, 3, 4) [R | t] -> (B, k, 3, 24): its derivative by (τ, ω), as 3 rows of 4 x 6."""
+    """(B, 3, 4) [R | t] -> (B, 3, 24): its derivative by (τ, ω), as 3 rows of 4 x 6."""
     constants = maps(pose.device)
-    return (pose[..., :3].flatten(2) @ constants.tangent + constants.translations).unflatten(2, (3, 24))
+    return torch.addmm(constants.translations, pose[..., :3].flatten(1), constants.tangent).view(-1, 3, 24)

@@ -10,14 +10,14 @@ from torch import Tensor
 
 from pose_regressor.ops.pnp.covariance import pose_covariance
 from pose_regressor.ops.pnp.initial import initial_poses
-from pose_regressor.ops.pnp.objective import NEAR, Problem, derivatives, project
+from pose_regressor.ops.pnp.objective import NEAR, Problem, derivatives, project, project_many
 from pose_regressor.ops.pnp.refine import Minimum, minimise
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.status import Status, first_of
 
 MIN_POINTS = 4
-#: Minima of the algebraic error that are looked at, those that are refined, and by how many Gauss-Newton steps.
-CANDIDATES, FINALISTS, TRIAL_STEPS = 6, 3, 2
+#: Minima of the algebraic error that are looked at, and those that a Gauss-Newton step of the true one decides among.
+CANDIDATES, FINALISTS = 5, 3
 #: Smallest pivot, squared, of the Hessian scaled to a unit diagonal with which a pose counts as determined.
 LEAST_PIVOT = 1e-12
 
@@ -51,36 +51,37 @@ def solve(problem: Problem, invalid: Tensor, init: Tensor | None, options: Optio
     else:
         rotation, translation = init[..., :3].double(), init[..., 3].double()
         location = (_apply(rotation, problem.centre) + translation) / problem.scale
-        start = torch.cat([rotation, location.unsqueeze(-1)], -1).unsqueeze(1)
+        start = torch.cat([rotation, location.unsqueeze(-1)], -1)
     minimum = minimise(problem, start, options.loss, True, options.iterations, options.may_stop)
     status, information = _judge(problem, minimum, invalid, options.loss)
 
-    pose = minimum.pose[:, 0]
+    pose = minimum.pose
     usable = (status < Status.TOO_FEW_POINTS) & pose.isfinite().all(2).all(1)
     pose = torch.where(usable[:, None, None], pose, torch.eye(3, 4, dtype=pose.dtype, device=pose.device))
     rotation = pose[..., :3]
     arm = _apply(rotation, problem.centre)
     translation = torch.where(usable[:, None], problem.scale * pose[..., 3] - arm, 0.0)
-    cost = torch.where(usable, 2 * minimum.at.cost[:, 0], 0.0)
-    covariance = pose_covariance(problem, minimum.at.hessian[:, 0], information, cost, arm, options.pixel_sigma)
+    cost = torch.where(usable, 2 * minimum.at.cost, 0.0)
+    covariance = pose_covariance(problem, minimum.at.hessian, information, cost, arm, options.pixel_sigma)
     unknown = torch.full_like(covariance[:, 0], torch.inf).diag_embed()
     covariance = torch.where((status == Status.OK)[:, None, None], covariance, unknown)
     return Solution(rotation, translation, covariance, cost, status)
 
 
 def _best_start(problem: Problem, loss: RobustLoss | None) -> Tensor:
-    """(B, 1, 3, 4): of several minima of the algebraic error the one that a few steps bring lowest."""
+    """(B, 3, 4): of several minima of the algebraic error the one that a step brings lowest."""
     poses = initial_poses(problem, CANDIDATES)
-    _, image = project(problem, poses)
-    squared = (image - problem.pixels[:, None]).square().sum(2, keepdim=True)
+    _, image = project_many(problem, poses)
+    squared = (image - problem.pixels.unsqueeze(1)).square().sum(2)
     rho = squared if loss is None else loss.derivatives(squared)[0]
-    cost = (problem.weights[:, None] * rho).sum((2, 3))
-    poses = _lowest(poses, cost, FINALISTS)
-    trial = minimise(problem, poses, loss, False, TRIAL_STEPS)
-    return _lowest(trial.pose, trial.at.cost, 1)
+    poses = _lowest(poses, (problem.weights * rho).sum(2), FINALISTS)
+    trial = minimise(problem.repeat(FINALISTS), poses.flatten(0, 1), loss, False, 1)
+    best = _lowest(trial.pose.unflatten(0, (-1, FINALISTS)), trial.at.cost.view(-1, FINALISTS), 1)
+    return best.squeeze(1)
 
 
 def _lowest(poses: Tensor, cost: Tensor, count: int) -> Tensor:
+    """Of (B, k, 3, 4) poses the (B, count, 3, 4) of lowest cost (B, k)."""
     index = cost.topk(count, dim=1, largest=False).indices
     return poses.gather(1, index[..., None, None].expand(-1, -1, 3, 4))
 
@@ -89,19 +90,19 @@ def _judge(problem: Problem, minimum: Minimum, invalid: Tensor, loss: RobustLoss
     """Status (B,) and Gauss-Newton's Hessian (B, 6, 6) at the minimum."""
     inverse, _ = project(problem, minimum.pose)
     used = problem.weights[:, 0] > 0
-    behind = (used & (inverse[:, 0, 0] > 0.999 / NEAR)).any(1)
-    information = derivatives(problem, minimum.pose, False, loss).hessian[:, 0]
+    behind = (used & (inverse[:, 0] > 0.999 / NEAR)).any(1)
+    information = derivatives(problem, minimum.pose, False, loss).hessian
     root = information.diagonal(dim1=1, dim2=2).clamp(min=1e-300).rsqrt()
     factor, failed = torch.linalg.cholesky_ex(root.unsqueeze(2) * information * root.unsqueeze(1))
     pivots = factor.diagonal(dim1=1, dim2=2).square()
     degenerate = (failed != 0) | ~(pivots.amin(1) > LEAST_PIVOT)
-    _, saddle = torch.linalg.cholesky_ex(minimum.at.hessian[:, 0])
+    _, saddle = torch.linalg.cholesky_ex(minimum.at.hessian)
     status = first_of(
         (invalid, Status.INVALID_INPUT),
         (used.sum(1) < MIN_POINTS, Status.TOO_FEW_POINTS),
         (behind, Status.BEHIND_CAMERA),
         (degenerate, Status.DEGENERATE),
-        (~minimum.converged[:, 0] | (saddle != 0), Status.NOT_CONVERGED),
+        (~minimum.converged | (saddle != 0), Status.NOT_CONVERGED),
     )
     return status, information
 
