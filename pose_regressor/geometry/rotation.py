@@ -105,17 +105,6 @@ def _skew_map(dtype: torch.dtype, device: torch.device) -> Tensor:
         return torch.tensor(rows, dtype=dtype, device=device)
 
 
-def cayley(vector: Tensor) -> Tensor:
-    """(..., 3) -> (..., 3, 3): the rotation by 2 atan(|v| / 2) about v.
-
-    Equal to `matrix_from_rotvec` to second order and without trigonometric functions: for small steps.
-    """
-    hat = skew(vector)
-    factor = 4 / (4 + vector.square().sum(-1))[..., None, None]
-    eye = torch.eye(3, dtype=vector.dtype, device=vector.device)
-    return eye + factor * (hat + 0.5 * (hat @ hat))
-
-
 def matrix_from_rotvec(vector: Tensor) -> Tensor:
     """(..., 3) axis times angle in radians -> (..., 3, 3): Rodrigues' formula, differentiable at zero too."""
     squared = vector.square().sum(-1)[..., None, None]

@@ -1,7 +1,8 @@
 """Perspective-n-point as a layer: `bpnp` gives the pose of 2D-3D correspondences, its covariance, and gradients."""
 
 from pose_regressor.ops.pnp.layer import PnPResult, bpnp
+from pose_regressor.ops.pnp.ransac import Consensus, ransac_pnp
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.status import Status
 
-__all__ = ["PnPResult", "RobustLoss", "Status", "bpnp"]
+__all__ = ["Consensus", "PnPResult", "RobustLoss", "Status", "bpnp", "ransac_pnp"]

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.pnp.objective import NEAR, Problem, by_h, derivatives, maps, normalise, pose_tangent
+from pose_regressor.ops.pnp.objective import NEAR, Problem, by_h, derivatives, moved_pose, normalise, pose_tangent
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, Solution, solve
 from pose_regressor.ops.pnp.status import Status
 
-#: Numbers beyond this (or not finite) are not taken: their squares are still far from overflow.
+#: Items with numbers beyond this (or not finite) are not solved.
 LARGEST = 1e30
 
 
@@ -32,19 +32,17 @@ class Inputs(NamedTuple):
 
 
 def prepare(inputs: Inputs) -> tuple[Problem, Tensor]:
-    """The problem in float64, every number in it finite, and which items (B,) had one that is not or a weight below 0.
-
-    Points of weight zero do not count: they may hold anything.
-    """
+    """The problem in float64, every number in it finite, and which items (B,) had one that is not or a weight below 0."""
     x, z, camera, weights = (value.double() for value in inputs)
-    usable = (x.detach().abs().amax(2) < LARGEST) & (z.detach().abs().amax(2) < LARGEST)
-    weighed = (weights.detach() >= 0) & (weights.detach() < LARGEST)
-    pinhole = (camera.detach().abs() < LARGEST).all(2).all(1)
-    invalid = ~((usable | (weights.detach() == 0)) & weighed).all(1) | ~pinhole
-    x, z = torch.where(usable[..., None], x, 0.0), torch.where(usable[..., None], z, 0.0)
+    with torch.no_grad():
+        size = x.square().sum((1, 2)) + z.square().sum((1, 2)) + camera.square().sum((1, 2)) + weights.square().sum(1)
+        invalid = ~((size < LARGEST**2) & (weights >= 0).all(1))
+        item, square = invalid[:, None], invalid[:, None, None]
     eye = torch.eye(3, dtype=camera.dtype, device=camera.device)
-    camera = torch.where(pinhole[:, None, None], camera, eye)
-    return normalise(x, z, camera, torch.where(weighed & usable, weights, 0.0)), invalid
+    problem = normalise(
+        x.masked_fill(square, 0), z.masked_fill(square, 0), torch.where(square, eye, camera), weights.masked_fill(item, 0)
+    )
+    return problem, invalid
 
 
 class Solve(torch.autograd.Function):
@@ -60,7 +58,7 @@ class Solve(torch.autograd.Function):
         options: Options,
     ) -> Solution:
         problem, invalid = prepare(Inputs(points_2d, points_3d, camera_matrix, weights))
-        solution = solve(problem, invalid, init, options)
+        solution = solve(problem, invalid, None if init is None else moved_pose(problem, init), options)
         return Solution(*(value.to(points_2d.dtype) for value in solution[:-1]), solution.status)
 
     @staticmethod
@@ -107,10 +105,9 @@ def input_gradients(
     Zero for the items that are not good (B,).
     """
     problem, _ = prepare(inputs)
-    rotation, translation = rotation.double(), translation.double()
-    arm = (rotation @ problem.centre.unsqueeze(-1)).squeeze(-1)
-    pose = torch.cat([rotation, ((arm + translation) / problem.scale).unsqueeze(-1)], -1)
-
+    pose = moved_pose(problem, torch.cat([rotation, translation.unsqueeze(2)], 2).double())
+    rotation = pose[..., :3]
+    arm = torch.bmm(rotation, problem.centre.unsqueeze(2)).squeeze(2)
     torque = by_rotation.double() @ rotation.mT
     by_omega = torch.stack(
         [torque[:, 2, 1] - torque[:, 1, 2], torque[:, 0, 2] - torque[:, 2, 0], torque[:, 1, 0] - torque[:, 0, 1]], -1

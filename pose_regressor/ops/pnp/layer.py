@@ -75,7 +75,7 @@ def bpnp(
     start = None if init is None else _initial(init, batch, points_2d)
     options = Options(iterations, loss, pixel_sigma, may_stop=points_2d.device.type == "cpu")
     outputs = Solve.apply(*flat, start, options)
-    return PnPResult(*(value.reshape(*batch, *value.shape[1:]) for value in outputs))
+    return PnPResult(*(value.reshape((*batch, *value.shape[1:])) for value in outputs))
 
 
 def check(named: dict[str, Tensor]) -> tuple[torch.Size, int]:
@@ -110,7 +110,7 @@ def check(named: dict[str, Tensor]) -> tuple[torch.Size, int]:
 
 
 def _initial(init: tuple[Tensor, Tensor], batch: torch.Size, like: Tensor) -> Tensor:
-    """(B, 3, 4) float64, no gradient: where the search starts does not move the minimum."""
+    """[R | t] (B, 3, 4) in float64, no gradient: where the search starts does not move the minimum."""
     rotation, translation = init
     for name, value, tail in (("rotation", rotation, (3, 3)), ("translation", translation, (3,))):
         if tuple(value.shape[value.ndim - len(tail) :]) != tail:

@@ -62,8 +62,8 @@ class _Maps(NamedTuple):
 
     hessian4: Tensor  # (40, 144): moments weighted with S's s, a, b, c -> Hessian by P (derivatives says what they are)
     hessian6: Tensor  # (60, 144): the same of all six entries of S
-    tangent: Tensor  # (9, 72): R -> d[R | t] / d(τ, ω)
-    translations: Tensor  # (72,): what of that does not depend on R
+    tangent: Tensor  # (12, 72): [R | t] -> its derivative by (τ, ω)
+    translations: Tensor  # (72,): what of that does not depend on the pose
     curvature: Tensor  # (9, 36): sum of v (R q)ᵀ over forces v -> second derivative by ω of moving along R(ω) q
 
 
@@ -86,7 +86,7 @@ def _make_maps() -> _Maps:
     hat = torch.zeros(3, 3, 3, dtype=torch.float64)  # hat[k] = [e_k]x
     for k in range(3):
         hat[k, (k + 2) % 3, (k + 1) % 3], hat[k, (k + 1) % 3, (k + 2) % 3] = 1, -1
-    tangent = torch.zeros(3, 3, 3, 4, 6, dtype=torch.float64)
+    tangent = torch.zeros(3, 4, 3, 4, 6, dtype=torch.float64)
     for k in range(3):
         for column in range(3):
             tangent[:, column, :, column, 3 + k] = hat[k].T
@@ -101,7 +101,7 @@ def _make_maps() -> _Maps:
     return _Maps(
         from_entries([[(0, 0, 1), (1, 1, 1)], [(0, 2, -1)], [(1, 2, -1)], [(2, 2, 1)]]),
         from_entries([[(i, j, 1)] for i in range(3) for j in range(i, 3)]),
-        tangent.reshape(9, 72),
+        tangent.reshape(12, 72),
         translations.reshape(72),
         curvature.reshape(9, 36),
     )
@@ -110,16 +110,23 @@ def _make_maps() -> _Maps:
 def normalise(pixels: Tensor, points: Tensor, camera: Tensor, weights: Tensor) -> Problem:
     """(B, N, 2), (B, N, 3), (B, 3, 3), (B, N) float64 -> a Problem. Centroid and spread count as constants."""
     with torch.no_grad():
-        total = weights.sum(1, keepdim=True)
-        centre = torch.bmm(weights.unsqueeze(1), points).squeeze(1) / torch.where(total > 0, total, 1.0)
-    moved = points - centre.unsqueeze(1)
+        share = weights.unsqueeze(1) / weights.sum(1).clamp(min=1e-300)[:, None, None]
+        centre = torch.bmm(share, points)
+    moved = points - centre
     with torch.no_grad():
-        scale = (weights * moved.square().sum(2)).sum(1, keepdim=True).sqrt() / torch.where(total > 0, total, 1.0).sqrt()
+        scale = torch.bmm(share, moved.square()).sum(2, keepdim=True).sqrt()
         scale = torch.where(scale > 0, scale, 1.0)
-    homogeneous = torch.nn.functional.pad(moved / scale.unsqueeze(1), (0, 1), value=1.0)
+    homogeneous = torch.nn.functional.pad(moved / scale, (0, 1), value=1.0)
     x, y, z, _ = homogeneous.split(1, 2)
     moments = torch.cat([x * homogeneous, y * homogeneous[..., 1:], z * homogeneous[..., 2:], homogeneous[..., 3:]], 2)
-    return Problem(pixels.mT.contiguous(), homogeneous.mT, moments, weights.unsqueeze(1), camera, centre, scale)
+    return Problem(pixels.mT.contiguous(), homogeneous.mT, moments, weights.unsqueeze(1), camera, centre.squeeze(1), scale.squeeze(2))
+
+
+def moved_pose(problem: Problem, pose: Tensor) -> Tensor:
+    """(B, 3, 4) [R | t] of the points as they were -> of the moved ones."""
+    rotation, translation = pose[..., :3], pose[..., 3:]
+    translation = torch.baddbmm(translation, rotation, problem.centre.unsqueeze(2)) / problem.scale.unsqueeze(2)
+    return torch.cat([rotation, translation], 2)
 
 
 def derivatives(problem: Problem, pose: Tensor, curved: bool, loss: RobustLoss | None = None) -> Derivatives:
@@ -162,12 +169,21 @@ def derivatives(problem: Problem, pose: Tensor, curved: bool, loss: RobustLoss |
     tangent = torch.bmm(camera, pose_tangent(pose)).view(-1, 12, 6)
     back = tangent.mT
     gradient = torch.bmm(back, by_projection.view(-1, 12, 1)).squeeze(2)
-    hessian = (torch.bmm(second, problem.moments).flatten(1) @ to_hessian).view(-1, 12, 12)
+    hessian = torch.mm(torch.bmm(second, problem.moments).flatten(1), to_hessian).view(-1, 12, 12)
     hessian = torch.bmm(torch.bmm(back, hessian), tangent)
     if curved:
         forces = torch.bmm(torch.bmm(camera.mT, by_projection[..., :3]), pose[..., :3].mT)
-        hessian = hessian + (forces.flatten(1) @ constants.curvature).view(-1, 6, 6)
+        hessian = hessian + torch.mm(forces.view(-1, 9), constants.curvature).view(-1, 6, 6)
     return Derivatives(cost, gradient, hessian)
+
+
+def total_cost(problem: Problem, pose: Tensor, loss: RobustLoss | None = None) -> Tensor:
+    """(B,): `derivatives(...).cost` alone."""
+    _, image = project(problem, pose)
+    squared = (image - problem.pixels).square()
+    if loss is not None:
+        squared = loss.derivatives(squared.sum(1, keepdim=True))[0]
+    return 0.5 * (problem.weights * squared).sum((1, 2))
 
 
 def project(problem: Problem, pose: Tensor) -> tuple[Tensor, Tensor]:
@@ -192,4 +208,4 @@ def by_h(by_image: Tensor, image: Tensor) -> Tensor:
 def pose_tangent(pose: Tensor) -> Tensor:
     """(B, 3, 4) [R | t] -> (B, 3, 24): its derivative by (τ, ω), as 3 rows of 4 x 6."""
     constants = maps(pose.device)
-    return torch.addmm(constants.translations, pose[..., :3].flatten(1), constants.tangent).view(-1, 3, 24)
+    return torch.addmm(constants.translations, pose.reshape(-1, 12), constants.tangent).view(-1, 3, 24)

@@ -1,20 +1,21 @@
-"""Levenberg-Marquardt on the reprojection error, for several poses of each item at once."""
+"""Levenberg-Marquardt on the reprojection error."""
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from pose_regressor.geometry.rotation import cayley
-from pose_regressor.ops.pnp.objective import Derivatives, Problem, derivatives
+from pose_regressor.geometry.rotation import skew
+from pose_regressor.ops.pnp.objective import Derivatives, Problem, derivatives, total_cost
 from pose_regressor.ops.pnp.robust import RobustLoss
 
-START_DAMPING = 1e-3
-#: A pose has converged when its last step promised to move the projections by less than this, pixels rms. The steps'
-#: lengths fall quadratically: what remains after that one is far smaller.
-STEP_TOLERANCE = 1e-5
+START_DAMPING = 1e-4
+#: A pose has converged when its last step promised to move the projections by less than this, pixels rms. Newton's
+#: steps shrink quadratically: after that one, and a last one without damping, what remains is rounding.
+STEP_TOLERANCE = 1e-4
 
 
 class Minimum(NamedTuple):
@@ -31,36 +32,69 @@ def minimise(
     """From the poses (B, 3, 4) downhill.
 
     curved: with the full Hessian (Newton near a minimum: converges quadratically), else Gauss-Newton (sure to point
-    downhill). may_stop: look after each step whether all have converged; on CUDA that would wait for the device.
+    downhill). may_stop: look after each step how far the items are; on CUDA that would wait for the device.
     """
     at = derivatives(problem, pose, curved, loss)
     damping = torch.full_like(at.cost, START_DAMPING)
     converged = torch.zeros_like(at.cost, dtype=torch.bool)
     tolerance = STEP_TOLERANCE**2 * problem.weights.sum((1, 2))
     for _ in range(iterations):
-        ridge = at.hessian.diagonal(dim1=1, dim2=2).abs() * damping.unsqueeze(1)
-        factor, failed = torch.linalg.cholesky_ex(at.hessian + torch.diag_embed(ridge))
-        step = torch.cholesky_solve(at.gradient.unsqueeze(2), factor).squeeze(2).neg()
-        promised = -(step * at.gradient).sum(1)
+        step, failed = _step(at, damping)
+        promised = (step * at.gradient).sum(1)
         trial = retract(pose, step)
         new = derivatives(problem, trial, curved, loss)
-        possible = failed == 0
-        better = possible & (new.cost <= at.cost + tolerance)  # never where a number is not finite
-        pose = torch.where(better[:, None, None], trial, pose)
-        at = Derivatives(
-            torch.where(better, new.cost, at.cost),
-            torch.where(better[:, None], new.gradient, at.gradient),
-            torch.where(better[:, None, None], new.hessian, at.hessian),
-        )
-        converged = converged | (better & (promised <= tolerance))
-        damping = torch.where(better, damping * 0.1, damping * 10).clamp(1e-15, 1e8)
+        better = (failed == 0) & (new.cost <= at.cost + tolerance)  # never where a number is not finite
+        converged = converged | (better & (promised >= -tolerance))
+        if may_stop and bool(better.all()):
+            pose, at = trial, new
+        else:
+            pose = torch.where(better[:, None, None], trial, pose)
+            at = Derivatives(
+                torch.where(better, new.cost, at.cost),
+                torch.where(better[:, None], new.gradient, at.gradient),
+                torch.where(better[:, None, None], new.hessian, at.hessian),
+            )
         if may_stop and bool(converged.all()):
             break
-    return Minimum(pose, at, converged)
+        damping = torch.where(better, damping * 0.1, damping * 10).clamp(1e-15, 1e8)
+    last, failed = _step(at, torch.zeros_like(damping))
+    usable = (converged & (failed == 0))[:, None, None]
+    return Minimum(torch.where(usable, retract(pose, last), pose), at, converged)
+
+
+def one_step(problem: Problem, pose: Tensor, loss: RobustLoss | None) -> tuple[Tensor, Tensor]:
+    """A single Gauss-Newton step from the poses (B, 3, 4) where it helps: (B, 3, 4) and their cost (B,)."""
+    at = derivatives(problem, pose, False, loss)
+    step, _ = _step(at, torch.full_like(at.cost, START_DAMPING))
+    trial = retract(pose, step)
+    cost = total_cost(problem, trial, loss)
+    better = cost < at.cost
+    return torch.where(better[:, None, None], trial, pose), torch.where(better, cost, at.cost)
+
+
+def _step(at: Derivatives, damping: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, 6), and (B,) other than 0 where there is none, the damped Hessian not being positive definite."""
+    damped = torch.addcmul(at.hessian, at.hessian.abs(), damping[:, None, None] * identity(damping.device))
+    factor, failed = torch.linalg.cholesky_ex(damped)
+    return torch.cholesky_solve(at.gradient.unsqueeze(2), factor).squeeze(2).neg(), failed
 
 
 def retract(pose: Tensor, step: Tensor) -> Tensor:
-    """(B, 3, 4) [R | t] moved by (B, 6) (τ, ω)."""
-    translation, turn = step.split(3, 1)
-    rotation = torch.bmm(cayley(turn), pose[..., :3])
-    return torch.cat([rotation, pose[..., 3:] + translation.unsqueeze(2)], 2)
+    """(B, 3, 4) [R | t] moved by (B, 6) (τ, ω), the rotation by `turn`."""
+    translation, omega = step.split(3, 1)
+    return torch.cat([turn(pose[..., :3], omega), pose[..., 3:] + translation.unsqueeze(2)], 2)
+
+
+def turn(rotation: Tensor, omega: Tensor) -> Tensor:
+    """Cayley's map: (B, 3, 3) rotations turned by (B, 3). exp([ω]) to second order, without trigonometric functions."""
+    hat = skew(omega)
+    moved = torch.bmm(hat, rotation)
+    moved = torch.baddbmm(moved, hat, moved, alpha=0.5)
+    share = (1 + 0.25 * omega.square().sum(1)).reciprocal()
+    return torch.addcmul(rotation, share[:, None, None], moved)
+
+
+@lru_cache
+def identity(device: torch.device) -> Tensor:
+    with torch.inference_mode(False):
+        return torch.eye(6, dtype=torch.float64, device=device)

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pose_regressor.ops.pnp.covariance import pose_covariance
 from pose_regressor.ops.pnp.initial import initial_poses
-from pose_regressor.ops.pnp.objective import NEAR, Problem, derivatives, project, project_many
-from pose_regressor.ops.pnp.refine import Minimum, minimise
+from pose_regressor.ops.pnp.objective import NEAR, Problem, project, project_many
+from pose_regressor.ops.pnp.refine import Minimum, identity, minimise, one_step
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.status import Status, first_of
 
@@ -44,27 +44,23 @@ class Solution(NamedTuple):
     status: Tensor
 
 
-def solve(problem: Problem, invalid: Tensor, init: Tensor | None, options: Options) -> Solution:
-    """init: (B, 3, 4) [R | t] to start from; invalid: (B,) items whose numbers mean nothing."""
-    if init is None:
+def solve(problem: Problem, invalid: Tensor, start: Tensor | None, options: Options) -> Solution:
+    """start: (B, 3, 4) [R | t] of the moved points, or None to search; invalid: (B,) items that mean nothing."""
+    if start is None:
         start = _best_start(problem, options.loss)
-    else:
-        rotation, translation = init[..., :3].double(), init[..., 3].double()
-        location = (_apply(rotation, problem.centre) + translation) / problem.scale
-        start = torch.cat([rotation, location.unsqueeze(-1)], -1)
+    if options.loss is not None:  # far points bend its surface down, where Newton's steps are of no use
+        start = minimise(problem, start, options.loss, False, options.iterations, options.may_stop).pose
     minimum = minimise(problem, start, options.loss, True, options.iterations, options.may_stop)
-    status, information = _judge(problem, minimum, invalid, options.loss)
+    status = _judge(problem, minimum, invalid)
 
     pose = minimum.pose
     usable = (status < Status.TOO_FEW_POINTS) & pose.isfinite().all(2).all(1)
     pose = torch.where(usable[:, None, None], pose, torch.eye(3, 4, dtype=pose.dtype, device=pose.device))
     rotation = pose[..., :3]
-    arm = _apply(rotation, problem.centre)
+    arm = torch.bmm(rotation, problem.centre.unsqueeze(2)).squeeze(2)
     translation = torch.where(usable[:, None], problem.scale * pose[..., 3] - arm, 0.0)
     cost = torch.where(usable, 2 * minimum.at.cost, 0.0)
-    covariance = pose_covariance(problem, minimum.at.hessian, information, cost, arm, options.pixel_sigma)
-    unknown = torch.full_like(covariance[:, 0], torch.inf).diag_embed()
-    covariance = torch.where((status == Status.OK)[:, None, None], covariance, unknown)
+    covariance = pose_covariance(problem, minimum.at.hessian, cost, arm, status == Status.OK, options.pixel_sigma)
     return Solution(rotation, translation, covariance, cost, status)
 
 
@@ -75,9 +71,8 @@ def _best_start(problem: Problem, loss: RobustLoss | None) -> Tensor:
     squared = (image - problem.pixels.unsqueeze(1)).square().sum(2)
     rho = squared if loss is None else loss.derivatives(squared)[0]
     poses = _lowest(poses, (problem.weights * rho).sum(2), FINALISTS)
-    trial = minimise(problem.repeat(FINALISTS), poses.flatten(0, 1), loss, False, 1)
-    best = _lowest(trial.pose.unflatten(0, (-1, FINALISTS)), trial.at.cost.view(-1, FINALISTS), 1)
-    return best.squeeze(1)
+    poses, cost = one_step(problem.repeat(FINALISTS), poses.flatten(0, 1), loss)
+    return _lowest(poses.view(-1, FINALISTS, 3, 4), cost.view(-1, FINALISTS), 1).squeeze(1)
 
 
 def _lowest(poses: Tensor, cost: Tensor, count: int) -> Tensor:
@@ -86,26 +81,21 @@ def _lowest(poses: Tensor, cost: Tensor, count: int) -> Tensor:
     return poses.gather(1, index[..., None, None].expand(-1, -1, 3, 4))
 
 
-def _judge(problem: Problem, minimum: Minimum, invalid: Tensor, loss: RobustLoss | None) -> tuple[Tensor, Tensor]:
-    """Status (B,) and Gauss-Newton's Hessian (B, 6, 6) at the minimum."""
+def _judge(problem: Problem, minimum: Minimum, invalid: Tensor) -> Tensor:
+    """Status (B,)."""
     inverse, _ = project(problem, minimum.pose)
-    used = problem.weights[:, 0] > 0
-    behind = (used & (inverse[:, 0] > 0.999 / NEAR)).any(1)
-    information = derivatives(problem, minimum.pose, False, loss).hessian
-    root = information.diagonal(dim1=1, dim2=2).clamp(min=1e-300).rsqrt()
-    factor, failed = torch.linalg.cholesky_ex(root.unsqueeze(2) * information * root.unsqueeze(1))
-    pivots = factor.diagonal(dim1=1, dim2=2).square()
-    degenerate = (failed != 0) | ~(pivots.amin(1) > LEAST_PIVOT)
-    _, saddle = torch.linalg.cholesky_ex(minimum.at.hessian)
-    status = first_of(
+    used = problem.weights > 0
+    behind = (used & (inverse > 0.999 / NEAR)).any(2).squeeze(1)
+    # With the least pivot added, a flat direction of the minimum is told from one that leads further down.
+    hessian = minimum.at.hessian
+    root = hessian.diagonal(dim1=1, dim2=2).clamp(min=1e-300).rsqrt()
+    scaled = root.unsqueeze(2) * hessian * root.unsqueeze(1)
+    factor, saddle = torch.linalg.cholesky_ex(torch.addcmul(scaled, scaled, LEAST_PIVOT*identity(scaled.device)))
+    flat = (saddle == 0) & (factor.diagonal(dim1=1, dim2=2).amin(1) < (2 * LEAST_PIVOT) ** 0.5)
+    return first_of(
         (invalid, Status.INVALID_INPUT),
-        (used.sum(1) < MIN_POINTS, Status.TOO_FEW_POINTS),
+        (used.sum((1, 2)) < MIN_POINTS, Status.TOO_FEW_POINTS),
         (behind, Status.BEHIND_CAMERA),
-        (degenerate, Status.DEGENERATE),
+        (flat, Status.DEGENERATE),
         (~minimum.converged | (saddle != 0), Status.NOT_CONVERGED),
     )
-    return status, information
-
-
-def _apply(rotation: Tensor, vector: Tensor) -> Tensor:
-    return (rotation @ vector.unsqueeze(-1)).squeeze(-1)

@@ -1,0 +1,110 @@
+"""The pose that most correspondences agree on, when many of them are wrong."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from pose_regressor.ops.pnp.implicit import Inputs, prepare
+from pose_regressor.ops.pnp.layer import check
+from pose_regressor.ops.pnp.objective import Problem, project_many, repeat
+from pose_regressor.ops.pnp.p3p import three_point_poses
+from pose_regressor.ops.pnp.refine import minimise
+from pose_regressor.ops.pnp.robust import RobustLoss
+from pose_regressor.ops.pnp.solve import Options, solve
+from pose_regressor.types import InputError
+
+#: Hypotheses are ranked on about this many correspondences; so many of them are refined on all, by so many steps.
+RANKED_ON, REFINED, STEPS = 256, 4, 2
+ITERATIONS = 20
+
+
+class Consensus(NamedTuple):
+    """What `bpnp` gives for the inliers alone, without gradients (see PnPResult), and (..., N) bool which they are."""
+
+    rotation: Tensor
+    translation: Tensor
+    covariance: Tensor
+    cost: Tensor
+    status: Tensor
+    inliers: Tensor
+
+
+@torch.no_grad()
+def ransac_pnp(
+    points_2d: Tensor,
+    points_3d: Tensor,
+    camera_matrix: Tensor,
+    threshold: float,
+    weights: Tensor | None = None,
+    *,
+    hypotheses: int = 64,
+    seed: int = 0,
+) -> Consensus:
+    """Arguments as of `bpnp`; of the weights only counts which are above zero: those correspondences there are.
+
+    threshold: pixels within which a correspondence agrees. Each hypothesis is the pose of three random points that
+    suits a fourth. Those with the least truncated squared error (MSAC: Torr and Zisserman, MLESAC, CVIU 78(1), 2000) are
+    refined on all points with a loss that forgets what is far; the best of them is refined to the optimum over its
+    inliers. The same seed gives the same result.
+
+    With gradients: ``bpnp(..., weights=consensus.inliers.to(points_2d), init=(rotation, translation))``.
+    """
+    if not threshold > 0:
+        raise InputError(f"threshold: expected a number of pixels above 0, got {threshold}")
+    if weights is None:
+        weights = torch.ones_like(points_2d[..., 0])
+    named = {"points_2d": points_2d, "points_3d": points_3d, "camera_matrix": camera_matrix, "weights": weights}
+    batch, count = check(named)
+    size = int(torch.Size(batch).numel())
+    tails = ((count, 2), (count, 3), (3, 3), (count,))
+    flat = [v.expand(*batch, *tail).reshape(size, *tail) for v, tail in zip(named.values(), tails, strict=True)]
+    flat[3] = (flat[3] > 0).to(flat[3].dtype)
+    problem, invalid = prepare(Inputs(*flat))
+
+    generator = torch.Generator(points_2d.device).manual_seed(seed)
+    poses = _hypotheses(problem, hypotheses, generator)
+    poses = _lowest(problem, poses, threshold, REFINED, stride=max(1, count // RANKED_ON))
+    forgetful = RobustLoss("geman_mcclure", threshold / 2)
+    refined = minimise(problem.repeat(REFINED), poses.flatten(0, 1), forgetful, False, STEPS).pose
+    pose = _lowest(problem, torch.cat([refined.view_as(poses), poses], 1), threshold, 1)
+    inliers = (_squared_errors(problem, pose).squeeze(1) < threshold**2) & (problem.weights.squeeze(1) > 0)
+    agreeing = problem._replace(weights=inliers.double().unsqueeze(1))
+    options = Options(ITERATIONS, None, None, may_stop=points_2d.device.type == "cpu")
+    solution = solve(agreeing, invalid, pose.squeeze(1), options)
+    outputs = [*(value.to(points_2d.dtype) for value in solution[:-1]), solution.status, inliers]
+    return Consensus(*(value.reshape((*batch, *value.shape[1:])) for value in outputs))
+
+
+def _hypotheses(problem: Problem, count: int, generator: torch.Generator) -> Tensor:
+    """(B, count, 3, 4): of the poses of three random points the one that suits a fourth best."""
+    chance = problem.weights.squeeze(1).clamp(min=1e-12)
+    index = torch.multinomial(chance, 4 * count, replacement=True, generator=generator).unsqueeze(1)
+    pixels = problem.pixels.gather(2, index.expand(-1, 2, -1)).mT.reshape(-1, 4, 2)
+    points = problem.points.gather(2, index.expand(-1, 4, -1)).mT.reshape(-1, 4, 4)
+    camera = repeat(problem.camera, count)
+    homogeneous = torch.nn.functional.pad(pixels[:, :3], (0, 1), value=1.0)
+    rays, _ = torch.linalg.solve_ex(camera, homogeneous.mT)
+    poses = three_point_poses(torch.nn.functional.normalize(rays.mT, dim=2), points[:, :3, :3].contiguous())
+    h = torch.bmm(torch.bmm(poses.view(-1, 12, 4), points[:, 3:].mT).view(-1, 4, 3), camera.mT)
+    error = (h[..., :2] / h[..., 2:].clamp(min=1e-9) - pixels[:, 3:]).square().sum(2)
+    best = error.nan_to_num(torch.inf).argmin(1)
+    chosen = poses.gather(1, best[:, None, None, None].expand(-1, 1, 3, 4))
+    return chosen.nan_to_num(0.0, 0.0, 0.0).view(-1, count, 3, 4)
+
+
+def _squared_errors(problem: Problem, poses: Tensor, stride: int = 1) -> Tensor:
+    """(B, k, N / stride) squared reprojection errors at poses (B, k, 3, 4), of every stride-th point."""
+    some = problem._replace(points=problem.points[..., ::stride], pixels=problem.pixels[..., ::stride])
+    _, image = project_many(some, poses)
+    return (image - some.pixels.unsqueeze(1)).square().sum(2)
+
+
+def _lowest(problem: Problem, poses: Tensor, threshold: float, count: int, stride: int = 1) -> Tensor:
+    """Of (B, k, 3, 4) poses the (B, count, 3, 4) with the least truncated squared error."""
+    squared = _squared_errors(problem, poses, stride).nan_to_num(torch.inf).clamp(max=threshold**2)
+    error = torch.bmm(squared, problem.weights[..., ::stride].mT).squeeze(2)
+    index = error.topk(count, 1, largest=False).indices
+    return poses.gather(1, index[..., None, None].expand(-1, -1, 3, 4))
