@@ -183,10 +183,9 @@ class PoseEstimator:
                     *(getattr(poses, name).unflatten(0, (turns, -1)).cpu() for name in poses.__dataclass_fields__)
                 )
             with self._stage("decode"):
-                for row, (i, window) in enumerate(zip(mine, windows, strict=True)):
-                    channel = candidates[i].channel
-                    seen = float(presence[row, channel])
-                    estimates[i] = _decode(poses, row, channel, window, bundle, seen, frame.camera)
+                channels = [candidates[i].channel for i in mine]
+                decoded = _decode(poses, channels, windows, bundle, presence, frame.camera)
+                estimates |= dict(zip(mine, decoded, strict=True))
         return [estimates[i] for i in range(len(candidates))]
 
     def _tensor(self, windows: list[Window]) -> torch.Tensor:
@@ -237,33 +236,44 @@ def _projected_box(
 
 
 def _decode(
-    poses: PoseOutput, row: int, channel: int, window: Window, bundle: Bundle, presence: float, camera: Camera
-) -> PoseEstimate:
+    poses: PoseOutput, channels: list[int], windows: list[Window], bundle: Bundle, presence: NDArray, camera: Camera
+) -> list[PoseEstimate]:
     """PnP where the correspondences of all turns agree, else the pose regressed from the crop as it is.
 
-    Two parts of the network must vouch for either: the score is the geometric mean of the presence and of the share of
-    correspondences that the pose explains.
+    One row of `poses` and of `presence` for each window, and the object's channel in them. Two parts of the network
+    must vouch for either: the score is the geometric mean of the presence and of the share of correspondences that the
+    pose explains.
     """
-    model, crop_size = bundle.objects[channel], window.image.shape[0]
-    coordinates, mask = poses.coordinates[:, row, channel].float(), poses.mask[:, row, channel].float()
-    found = correspondences(coordinates.numpy(), mask.numpy(), model)
-    result = decode_pnp(found, window.camera_matrix, crop_size)
-    method: Literal["pnp", "regression"] = "regression" if result is None else "pnp"
-    if result is not None:
-        pose, covariance = result.cam_from_obj, result.covariance
-    else:
-        pose = decode_regression(
-            poses.rotation_6d[0, row, channel].double(), poses.location[0, row, channel].double(),
-            torch.from_numpy(window.camera_matrix), crop_size, model,
-        ).numpy()  # fmt: skip
-        sigma = np.repeat([REGRESSION_SIGMA["sideways"] * model.diameter, REGRESSION_SIGMA["rotation"]], 3)
-        sigma[2] = REGRESSION_SIGMA["depth"] * pose[2, 3]
-        covariance = np.diag(sigma**2)
-    score = math.sqrt(presence * agreement(found, pose, window.camera_matrix, crop_size))
-    if method == "pnp":
-        pose[:3, 3] *= bundle.depth_scale
-    box = _projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
-    return PoseEstimate(model, pose, covariance, score, method, box)
+    crop_size, matrices = bundle.config.crop_size, [window.camera_matrix for window in windows]
+    found = [
+        correspondences(poses.coordinates[:, row, channel].float().numpy(), poses.mask[:, row, channel].float().numpy(),
+                        bundle.objects[channel])
+        for row, channel in enumerate(channels)
+    ]  # fmt: skip
+    estimates = []
+    for row, (channel, result) in enumerate(zip(channels, decode_pnp(found, matrices, crop_size), strict=True)):
+        model, matrix = bundle.objects[channel], matrices[row]
+        if result is None:
+            pose = decode_regression(
+                poses.rotation_6d[0, row, channel].double(), poses.location[0, row, channel].double(),
+                torch.from_numpy(matrix), crop_size, model,
+            ).numpy()  # fmt: skip
+            covariance = _regression_covariance(pose, model)
+        else:
+            pose, covariance = result.cam_from_obj, result.covariance
+        score = math.sqrt(float(presence[row, channel]) * agreement(found[row], pose, matrix, crop_size))
+        if result is not None:
+            pose[:3, 3] *= bundle.depth_scale
+        box = _projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
+        method: Literal["pnp", "regression"] = "regression" if result is None else "pnp"
+        estimates.append(PoseEstimate(model, pose, covariance, score, method, box))
+    return estimates
+
+
+def _regression_covariance(pose: FloatArray, model: ObjectModel) -> FloatArray:
+    sigma = np.repeat([REGRESSION_SIGMA["sideways"] * model.diameter, REGRESSION_SIGMA["rotation"]], 3)
+    sigma[2] = REGRESSION_SIGMA["depth"] * pose[2, 3]
+    return np.diag(sigma**2)
 
 
 def _distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:

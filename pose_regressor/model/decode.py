@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from pose_regressor.geometry.rigid import rigid
 from pose_regressor.geometry.rotation import matrix_from_6d, rotation_to_ray
 from pose_regressor.model.config import DENSE_STRIDE
-from pose_regressor.ops.pnp_opencv import PnPResult, solve_pnp
+from pose_regressor.ops.pnp import Status, ransac_pnp
 from pose_regressor.types import FloatArray, ObjectModel
 
 #: A crop is looked at in this many orientations, a quarter turn apart.
@@ -32,6 +33,15 @@ class Correspondences:
 
     pixels: FloatArray
     points: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class PnPPose:
+    """cam_from_obj: (4, 4); covariance: (6, 6) as PoseEstimate's; inliers: (N,) bool, the correspondences behind it."""
+
+    cam_from_obj: FloatArray
+    covariance: FloatArray
+    inliers: NDArray[np.bool_]
 
 
 def decode_regression(
@@ -81,14 +91,32 @@ def correspondences(coordinates: NDArray, mask: NDArray, model: ObjectModel) -> 
     return Correspondences(np.concatenate(pixels), np.concatenate(points))
 
 
-def decode_pnp(found: Correspondences, camera_matrix: NDArray, crop_size: int) -> PnPResult | None:
-    """The pose by PnP, or None when the correspondences do not agree well enough to be trusted."""
-    if len(found.pixels) < MIN_INLIERS:
-        return None
-    result = solve_pnp(found.pixels, found.points, camera_matrix, INLIER_THRESHOLD * crop_size)
-    if result is None or result.inliers.sum() < MIN_INLIERS or result.inliers.mean() < MIN_INLIER_SHARE:
-        return None
-    return result
+def decode_pnp(
+    found: Sequence[Correspondences], camera_matrices: Sequence[NDArray], crop_size: int
+) -> list[PnPPose | None]:
+    """For each of several crops the pose by PnP, or None where its correspondences agree too little to be trusted.
+
+    camera_matrices: (3, 3) of each crop; crop_size: pixels along their edges.
+    """
+    poses: list[PnPPose | None] = [None] * len(found)
+    enough = [i for i, item in enumerate(found) if len(item.pixels) >= MIN_INLIERS]
+    if not enough:
+        return poses
+    sets = [(torch.from_numpy(found[i].pixels), torch.from_numpy(found[i].points)) for i in enough]
+    pixels, points = (torch.nn.utils.rnn.pad_sequence(list(side), batch_first=True) for side in zip(*sets, strict=True))
+    counts = torch.tensor([len(side) for side, _ in sets])
+    there = (torch.arange(pixels.shape[1]) < counts[:, None]).double()
+    cameras = torch.from_numpy(np.stack([camera_matrices[i] for i in enough]))
+    result = ransac_pnp(pixels, points, cameras, INLIER_THRESHOLD * crop_size, there)
+    agreeing = result.inliers.sum(1)
+    trusted = (result.status == Status.OK) & (agreeing >= MIN_INLIERS) & (agreeing >= MIN_INLIER_SHARE * counts)
+    transforms = rigid(result.rotation, result.translation).numpy()
+    for row, i in enumerate(enough):
+        if trusted[row]:
+            inliers = result.inliers[row, : counts[row]].numpy()
+            covariance = result.covariance[row].numpy()
+            poses[i] = PnPPose(transforms[row], covariance, inliers)
+    return poses
 
 
 def agreement(found: Correspondences, cam_from_obj: NDArray, camera_matrix: NDArray, crop_size: int) -> float:

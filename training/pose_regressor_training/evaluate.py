@@ -44,17 +44,18 @@ def _answers(bundle: Bundle, mesh: Mesh, seed: int, batches: int) -> Iterator[_A
         boxes, poses = bundle.network(quarter_turns(batch.image))
         presence = boxes.logits[:, 0].amax((1, 2)).sigmoid().unflatten(0, (TURNS, -1)).mean(0)
         coordinates, mask = (maps[:, 0].unflatten(0, (TURNS, -1)).numpy() for maps in (poses.coordinates, poses.mask))
-        for i, kind in enumerate(batch.kind.tolist()):
-            if kind not in (Kind.LOOK, Kind.EMPTY):
-                continue
-            camera = batch.camera_matrix[i].double()
-            regressed = decode_regression(
-                poses.rotation_6d[i, 0].double(), poses.location[i, 0].double(), camera, config.crop_size, model
-            ).numpy()
-            found = correspondences(coordinates[:, i], mask[:, i], model)
-            result = decode_pnp(found, camera.numpy(), config.crop_size)
+        cameras = batch.camera_matrix.double()
+        regressed = decode_regression(
+            poses.rotation_6d[: len(cameras), 0].double(), poses.location[: len(cameras), 0].double(), cameras,
+            config.crop_size, model,
+        ).numpy()  # fmt: skip
+        asked = [i for i, kind in enumerate(batch.kind.tolist()) if kind in (Kind.LOOK, Kind.EMPTY)]
+        found = [correspondences(coordinates[:, i], mask[:, i], model) for i in asked]
+        results = decode_pnp(found, [cameras[i].numpy() for i in asked], config.crop_size)
+        for i, result in zip(asked, results, strict=True):
             pnp = None if result is None else result.cam_from_obj
-            yield _Answer(Kind(kind), float(presence[i]), batch.cam_from_obj[i].double().numpy(), regressed, pnp)
+            truth = batch.cam_from_obj[i].double().numpy()
+            yield _Answer(Kind(int(batch.kind[i])), float(presence[i]), truth, regressed[i], pnp)
 
 
 def calibrate_depth(bundle: Bundle, mesh: Mesh, seed: int, batches: int = 12) -> float:
