@@ -36,13 +36,13 @@ from dope import HEIGHT, WIDTH, Dope
 
 from pose_regressor.assets import demo_folder
 from pose_regressor.files import load_camera
-from pose_regressor.middleware.core import Tracking, open_tracker
 from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.listener import TfListener
 from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.messages import camera_info_message, image_message
 from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.tracking import Tracking, open_tracker
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
 
@@ -121,7 +121,7 @@ def run_node(model: str, frames: list[Frame], size: str, follow: bool, count: in
     here, there = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
     camera = context.Process(target=camera_process, args=(there, frames, count + WARM_UP), daemon=True)
-    with Participant() as participant, DdsNode(participant, NodeConfig(model=(model,)), tracker):
+    with Participant() as participant, DdsNode(participant, NodeConfig(model=(model,)), lambda _: tracker):
         camera.start()
         while not here.poll(1.0):
             if not camera.is_alive():

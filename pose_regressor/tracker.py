@@ -20,14 +20,29 @@ class Tracker:
     """
 
     def __init__(self, estimator: PoseEstimator, follow: bool = True, objects: Sequence[str] = ()) -> None:
-        known = [model.name for model in estimator.objects]
-        if unknown := [name for name in objects if name not in known]:
-            raise InputError(f"objects: {unknown[0]!r} is in none of the bundles, expected one of {', '.join(known)}")
         self.estimator = estimator
-        self.objects = tuple(objects) or tuple(known)
         self.follow = follow
+        self.objects = self.wanted(objects)
         self.stages = dict.fromkeys(estimator.stages, 0.0)
         self._last: list[PoseEstimate] = []
+
+    @property
+    def device(self) -> str:
+        return str(self.estimator.device)
+
+    def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
+        """`objects`, or all that are known if none are given. InputError: one that no bundle knows."""
+        known = tuple(model.name for model in self.estimator.objects)
+        if unknown := [name for name in objects if name not in known]:
+            raise InputError(f"objects: {unknown[0]!r} is in none of the bundles, expected one of {', '.join(known)}")
+        return tuple(objects) or known
+
+    def tune(self, follow: bool, objects: Sequence[str], score_threshold: float) -> None:
+        """From the next update on; objects that are no longer wanted are forgotten."""
+        self.objects = self.wanted(objects)
+        self.follow = follow
+        self.estimator.score_threshold = score_threshold
+        self._last = [estimate for estimate in self._last if estimate.model.name in self.objects]
 
     def reset(self) -> None:
         """Forget every object."""

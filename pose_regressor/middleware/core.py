@@ -1,51 +1,47 @@
-"""What both nodes do, in neither's words: raw messages in, poses out, one frame at a time in a thread of its own."""
+"""What both nodes do with images, in neither's words: messages in, poses out, one frame at a time in its own thread."""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from pose_regressor.assets import find_model
 from pose_regressor.files import load_camera
+from pose_regressor.middleware.compressed import frame_from_compressed
 from pose_regressor.middleware.messages import camera_from_info, frame_from_image
 from pose_regressor.middleware.pacing import paced
 from pose_regressor.middleware.parameters import NodeConfig
-from pose_regressor.middleware.worker import Counts, Log, Worker
+from pose_regressor.middleware.tracking import Tracking, free_device_memory
+from pose_regressor.middleware.worker import Counts, Log, RateLimit, Worker
 from pose_regressor.sources import Source
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
 
 #: Seconds until subscribers have heard of new publishers: what is published before is lost to them.
 SETTLE = 0.3
-
-Publish = Callable[[Frame, list[PoseEstimate]], object]
-
-
-class Tracking(Protocol):
-    """What the nodes ask of a tracker."""
-
-    def update(self, frame: Frame) -> list[PoseEstimate]: ...
-    def reset(self) -> None: ...
+#: Reasons for which an image is not answered and nothing is wrong.
+RATE_LIMITED, INACTIVE = "over max_rate", "node not active"
+#: The receiver only takes and hands on, so its queue is empty but for hiccups. In a shorter one images would be
+#: overwritten uncounted.
+IMAGE_DEPTH = 5
+LATENCIES = 4096  # of so many answered images the latency is remembered
 
 
-def open_tracker(config: NodeConfig) -> Tracking:
-    """Loads the bundles onto the device and warms the network up. InputError: a bundle that cannot be used, an object
-    that no bundle knows, a device that is not there."""
-    # Imported late: torch takes seconds, and a wrong parameter should be said before.
-    from pose_regressor.estimator import PoseEstimator
-    from pose_regressor.tracker import Tracker
+class Publishing(Protocol):
+    """Where answers go. `overlay` may take its time, the poses do not wait for it."""
 
-    estimator = PoseEstimator([find_model(m) for m in config.model], config.device, config.score_threshold)
-    tracker = Tracker(estimator, config.follow, config.objects)
-    camera = load_camera(config.camera_file) if config.camera_file else None
-    estimator.warm_up(*((camera.width, camera.height) if camera else (640, 480)))
-    return tracker
+    def poses(self, frame: Frame, estimates: list[PoseEstimate]) -> None: ...
+    def overlay(self, frame: Frame, estimates: list[PoseEstimate]) -> None: ...
+    def overlay_wanted(self) -> bool:
+        """Whether anybody reads it."""
 
 
 def publish_source(
-    source: Source, rate: float | None, config: NodeConfig, tracker: Tracking, publish: Publish, log: Log
+    source: Source, rate: float | None, config: NodeConfig, tracker: Tracking, output: Publishing, log: Log
 ) -> None:
     """The poses in a source's frames, every frame in its time; says at the end, also at an early one, what came of it.
 
@@ -57,38 +53,47 @@ def publish_source(
     try:
         for frame in paced(source, rate, config.frame_id or "camera"):
             estimates = tracker.update(frame)
-            publish(frame, estimates)
+            output.poses(frame, estimates)
+            if config.overlay and output.overlay_wanted():
+                output.overlay(frame, estimates)
             frames, poses = frames + 1, poses + len(estimates)
     finally:
         log.info(f"{source.name}: {poses} poses in {frames} frames")
 
 
-def _same(a: Camera, b: Camera) -> bool:
-    return (
-        (a.width, a.height, a.distortion_model) == (b.width, b.height, b.distortion_model)
-        and np.array_equal(a.matrix, b.matrix)
-        and np.array_equal(a.distortion, b.distortion)
-    )
+@dataclass(frozen=True)
+class Latency:
+    """Of one answered image: when it was answered (time.monotonic), and the seconds since it had arrived."""
+
+    at: float
+    seconds: float
 
 
 class NodeCore:
-    """Image and CameraInfo messages in, ``publish(frame, estimates)`` out; the newest image only.
+    """Image and CameraInfo messages in, poses to `output`; the newest image only. Inactive until `start`.
 
     The newest camera info counts, whenever it came; with `camera_file` none is needed. Every processed frame is
-    published, also with no estimates. `publish` is called in the worker's thread. `on_image` and `on_camera_info` may
-    be called from any thread and return at once.
+    published, also with no estimates. `output` is called in the core's own threads. All methods may be called from any
+    thread; `on_image` and `on_camera_info` return at once.
     """
 
-    def __init__(self, config: NodeConfig, tracker: Tracking, publish: Publish, log: Log) -> None:
-        self.config = config
-        self._tracker, self._publish, self._log = tracker, publish, log
+    def __init__(self, config: NodeConfig, tracker: Tracking, output: Publishing, log: Log) -> None:
+        self._config = self._tuned = config
+        self._tracker, self._output, self._log = tracker, output, log
         self._fixed_camera = load_camera(config.camera_file) if config.camera_file else None
         # A camera, or why there is none; replaced as a whole, so that the worker's thread sees the one or the other.
         self._camera: Camera | InputError = self._fixed_camera or InputError(
             "no camera info yet, expected one on the camera_info topic (or the parameter camera_file)"
         )
         self._index = 0
-        self._worker: Worker[Any] = Worker(self._process, log)
+        self._limit = RateLimit(config.max_rate)
+        self._active = self._afresh = False
+        self._publishing = threading.Lock()
+        self._latencies: deque[Latency] = deque(maxlen=LATENCIES)
+        self._worker: Worker[tuple[float, Any]] = Worker(self._work, log)
+        compressed = config.image_transport == "compressed"
+        self._decoder: Worker[tuple[float, Any]] | None = Worker(self._decode, log) if compressed else None
+        self._overlay: Worker[tuple[Frame, list[PoseEstimate]]] = Worker(self._draw, log, what="overlay")
 
     @property
     def wants_camera_info(self) -> bool:
@@ -96,7 +101,45 @@ class NodeCore:
 
     @property
     def counts(self) -> Counts:
-        return self._worker.counts
+        last = self._worker.counts
+        if self._decoder is None:
+            return last
+        first = self._decoder.counts
+        return Counts(first.received, last.processed, first.dropped + last.dropped)
+
+    @property
+    def latencies(self) -> list[Latency]:
+        """Of the last images answered, oldest first."""
+        return list(self._latencies.copy())
+
+    def start(self) -> None:
+        self._afresh = True  # what was seen before the pause is no place to look
+        self._active = True
+
+    def pause(self) -> None:
+        """From its return on nothing is published; the tracker stays as it is."""
+        with self._publishing:
+            self._active = False
+        for worker in self._stages:
+            worker.clear(INACTIVE)
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Once paused: waits for the frame in work. False: it takes longer than `timeout` seconds."""
+        return all(worker.wait_idle(timeout) for worker in self._stages)
+
+    def stop(self, timeout: float = 1.0) -> bool:
+        """Ends the threads and says what came of all frames. False: a frame is still in work."""
+        self.pause()
+        ended = all(worker.stop(timeout) for worker in self._stages)
+        self._overlay.stop(timeout)  # one that nobody takes holds nothing
+        self._log.info(f"images: {self.counts}")
+        return ended
+
+    def tune(self, config: NodeConfig) -> None:
+        """From the next frame on. InputError, and nothing changes: an object that no bundle knows."""
+        self._tracker.wanted(config.objects)
+        self._limit.rate = config.max_rate
+        self._config = config
 
     def on_camera_info(self, msg: Any) -> None:
         if not self.wants_camera_info:
@@ -110,27 +153,71 @@ class NodeCore:
             self._camera = camera  # else the old one stays: what was worked out for it need not be anew
 
     def on_image(self, msg: Any) -> None:
-        self._worker.submit(msg)
+        """A sensor_msgs/Image, or with `image_transport` compressed a sensor_msgs/CompressedImage."""
+        now = time.monotonic()
+        if not self._active:
+            self._stages[0].skip(INACTIVE)
+        elif not self._limit.passes(now):
+            self._stages[0].skip(RATE_LIMITED)
+        else:
+            self._stages[0].submit((now, msg))
 
     def reject(self, reason: str) -> None:
         """An image that arrived and could not be read as a message."""
-        self._worker.reject(reason)
+        self._stages[0].reject(reason)
 
-    def stop(self) -> None:
-        """Ends within two seconds and says what came of all frames."""
-        if not self._worker.stop():
-            self._log.warning("stopped with a frame still in work")
-        self._log.info(f"images: {self.counts}")
+    @property
+    def _stages(self) -> list[Worker[tuple[float, Any]]]:
+        return [self._worker] if self._decoder is None else [self._decoder, self._worker]
 
-    def _process(self, msg: Any) -> None:
+    def _frame(self, msg: Any, convert: Callable[[Any, Camera, str, int], Frame]) -> Frame:
         camera = self._camera
         if isinstance(camera, InputError):
             raise InputError(str(camera))
-        frame = frame_from_image(msg, camera, self.config.frame_id, self._index)
+        frame = convert(msg, camera, self._config.frame_id, self._index)
         self._index += 1
+        return frame
+
+    def _decode(self, item: tuple[float, Any]) -> None:
+        arrived, msg = item
+        self._worker.submit((arrived, self._frame(msg, frame_from_compressed)))
+
+    def _work(self, item: tuple[float, Any]) -> str | None:
+        arrived, msg = item
+        frame = msg if self._decoder else self._frame(msg, frame_from_image)
+        estimates = self._track(frame)
+        with self._publishing:
+            if not self._active:
+                return INACTIVE
+            self._output.poses(frame, estimates)
+        now = time.monotonic()
+        self._latencies.append(Latency(now, now - arrived))
+        if self._config.overlay and self._output.overlay_wanted():
+            self._overlay.submit((frame, estimates))
+        return None
+
+    def _track(self, frame: Frame) -> list[PoseEstimate]:
+        config = self._config
+        if config is not self._tuned:
+            self._tracker.tune(config.follow, config.objects, config.score_threshold)
+            self._tuned = config
+        if self._afresh:
+            self._afresh = False
+            self._tracker.reset()
         try:
-            estimates = self._tracker.update(frame)
+            return self._tracker.update(frame)
         except Exception:
             self._tracker.reset()  # what it remembers may be what it fails on: the next frame starts afresh
+            free_device_memory()  # and so may be what it ran out of
             raise
-        self._publish(frame, estimates)
+
+    def _draw(self, item: tuple[Frame, list[PoseEstimate]]) -> None:
+        self._output.overlay(*item)
+
+
+def _same(a: Camera, b: Camera) -> bool:
+    return (
+        (a.width, a.height, a.distortion_model) == (b.width, b.height, b.distortion_model)
+        and np.array_equal(a.matrix, b.matrix)
+        and np.array_equal(a.distortion, b.distortion)
+    )

@@ -95,11 +95,26 @@ def image_from_message(msg: Any) -> Image:
     return encoding.to_rgb(np.ascontiguousarray(rows).reshape(shape), bool(msg.is_bigendian))
 
 
+def bayer_to_rgb(mosaic: Image, encoding: str) -> Image:
+    """(H, W) of a Bayer encoding of 8 bits -> (H, W, 3) RGB."""
+    if encoding not in _ENCODINGS or not encoding.startswith("bayer_"):
+        known = ", ".join(name for name in ENCODINGS if name.startswith("bayer_"))
+        raise InputError(f"image: encoding {encoding!r} is not known, expected one of {known}")
+    if min(mosaic.shape) < _ENCODINGS[encoding].least:
+        raise InputError(f"image: expected at least 3x3 pixels for {encoding}, got {mosaic.shape[1]}x{mosaic.shape[0]}")
+    return _ENCODINGS[encoding].to_rgb(mosaic, False)
+
+
+def camera_frame(msg: Any, frame_id: str = "") -> str:
+    """The TF frame that an image is seen from: `frame_id`, else its header's."""
+    if not (name := frame_id or msg.header.frame_id):
+        raise InputError("image: expected a frame_id in its header (or the parameter frame_id), got none")
+    return str(name)
+
+
 def frame_from_image(msg: Any, camera: Camera, frame_id: str = "", index: int = 0) -> Frame:
     """sensor_msgs/Image -> Frame. `frame_id` replaces the message's; one of the two must name the camera's TF frame."""
-    name = frame_id or msg.header.frame_id
-    if not name:
-        raise InputError("image: expected a frame_id in its header (or the parameter frame_id), got none")
+    name = camera_frame(msg, frame_id)
     if (int(msg.width), int(msg.height)) != (camera.width, camera.height) and min(msg.width, msg.height) > 0:
         raise InputError(
             f"image: {msg.width}x{msg.height} does not match its camera info, "

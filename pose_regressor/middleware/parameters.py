@@ -6,7 +6,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from pose_regressor.types import InputError
@@ -19,7 +19,8 @@ class Parameter:
     """What the table says of one parameter.
 
     unit: '' where there is none; low, high: inclusive range of a number; choices: the strings allowed (none: any);
-    pattern: what each string must match whole, said to the user as `form`. All are fixed once the node runs.
+    pattern: what each string must match whole, said to the user as `form`; live: may be changed while the node runs,
+    from the next frame on.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     pattern: str = ""
     form: str = ""
+    live: bool = False
 
     @property
     def constraint(self) -> str:
@@ -82,7 +84,7 @@ class NodeConfig:
         "string_array", ("box",), "bundles to load: files, or the names of shipped ones (box, cube)"
     )
     objects: tuple[str, ...] = _parameter(
-        "string_array", (), "names of the objects to look for; empty: all that the bundles know"
+        "string_array", (), "names of the objects to look for; empty: all that the bundles know", live=True
     )
     device: str = _parameter(
         "string",
@@ -92,12 +94,22 @@ class NodeConfig:
         form="auto, cpu, cuda or cuda:N",
     )
     score_threshold: float = _parameter(
-        "float", 0.5, "least score a pose must have to be published", unit="probability", low=0.0, high=1.0
+        "float", 0.5, "least score a pose must have to be published", unit="probability", low=0.0, high=1.0, live=True
     )
     follow: bool = _parameter(
         "bool",
         True,
         "look only around the last pose while an object is followed (faster); false: always at the whole image",
+        live=True,
+    )
+    max_rate: float = _parameter(
+        "float",
+        0.0,
+        "most images a second that are worked on; what comes between is dropped; 0: as many as the network manages",
+        unit="Hz",
+        low=0.0,
+        high=1000.0,
+        live=True,
     )
     camera_file: str = _parameter(
         "string", "", "camera file (ROS calibration YAML or BOP camera.json) used in place of the camera_info topic"
@@ -116,6 +128,12 @@ class NodeConfig:
         pattern=r"([^\s/][^\s]*)?",
         form="the start of a TF frame name, without spaces and not starting with '/'",
     )
+    image_transport: str = _parameter(
+        "string",
+        "raw",
+        "how images come: raw (sensor_msgs/Image) or compressed (CompressedImage on <image>/compressed, JPEG or PNG)",
+        choices=("raw", "compressed"),
+    )
     image_reliability: str = _parameter(
         "string",
         "best_effort",
@@ -128,7 +146,12 @@ class NodeConfig:
         "QoS asked of camera_info publishers; best_effort takes both kinds",
         choices=("best_effort", "reliable"),
     )
-    overlay: bool = _parameter("bool", True, "offer the image with the poses drawn on it; costs nothing unless read")
+    overlay: bool = _parameter(
+        "bool", True, "publish the image with the poses drawn on it; costs nothing unless read", live=True
+    )
+    autostart: bool = _parameter(
+        "bool", True, "configure and activate at once; false: wait for a lifecycle manager (ros2 lifecycle set)"
+    )
 
     def __post_init__(self) -> None:
         for parameter in PARAMETERS:
@@ -148,6 +171,17 @@ class NodeConfig:
             raise InputError(f"{prefix}model: expected at least one bundle, got none")
         return cls(**checked)
 
+    def changed(self, values: Mapping[str, object]) -> NodeConfig:
+        """With some parameters changed while the node runs. InputError: one that is unknown, fixed or out of range."""
+        known = {p.name: p for p in PARAMETERS}
+        for name, value in values.items():
+            if name not in known:
+                raise InputError(f"unknown parameter {name!r}, expected one of {', '.join(known)}")
+            if not known[name].live and known[name].check(value) != getattr(self, name):
+                live = ", ".join(p.name for p in PARAMETERS if p.live)
+                raise InputError(f"{name}: is fixed once the node runs; these may be changed: {live}")
+        return replace(self, **dict[str, Any](values))
+
 
 PARAMETERS: tuple[Parameter, ...] = tuple(
     Parameter(name=f.name, default=f.default, **f.metadata)
@@ -158,14 +192,15 @@ PARAMETERS: tuple[Parameter, ...] = tuple(
 def as_yaml() -> str:
     """The whole table with its defaults as a ROS 2 parameter file: the text of config/pose_regressor.yaml."""
     lines = [
-        "# Every parameter of the pose_regressor node with its default. All are fixed once the node runs.",
+        "# Every parameter of the pose_regressor node and its default. Those marked live may be changed while it runs.",
         "# Written from pose_regressor/middleware/parameters.py, where the table is; a test compares the two.",
         "/**:",
         "  ros__parameters:",
     ]
     for p in PARAMETERS:
         lines.append(f"    # {p.description}")
-        if notes := [f"{word}: {note}" for word, note in (("unit", p.unit), ("allowed", p.constraint)) if note]:
+        notes = [f"{word}: {note}" for word, note in (("unit", p.unit), ("allowed", p.constraint)) if note]
+        if notes := ["live"] * p.live + notes:
             lines.append(f"    # [{'; '.join(notes)}]")
         lines.append(f"    {p.name}: {_yaml_value(p.default)}")
     return "\n".join(lines) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import Counter
@@ -59,22 +60,47 @@ class Throttle:
         self._say(text if count == 1 else f"{text} ({count} times since last said)")
 
 
+class RateLimit:
+    """Lets at most `rate` events a second pass (0: all), as far apart as the events allow.
+
+    An event may come a quarter of a period early, or the jitter of a camera of just this rate would cost it every
+    other frame; what it came early, the next one has to wait, so that the average holds.
+    """
+
+    def __init__(self, rate: float = 0.0) -> None:
+        self.rate = rate
+        self._due = -math.inf
+
+    def passes(self, now: float) -> bool:
+        """Whether the event at `now` (seconds, never going back) may pass."""
+        if not self.rate:
+            return True
+        period = 1 / self.rate
+        if now < self._due - period / 4:
+            return False
+        self._due = max(self._due, now - period / 2) + period
+        return True
+
+
 class Worker(Generic[Item]):
     """Calls ``handle(item)`` in a thread of its own, always with the newest item.
 
     An InputError of `handle` drops the item with its message as the reason; any other exception is logged with its
-    type and drops the item too: the thread lives until `stop`. All methods may be called from any thread.
+    type and drops the item too: the thread lives until `stop`. `handle` may also return a reason, which drops the item
+    without a word in the log. what: an item in words. All methods may be called from any thread.
     """
 
-    def __init__(self, handle: Callable[[Item], object], log: Log, period: float = 5.0) -> None:
-        self._handle, self._log = handle, log
+    def __init__(
+        self, handle: Callable[[Item], str | None], log: Log, period: float = 5.0, what: str = "frame"
+    ) -> None:
+        self._handle, self._what = handle, what
         self._warn = Throttle(log.warning, period)
         self._fail = Throttle(log.error, period)
         self._counts = Counts()
         self._ready = threading.Condition()
         self._waiting: list[Item] = []  # none or one
-        self._running = True
-        self._thread = threading.Thread(target=self._run, name="pose_regressor worker", daemon=True)
+        self._running, self._working = True, False
+        self._thread = threading.Thread(target=self._run, name=f"pose_regressor {what}", daemon=True)
         self._thread.start()
 
     @property
@@ -95,7 +121,7 @@ class Worker(Generic[Item]):
                 # Expected under load and so no warning: the counters tell.
                 self._counts.dropped[SUPERSEDED] += 1
             self._waiting[:] = [item]
-            self._ready.notify()
+            self._ready.notify_all()
 
     def reject(self, reason: str) -> None:
         """Count and say an item that was received and could not even be submitted."""
@@ -103,14 +129,30 @@ class Worker(Generic[Item]):
             self._counts.received += 1
         self._drop(reason)
 
+    def skip(self, reason: str) -> None:
+        """Count an item that was received and is not wanted."""
+        with self._ready:
+            self._counts.received += 1
+            self._counts.dropped[reason] += 1
+
+    def clear(self, reason: str) -> None:
+        """Drop what waits."""
+        with self._ready:
+            self._counts.dropped.update([reason] * len(self._waiting))
+            self._waiting.clear()
+
+    def wait_idle(self, timeout: float) -> bool:
+        """Waits until nothing waits and nothing is in work; False: it took longer than `timeout` seconds."""
+        with self._ready:
+            return self._ready.wait_for(lambda: not (self._waiting or self._working), timeout)
+
     def stop(self, timeout: float = 1.0) -> bool:
-        """Ends the thread after the item in work; what waits is dropped. False: the item took longer than `timeout`
-        seconds, and the thread (a daemon) is left behind."""
+        """Ends the thread after the item in work; what waits is dropped. False: the item takes longer than `timeout`
+        seconds, and the thread (a daemon) is left behind until it is done."""
         with self._ready:
             self._running = False
-            self._counts.dropped.update(["stopped"] * len(self._waiting))
-            self._waiting.clear()
-            self._ready.notify()
+            self._ready.notify_all()
+        self.clear("stopped")
         if self._thread is not threading.current_thread():
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -121,7 +163,7 @@ class Worker(Generic[Item]):
             if key not in self._counts.dropped and len(self._counts.dropped) >= MAX_REASONS:
                 key = "other reasons"
             self._counts.dropped[key] += 1
-        self._warn(key, f"frame dropped: {reason}")
+        self._warn(key, f"{self._what} dropped: {reason}")
 
     def _run(self) -> None:
         while True:
@@ -130,8 +172,9 @@ class Worker(Generic[Item]):
                 if not self._running:
                     return
                 item = self._waiting.pop()
+                self._working = True
             try:
-                self._handle(item)
+                reason = self._handle(item)
             except InputError as error:
                 self._drop(str(error))
             except Exception as error:  # the border of the thread: one frame must not end the node
@@ -139,7 +182,14 @@ class Worker(Generic[Item]):
                 with self._ready:
                     self._counts.dropped[f"internal error {name}"] += 1
                 text = " ".join(str(error).split())
-                self._fail(name, f"frame dropped: internal error {name}: {text}")
+                self._fail(name, f"{self._what} dropped: internal error {name}: {text}")
             else:
                 with self._ready:
-                    self._counts.processed += 1
+                    if reason:
+                        self._counts.dropped[reason] += 1
+                    else:
+                        self._counts.processed += 1
+            del item  # an image's memory is not held while none comes
+            with self._ready:
+                self._working = False
+                self._ready.notify_all()

@@ -36,6 +36,17 @@ class StandIn:
 
     def __init__(self) -> None:
         self.broken = False
+        self.score_threshold = 0.5
+
+    device = "cpu"
+
+    def wanted(self, objects):
+        if set(objects) - {"crate"}:
+            raise InputError(f"objects: expected crate, got {', '.join(objects)}")
+        return tuple(objects) or ("crate",)
+
+    def tune(self, follow, objects, score_threshold) -> None:
+        self.score_threshold = score_threshold
 
     def reset(self) -> None:
         self.broken = False
@@ -45,7 +56,8 @@ class StandIn:
         self.broken |= brightness == 255
         if self.broken:
             raise RuntimeError("the stand-in fails on purpose")
-        return [estimate(brightness / 10)] if brightness else []
+        found = [estimate(brightness / 10)] if brightness else []
+        return [e for e in found if e.score >= self.score_threshold]
 
 
 def main() -> int:
@@ -58,9 +70,9 @@ def main() -> int:
     try:
         config = NodeConfig.from_dict(json.loads(sys.argv[1]))
         if len(sys.argv) == 2:
-            return run(config, tracker=StandIn())
+            return run(config, open_tracker=lambda config: StandIn())
         with open_source(sys.argv[2], load_camera(sys.argv[3])) as source:
-            return run_source(config, source, rate=50.0, tracker=StandIn())
+            return run_source(config, source, rate=50.0, open_tracker=lambda config: StandIn())
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -9,15 +9,32 @@ from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.types import InputError
 
 
+class Kept:
+    """Keeps what is published."""
+
+    def __init__(self):
+        self.published, self.overlays, self.wanted = [], [], False
+
+    def poses(self, frame, estimates):
+        self.published.append((frame, estimates))
+
+    def overlay(self, frame, estimates):
+        self.overlays.append((frame, estimates))
+
+    def overlay_wanted(self):
+        return self.wanted
+
+
 @pytest.fixture
 def node(standin, log):
     """Makes a NodeCore whose `published` keeps what it publishes; `send` waits until the image is dealt with."""
     cores = []
 
     def make(**parameters):
-        published = []
-        core = NodeCore(NodeConfig(**parameters), standin.StandIn(), lambda *out: published.append(out), log)
-        core.published = published
+        output = Kept()
+        core = NodeCore(NodeConfig(**parameters), standin.StandIn(), output, log)
+        core.published, core.output = output.published, output
+        core.start()
 
         def send(msg):
             before = core.counts.processed + core.counts.dropped.total()

@@ -8,8 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from pose_regressor.middleware.core import open_tracker
 from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.tracking import open_tracker
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.config import NetworkConfig
 from pose_regressor.model.network import PoseNetwork

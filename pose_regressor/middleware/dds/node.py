@@ -1,80 +1,139 @@
-"""The pose_regressor node over DDS: the topics, types and QoS of the ROS 2 node."""
+"""The pose_regressor node over DDS: the topics, types, QoS and lifecycle of the ROS 2 node."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from typing import Any
 
 from pose_regressor.draw import draw_poses
-from pose_regressor.middleware.core import NodeCore, Tracking, open_tracker, publish_source
+from pose_regressor.middleware.core import IMAGE_DEPTH, NodeCore, publish_source
 from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.dds.participant import Listening, Participant
+from pose_regressor.middleware.dds.participant import Listening, Participant, dds_topic
 from pose_regressor.middleware.interrupts import interruptible
+from pose_regressor.middleware.managed import ManagedNode
 from pose_regressor.middleware.messages import image_message
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.middleware.pose_messages import detections_message, tf_message
+from pose_regressor.middleware.tracking import OpenTracker, open_tracker
 from pose_regressor.middleware.worker import Log, Throttle
 from pose_regressor.sources import Source
-from pose_regressor.types import Frame, PoseEstimate
+from pose_regressor.types import Frame, InputError, PoseEstimate
 
 LOG = logging.getLogger("pose_regressor")
 
 
 class Output:
-    """The node's publishers. Overlay images are made only while somebody reads them."""
+    """The node's publishers of answers."""
 
     def __init__(self, participant: Participant, config: NodeConfig) -> None:
-        self._config = config
+        self._participant, self._prefix = participant, config.frame_prefix
         self._tf = participant.writer("/tf", idl.TFMessage, reliable=True, depth=100)
         self._detections = participant.writer("~/detections", idl.Detection3DArray, reliable=True, depth=10)
-        self._overlay = participant.writer("~/overlay", idl.Image, reliable=True, depth=1) if config.overlay else None
+        self._overlay = participant.writer("~/overlay", idl.Image, reliable=True, depth=1)
 
-    def publish(self, frame: Frame, estimates: Sequence[PoseEstimate]) -> None:
+    def poses(self, frame: Frame, estimates: list[PoseEstimate]) -> None:
         """Transforms first, since others wait for them; detections also when there are none."""
         if estimates:
-            self._tf.write(tf_message(idl, frame, estimates, self._config.frame_prefix))
+            self._tf.write(tf_message(idl, frame, estimates, self._prefix))
         self._detections.write(detections_message(idl, frame, estimates))
-        if self._overlay is not None and self._overlay.matched_sub:
-            drawn = draw_poses(frame.image, frame.camera, estimates)
-            self._overlay.write(image_message(idl, drawn, frame.stamp, frame.frame_id))
+
+    def overlay_wanted(self) -> bool:
+        return bool(self._overlay.matched_sub)
+
+    def overlay(self, frame: Frame, estimates: list[PoseEstimate]) -> None:
+        drawn = draw_poses(frame.image, frame.camera, estimates)
+        self._overlay.write(image_message(idl, drawn, frame.stamp, frame.frame_id))
+
+    def close(self) -> None:
+        self._participant.remove(self._tf, self._detections, self._overlay)
+
+
+class DdsEnds:
+    """The node's ends on a participant."""
+
+    def __init__(
+        self, participant: Participant, config: NodeConfig, image_topic: str, camera_info_topic: str, log: Log
+    ) -> None:
+        self._participant, self._config, self._log = participant, config, log
+        self._images, self._infos = image_topic, camera_info_topic
+        dds_topic(image_topic), dds_topic(camera_info_topic)  # a bad name is said at once
+        self._output: Output | None = None
+        self._readers: list[Any] = []
+        self._listening: Listening | None = None
+
+    def advertise(self) -> Output:
+        self._output = Output(self._participant, self._config)
+        return self._output
+
+    def withdraw(self) -> None:
+        if self._output:
+            self._output.close()
+        self._output = None
+
+    def subscribe(self, core: NodeCore) -> str:
+        config = self._config
+        compressed = config.image_transport == "compressed"
+        topic = f"{self._images}/compressed" if compressed else self._images
+        message = idl.CompressedImage if compressed else idl.Image
+        images = self._reader(topic, message, config.image_reliability, IMAGE_DEPTH)
+        handlers = {images: core.on_image}
+        if core.wants_camera_info:
+            infos = self._reader(self._infos, idl.CameraInfo, config.camera_info_reliability, 1)
+            handlers[infos] = core.on_camera_info
+        warn = Throttle(self._log.warning)
+
+        def on_bad(reader: object, reason: str) -> None:
+            if reader is images:
+                core.reject(reason)
+            else:
+                warn("camera info", f"camera info ignored: {reason}")
+
+        self._listening = Listening(self._participant, handlers, self._log, on_bad)
+        camera = self._infos if core.wants_camera_info else config.camera_file
+        return f"images from {topic}, camera from {camera}, domain {self._participant.domain}"
+
+    def unsubscribe(self) -> None:
+        if self._listening:
+            self._listening.stop()
+        self._listening = None
+        self._participant.remove(*self._readers)
+        self._readers.clear()
+
+    def _reader(self, topic: str, message: type, reliability: str, depth: int) -> Any:
+        reader = self._participant.reader(topic, message, reliable=reliability == "reliable", depth=depth)
+        self._readers.append(reader)
+        return reader
 
 
 class DdsNode:
-    """The node on `participant`, from when it is made to `close`. Also a context manager."""
+    """The node on `participant`, unconfigured until told otherwise by `managed.change`, until `close`.
+
+    As a context manager it starts: configured and activated, or within the block nothing at all (InputError).
+    """
 
     def __init__(
         self,
         participant: Participant,
         config: NodeConfig,
-        tracker: Tracking,
+        open_tracker: OpenTracker = open_tracker,
         image_topic: str = "image",
         camera_info_topic: str = "camera_info",
         log: Log = LOG,
     ) -> None:
-        images = participant.reader(image_topic, idl.Image, reliable=config.image_reliability == "reliable", depth=1)
-        self.core = NodeCore(config, tracker, Output(participant, config).publish, log)
-        readers = {images: self.core.on_image}
-        if self.core.wants_camera_info:
-            reliable = config.camera_info_reliability == "reliable"
-            infos = participant.reader(camera_info_topic, idl.CameraInfo, reliable=reliable, depth=1)
-            readers[infos] = self.core.on_camera_info
-        warn = Throttle(log.warning)
+        ends = DdsEnds(participant, config, image_topic, camera_info_topic, log)
+        self.managed = ManagedNode(config, ends, log, open_tracker)
 
-        def on_bad(reader: object, reason: str) -> None:
-            if reader is images:
-                self.core.reject(reason)
-            else:
-                warn("camera info", f"camera info ignored: {reason}")
-
-        self._listening = Listening(participant, readers, log, on_bad)
-        camera = f"camera from {camera_info_topic if self.core.wants_camera_info else config.camera_file}"
-        log.info(f"ready: images from {image_topic}, {camera}, poses on /tf, domain {participant.domain}")
+    def start(self) -> None:
+        """Configure and activate. InputError: that cannot be."""
+        for transition in ("configure", "activate"):
+            if reason := self.managed.change(transition):
+                raise InputError(reason)
 
     def close(self) -> None:
-        self._listening.stop()
-        self.core.stop()
+        self.managed.change("shutdown", timeout=0.5)
 
     def __enter__(self) -> DdsNode:
+        self.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -85,26 +144,31 @@ def run(
     config: NodeConfig,
     image_topic: str = "image",
     camera_info_topic: str = "camera_info",
-    tracker: Tracking | None = None,
+    open_tracker: OpenTracker = open_tracker,
 ) -> int:
     """Runs the node until SIGINT or SIGTERM; the exit code. In the main thread. InputError: it cannot start.
 
-    tracker: instead of the one that the configuration's bundles make.
+    open_tracker: makes the tracker when the node is configured.
     """
     with interruptible() as stop, Participant() as participant:
-        tracker = tracker or open_tracker(config)
-        with DdsNode(participant, config, tracker, image_topic, camera_info_topic):
+        node = DdsNode(participant, config, open_tracker, image_topic, camera_info_topic)
+        try:
+            if config.autostart:
+                node.start()
             stop.wait()
+        finally:
+            node.close()
     return 0
 
 
-def run_source(config: NodeConfig, source: Source, rate: float | None = None, tracker: Tracking | None = None) -> int:
+def run_source(
+    config: NodeConfig, source: Source, rate: float | None = None, open_tracker: OpenTracker = open_tracker
+) -> int:
     """Publishes the poses in a source's frames, every frame in its time, until its end or a signal; the exit code.
 
-    No image topic is involved.
+    No image topic is involved, and no lifecycle.
     """
     with interruptible(), Participant() as participant:
         output = Output(participant, config)
-        tracker = tracker or open_tracker(config)
-        publish_source(source, rate, config, tracker, output.publish, LOG)
+        publish_source(source, rate, config, open_tracker(config), output, LOG)
     return 0

@@ -111,6 +111,13 @@ class Participant:
         self._announce()
         return writer
 
+    def remove(self, *endpoints: Any) -> None:
+        """Takes readers and writers off the wire."""
+        for endpoint in endpoints:
+            (self._readers if endpoint in self._readers else self._writers).remove(endpoint)
+            endpoint.__del__()  # as in `close`
+        self._announce()
+
     def _make_writer(
         self, topic: str, message: type, reliable: bool, depth: int, transient_local: bool = False
     ) -> DataWriter[Any]:

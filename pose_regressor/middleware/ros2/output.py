@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from tf2_ros import TransformBroadcaster
@@ -26,24 +24,32 @@ except (ImportError, AttributeError) as error:  # the latter from a cv_bridge th
 
 
 class Output:
-    """The node's publishers. Overlay images are made only while somebody subscribes."""
+    """The node's publishers of answers."""
 
     def __init__(self, node: Node, config: NodeConfig) -> None:
-        self._prefix = config.frame_prefix
+        self._node, self._prefix = node, config.frame_prefix
         self._broadcaster = TransformBroadcaster(node)
         self._detections = node.create_publisher(ros.Detection3DArray, "~/detections", QoSProfile(depth=10))
-        self._overlay = node.create_publisher(ros.Image, "~/overlay", QoSProfile(depth=1)) if config.overlay else None
+        self._overlay = node.create_publisher(ros.Image, "~/overlay", QoSProfile(depth=1))
         self._bridge = CvBridge()
 
-    def publish(self, frame: Frame, estimates: Sequence[PoseEstimate]) -> None:
+    def poses(self, frame: Frame, estimates: list[PoseEstimate]) -> None:
         """Transforms first, since others wait for them; detections also when there are none."""
         if estimates:
             self._broadcaster.sendTransform([transform(frame, estimate, self._prefix) for estimate in estimates])
         self._detections.publish(detections_message(ros, frame, estimates))
-        if self._overlay is not None and self._overlay.get_subscription_count():
-            drawn = draw_poses(frame.image, frame.camera, estimates)
-            stamped = header(ros, frame.stamp, frame.frame_id)
-            self._overlay.publish(self._bridge.cv2_to_imgmsg(drawn, "rgb8", stamped))
+
+    def overlay_wanted(self) -> bool:
+        return bool(self._overlay.get_subscription_count())
+
+    def overlay(self, frame: Frame, estimates: list[PoseEstimate]) -> None:
+        drawn = draw_poses(frame.image, frame.camera, estimates)
+        stamped = header(ros, frame.stamp, frame.frame_id)
+        self._overlay.publish(self._bridge.cv2_to_imgmsg(drawn, "rgb8", stamped))
+
+    def close(self) -> None:
+        for publisher in (self._broadcaster.pub_tf, self._detections, self._overlay):
+            self._node.destroy_publisher(publisher)
 
 
 def transform(frame: Frame, estimate: PoseEstimate, prefix: str = "") -> ros.TransformStamped:

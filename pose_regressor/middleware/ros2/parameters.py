@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, ParameterType
+from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, ParameterType, SetParametersResult
 from rclpy.node import Node
+from rclpy.parameter import Parameter as RosParameter
 
 from pose_regressor.middleware.parameters import PARAMETERS, NodeConfig, Parameter
+from pose_regressor.types import InputError
 
 #: Every rclpy node has these itself.
 BUILT_IN = {"use_sim_time", "start_type_description_service"}
@@ -36,6 +39,19 @@ def declare_parameters(node: Node, config: NodeConfig | None = None) -> NodeConf
     return config
 
 
+def follow_changes(node: Node, tune: Callable[[dict[str, Any]], object]) -> None:
+    """Hands changed parameters to `tune`, whose InputError refuses them."""
+
+    def on_set(parameters: list[RosParameter]) -> SetParametersResult:
+        try:
+            tune({p.name: p.value for p in parameters if p.name not in BUILT_IN})
+        except InputError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    node.add_on_set_parameters_callback(on_set)
+
+
 def describe(parameter: Parameter) -> ParameterDescriptor:
     unit = f" [unit: {parameter.unit}]" if parameter.unit else ""
     descriptor = ParameterDescriptor(
@@ -43,7 +59,7 @@ def describe(parameter: Parameter) -> ParameterDescriptor:
         type=TYPES[parameter.kind],
         description=parameter.description + unit,
         additional_constraints="" if parameter.kind == "float" else parameter.constraint,
-        read_only=True,
+        read_only=not parameter.live,
     )
     if parameter.kind == "float":
         descriptor.floating_point_range = [FloatingPointRange(from_value=parameter.low, to_value=parameter.high)]

@@ -35,10 +35,10 @@ def ros(arguments: Sequence[str] = ()) -> Iterator[list[str]]:
 
 
 @contextmanager
-def ros_node(name: str, **options: Any) -> Iterator[Node]:
-    """A node that is destroyed at the end of the block. InputError: it cannot be made."""
+def ros_node(name: str, kind: type[Any] = Node, **options: Any) -> Iterator[Any]:
+    """A `kind` of node that is destroyed at the end of the block. InputError: it cannot be made."""
     try:
-        node = rclpy.create_node(name, **options)
+        node = kind(name, **options)
     except ValueError:  # from declaring the parameters given: nothing but a value that is none does it
         raise InputError("parameters: one is without a value; an empty list is written ['']") from None
     except (NameValidationException, RuntimeError) as error:

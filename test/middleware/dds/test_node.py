@@ -386,16 +386,6 @@ def test_overlay_is_drawn_for_readers_only(domain, start):
     assert node.end()[0] == 0
 
 
-def test_overlay_can_be_left_out(domain, start):
-    start(overlay=False)
-    peer = Peer(domain, overlay=True)
-    peer.match()
-    peer.send_info()
-    peer.send_image(10, stamp=1)
-    peer.take_tf()
-    assert not peer.overlay.matched_pub
-
-
 def test_seen_as_a_node_of_ros_2(domain, start):
     """What `ros2 node list` and `ros2 topic list` go by."""
     start()
@@ -451,7 +441,7 @@ def test_a_signal_while_it_starts_ends_it_too(domain, start, delay):
 def test_a_bad_domain_refuses_to_start(domain, standin, monkeypatch):
     monkeypatch.setenv("ROS_DOMAIN_ID", "300")
     with pytest.raises(InputError, match="ROS_DOMAIN_ID: expected a whole number from 0 to 232, got '300'"):
-        run(NodeConfig(), tracker=standin.StandIn())
+        run(NodeConfig(), open_tracker=lambda _: standin.StandIn())
 
 
 def test_a_missing_camera_file_refuses_to_start(domain, start):
@@ -462,7 +452,7 @@ def test_a_missing_camera_file_refuses_to_start(domain, start):
 
 def test_a_bad_topic_name_refuses_to_start(domain, standin):
     with pytest.raises(InputError, match="expected a ROS 2 topic name such as image or /camera/image_raw, got 'a b'"):
-        run(NodeConfig(), image_topic="a b", tracker=standin.StandIn())
+        run(NodeConfig(), image_topic="a b", open_tracker=lambda _: standin.StandIn())
 
 
 @pytest.mark.shared

@@ -11,7 +11,7 @@ def main() -> int:
     from pose_regressor.middleware.ros2 import node
 
     shared = runpy.run_path(str(Path(__file__).parents[1] / "standin_node.py"))
-    node.open_tracker = lambda config: shared["StandIn"]()
+    node.main = lambda arguments: node.run(arguments=arguments, open_tracker=lambda config: shared["StandIn"]())
     return executables.node()
 
 

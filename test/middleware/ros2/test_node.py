@@ -148,12 +148,6 @@ def test_overlay_is_drawn_for_subscribers_only(start, peer, until):
     assert set(overlay.data) != {10}, "something is drawn"
 
 
-def test_overlay_can_be_left_out(start, peer):
-    start("-p", "overlay:=false")
-    peer.match()
-    assert not peer.node.count_publishers("/pose_regressor/overlay")
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_within_two_seconds_and_peers_see_it_go(start, peer, until, number):
     node = start()

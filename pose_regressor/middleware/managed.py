@@ -1,0 +1,115 @@
+"""The node as a managed one: what is done at each transition of its lifecycle, whatever the middleware."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from pose_regressor.middleware.core import NodeCore, Publishing
+from pose_regressor.middleware.lifecycle import Lifecycle
+from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.tracking import OpenTracker, Tracking, free_memory
+from pose_regressor.middleware.worker import Log
+from pose_regressor.types import InputError
+
+#: Seconds for the frame in work to end: before the model is dropped, and before the process ends.
+PATIENCE, LAST_PATIENCE = 5.0, 1.0
+
+
+class Ends(Protocol):
+    """The node's ends on the wire, which a middleware brings. Undoing what was not done does nothing."""
+
+    def advertise(self) -> Publishing:
+        """Makes the publishers."""
+
+    def withdraw(self) -> None:
+        """Takes them away."""
+
+    def subscribe(self, core: NodeCore) -> str:
+        """Hands images and camera infos to the core from now on; where they come from, in words."""
+
+    def unsubscribe(self) -> None: ...
+
+
+class ManagedNode:
+    """configure loads the model and warms it up, activate answers images, deactivate stops that and keeps the model,
+    cleanup gives its memory back, shutdown does what is left to do from wherever the node is.
+
+    `change` makes the transitions. config: the parameters in use; change them with `tune`.
+    """
+
+    def __init__(self, config: NodeConfig, ends: Ends, log: Log, open_tracker: OpenTracker) -> None:
+        self.config = config
+        self.core: NodeCore | None = None
+        self._tracker: Tracking | None = None
+        self._ends, self._log, self._open_tracker = ends, log, open_tracker
+        self.lifecycle = Lifecycle(
+            {
+                "configure": self._configure,
+                "activate": self._activate,
+                "deactivate": self._deactivate,
+                "cleanup": self._cleanup,
+                "shutdown": self._shutdown,
+            }
+        )
+
+    @property
+    def device(self) -> str:
+        """Where the network is; '' while there is none."""
+        return self._tracker.device if self._tracker else ""
+
+    def change(self, transition: str | int, timeout: float = -1) -> str:
+        """As `Lifecycle.change`; what a failure held of the device's memory is given back."""
+        if reason := self.lifecycle.change(transition, timeout):
+            free_memory()  # not before: the error itself holds what it came through
+        return reason
+
+    def tune(self, values: Mapping[str, object]) -> None:
+        """Change parameters while the node runs, all or none. InputError: one cannot be, or not to this value."""
+        config = self.config.changed(values)
+        if self.core:
+            self.core.tune(config)
+        self.config = config
+
+    def _configure(self) -> None:
+        try:
+            self._tracker = self._open_tracker(self.config)
+            self.core = NodeCore(self.config, self._tracker, self._ends.advertise(), self._log)
+        except BaseException:
+            self._forget()
+            raise
+
+    def _activate(self) -> None:
+        assert self.core
+        self.core.start()
+        try:
+            where = self._ends.subscribe(self.core)
+        except BaseException:
+            self._deactivate()
+            raise
+        self._log.info(f"ready: {where}, poses on /tf")
+
+    def _deactivate(self) -> None:
+        assert self.core
+        self._ends.unsubscribe()
+        self.core.pause()
+
+    def _cleanup(self) -> None:
+        assert self.core
+        if not self.core.wait_idle(PATIENCE):
+            raise InputError(f"cleanup: a frame is still in work after {PATIENCE:g} s")
+        self.core.stop()
+        self._forget()
+
+    def _shutdown(self) -> None:
+        if not self.core:
+            return
+        self._deactivate()
+        if not self.core.stop(LAST_PATIENCE):
+            self._log.warning("stopped with a frame still in work")
+        self._forget()
+
+    def _forget(self) -> None:
+        self.core = self._tracker = None
+        self._ends.withdraw()
+        free_memory()
