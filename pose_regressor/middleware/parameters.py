@@ -36,6 +36,10 @@ class Parameter:
     live: bool = False
 
     @property
+    def full_description(self) -> str:
+        return self.description + (f" [unit: {self.unit}]" if self.unit else "")
+
+    @property
     def constraint(self) -> str:
         """What values are allowed, in words; '' if all of the kind are."""
         if self.choices:

@@ -17,26 +17,6 @@ from cyclonedds.idl.types import array, bounded_str, byte, float64, int32, seque
 
 from pose_regressor.middleware.dds import cdr
 
-#: REP-2016 hashes of the types of whole topics, as ROS 2 Jazzy has them; a test computes them from the classes below.
-TYPE_HASHES = {
-    "sensor_msgs::msg::dds_::Image_": "RIHS01_d31d41a9a4c4bc8eae9be757b0beed306564f7526c88ea6a4588fb9582527d47",
-    "sensor_msgs::msg::dds_::CameraInfo_": "RIHS01_b3dfd68ff46c9d56c80fd3bd4ed22c7a4ddce8c8348f2f59c299e73118e7e275",
-    "sensor_msgs::msg::dds_::CompressedImage_": (
-        "RIHS01_15640771531571185e2efc8a100baf923961a4d15d5569652e6cb6691e8e371a"
-    ),
-    "diagnostic_msgs::msg::dds_::DiagnosticArray_": (
-        "RIHS01_5a8a36efb05fb25070fa0fb3810290c0e6cd4862b54a8fb975a1ee8dc55a333e"
-    ),
-    "tf2_msgs::msg::dds_::TFMessage_": "RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087",
-    "vision_msgs::msg::dds_::Detection3DArray_": (
-        "RIHS01_793f5eab9595ac1c0da07873cc859db42eae51f0ee76056db8562515d830e018"
-    ),
-    "rmw_dds_common::msg::dds_::ParticipantEntitiesInfo_": (
-        "RIHS01_e725f4a506958c79f95dd693b965722c57b19cd18e7eff984f49561b93dc985d"
-    ),
-}
-
-
 # ------------------------------------------------------------------ builtin_interfaces, std_msgs, geometry_msgs
 
 

@@ -9,6 +9,7 @@ from pose_regressor.draw import draw_poses
 from pose_regressor.middleware.core import IMAGE_DEPTH, NodeCore, publish_source
 from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import Listening, Participant, dds_topic
+from pose_regressor.middleware.dds.services import NodeServices
 from pose_regressor.middleware.interrupts import interruptible
 from pose_regressor.middleware.managed import ManagedNode
 from pose_regressor.middleware.messages import image_message
@@ -122,6 +123,7 @@ class DdsNode:
     ) -> None:
         ends = DdsEnds(participant, config, image_topic, camera_info_topic, log)
         self.managed = ManagedNode(config, ends, log, open_tracker)
+        self._services = NodeServices(participant, self.managed, log)
 
     def start(self) -> None:
         """Configure and activate. InputError: that cannot be."""
@@ -130,6 +132,7 @@ class DdsNode:
                 raise InputError(reason)
 
     def close(self) -> None:
+        self._services.stop()
         self.managed.change("shutdown", timeout=0.5)
 
     def __enter__(self) -> DdsNode:

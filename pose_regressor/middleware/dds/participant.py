@@ -18,6 +18,7 @@ from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
 from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.dds.type_hash import type_hash
 from pose_regressor.middleware.worker import Log, Throttle
 from pose_regressor.types import InputError
 
@@ -64,14 +65,14 @@ def _configure(environment: Any = os.environ) -> None:
     environment.setdefault("CYCLONEDDS_URI", LARGE_MESSAGES + ("," + LOCALHOST if localhost else ""))
 
 
-def _qos(reliable: bool, depth: int, transient_local: bool, typename: str) -> Qos:
+def _qos(reliable: bool, depth: int, message: type, transient_local: bool = False, user_data: str = "") -> Qos:
     return Qos(
         # ROS 2 blocks a reliable writer as long as it takes; here a slow reader costs 100 ms, then the sample.
         Policy.Reliability.Reliable(duration(milliseconds=100)) if reliable else Policy.Reliability.BestEffort,
         Policy.Durability.TransientLocal if transient_local else Policy.Durability.Volatile,
         Policy.History.KeepLast(depth),
         Policy.DataRepresentation(use_cdrv0_representation=True),
-        Policy.Userdata(f"typehash={idl.TYPE_HASHES[typename]};".encode()),
+        Policy.Userdata(f"{user_data}typehash={type_hash(message)};".encode()),
     )
 
 
@@ -92,24 +93,34 @@ class Participant:
         self._readers: list[DataReader[Any]] = []
         self._writers: list[DataWriter[Any]] = []
         self._topics: dict[str, Topic[Any]] = {}
-        self._discovery = self._make_writer(
-            "ros_discovery_info", idl.ParticipantEntitiesInfo, True, 1, transient_local=True
+        self._services = 0
+        graph = idl.ParticipantEntitiesInfo
+        self._discovery = DataWriter(
+            self._dds, self._topic("ros_discovery_info", graph), qos=_qos(True, 1, graph, transient_local=True)
         )
 
     def reader(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataReader[Any]:
         """A volatile reader of the ROS 2 topic; `message` is a class of `idl`."""
-        qos = _qos(reliable, depth, False, message.__idl_typename__)  # type: ignore[attr-defined]
-        reader = DataReader(self._dds, self._topic(dds_topic(topic), message), qos=qos)
-        self._readers.append(reader)
+        reader = self._make_reader(dds_topic(topic), message, _qos(reliable, depth, message))
         self._announce()
         return reader
 
     def writer(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataWriter[Any]:
         """A volatile writer of the ROS 2 topic; `message` is a class of `idl`."""
-        writer = self._make_writer(dds_topic(topic), message, reliable, depth)
-        self._writers.append(writer)
+        writer = self._make_writer(dds_topic(topic), message, _qos(reliable, depth, message))
         self._announce()
         return writer
+
+    def service(self, name: str, request: type, response: type) -> tuple[DataReader[Any], DataWriter[Any]]:
+        """The reader of requests and the writer of responses of a ROS 2 service."""
+        path = dds_topic(name).removeprefix("rt")
+        self._services += 1
+        # With this a client knows which reader and writer belong together.
+        own = f"serviceid={'.'.join(f'{byte:x}' for byte in self._dds.guid.bytes[:12])}.{self._services:x};"
+        reader = self._make_reader(f"rq{path}Request", request, _qos(True, 10, request, user_data=own))
+        writer = self._make_writer(f"rr{path}Reply", response, _qos(True, 10, response, user_data=own))
+        self._announce()
+        return reader, writer
 
     def remove(self, *endpoints: Any) -> None:
         """Takes readers and writers off the wire."""
@@ -118,11 +129,13 @@ class Participant:
             endpoint.__del__()  # as in `close`
         self._announce()
 
-    def _make_writer(
-        self, topic: str, message: type, reliable: bool, depth: int, transient_local: bool = False
-    ) -> DataWriter[Any]:
-        qos = _qos(reliable, depth, transient_local, message.__idl_typename__)  # type: ignore[attr-defined]
-        return DataWriter(self._dds, self._topic(topic, message), qos=qos)
+    def _make_reader(self, topic: str, message: type, qos: Qos) -> DataReader[Any]:
+        self._readers.append(DataReader(self._dds, self._topic(topic, message), qos=qos))
+        return self._readers[-1]
+
+    def _make_writer(self, topic: str, message: type, qos: Qos) -> DataWriter[Any]:
+        self._writers.append(DataWriter(self._dds, self._topic(topic, message), qos=qos))
+        return self._writers[-1]
 
     def _topic(self, name: str, message: type) -> Topic[Any]:
         if name not in self._topics:

@@ -53,11 +53,10 @@ def follow_changes(node: Node, tune: Callable[[dict[str, Any]], object]) -> None
 
 
 def describe(parameter: Parameter) -> ParameterDescriptor:
-    unit = f" [unit: {parameter.unit}]" if parameter.unit else ""
     descriptor = ParameterDescriptor(
         name=parameter.name,
         type=TYPES[parameter.kind],
-        description=parameter.description + unit,
+        description=parameter.full_description,
         additional_constraints="" if parameter.kind == "float" else parameter.constraint,
         read_only=not parameter.live,
     )
