@@ -9,7 +9,7 @@ from pose_regressor.middleware.core import NodeCore, Publishing
 from pose_regressor.middleware.lifecycle import Lifecycle
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.middleware.tracking import OpenTracker, Tracking, free_memory
-from pose_regressor.middleware.worker import Log
+from pose_regressor.middleware.worker import Log, Remembering, Throttle
 from pose_regressor.types import InputError
 
 #: Seconds for the frame in work to end: before the model is dropped, and before the process ends.
@@ -30,6 +30,9 @@ class Ends(Protocol):
 
     def unsubscribe(self) -> None: ...
 
+    def namesakes(self) -> int:
+        """How many other nodes have this one's name."""
+
 
 class ManagedNode:
     """configure loads the model and warms it up, activate answers images, deactivate stops that and keeps the model,
@@ -42,7 +45,9 @@ class ManagedNode:
         self.config = config
         self.core: NodeCore | None = None
         self._tracker: Tracking | None = None
-        self._ends, self._log, self._open_tracker = ends, log, open_tracker
+        self._ends, self._open_tracker = ends, open_tracker
+        self._log = Remembering(log)
+        self._warn = Throttle(self._log.warning, period=60.0)
         self.lifecycle = Lifecycle(
             {
                 "configure": self._configure,
@@ -57,6 +62,17 @@ class ManagedNode:
     def device(self) -> str:
         """Where the network is; '' while there is none."""
         return self._tracker.device if self._tracker else ""
+
+    @property
+    def last_error(self) -> str:
+        """The last warning or error, '' if there was none."""
+        return self.lifecycle.error or self._log.trouble
+
+    def namesakes(self) -> int:
+        """How many other nodes have this one's name."""
+        if count := self._ends.namesakes():
+            self._warn("namesakes", f"{count} more of this name: each publishes the same frames on /tf")
+        return count
 
     def change(self, transition: str | int, timeout: float = -1) -> str:
         """As `Lifecycle.change`; what a failure held of the device's memory is given back."""

@@ -14,7 +14,8 @@ from pose_regressor.types import InputError
 
 Item = TypeVar("Item")
 
-SUPERSEDED = "superseded by a newer one"
+SUPERSEDED, STOPPED = "superseded by a newer one", "stopped"
+INTERNAL_ERROR = "internal error"  # how the reason begins, when the fault is ours
 #: Reasons come from messages, which anybody may send: beyond this many different ones they are counted together.
 MAX_REASONS = 64
 
@@ -25,6 +26,25 @@ class Log(Protocol):
     def info(self, message: str, /) -> object: ...
     def warning(self, message: str, /) -> object: ...
     def error(self, message: str, /) -> object: ...
+
+
+class Remembering:
+    """A log that knows the last trouble it was told."""
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+        self.trouble = ""
+
+    def info(self, message: str, /) -> None:
+        self._log.info(message)
+
+    def warning(self, message: str, /) -> None:
+        self.trouble = message
+        self._log.warning(message)
+
+    def error(self, message: str, /) -> None:
+        self.trouble = message
+        self._log.error(message)
 
 
 @dataclass
@@ -115,7 +135,7 @@ class Worker(Generic[Item]):
         with self._ready:
             self._counts.received += 1
             if not self._running:
-                self._counts.dropped["stopped"] += 1
+                self._counts.dropped[STOPPED] += 1
                 return
             if self._waiting:
                 # Expected under load and so no warning: the counters tell.
@@ -152,7 +172,7 @@ class Worker(Generic[Item]):
         with self._ready:
             self._running = False
             self._ready.notify_all()
-        self.clear("stopped")
+        self.clear(STOPPED)
         if self._thread is not threading.current_thread():
             self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -180,9 +200,9 @@ class Worker(Generic[Item]):
             except Exception as error:  # the border of the thread: one frame must not end the node
                 name = type(error).__name__
                 with self._ready:
-                    self._counts.dropped[f"internal error {name}"] += 1
+                    self._counts.dropped[f"{INTERNAL_ERROR} {name}"] += 1
                 text = " ".join(str(error).split())
-                self._fail(name, f"{self._what} dropped: internal error {name}: {text}")
+                self._fail(name, f"{self._what} dropped: {INTERNAL_ERROR} {name}: {text}")
             else:
                 with self._ready:
                     if reason:

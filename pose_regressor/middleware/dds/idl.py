@@ -194,6 +194,11 @@ class DiagnosticArray(IdlStruct, typename="diagnostic_msgs::msg::dds_::Diagnosti
     status: sequence[DiagnosticStatus] = field(default_factory=list)
 
 
+def octet(value: int) -> int:
+    """A number as a field of the type byte."""
+    return int(value)
+
+
 # ------------------------------------------------------------------ vision_msgs
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from pose_regressor.draw import draw_poses
 from pose_regressor.middleware.core import IMAGE_DEPTH, NodeCore, publish_source
 from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.dds.participant import Listening, Participant, dds_topic
+from pose_regressor.middleware.dds.participant import NODE_NAME, Listening, Participant, dds_topic
 from pose_regressor.middleware.dds.services import NodeServices
+from pose_regressor.middleware.diagnostics import Health, Reporting, diagnostics_message
 from pose_regressor.middleware.interrupts import interruptible
 from pose_regressor.middleware.managed import ManagedNode
 from pose_regressor.middleware.messages import image_message
@@ -100,6 +102,9 @@ class DdsEnds:
         self._participant.remove(*self._readers)
         self._readers.clear()
 
+    def namesakes(self) -> int:
+        return self._participant.namesakes()
+
     def _reader(self, topic: str, message: type, reliability: str, depth: int) -> Any:
         reader = self._participant.reader(topic, message, reliable=reliability == "reliable", depth=depth)
         self._readers.append(reader)
@@ -124,6 +129,9 @@ class DdsNode:
         ends = DdsEnds(participant, config, image_topic, camera_info_topic, log)
         self.managed = ManagedNode(config, ends, log, open_tracker)
         self._services = NodeServices(participant, self.managed, log)
+        self._health = Health(self.managed)
+        self._diagnostics = participant.writer("/diagnostics", idl.DiagnosticArray, reliable=True, depth=10)
+        self._reporting = Reporting(self._report, log)
 
     def start(self) -> None:
         """Configure and activate. InputError: that cannot be."""
@@ -132,8 +140,13 @@ class DdsNode:
                 raise InputError(reason)
 
     def close(self) -> None:
+        self._reporting.stop()
         self._services.stop()
         self.managed.change("shutdown", timeout=0.5)
+
+    def _report(self) -> None:
+        device, statuses = self.managed.device, self._health.look()
+        self._diagnostics.write(diagnostics_message(idl, NODE_NAME, device, statuses, time.time_ns()))
 
     def __enter__(self) -> DdsNode:
         self.start()

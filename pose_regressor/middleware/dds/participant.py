@@ -94,6 +94,8 @@ class Participant:
         self._writers: list[DataWriter[Any]] = []
         self._topics: dict[str, Topic[Any]] = {}
         self._services = 0
+        self._graph: DataReader[Any] | None = None
+        self._names: dict[int, list[tuple[str, str]]] = {}
         graph = idl.ParticipantEntitiesInfo
         self._discovery = DataWriter(
             self._dds, self._topic("ros_discovery_info", graph), qos=_qos(True, 1, graph, transient_local=True)
@@ -153,6 +155,20 @@ class Participant:
         readers, writers = [gid(r) for r in self._readers], [gid(w) for w in self._writers]
         node = types.NodeEntitiesInfo("/", self.node_name, readers, writers)
         self._discovery.write(types.ParticipantEntitiesInfo(gid(self._dds), [node]))
+
+    def namesakes(self) -> int:
+        """How many other nodes say that they have this one's name."""
+        if self._graph is None:
+            message = idl.ParticipantEntitiesInfo
+            qos = _qos(True, 100, message, transient_local=True)
+            self._graph = DataReader(self._dds, self._topic("ros_discovery_info", message), qos=qos)
+        for sample in self._graph.take(1000):
+            if not isinstance(sample, InvalidSample):
+                names = [(node.node_namespace, node.node_name) for node in sample.node_entities_info_seq]
+                self._names[sample.sample_info.publication_handle] = names
+        here = set(self._graph.matched_pub) - {self._discovery.instance_handle}
+        self._names = {writer: names for writer, names in self._names.items() if writer in here}
+        return sum(names.count(("/", self.node_name)) for names in self._names.values())
 
     def waitset(self) -> WaitSet:
         return WaitSet(self._dds)

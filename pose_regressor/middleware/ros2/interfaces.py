@@ -21,6 +21,11 @@ from vision_msgs.msg import (
 )
 
 
+def octet(value: int) -> bytes:
+    """A number as a field of the type byte."""
+    return bytes([value])
+
+
 def image_data(pixels: NDArray[np.uint8]) -> Any:
     """Pixels as a message's data: rclpy looks at every byte of anything but an array."""
     return array("B", pixels.tobytes())

@@ -12,6 +12,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from pose_regressor.middleware.core import IMAGE_DEPTH, NodeCore, publish_source
+from pose_regressor.middleware.diagnostics import Health, Reporting, diagnostics_message
 from pose_regressor.middleware.interrupts import interruptible
 from pose_regressor.middleware.managed import ManagedNode
 from pose_regressor.middleware.parameters import NodeConfig
@@ -62,6 +63,10 @@ class RosEnds:
             self._node.destroy_subscription(subscription)
         self._subscriptions.clear()
 
+    def namesakes(self) -> int:
+        own = (self._node.get_name(), self._node.get_namespace())
+        return max(0, self._node.get_node_names_and_namespaces().count(own) - 1)
+
     def _subscribe(self, message: type, topic: str, handle: Callable[[Any], object], how: str, depth: int) -> None:
         qos = QoSProfile(
             depth=depth,
@@ -88,6 +93,9 @@ class PoseNode(LifecycleNode):
         self.managed = ManagedNode(values, ends, RosLog(self), open_tracker)
         self._starting = False
         follow_changes(self, self.managed.tune)
+        self._health = Health(self.managed)
+        self._diagnostics = self.create_publisher(interfaces.DiagnosticArray, "/diagnostics", 10)
+        self._reporting = Reporting(self._report, RosLog(self))
         return values
 
     def start(self) -> None:
@@ -99,6 +107,7 @@ class PoseNode(LifecycleNode):
         self._starting = False
 
     def close(self) -> None:
+        self._reporting.stop()
         with contextlib.suppress(RuntimeError):  # it is shut down already, or busy with a transition that takes longer
             self.trigger_shutdown()
 
@@ -123,6 +132,11 @@ class PoseNode(LifecycleNode):
         if not self._starting:
             RosLog(self).error(reason)
         return TransitionCallbackReturn.FAILURE
+
+    def _report(self) -> None:
+        device, statuses = self.managed.device, self._health.look()
+        stamp = self.get_clock().now().nanoseconds
+        self._diagnostics.publish(diagnostics_message(interfaces, self.get_name(), device, statuses, stamp))
 
     def _answer_every_request(self) -> None:
         """rclpy lets a request for a transition that is not possible now end the executor; it is answered with no."""
