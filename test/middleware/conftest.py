@@ -1,4 +1,13 @@
+import contextlib
+import importlib.util
+import json
+import os
+import random
 import runpy
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,7 +16,168 @@ import pytest
 
 from pose_regressor.types import Camera
 
+ROOT = Path(__file__).parents[2]
 STANDIN = Path(__file__).with_name("standin_node.py")
+ROS_STANDIN = STANDIN.parent / "ros2" / "standin_node.py"
+#: Written out, and not taken from the package: the network of these tests is theirs alone.
+CYCLONE = (
+    "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize>"
+    '<Interfaces><NetworkInterface address="127.0.0.1"/></Interfaces><AllowMulticast>false</AllowMulticast></General>'
+    '<Internal><SocketReceiveBufferSize min="default" max="4MB"/></Internal>'
+    "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>"
+    '<Peers><Peer address="localhost"/></Peers></Discovery>'
+)
+
+
+def own_domain(monkeypatch):
+    number = random.SystemRandom().randint(100, 200)
+    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
+    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
+    monkeypatch.setenv("CYCLONEDDS_URI", CYCLONE)
+    monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
+    return number
+
+
+@pytest.fixture
+def domain(monkeypatch):
+    """A domain of its own on the loopback, for this process and those it starts."""
+    return own_domain(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def shared_domain():
+    """One for all tests of a module."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield own_domain(monkeypatch)
+
+
+def wait_until(condition, what, seconds=30.0):
+    end = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < end, f"waited {seconds} s for {what}"
+        time.sleep(0.005)
+    return result
+
+
+@pytest.fixture
+def until():
+    return wait_until
+
+
+class Process:
+    """`python ...`; .text is what it printed."""
+
+    def __init__(self, command, log):
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
+        self.log = log
+        with log.open("w") as out:
+            command = [sys.executable, *map(str, command)]
+            self.process = subprocess.Popen(
+                command, stdout=out, stderr=out, env=env, cwd=log.parent, start_new_session=True
+            )
+
+    @property
+    def text(self):
+        return self.log.read_text()
+
+    def wait(self, seconds=60):
+        return self.process.wait(seconds)
+
+    def end(self, number=signal.SIGINT):
+        """Sends the signal; exit code and seconds."""
+        start = time.monotonic()
+        self.process.send_signal(number)
+        return self.process.wait(20), time.monotonic() - start
+
+
+@contextlib.contextmanager
+def processes(folder):
+    running = []
+
+    def launch(*command):
+        running.append(Process(command, folder / f"process{len(running)}.log"))
+        return running[-1]
+
+    yield launch
+    for process in running:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.process.pid, signal.SIGKILL)  # and what it started, as `ros2 launch` does
+        process.process.wait()
+
+
+@pytest.fixture
+def launch(domain, tmp_path):
+    """Starts `python ...` and kills it at the end if need be."""
+    with processes(tmp_path) as launch:
+        yield launch
+
+
+@pytest.fixture(scope="module")
+def shared_launch(shared_domain, tmp_path_factory):
+    with processes(tmp_path_factory.mktemp("processes")) as launch:
+        yield launch
+
+
+@pytest.fixture(scope="session")
+def wire():
+    """The words of wire.py."""
+    pytest.importorskip("cyclonedds")
+    spec = importlib.util.spec_from_file_location("independent_wire", STANDIN.with_name("wire.py"))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # where cyclonedds looks the annotations up
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def make_peer(domain, wire):
+    """An independent participant beside the node."""
+    return lambda **options: wire.Peer(domain, **options)
+
+
+@pytest.fixture
+def peer(make_peer):
+    return make_peer()
+
+
+def standin_command(kind, parameters):
+    if kind == "dds":
+        return [STANDIN, json.dumps(parameters)]
+    given = [("-p", f"{name}:={json.dumps(value)}") for name, value in parameters.items()]
+    return [ROS_STANDIN, "--ros-args", *(part for pair in given for part in pair)]
+
+
+@pytest.fixture
+def start_dds(launch):
+    """Starts the DDS node with the stand-in tracker as a process: start_dds(frame_id="head")."""
+    pytest.importorskip("cyclonedds")
+    return lambda **parameters: launch(*standin_command("dds", parameters))
+
+
+@pytest.fixture(scope="module", params=["dds", pytest.param("ros2", marks=pytest.mark.ros2)])
+def kind(request):
+    """Which of the two nodes; on one wire they must do the same."""
+    if request.param == "ros2":
+        rclpy = pytest.importorskip("rclpy")
+        if rclpy.get_rmw_implementation_identifier() != "rmw_cyclonedds_cpp":
+            pytest.skip("two implementations of DDS are another matter: RMW_IMPLEMENTATION=rmw_cyclonedds_cpp")
+    return request.param
+
+
+@pytest.fixture
+def start(kind, launch):
+    """Starts the node of this kind with the stand-in tracker as a process: start(frame_id="head")."""
+    return lambda **parameters: launch(*standin_command(kind, parameters))
+
+
+@pytest.fixture(scope="module")
+def living(kind, shared_domain, shared_launch, wire):
+    """One node for all tests of a module, active, and a peer that it knows and has seen a camera of."""
+    node = shared_launch(*standin_command(kind, {"image_reliability": "reliable"}))
+    peer = wire.Peer(shared_domain)
+    peer.match()
+    return SimpleNamespace(node=node, peer=peer, domain=shared_domain, launch=shared_launch)
 
 
 @pytest.fixture(scope="session")

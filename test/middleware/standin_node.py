@@ -1,12 +1,16 @@
 """The DDS node with a stand-in for the tracker, run as a process: ``standin_node.py '{"frame_prefix": "x/"}'``, or
 ``standin_node.py '{}' SOURCE CAMERA`` to take the frames from a source.
 
-The stand-in finds one object where the brightness of the first pixel says; a first pixel of 255 makes it fail.
+The stand-in finds one object where the brightness of the first pixel and the focal length say. A first pixel of 255
+makes it fail, one of 254 run out of memory, and one of 253 work for longer than anybody waits. STANDIN_DELAY in the
+environment: seconds that it takes over every image, as a slow network would.
 """
 
 import json
 import logging
+import os
 import sys
+import time
 
 import numpy as np
 
@@ -20,15 +24,30 @@ CRATE = ObjectModel(
     points=np.zeros((4, 3)),
     keypoints=np.zeros((8, 3)),
 )
+DELAY = float(os.environ.get("STANDIN_DELAY", "0"))
 #: A quarter turn about the optical axis.
 ROTATION = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
 
 
-def estimate(depth: float, instance: int = 0) -> PoseEstimate:
+def estimate(depth: float, instance: int = 0, focal: float = 50.0) -> PoseEstimate:
     pose = np.eye(4)
     pose[:3, :3] = ROTATION
-    pose[:3, 3] = (0.1, -0.2, depth)
+    pose[:3, 3] = (0.1, -0.2 * focal / 50, depth)
     return PoseEstimate(CRATE, pose, np.diag([1.0, 2.0, 3.0, 4.0, 5.0, 6.0]), 0.75, "pnp", np.zeros(4), instance)
+
+
+def ask_for_too_much_memory() -> None:
+    import torch
+
+    torch.empty(2**60, dtype=torch.uint8)
+
+
+def work_for(seconds: float) -> None:
+    import torch
+
+    a, end = torch.rand(500, 500), time.monotonic() + seconds
+    while time.monotonic() < end:
+        a = (a @ a).tanh()
 
 
 class StandIn:
@@ -56,7 +75,12 @@ class StandIn:
         self.broken |= brightness == 255
         if self.broken:
             raise RuntimeError("the stand-in fails on purpose")
-        found = [estimate(brightness / 10)] if brightness else []
+        if brightness == 254:
+            ask_for_too_much_memory()
+        if brightness == 253:
+            work_for(30.0)
+        time.sleep(DELAY)
+        found = [estimate(brightness / 10, focal=frame.camera.matrix[0, 0])] if brightness else []
         return [e for e in found if e.score >= self.score_threshold]
 
 

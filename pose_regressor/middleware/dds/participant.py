@@ -94,6 +94,8 @@ class Participant:
         self._writers: list[DataWriter[Any]] = []
         self._topics: dict[str, Topic[Any]] = {}
         self._services = 0
+        #: Threads that must end before the endpoints go, should nobody else have ended them.
+        self.listening: list[Listening] = []
         self._graph: DataReader[Any] | None = None
         self._names: dict[int, list[tuple[str, str]]] = {}
         graph = idl.ParticipantEntitiesInfo
@@ -181,6 +183,8 @@ class Participant:
 
         cyclonedds has no other way to say so; it deletes the endpoints along, and a second time does nothing.
         """
+        for listening in list(self.listening):
+            listening.stop()
         self._dds.__del__()
 
     def __enter__(self) -> Participant:
@@ -215,9 +219,14 @@ class Listening:
             self._waitset.attach(entity)
         self._running = True
         self._thread = threading.Thread(target=self._run, name="pose_regressor receiver", daemon=True)
+        self._participant = participant
+        participant.listening.append(self)
         self._thread.start()
 
     def stop(self) -> None:
+        if not self._running:
+            return
+        self._participant.listening.remove(self)
         self._running = False
         self._guard.set(True)
         self._thread.join(1.0)

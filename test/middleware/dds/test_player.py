@@ -2,10 +2,7 @@
 
 import json
 import logging
-import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -42,34 +39,13 @@ def clip(tmp_path):
     return folder, camera
 
 
-@pytest.fixture
-def launch(tmp_path):
-    """Starts `python ...` and kills it at the end if need be; .text is what it printed."""
-    running = []
-
-    def launch(*arguments):
-        log = tmp_path / f"process{len(running)}.log"
-        env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-        with log.open("w") as out:
-            process = subprocess.Popen([sys.executable, *map(str, arguments)], stdout=out, stderr=out, env=env)
-        process.log = log
-        running.append(process)
-        return process
-
-    yield launch
-    for process in running:
-        if process.poll() is None:
-            process.kill()
-            process.wait()
-
-
 def test_a_clip_comes_out_as_transforms(domain, clip, launch, tmp_path):
     folder, camera = clip
     record = tmp_path / "record.json"
     with TfListener() as listener:
         node = launch(ROOT / "test" / "middleware" / "standin_node.py", "{}")
         player = launch(*PLAYER, folder, "--camera", camera, "--rate", 30, "--record", record, "--frame-id", "eye")
-        assert player.wait(20) == 0, player.log.read_text()
+        assert player.wait() == 0, player.text
         assert listener.wait(lambda transforms: bool(transforms) and transforms[-1].translation[2] == FRAMES, 5)
         transforms = listener.transforms
     # A busy machine may leave frames out, never the newest; whichever came has the stamp of its own image.
@@ -80,8 +56,7 @@ def test_a_clip_comes_out_as_transforms(domain, clip, launch, tmp_path):
     assert [t.translation[2] for t in transforms] == [number + 1 for number in numbers]
     assert {(t.frame_id, t.child) for t in transforms} == {("eye", "crate_0")}
     assert all(0 < t.received - t.stamp < 5e9 for t in transforms)
-    node.send_signal(signal.SIGTERM)
-    assert node.wait(2) == 0
+    assert node.end(signal.SIGTERM)[0] == 0
 
 
 def test_a_source_without_an_image_topic(domain, clip, launch):
@@ -91,7 +66,7 @@ def test_a_source_without_an_image_topic(domain, clip, launch):
     with TfListener() as listener:
         config = json.dumps({"frame_id": "eye", "frame_prefix": "seen/"})
         node = launch(ROOT / "test" / "middleware" / "standin_node.py", config, folder, camera)
-        assert node.wait(20) == 0, node.log.read_text()
+        assert node.wait() == 0, node.text
         listener.wait(lambda transforms: len(transforms) == FRAMES, 5)
         transforms = listener.transforms
     depths = [t.translation[2] for t in transforms]
@@ -104,8 +79,8 @@ def test_a_source_without_an_image_topic(domain, clip, launch):
 def test_player_says_that_nobody_listens(domain, clip, launch):
     folder, camera = clip
     player = launch(*PLAYER, folder, "--camera", camera, "--timeout", 0.2)
-    assert player.wait(20) == 2
-    assert player.log.read_text() == (
+    assert player.wait() == 2
+    assert player.text == (
         f"error: {folder}: expected a subscriber of image within 0.2 s, none came (ROS_DOMAIN_ID is {domain} here)\n"
     )
 
@@ -132,12 +107,11 @@ def test_a_signal_ends_the_player(domain, clip, launch, number):
         player = launch(*PLAYER, folder, "--camera", camera, "--loop")
         end = time.monotonic() + 20
         while not reader.take(1):
-            assert time.monotonic() < end, player.log.read_text()
+            assert time.monotonic() < end, player.text
             time.sleep(0.01)
-        start = time.monotonic()
-        player.send_signal(number)
-        assert player.wait(5) == 0
-        assert time.monotonic() - start < 2
+        code, seconds = player.end(number)
+        assert code == 0
+        assert seconds < 2
 
 
 def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch):
@@ -154,7 +128,7 @@ def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch):
         reader = participant.reader("image", idl.Image, reliable=True, depth=10)
         with Listening(participant, {reader: lambda sample: arrived.append(sample.data)}, logging.getLogger()):
             player = launch(*PLAYER, folder, "--camera", camera, "--rate", 10)
-            assert player.wait(20) == 0, player.log.read_text()
+            assert player.wait() == 0, player.text
             end = time.monotonic() + 5
             while len(arrived) < len(images) and time.monotonic() < end:
                 time.sleep(0.01)

@@ -1,10 +1,6 @@
 """rclpy in this process as the node's peer; nodes as processes of their own."""
 
 import contextlib
-import os
-import random
-import signal
-import subprocess
 import sys
 import threading
 import time
@@ -23,78 +19,7 @@ except ImportError as error:  # no ROS 2, or one built for another Python or Num
         reason = str(error).strip().splitlines()[0]
         warnings.warn(f"the tests of the rclpy node are left out: {reason}", stacklevel=1)
 
-ROOT = Path(__file__).parents[3]
 STANDIN = Path(__file__).with_name("standin_node.py")
-CYCLONE = (
-    "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize>"
-    '<Interfaces><NetworkInterface address="127.0.0.1"/></Interfaces><AllowMulticast>false</AllowMulticast></General>'
-    "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>"
-    '<Peers><Peer address="localhost"/></Peers></Discovery>'
-)
-
-
-@pytest.fixture
-def domain(monkeypatch):
-    """A domain of its own on the loopback, for this process and those it starts."""
-    number = random.SystemRandom().randint(100, 200)
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setenv("CYCLONEDDS_URI", CYCLONE)
-    monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
-    return number
-
-
-def wait_until(condition, what, seconds=20.0):
-    end = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        time.sleep(0.005)
-    return result
-
-
-@pytest.fixture
-def until():
-    return wait_until
-
-
-class Process:
-    def __init__(self, command, log):
-        env = {**os.environ, "OMP_NUM_THREADS": "1"}
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
-        self.log = log
-        with log.open("w") as out:
-            self.process = subprocess.Popen(
-                [sys.executable, *map(str, command)], stdout=out, stderr=out, env=env, start_new_session=True
-            )
-
-    @property
-    def text(self):
-        return self.log.read_text()
-
-    def wait(self, seconds=30):
-        return self.process.wait(seconds)
-
-    def end(self, number):
-        """Sends the signal; exit code and seconds."""
-        start = time.monotonic()
-        self.process.send_signal(number)
-        return self.process.wait(10), time.monotonic() - start
-
-
-@pytest.fixture
-def launch(domain, tmp_path):
-    """Starts `python ...` and kills it at the end if need be; .text is what it printed."""
-    running = []
-
-    def launch(*command):
-        running.append(Process(command, tmp_path / f"process{len(running)}.log"))
-        return running[-1]
-
-    yield launch
-    for process in running:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.process.pid, signal.SIGKILL)  # and what it started, as `ros2 launch` does
-        process.process.wait()
 
 
 @pytest.fixture
@@ -104,8 +29,8 @@ def start(launch):
 
 
 class Inbox:
-    def __init__(self):
-        self._messages = []
+    def __init__(self, until):
+        self._until, self._messages = until, []
 
     def __call__(self, message):
         self._messages.append(message)
@@ -113,9 +38,9 @@ class Inbox:
     def __len__(self):
         return len(self._messages)
 
-    def take(self, what="a message", seconds=15.0):
+    def take(self, what="a message", seconds=30.0):
         """All that came, at least one."""
-        wait_until(lambda: self._messages, what, seconds)
+        self._until(lambda: self._messages, what, seconds)
         taken, self._messages[:] = list(self._messages), []
         return taken
 
@@ -123,15 +48,15 @@ class Inbox:
 class Peer:
     """Another node: publishes images and camera infos, hears what comes of them."""
 
-    def __init__(self, node, name="/pose_regressor"):
+    def __init__(self, node, until, name="/pose_regressor"):
         from sensor_msgs.msg import CameraInfo, Image
         from tf2_msgs.msg import TFMessage
         from vision_msgs.msg import Detection3DArray
 
-        self.node = node
+        self.node, self._until = node, until
         self.images = node.create_publisher(Image, "image", 10)
         self.infos = node.create_publisher(CameraInfo, "camera_info", 10)
-        self.tf, self.detections, self.overlays = Inbox(), Inbox(), Inbox()
+        self.tf, self.detections, self.overlays = Inbox(until), Inbox(until), Inbox(until)
         self._subscriptions = [
             node.create_subscription(TFMessage, "/tf", self.tf, 100),
             node.create_subscription(Detection3DArray, f"{name}/detections", self.detections, 10),
@@ -150,7 +75,7 @@ class Peer:
                 and self.node.count_publishers("/tf")
             )
 
-        wait_until(matched, "the node's topics")
+        self._until(matched, "the node's topics")
         time.sleep(0.3)  # its end of the matching may lag behind ours
 
     def send_info(self, width=8, height=6, k=(50.0, 0.0, 3.5, 0.0, 50.0, 2.5, 0.0, 0.0, 1.0), model="plumb_bob", d=()):
@@ -201,5 +126,5 @@ def peer_node(domain):
 
 
 @pytest.fixture
-def peer(peer_node):
-    return Peer(peer_node)
+def peer(peer_node, until):
+    return Peer(peer_node, until)
