@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import logging
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +17,19 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 class Interrupted(KeyboardInterrupt):
     """The process was asked to end."""
+
+
+def end_without_threads(status: int) -> int:
+    """The exit code; but where a thread of ours is still at work, the process ends here.
+
+    Python's own end would abort with such a thread in the middle of torch.
+    """
+    if any(t.name.startswith("pose_regressor") and t is not threading.main_thread() for t in threading.enumerate()):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    return status
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import NODE_NAME, Listening, Participant, dds_topic
 from pose_regressor.middleware.dds.services import NodeServices
 from pose_regressor.middleware.diagnostics import Health, Reporting, diagnostics_message
-from pose_regressor.middleware.interrupts import interruptible
+from pose_regressor.middleware.interrupts import end_without_threads, interruptible
 from pose_regressor.middleware.managed import ManagedNode
 from pose_regressor.middleware.messages import image_message
 from pose_regressor.middleware.parameters import NodeConfig
@@ -174,7 +174,7 @@ def run(
             stop.wait()
         finally:
             node.close()
-    return 0
+    return end_without_threads(0)
 
 
 def run_source(

@@ -13,7 +13,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPo
 
 from pose_regressor.middleware.core import IMAGE_DEPTH, NodeCore, publish_source
 from pose_regressor.middleware.diagnostics import Health, Reporting, diagnostics_message
-from pose_regressor.middleware.interrupts import interruptible
+from pose_regressor.middleware.interrupts import end_without_threads, interruptible
 from pose_regressor.middleware.managed import ManagedNode
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.middleware.ros2 import interfaces
@@ -166,6 +166,7 @@ def run(
     config: None takes the parameters from `arguments` (``--ros-args -p name:=value --params-file FILE``);
     open_tracker: makes the tracker when the node is configured.
     """
+    status = 0
     with interruptible() as stop, ros(arguments) as rest, ros_node(NODE_NAME, PoseNode) as node:
         _parser().parse_args(rest)
         values = node.manage(config, image_topic, camera_info_topic, open_tracker)
@@ -174,11 +175,11 @@ def run(
                 node.start()
             with spinning(node, stop) as failed:
                 stop.wait()
+            if failed.is_set():
+                status = INTERNAL_ERROR
         finally:
             node.close()
-        if failed.is_set():
-            return INTERNAL_ERROR
-    return 0
+    return end_without_threads(status)
 
 
 def run_source(

@@ -15,7 +15,7 @@ def test_by_hand(start, peer):
         assert peer.change_state("activate")
         assert peer.state() == "active"
         peer.match()
-        peer.send_info()
+        peer.calibrate()
         peer.send_image(15, stamp=3)
         peer.pose_at(3, 1.5)
         assert peer.change_state("deactivate")
@@ -25,7 +25,7 @@ def test_by_hand(start, peer):
     assert peer.change_state("configure")
     assert peer.change_state("activate")
     peer.match()
-    peer.send_info()
+    peer.calibrate()
     peer.send_image(20, stamp=4)
     peer.pose_at(4, 2.0)
     assert peer.change_state("shutdown")
