@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import cache
 
 import torch
+from torch import Tensor
 
 logger = logging.getLogger(__name__)
 
 
 @cache
-def _compiled() -> frozenset[str]:
-    """The device types that `pose_regressor_cuda` was built for; none if it cannot be used."""
+def compiled_for(device_type: str) -> bool:
+    """Whether `pose_regressor_cuda` is installed and was built for this type of device; if not, says why, once."""
     try:
         import pose_regressor_cuda
-    except ImportError as error:  # not installed, or built for another torch
-        logger.info(
-            "the projection loss runs on its torch reference: %s; pip install ./cuda_ext makes it faster", error
-        )
-        return frozenset()
-    return frozenset(pose_regressor_cuda.DEVICES)
+    except (ImportError, OSError) as error:  # not installed, or built for another torch
+        logger.info("projection loss: the torch reference is used on %s; to compile it: pip install ./cuda_ext (%s)",
+                    device_type, error)  # fmt: skip
+        return False
+    if device_type not in pose_regressor_cuda.DEVICES:
+        logger.info("projection loss: the torch reference is used on %s; pose_regressor_cuda was built for %s",
+                    device_type, " and ".join(pose_regressor_cuda.DEVICES))  # fmt: skip
+        return False
+    return True
 
 
-@cache
-def _warn_of(device: str) -> None:
-    logger.info("the projection loss runs on its torch reference: pose_regressor_cuda was built without %s", device)
-
-
-def compiled_operator(device: torch.device) -> Callable | None:
-    """The operator for tensors on `device`, or None."""
-    if device.type in _compiled():
-        return torch.ops.pose_regressor.projection_loss
-    if _compiled():
-        _warn_of(device.type)
-    return None
+def compiled_loss(
+    points: Tensor, rotation: Tensor, translation: Tensor, rotation_gt: Tensor, translation_gt: Tensor,
+    camera_matrix: Tensor, height: int, width: int, scale: float, kernel: str,
+) -> Tensor:  # fmt: skip
+    """`reference_loss`, by the compiled operator."""
+    differentiate = torch.is_grad_enabled() and (rotation.requires_grad or translation.requires_grad)
+    loss, _, _ = torch.ops.pose_regressor_cuda.projection_loss(
+        points, rotation, translation, rotation_gt, translation_gt, camera_matrix, height, width, scale, kernel,
+        differentiate,
+    )  # fmt: skip
+    return loss

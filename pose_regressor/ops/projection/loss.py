@@ -7,7 +7,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.projection.backend import compiled_operator
+from pose_regressor.ops.projection.backend import compiled_for, compiled_loss
 from pose_regressor.ops.projection.reference import reference_loss
 from pose_regressor.types import InputError
 
@@ -46,15 +46,14 @@ def projection_loss(
     if check_values and not torch.compiler.is_compiling():
         _check_finite(named)
     height, width = size
-    batch = len(rotation)
     dtype = torch.float64 if any(value.dtype == torch.float64 for value in named.values()) else torch.float32
     points, rotation, translation, rotation_gt, translation_gt, camera_matrix = (
         value.to(dtype) for value in named.values()
     )
-    operator = compiled_operator(rotation.device) or reference_loss
-    return operator(
-        points.expand(batch, -1, 3), rotation, translation, rotation_gt, translation_gt,
-        camera_matrix.expand(batch, 3, 3), height, width, float(scale), kernel,
+    compute = compiled_loss if compiled_for(rotation.device.type) else reference_loss
+    return compute(
+        points.reshape(-1, *points.shape[-2:]), rotation, translation, rotation_gt, translation_gt,
+        camera_matrix.reshape(-1, 3, 3), height, width, float(scale), kernel,
     )  # fmt: skip
 
 
@@ -92,7 +91,10 @@ def _check(named: dict[str, Tensor], size: tuple[int, int], scale: float, kernel
 
 
 def _check_finite(named: dict[str, Tensor]) -> None:
-    finite = torch.stack([value.detach().isfinite().all() for value in named.values()])
-    if not finite.all():
-        wrong = [name for name, good in zip(named, finite.tolist(), strict=True) if not good]
-        raise InputError(f"projection_loss: {', '.join(wrong)}: expected finite numbers, got NaN or infinity")
+    with torch.no_grad():
+        # One number to wait for; only when it is not finite is it asked where.
+        if torch.stack([value.sum(dtype=torch.float64) for value in named.values()]).sum().isfinite():
+            return
+        for name, value in named.items():
+            if not value.isfinite().all():
+                raise InputError(f"projection_loss: {name}: expected finite numbers, got NaN or infinity")

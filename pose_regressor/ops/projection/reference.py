@@ -49,9 +49,10 @@ def reference_loss(
     points: Tensor, rotation: Tensor, translation: Tensor, rotation_gt: Tensor, translation_gt: Tensor,
     camera_matrix: Tensor, height: int, width: int, scale: float, kernel: str,
 ) -> Tensor:  # fmt: skip
-    """points (B, N, 3), rotations (B, 3, 3), translations (B, 3), camera_matrix (B, 3, 3), all of one float type ->
-    loss (B,), with a gradient for `rotation` and `translation`.
+    """points (1 or B, N, 3), rotations (B, 3, 3), translations (B, 3), camera_matrix (1 or B, 3, 3), all of one float
+    type -> loss (B,), with a gradient for `rotation` and `translation`.
     """
+    points = points.expand(len(rotation), -1, 3)
     with torch.no_grad():
         true = silhouette(
             land(points, rotation_gt, translation_gt, camera_matrix, height, width, scale), height * width
@@ -60,7 +61,7 @@ def reference_loss(
         intersection = (predicted.covered & true.covered).sum(1).to(points.dtype)
         union = (predicted.covered | true.covered).sum(1).to(points.dtype)
         loss = 1 - torch.where(union > 0, intersection / union.clamp(min=1), 1)
-    if not (rotation.requires_grad or translation.requires_grad):
+    if not (torch.is_grad_enabled() and (rotation.requires_grad or translation.requires_grad)):
         return loss
     representative = points.gather(1, predicted.first.clamp(max=points.shape[1] - 1).unsqueeze(-1).expand(-1, -1, 3))
     landing = land(representative, rotation, translation, camera_matrix, height, width, scale)

@@ -1,0 +1,124 @@
+// The arithmetic of the projection loss, one point and one pixel at a time, for the CPU and for CUDA.
+//
+// What it computes is said in pose_regressor/ops/projection/reference.py. Every backend must round alike, so nothing
+// here may be contracted into fused multiply-adds: it is compiled with -ffp-contract=off and --fmad=false.
+#pragma once
+#include "bits.h"
+
+namespace pose_regressor {
+
+enum class Kernel { one_pixel = 0, long_range = 1 };
+
+// A pose and a camera whose grid is `height` x `width`.
+template <typename T>
+struct View {
+  T r[9], t[3];
+  T fx, skew, cx, fy, cy, scale;
+  int height, width;
+
+  HOST_DEVICE View(const T* rotation, const T* translation, const T* camera, T scale, int height, int width)
+      : fx(camera[0]), skew(camera[1]), cx(camera[2]), fy(camera[4]), cy(camera[5]),
+        scale(scale), height(height), width(width) {
+    for (int i = 0; i < 9; ++i) r[i] = rotation[i];
+    for (int i = 0; i < 3; ++i) t[i] = translation[i];
+  }
+};
+
+// Column and row as real numbers, and the pixel: its place among the bits of the silhouette, or one past them all.
+template <typename T>
+struct Landing {
+  T a, b;
+  int pixel;
+};
+
+template <typename T>
+HOST_DEVICE Landing<T> land(const View<T>& view, T px, T py, T pz) {
+  const T x = view.r[0] * px + view.r[1] * py + view.r[2] * pz + view.t[0];
+  const T y = view.r[3] * px + view.r[4] * py + view.r[5] * pz + view.t[1];
+  T z = view.r[6] * px + view.r[7] * py + view.r[8] * pz + view.t[2];
+  const bool ahead = z > T(1e-6);
+  z = ahead ? z : T(1);
+  const T a = view.scale * ((view.fx * x + view.skew * y) / z + view.cx);
+  const T b = view.scale * (view.fy * y / z + view.cy);
+  const T column = a + T(0.5), row = b + T(0.5);
+  // Bitwise, not short-circuit: a loop over points stays free of branches, and NaN compares false.
+  const bool seen = ahead & (column >= 0) & (column < T(view.width)) & (row >= 0) & (row < T(view.height));
+  const int line = padded(view.width);
+  const int pixel = int(seen ? row : T(0)) * line + int(seen ? column : T(0));
+  return {a, b, seen ? pixel : view.height * line};
+}
+
+// dL/dX of a pixel.
+template <typename T>
+HOST_DEVICE T by_pixel(bool wanted, int intersection, int union_) {
+  return wanted ? T(-1) / T(union_) : T(intersection) / (T(union_) * T(union_));
+}
+
+// Adds a gradient (by_a, by_b) of a point's place in the grid to the gradient of the pose: nine of the rotation, row by
+// row, and three of the translation.
+template <typename T, typename Sum>
+HOST_DEVICE void pull_back(const View<T>& view, T px, T py, T pz, T by_a, T by_b, Sum* pose) {
+  const T x = view.r[0] * px + view.r[1] * py + view.r[2] * pz + view.t[0];
+  const T y = view.r[3] * px + view.r[4] * py + view.r[5] * pz + view.t[1];
+  const T z = view.r[6] * px + view.r[7] * py + view.r[8] * pz + view.t[2];
+  const T u = by_a * view.scale / z, v = by_b * view.scale / z;
+  const T by[3] = {u * view.fx, u * view.skew + v * view.fy, -(u * (view.fx * x + view.skew * y) + v * view.fy * y) / z};
+  for (int i = 0; i < 3; ++i) {
+    pose[3 * i] += by[i] * px;
+    pose[3 * i + 1] += by[i] * py;
+    pose[3 * i + 2] += by[i] * pz;
+    pose[9 + i] += by[i];
+  }
+}
+
+// The two silhouettes, and what the gradient needs to know of the predicted one.
+struct Silhouettes {
+  Bits covered, covered_by_column, wanted;  // covered_by_column: rows and columns exchanged
+  int intersection, union_;
+};
+
+// [DPR]'s kernel at a covered pixel whose representative landed at (a, b); `single`: no other point did.
+template <typename T>
+HOST_DEVICE void one_pixel(const Silhouettes& s, int row, int column, bool single, T a, T b, int height, int width,
+                           T& by_a, T& by_b) {
+  // The four pixels around (a, b); b and a are above -1, so adding 1 makes truncation the floor.
+  const int top = int(b + T(1)) - 1, left = int(a + T(1)) - 1;
+  by_a = by_b = 0;
+  for (int n = top; n <= top + 1; ++n) {
+    for (int m = left; m <= left + 1; ++m) {
+      if (m < 0 || m >= width || n < 0 || n >= height) continue;
+      const bool own = n == row && m == column;
+      if (own ? !single : s.covered.get(n, m)) continue;  // moving the point would not change X here
+      const T by_x = by_pixel<T>(s.wanted.get(n, m), s.intersection, s.union_);
+      const T near_a = T(1) - (m > a ? m - a : a - m), near_b = T(1) - (n > b ? n - b : b - n);
+      if (near_a > 0 && near_b > 0) {
+        by_a += a <= m ? by_x * near_b : -by_x * near_b;
+        by_b += b <= n ? by_x * near_a : -by_x * near_a;
+      }
+    }
+  }
+}
+
+// The long-range kernel at a pixel where X and Y differ: calls coordinate(pixel, axis), which says where in its row
+// (axis 0) or column (axis 1) the representative of a covered pixel is, and add(pixel, axis, gradient of that).
+template <typename T, typename Coordinate, typename Add>
+HOST_DEVICE void long_range(const Silhouettes& s, int row, int column, Coordinate coordinate, Add add) {
+  const bool covered = s.covered.get(row, column);
+  const T by_x = by_pixel<T>(!covered, s.intersection, s.union_);
+  for (int axis = 0; axis < 2; ++axis) {
+    const Bits& lines = axis == 0 ? s.covered : s.covered_by_column;
+    const int line = axis == 0 ? row : column, at = axis == 0 ? column : row;
+    for (int step = -1; step <= 1; step += 2) {
+      // Uncovered: the nearest covered pixel. Covered: the end of the run of covered pixels that this one is in.
+      const int edge = lines.nearest(line, at, step, !covered) - (covered ? step : 0);
+      if (edge < 0 || edge >= lines.width) continue;
+      const int pixel = axis == 0 ? s.covered.place(line, edge) : s.covered.place(edge, line);
+      const T goal = T(covered ? at - step : at);
+      const T way = (goal - coordinate(pixel, axis)) * T(-step);
+      const T slope = T(covered ? step : -step) / (way > 1 ? way : T(1));
+      add(pixel, axis, by_x * slope);
+    }
+  }
+}
+
+}  // namespace pose_regressor
