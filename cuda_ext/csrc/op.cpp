@@ -31,7 +31,7 @@ Problem checked(const at::Tensor& points, const at::Tensor& rotation, const at::
                    "projection_loss: rotation: expected float32 or float64, got ", rotation.scalar_type());
   TORCH_CHECK_VALUE(rotation.dim() == 3, "projection_loss: rotation: expected shape (B, 3, 3), got ", rotation.sizes());
   const int64_t batch = rotation.size(0);
-  TORCH_CHECK_VALUE(points.dim() == 3 && points.size(1) >= 1 && points.size(1) <= INT_MAX,
+  TORCH_CHECK_VALUE(points.dim() == 3 && points.size(1) >= 1 && points.size(1) <= INT_MAX / 3,
                     "projection_loss: points: expected shape (1 or B, N, 3) with at least one, got ", points.sizes());
   const int64_t count = points.size(1);
   check("points", points, rotation, {points.size(0) == 1 ? 1 : batch, count, 3});
