@@ -8,13 +8,12 @@ import torch
 from torch import Tensor
 
 from pose_regressor.ops.projection.backend import compiled_for, compiled_loss
+from pose_regressor.ops.projection.checks import batch_of, check_finite, check_size, computed_in
 from pose_regressor.ops.projection.reference import reference_loss
 from pose_regressor.types import InputError
 
 Kernel = Literal["long_range", "one_pixel"]
 KERNELS: tuple[Kernel, ...] = get_args(Kernel)
-#: Pixels are counted in 32-bit integers, and a real grid is far smaller.
-MAX_EDGE = 4096
 
 
 def projection_loss(
@@ -42,11 +41,14 @@ def projection_loss(
         "points": points, "rotation": rotation, "translation": translation, "rotation_gt": rotation_gt,
         "translation_gt": translation_gt, "camera_matrix": camera_matrix,
     }  # fmt: skip
-    _check(named, size, scale, kernel)
+    batch_of("projection_loss", named)
+    check_size("projection_loss", size, scale)
+    if kernel not in KERNELS:
+        raise InputError(f"projection_loss: kernel: expected one of {', '.join(KERNELS)}, got {kernel!r}")
     if check_values and not torch.compiler.is_compiling():
-        _check_finite(named)
+        check_finite("projection_loss", named)
     height, width = size
-    dtype = torch.float64 if any(value.dtype == torch.float64 for value in named.values()) else torch.float32
+    dtype = computed_in(named)
     points, rotation, translation, rotation_gt, translation_gt, camera_matrix = (
         value.to(dtype) for value in named.values()
     )
@@ -55,46 +57,3 @@ def projection_loss(
         points.reshape(-1, *points.shape[-2:]), rotation, translation, rotation_gt, translation_gt,
         camera_matrix.reshape(-1, 3, 3), height, width, float(scale), kernel,
     )  # fmt: skip
-
-
-def _check(named: dict[str, Tensor], size: tuple[int, int], scale: float, kernel: str) -> None:
-    for name, value in named.items():
-        if not isinstance(value, Tensor):
-            raise InputError(f"projection_loss: {name}: expected a tensor, got {type(value).__name__}")
-        if not value.is_floating_point():
-            raise InputError(f"projection_loss: {name}: expected a floating-point type, got {value.dtype}")
-    rotation = named["rotation"]
-    if rotation.ndim != 3:
-        raise InputError(f"projection_loss: rotation: expected shape (B, 3, 3), got {tuple(rotation.shape)}")
-    batch = len(rotation)
-    count = named["points"].shape[-2] if named["points"].ndim >= 2 else 0
-    expected: dict[str, list[tuple[int, ...]]] = {
-        "points": [(count, 3), (batch, count, 3)], "rotation": [(batch, 3, 3)], "translation": [(batch, 3)],
-        "rotation_gt": [(batch, 3, 3)], "translation_gt": [(batch, 3)], "camera_matrix": [(3, 3), (batch, 3, 3)],
-    }  # fmt: skip
-    for name, value in named.items():
-        if tuple(value.shape) not in expected[name]:
-            shapes = "(N, 3) or (B, N, 3)" if name == "points" else " or ".join(map(str, expected[name]))
-            raise InputError(
-                f"projection_loss: {name}: expected shape {shapes} for a batch of {batch}, got {tuple(value.shape)}"
-            )
-        if value.device != rotation.device:
-            raise InputError(f"projection_loss: {name}: expected on {rotation.device} as rotation, got {value.device}")
-    if count == 0:
-        raise InputError("projection_loss: points: expected at least one, got none")
-    if len(size) != 2 or not all(isinstance(edge, int) and 1 <= edge <= MAX_EDGE for edge in size):
-        raise InputError(f"projection_loss: size: expected (height, width) of 1 to {MAX_EDGE} pixels, got {size}")
-    if not 0 < scale < float("inf"):
-        raise InputError(f"projection_loss: scale: expected a positive number, got {scale}")
-    if kernel not in KERNELS:
-        raise InputError(f"projection_loss: kernel: expected one of {', '.join(KERNELS)}, got {kernel!r}")
-
-
-def _check_finite(named: dict[str, Tensor]) -> None:
-    with torch.no_grad():
-        # One number to wait for; only when it is not finite is it asked where.
-        if torch.stack([value.sum(dtype=torch.float64) for value in named.values()]).sum().isfinite():
-            return
-        for name, value in named.items():
-            if not value.isfinite().all():
-                raise InputError(f"projection_loss: {name}: expected finite numbers, got NaN or infinity")
