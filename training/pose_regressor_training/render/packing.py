@@ -17,7 +17,7 @@ NEAR = 1e-4
 #: Bits of `Rendering.covered`.
 MAX_THINGS = 31
 #: A thing is scanned rather than traced if it has fewer faces than this for each pixel of its rectangle; measured.
-SCAN_LIMIT = 8
+SCAN_LIMIT = 12
 
 
 @dataclass(frozen=True, eq=False)

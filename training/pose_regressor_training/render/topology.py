@@ -1,14 +1,18 @@
+# mypy: ignore-errors
 """How the triangles of a mesh hang together: whether they close it, and where it is smooth."""
 
 from __future__ import annotations
 
 import numpy as np
+import warp as wp
 from numpy.typing import NDArray
 
-#: Faces that meet under a greater angle than this meet in an edge that is seen.
-CREASE = np.deg2rad(35)
-#: Faces that one round of the smoothing works on, so that it needs little memory.
-CHUNK = 200_000
+wp.set_module_options({"enable_backward": False})
+
+#: Faces whose normals' cosine is less than this meet in an edge that is seen: 35 degrees.
+CREASE = wp.constant(0.819)
+#: Faces around a corner that its normal is made of, at most.
+NEIGHBOURS = wp.constant(64)
 
 
 def merged(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.int64]:
@@ -26,32 +30,55 @@ def is_closed(joined: NDArray[np.int64]) -> bool:
     return not (forward[1:] == forward[:-1]).any() and np.array_equal(forward, backward)
 
 
-def corner_normals(corners: NDArray[np.float64], joined: NDArray[np.int64]) -> NDArray[np.float64]:
+def corner_normals(corners: NDArray[np.float32], joined: NDArray[np.int64]) -> NDArray[np.float32]:
     """(F, 3, 3) unit normals of a smooth surface through corners (F, 3, 3): the mean, weighted with their angles, of
     the faces around a corner that form no crease with the corner's own face.
     """
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-30)
-    angle = _angles(corners)
-    # All corners of a vertex side by side, and for every corner where that run begins and ends.
+    # All corners of a vertex side by side, and where the run of each vertex begins and ends.
     order = np.argsort(joined.ravel(), kind="stable")
-    names = joined.ravel()[order]
-    begin, end = np.searchsorted(names, joined, "left"), np.searchsorted(names, joined, "right")
-    weighted = angle.ravel()[order, None] * normal[order // 3]
-    own = normal[order // 3]
-    smooth = np.zeros_like(corners)
-    for first in range(0, len(corners), CHUNK):
-        part = slice(first, first + CHUNK)
-        low, high = begin[part], end[part]
-        for step in range(int((high - low).max())):
-            neighbour = np.minimum(low + step, high - 1)
-            flat = np.einsum("fcj,fj->fc", own[neighbour], normal[part]) > np.cos(CREASE)
-            smooth[part] += weighted[neighbour] * (flat & (low + step < high))[..., None]
-    length = np.linalg.norm(smooth, axis=2, keepdims=True)
-    return np.where(length > 1e-12, smooth / length.clip(1e-12), normal[:, None])
+    runs = np.concatenate([[0], np.cumsum(np.bincount(joined.ravel()))])
+    smooth = wp.zeros((len(corners), 3), dtype=wp.vec3, device="cpu")
+    arrays = [
+        wp.array(array.astype(kind), dtype=dtype, device="cpu")
+        for array, kind, dtype in (
+            (order, np.int32, wp.int32),
+            (runs, np.int32, wp.int32),
+            (joined, np.int32, wp.vec3i),
+            (normal, np.float32, wp.vec3),
+            (_angles(corners), np.float32, wp.vec3),
+        )
+    ]
+    wp.launch(_smooth, (len(corners), 3), arrays, [smooth], device="cpu")
+    return smooth.numpy()
 
 
-def _angles(corners: NDArray[np.float64]) -> NDArray[np.float64]:
+@wp.kernel
+def _smooth(
+    order: wp.array(dtype=wp.int32),
+    runs: wp.array(dtype=wp.int32),
+    joined: wp.array(dtype=wp.vec3i),
+    normal: wp.array(dtype=wp.vec3),
+    angle: wp.array(dtype=wp.vec3),
+    smooth: wp.array(dtype=wp.vec3, ndim=2),
+):
+    face, corner = wp.tid()
+    own = normal[face]
+    vertex = joined[face][corner]
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for i in range(runs[vertex], wp.min(runs[vertex + 1], runs[vertex] + NEIGHBOURS)):
+        other = order[i] // 3
+        if wp.dot(own, normal[other]) > CREASE:
+            total += angle[other][order[i] - 3 * other] * normal[other]
+    length = wp.length(total)
+    if length > 1.0e-12:
+        smooth[face, corner] = total / length
+    else:
+        smooth[face, corner] = own
+
+
+def _angles(corners: NDArray) -> NDArray:
     """(F, 3) inner angles."""
     after, before = np.roll(corners, -1, 1) - corners, np.roll(corners, 1, 1) - corners
     lengths = np.linalg.norm(after, axis=2) * np.linalg.norm(before, axis=2)
