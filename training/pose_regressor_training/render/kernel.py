@@ -107,6 +107,30 @@ def surface_at(
     return surface_of_thing(bank, things[b, hit.thing], hit, ray, pixel, jitter)
 
 
+@wp.func
+def scanned_hit(
+    hit: Hit,
+    bank: Bank,
+    things: wp.array(dtype=Thing, ndim=2),
+    keys: wp.array(dtype=wp.uint64, ndim=3),
+    b: wp.int32,
+    row: wp.int32,
+    column: wp.int32,
+):
+    """`hit`, or what the scan found before it."""
+    ahead = keys[b, row, wp.min(column + AHEAD, keys.shape[2] - 1)]
+    if wp.cast(wp.uint32(ahead >> DEPTH_SHIFT), wp.float32) < FAR:
+        thing = wp.int32(ahead >> THING_SHIFT) & 31
+        prefetch(bank.faces, bank.meshes[things[b, thing].mesh].first_face + (wp.int32(ahead) & FACE_MASK))
+    key = keys[b, row, column]
+    nearest = wp.cast(wp.uint32(key >> DEPTH_SHIFT), wp.float32)
+    if nearest < hit.depth:
+        hit.depth = nearest
+        hit.thing = wp.int32(key >> THING_SHIFT) & 31
+        hit.face = wp.int32(key) & FACE_MASK
+    return hit
+
+
 @wp.kernel
 def trace(
     bank: Bank,
@@ -114,6 +138,7 @@ def trace(
     things: wp.array(dtype=Thing, ndim=2),
     ambient: wp.array(dtype=wp.vec3, ndim=2),
     keys: wp.array(dtype=wp.uint64, ndim=3),  # of scanned things; empty where none was scanned
+    run: wp.int32,
     ground_place: wp.int32,
     color: wp.array(dtype=wp.vec3, ndim=3),
     place: wp.array(dtype=wp.int32, ndim=3),
@@ -122,43 +147,37 @@ def trace(
     position: wp.array(dtype=wp.vec3, ndim=3),
     covered: wp.array(dtype=wp.int32, ndim=3),
 ):
-    b, row, column = wp.tid()
-    x, y = wp.float32(column), wp.float32(row)
-    ray = pixel_ray(views[b], x, y)
-    noise = dither(column, row, views[b].shift)
-    hit = first_hit(views[b], ray)
-    if keys.shape[0] > 0:
-        ahead = keys[b, row, wp.min(column + AHEAD, color.shape[2] - 1)]
-        if wp.cast(wp.uint32(ahead >> DEPTH_SHIFT), wp.float32) < FAR:
-            thing_ahead = wp.int32(ahead >> THING_SHIFT) & 31
-            prefetch(bank.faces, bank.meshes[things[b, thing_ahead].mesh].first_face + (wp.int32(ahead) & FACE_MASK))
-        hit.covered = covered[b, row, column]
-        key = keys[b, row, column]
-        nearest = wp.cast(wp.uint32(key >> DEPTH_SHIFT), wp.float32)
-        if nearest < hit.depth:
-            hit.depth = nearest
-            hit.thing = wp.int32(key >> THING_SHIFT) & 31
-            hit.face = wp.int32(key) & FACE_MASK
-    hit = trace_things(hit, views[b].traced, things, bank.meshes, b, column, row, ray)
-    covered[b, row, column] = hit.covered
-    if hit.thing == NOTHING:
-        place[b, row, column] = NOTHING
-        color[b, row, column] = backdrop(bank, views[b], x, y, noise[0])
-        depth[b, row, column] = 0.0
-        normal[b, row, column] = wp.vec3(0.0, 0.0, 0.0)
-        position[b, row, column] = wp.vec3(0.0, 0.0, 0.0)
-        return
-    if hit.thing == GROUND:
-        place[b, row, column] = ground_place
-    else:
-        place[b, row, column] = things[b, hit.thing].place
-    surface = surface_at(bank, views, things, b, hit, ray, noise[0])
-    depth[b, row, column] = hit.depth
-    normal[b, row, column] = surface.normal
-    position[b, row, column] = surface.position
-    color[b, row, column] = lit(
-        surface, views[b], things, bank.meshes, ambient, b, hit.thing, hit.depth * ray, ray, noise
-    )
+    """Each thread renders `run` pixels of a row: one on a card, many on a processor, where a thread has its price."""
+    b, row, first = wp.tid()
+    scanned = keys.shape[0] > 0
+    for column in range(first * run, wp.min((first + 1) * run, color.shape[2])):
+        x, y = wp.float32(column), wp.float32(row)
+        ray = pixel_ray(views[b], x, y)
+        noise = dither(column, row, views[b].shift)
+        hit = first_hit(views[b], ray)
+        if scanned:
+            hit.covered = covered[b, row, column]
+            hit = scanned_hit(hit, bank, things, keys, b, row, column)
+        hit = trace_things(hit, views[b].traced, things, bank.meshes, b, column, row, ray)
+        covered[b, row, column] = hit.covered
+        if hit.thing == NOTHING:
+            place[b, row, column] = NOTHING
+            color[b, row, column] = backdrop(bank, views[b], x, y, noise[0])
+            depth[b, row, column] = 0.0
+            normal[b, row, column] = wp.vec3(0.0, 0.0, 0.0)
+            position[b, row, column] = wp.vec3(0.0, 0.0, 0.0)
+        else:
+            surface = surface_at(bank, views, things, b, hit, ray, noise[0])
+            place[b, row, column] = ground_place
+            if hit.thing >= 0:
+                place[b, row, column] = things[b, hit.thing].place
+            depth[b, row, column] = hit.depth
+            normal[b, row, column] = surface.normal
+            position[b, row, column] = surface.position
+            point = hit.depth * ray
+            color[b, row, column] = lit(
+                surface, views[b], things, bank.meshes, ambient, b, hit.thing, point, ray, noise
+            )
 
 
 @wp.func

@@ -20,6 +20,9 @@ from pose_regressor_training.render.visibility import scan
 
 wp.config.log_level = wp.LOG_WARNING
 
+#: Pixels or faces that one thread goes through on a processor.
+RUN = 64
+
 
 class Raytracer:
     """Renders scenes of some meshes. Keep one for each process: hierarchies and mip levels are built once.
@@ -75,11 +78,13 @@ class Raytracer:
             covered.zero_()
         for mesh, names in packed.scanned.items():
             items = wp.array(names, dtype=wp.vec2i, device=self._device)
-            inputs = [self._bank, views, things, items, mesh, width, height, keys, covered]
-            wp.launch(scan, (len(items), int(self._bounds.faces[mesh])), inputs, device=self._device)
-        inputs = [self._bank, views, things, ambient, keys, scenes.mesh.shape[1]]
+            faces = int(self._bounds.faces[mesh])
+            inputs = [self._bank, views, things, items, mesh, faces, RUN, width, height, keys, covered]
+            wp.launch(scan, (len(items), -(-faces // RUN)), inputs, device=self._device)
+        run = RUN if self.device.type == "cpu" else 1
+        inputs = [self._bank, views, things, ambient, keys, run, scenes.mesh.shape[1]]
         outputs = [color, place, depth, normal, position, covered]
-        wp.launch(trace, (count, height, width), inputs, outputs, device=self._device)
+        wp.launch(trace, (count, height, -(-width // run)), inputs, outputs, device=self._device)
         if edge_samples > 1:
             inputs = [self._bank, views, things, ambient, edge_samples, place, depth, color]
             wp.launch(soften, (count, height, width), inputs, device=self._device)

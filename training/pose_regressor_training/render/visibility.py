@@ -46,21 +46,21 @@ def side(a: wp.vec2, b: wp.vec2):
     return a[0] * b[1] - a[1] * b[0]
 
 
-@wp.kernel
-def scan(
+@wp.func
+def scan_face(
     bank: Bank,
     views: wp.array(dtype=View),
     things: wp.array(dtype=Thing, ndim=2),
-    scanned: wp.array(dtype=wp.vec2i),  # scene and index of things that are one mesh
+    b: wp.int32,
+    i: wp.int32,
     mesh: wp.int32,
+    face: wp.int32,
     width: wp.int32,
     height: wp.int32,
     keys: wp.array(dtype=wp.uint64, ndim=3),
     covered: wp.array(dtype=wp.int32, ndim=3),
 ):
-    """Faces of things that lie wholly in front of the camera, each with the pixels whose rays meet it."""
-    item, face = wp.tid()
-    b, i = scanned[item][0], scanned[item][1]
+    """Goes through the pixels whose rays meet a face of a thing that lies wholly in front of the camera."""
     index = bank.meshes[mesh].first_face + face
     plane = bank.planes[index]
     normal = wp.vec3(plane[0], plane[1], plane[2])
@@ -105,6 +105,27 @@ def scan(
                 key = (wp.uint64(wp.cast(depth, wp.uint32)) << DEPTH_SHIFT) | name
                 wp.atomic_min(keys, b, row, column, key)
                 wp.atomic_or(covered, b, row, column, bit)
+
+
+@wp.kernel
+def scan(
+    bank: Bank,
+    views: wp.array(dtype=View),
+    things: wp.array(dtype=Thing, ndim=2),
+    scanned: wp.array(dtype=wp.vec2i),  # scene and index of things that are one mesh
+    mesh: wp.int32,
+    faces: wp.int32,
+    run: wp.int32,
+    width: wp.int32,
+    height: wp.int32,
+    keys: wp.array(dtype=wp.uint64, ndim=3),
+    covered: wp.array(dtype=wp.int32, ndim=3),
+):
+    """Each thread scans `run` faces of a thing."""
+    item, first = wp.tid()
+    b, i = scanned[item][0], scanned[item][1]
+    for face in range(first * run, wp.min((first + 1) * run, faces)):
+        scan_face(bank, views, things, b, i, mesh, face, width, height, keys, covered)
 
 
 @wp.func
