@@ -33,23 +33,11 @@ def linear_color(linear: wp.array(dtype=wp.float32), code: wp.vec3ub):
 
 
 @wp.func
-def sample_level(
-    texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), level: wp.vec3i, x: wp.float32, y: wp.float32
-):
-    """Bilinear look-up at x, y in [0, 1) from the upper left corner, repeating at the edges."""
-    width, height = level[1], level[2]
-    column = x * wp.float32(width) - 0.5
-    row = y * wp.float32(height) - 0.5
-    floor_column, floor_row = wp.floor(column), wp.floor(row)
-    fx, fy = column - floor_column, row - floor_row
-    left, top = wp.int32(floor_column), wp.int32(floor_row)
-    right, bottom = left + 1, top + 1
-    left = wp.where(left < 0, width - 1, left)
-    top = wp.where(top < 0, height - 1, top)
-    right = wp.where(right >= width, 0, right)
-    bottom = wp.where(bottom >= height, 0, bottom)
-    upper = level[0] + top * width
-    lower = level[0] + bottom * width
+def blend(
+    texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), upper: wp.int32, lower: wp.int32,
+    left: wp.int32, right: wp.int32, fx: wp.float32, fy: wp.float32
+):  # fmt: skip
+    """Between four texels: in the rows that begin at `upper` and `lower`, in the columns `left` and `right`."""
     above = (1.0 - fx) * linear_color(linear, texels[upper + left]) + fx * linear_color(linear, texels[upper + right])
     below = (1.0 - fx) * linear_color(linear, texels[lower + left]) + fx * linear_color(linear, texels[lower + right])
     return (1.0 - fy) * above + fy * below
@@ -70,17 +58,31 @@ def mip_level(footprint: wp.float32, jitter: wp.float32, count: wp.int32):
 def sample_repeated(
     texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), level: wp.vec3i, x: wp.float32, y: wp.float32
 ):
-    return sample_level(texels, linear, level, x - wp.floor(x), y - wp.floor(y))
+    """Bilinear look-up, x right and y down from the upper left corner, 1 being the edge; repeats beyond."""
+    width, height = level[1], level[2]
+    column = (x - wp.floor(x)) * wp.float32(width) - 0.5
+    row = (y - wp.floor(y)) * wp.float32(height) - 0.5
+    left, top = wp.int32(wp.floor(column)), wp.int32(wp.floor(row))
+    fx, fy = column - wp.float32(left), row - wp.float32(top)
+    right, bottom = left + 1, top + 1
+    left = wp.where(left < 0, width - 1, left)
+    top = wp.where(top < 0, height - 1, top)
+    right = wp.where(right >= width, 0, right)
+    bottom = wp.where(bottom >= height, 0, bottom)
+    return blend(texels, linear, level[0] + top * width, level[0] + bottom * width, left, right, fx, fy)
 
 
 @wp.func
 def sample_mirrored(
     texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), level: wp.vec3i, x: wp.float32, y: wp.float32
 ):
-    """Goes on beyond the picture's edges as in a mirror, without a seam."""
-    margin_x, margin_y = 0.5 / wp.float32(level[1]), 0.5 / wp.float32(level[2])
-    x = wp.abs(x - 2.0 * wp.floor(0.5 * x + 0.5))
-    y = wp.abs(y - 2.0 * wp.floor(0.5 * y + 0.5))
-    x = wp.clamp(x, margin_x, 1.0 - margin_x)
-    y = wp.clamp(y, margin_y, 1.0 - margin_y)
-    return sample_level(texels, linear, level, x, y)
+    """The same, but beyond the edges the picture goes on as in a mirror, without a seam."""
+    width, height = level[1], level[2]
+    last_column, last_row = wp.float32(width - 1), wp.float32(height - 1)
+    column = wp.abs(x - 2.0 * wp.floor(0.5 * x + 0.5)) * wp.float32(width) - 0.5
+    row = wp.abs(y - 2.0 * wp.floor(0.5 * y + 0.5)) * wp.float32(height) - 0.5
+    column, row = wp.clamp(column, 0.0, last_column), wp.clamp(row, 0.0, last_row)
+    left, top = wp.int32(column), wp.int32(row)
+    right, bottom = wp.min(left + 1, width - 1), wp.min(top + 1, height - 1)
+    fx, fy = column - wp.float32(left), row - wp.float32(top)
+    return blend(texels, linear, level[0] + top * width, level[0] + bottom * width, left, right, fx, fy)
