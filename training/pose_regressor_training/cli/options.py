@@ -1,16 +1,24 @@
-"""Options that several commands share, described once."""
+"""Options that several commands share, described once, and how they are read."""
 
 from __future__ import annotations
 
+import sys
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from pose_regressor_training.render.mesh import Mesh
 
 MeshOption = Annotated[
     Path, typer.Option(help="Mesh with texture, vertex colours or neither (OBJ, PLY, GLB, STL).", metavar="FILE")
 ]
-UnitOption = Annotated[str, typer.Option(help="Unit of the mesh: m or mm.")]
+UnitOption = Annotated[
+    str | None,
+    typer.Option(help="Unit of the mesh: m or mm. Not given: guessed from its size, with a warning."),
+]
 ModelsInfoOption = Annotated[
     Path | None,
     typer.Option(
@@ -26,3 +34,15 @@ ConfigOption = Annotated[
         "without_randomization).",
     ),
 ]
+
+
+def read_mesh(path: Path, unit: str | None) -> Mesh:
+    """The mesh; what its reader warns of goes to stderr, a line each."""
+    from pose_regressor_training.render.mesh import load_mesh
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        mesh = load_mesh(path, unit)
+    for warning in caught:
+        print(f"warning: {warning.message}", file=sys.stderr)
+    return mesh

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import ConfigOption, MeshOption, UnitOption
+from pose_regressor_training.cli.options import ConfigOption, MeshOption, UnitOption, read_mesh
 
 
 def preview(
     mesh: MeshOption,
-    unit: UnitOption = "m",
+    unit: UnitOption = None,
     config: ConfigOption = "complete",
     out: Annotated[Path, typer.Option("--out", "-o", metavar="PNG|JPG", help="Picture to write.")] = Path(
         "out/preview.png"
@@ -28,15 +28,15 @@ def preview(
     from pose_regressor.types import InputError
     from pose_regressor_training.preview import preview_sheet
     from pose_regressor_training.randomize.config import load_config
-    from pose_regressor_training.render.mesh import load_mesh, object_model
+    from pose_regressor_training.render.mesh import object_model
 
     started = time.monotonic()
     randomize = load_config(config)
-    loaded = load_mesh(mesh, unit)
+    loaded = read_mesh(mesh, unit)
     sheet = preview_sheet(loaded, object_model(loaded, "object", 1), randomize, seed, labels)
     with replacing(out) as temporary:
         try:
-            written = cv2.imwrite(str(temporary), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
+            written = cv2.imwrite(str(temporary), sheet[..., ::-1])
         except cv2.error:
             written = False
         if not written:

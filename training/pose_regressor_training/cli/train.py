@@ -11,13 +11,13 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import ConfigOption, MeshOption, ModelsInfoOption, UnitOption
+from pose_regressor_training.cli.options import ConfigOption, MeshOption, ModelsInfoOption, UnitOption, read_mesh
 
 
 def train(
     mesh: MeshOption,
     out: Annotated[Path, typer.Option(help="Bundle to write; its training state is kept beside it until it is done.")],
-    unit: UnitOption = "m",
+    unit: UnitOption = None,
     config: ConfigOption = "complete",
     name: Annotated[str | None, typer.Option(help="Name of the object; the mesh's file name if not given.")] = None,
     obj_id: Annotated[int, typer.Option(help="BOP id of the object.")] = 1,
@@ -47,12 +47,12 @@ def train(
     from pose_regressor_training.data.models_info import symmetries_of
     from pose_regressor_training.evaluate import calibrate_depth, evaluate_synthetic
     from pose_regressor_training.randomize.config import load_config
-    from pose_regressor_training.render.mesh import load_mesh, object_model
+    from pose_regressor_training.render.mesh import object_model
     from pose_regressor_training.trainer import TrainConfig, Trainer
 
     console = Console()
     randomize = load_config(config)
-    loaded = load_mesh(mesh, unit)
+    loaded = read_mesh(mesh, unit)
     symmetries = symmetries_of(loaded, obj_id, models_info)
     model = object_model(loaded, name or mesh.stem, obj_id, symmetries.discretised())
     size = " x ".join(f"{1000 * edge:.0f}" for edge in model.size)
