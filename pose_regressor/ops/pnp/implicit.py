@@ -40,7 +40,10 @@ def prepare(inputs: Inputs) -> tuple[Problem, Tensor]:
         item, square = invalid[:, None], invalid[:, None, None]
     eye = torch.eye(3, dtype=camera.dtype, device=camera.device)
     problem = normalise(
-        x.masked_fill(square, 0), z.masked_fill(square, 0), torch.where(square, eye, camera), weights.masked_fill(item, 0)
+        x.masked_fill(square, 0),
+        z.masked_fill(square, 0),
+        torch.where(square, eye, camera),
+        weights.masked_fill(item, 0),
     )
     return problem, invalid
 

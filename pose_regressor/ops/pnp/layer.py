@@ -114,6 +114,8 @@ def _initial(init: tuple[Tensor, Tensor], batch: torch.Size, like: Tensor) -> Te
     rotation, translation = init
     for name, value, tail in (("rotation", rotation, (3, 3)), ("translation", translation, (3,))):
         if tuple(value.shape[value.ndim - len(tail) :]) != tail:
-            raise InputError(f"init {name}: expected shape (..., {', '.join(map(str, tail))}), got {tuple(value.shape)}")
+            raise InputError(
+                f"init {name}: expected shape (..., {', '.join(map(str, tail))}), got {tuple(value.shape)}"
+            )
     pose = torch.cat([rotation.expand(*batch, 3, 3), translation.expand(*batch, 3).unsqueeze(-1)], -1)
     return pose.detach().to(like.device, torch.float64).reshape(-1, 3, 4)

@@ -119,7 +119,15 @@ def normalise(pixels: Tensor, points: Tensor, camera: Tensor, weights: Tensor) -
     homogeneous = torch.nn.functional.pad(moved / scale, (0, 1), value=1.0)
     x, y, z, _ = homogeneous.split(1, 2)
     moments = torch.cat([x * homogeneous, y * homogeneous[..., 1:], z * homogeneous[..., 2:], homogeneous[..., 3:]], 2)
-    return Problem(pixels.mT.contiguous(), homogeneous.mT, moments, weights.unsqueeze(1), camera, centre.squeeze(1), scale.squeeze(2))
+    return Problem(
+        pixels.mT.contiguous(),
+        homogeneous.mT,
+        moments,
+        weights.unsqueeze(1),
+        camera,
+        centre.squeeze(1),
+        scale.squeeze(2),
+    )
 
 
 def moved_pose(problem: Problem, pose: Tensor) -> Tensor:

@@ -90,7 +90,7 @@ def _judge(problem: Problem, minimum: Minimum, invalid: Tensor) -> Tensor:
     hessian = minimum.at.hessian
     root = hessian.diagonal(dim1=1, dim2=2).clamp(min=1e-300).rsqrt()
     scaled = root.unsqueeze(2) * hessian * root.unsqueeze(1)
-    factor, saddle = torch.linalg.cholesky_ex(torch.addcmul(scaled, scaled, LEAST_PIVOT*identity(scaled.device)))
+    factor, saddle = torch.linalg.cholesky_ex(torch.addcmul(scaled, scaled, LEAST_PIVOT * identity(scaled.device)))
     flat = (saddle == 0) & (factor.diagonal(dim1=1, dim2=2).amin(1) < (2 * LEAST_PIVOT) ** 0.5)
     return first_of(
         (invalid, Status.INVALID_INPUT),

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import ConfigOption, ModelsInfoOption, UnitOption
+from pose_regressor_training.cli.options import ConfigOption, ModelsInfoOption, UnitOption, read_mesh
 
 
 def generate(
@@ -21,7 +21,7 @@ def generate(
         ),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Dataset to write.")],
-    unit: UnitOption = "m",
+    unit: UnitOption = None,
     config: ConfigOption = "complete",
     images: Annotated[int, typer.Option(help="Of the whole dataset.")] = 1000,
     width: Annotated[int, typer.Option(help="Of an image, pixels.")] = 640,
@@ -62,7 +62,7 @@ def generate(
     from pose_regressor_training.generate.run import generate as make
     from pose_regressor_training.generate.sheet import write_sheet
     from pose_regressor_training.randomize.config import load_config
-    from pose_regressor_training.render.mesh import load_mesh, object_model
+    from pose_regressor_training.render.mesh import object_model
 
     console = Console()
     if image_format not in ("png", "jpg"):
@@ -73,7 +73,7 @@ def generate(
     seen_by = load_camera(camera) if camera else None
     if seen_by is not None and seen_by.is_distorted:
         raise InputError(f"{camera}: expected a camera without distortion, images are rendered as a pinhole sees them")
-    meshes = [load_mesh(path, unit) for path in mesh]
+    meshes = [read_mesh(path, unit) for path in mesh]
     models, symmetries = [], []
     for place, (path, loaded) in enumerate(zip(mesh, meshes, strict=True), start=1):
         obj_id = object_id(path, place)
