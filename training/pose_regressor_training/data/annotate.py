@@ -12,7 +12,7 @@ from pose_regressor.types import FloatArray
 from pose_regressor_training.labels import masks
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.raytracer import Raytracer
-from pose_regressor_training.render.scenes import NONE, Scenes
+from pose_regressor_training.render.scenes import NONE, Scenes, blank_scenes
 from pose_regressor_training.synthetic import Samples
 
 
@@ -88,24 +88,12 @@ class Annotator:
 
 def _alone(scenes: Scenes, b: int, place: int, corner: NDArray) -> Scenes:
     """Thing `place` of scene `b` with nothing around it, in an image that begins at the pixel `corner` (x, y)."""
-    camera = scenes.camera_matrix[b : b + 1].copy()
-    camera[0, :2, 2] -= corner
-    material, ground, background = (
-        scenes.material[b : b + 1, place : place + 1].copy(), scenes.ground[b : b + 1].copy(),
-        scenes.background[b : b + 1].copy(),
-    )  # fmt: skip
-    for surface in (material, ground, background):
-        surface["picture"] = NONE
-    return Scenes(
-        camera_matrix=camera,
-        mesh=scenes.mesh[b : b + 1, place : place + 1],
-        cam_from_obj=scenes.cam_from_obj[b : b + 1, place : place + 1],
-        material=material,
-        light=scenes.light[b : b + 1],
-        ambient=scenes.ambient[b : b + 1],
-        ground=ground,
-        background=background,
-    )
+    scene = blank_scenes(1, 1)
+    scene.mesh[0, 0] = scenes.mesh[b, place]
+    scene.cam_from_obj[0, 0] = scenes.cam_from_obj[b, place]
+    scene.camera_matrix[0] = scenes.camera_matrix[b]
+    scene.camera_matrix[0, :2, 2] -= corner
+    return scene
 
 
 def _box_of(mask: NDArray) -> tuple[int, int, int, int]:
