@@ -40,7 +40,7 @@ def make_knob(folder: str | Path) -> Path:
         *(union(rod((0, 0, 0), lobe, 11, 8), ball(lobe, 12)) for lobe in lobes),
         melt=10,
     )
-    stud = common(rod((0, 0, 0), (0, -60, 0), 11, 11), half_space((0, -44, 0), (0, -1, 0)))
+    stud = common(rod((0, 0, 0), (0, -60, 0), 11, 11), half_space((0, -44, 0), (0, -1, 0)), melt=4)
     collar = ring((0, -17, 0), (0, 1, 0), 14, 5, 4)
     dome = ellipsoid((0, 10, 0), (15, 8, 15))
     shape = union(star, stud, collar, dome, melt=2)
@@ -50,7 +50,8 @@ def make_knob(folder: str | Path) -> Path:
         Coat(_nowhere, DARK_RED, RED, rising((0, -12, 0), (0, 12, 0))),
         Coat(_on_every_lobe(band), CREAM, CREAM, _nowhere),
         Coat(tips, ORANGE, CREAM, rising((0, -12, 0), (0, 12, 0))),
-        Coat(half_space((0, -13.5, 0), (0, 1, 0)), STEEL, BRIGHT_STEEL, rising((0, -44, 0), (0, -14, 0))),
+        Coat(common(rod((0, 0, 0), (0, -60, 0), 24, 24), half_space((0, -13.5, 0), (0, 1, 0))), STEEL, BRIGHT_STEEL,
+             rising((0, -44, 0), (0, -14, 0))),
         Coat(half_space((0, -36, 0), (0, 1, 0)), NAVY, NAVY, _nowhere),
         Coat(common(rod((0, 0, 0), (0, 30, 0), 15, 15), half_space((0, 9, 0), (0, -1, 0))), NAVY, BLUE,
              rising((0, 10, 0), (0, 17, 0))),
