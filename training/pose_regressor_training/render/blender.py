@@ -1,55 +1,49 @@
-"""Renders a `Scene` with Cycles, Blender's path tracer, from the Python module ``bpy``.
-
-``bpy`` is large, needs one certain Python (5.0: 3.11) and NumPy below 2, so it is an extra and wants a virtual
-environment of its own.
-"""
+"""Renders a `Scene`, frame by frame, with Cycles, Blender's path tracer."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.types import Camera, FloatArray, InputError
+from pose_regressor.types import FloatArray, InputError
+from pose_regressor_training.render.cycles import (
+    CV_FROM_BLENDER,
+    add_camera,
+    bpy,
+    hdri_folder,
+    link,
+    mathutils,
+    principled,
+    quiet,
+    set_lens,
+    set_up,
+)  # fmt: skip
 from pose_regressor_training.render.scene import Cuboid, Item, Lathe, Material, MeshFile, Scene
 from pose_regressor_training.render.shapes import Faces, capsules, cuboid, turned
-
-try:
-    import bpy
-    import mathutils
-except ImportError as error:
-    raise InputError(
-        "rendering needs Blender as a module: pip install bpy (Python 3.11 only, best in an environment of its own)"
-    ) from error
-
-_SENSOR = 36.0  # mm; any width does, the lens is scaled with it
-#: Blender's camera looks along -z with y up, OpenCV's along z with y down.
-_CV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 class Blender:
     """One scene, built once and rendered frame by frame."""
 
     def __init__(self, scene: Scene, samples: int = 12) -> None:
-        bpy.ops.wm.read_factory_settings(use_empty=True)
+        if scene.camera.is_distorted:
+            raise InputError("Blender's camera: expected no distortion")
+        self._scene = set_up(samples, bounces=3)
         # Straight lines between the keys: a pose at a whole frame is exactly the one given.
         bpy.context.preferences.edit.keyframe_new_interpolation_type = "LINEAR"
-        self._scene = bpy.context.scene
-        self._settings(scene, samples)
-        self._camera = _add_camera(scene.camera)
-        _move(self._camera, scene.camera_poses @ _CV_FROM_BLENDER)
-        self._scene.camera = self._camera
+        self._settings(scene)
+        self._camera = add_camera(self._scene)
+        set_lens(self._scene, scene.camera.matrix, scene.camera.width, scene.camera.height)
+        _move(self._camera, scene.camera_poses @ CV_FROM_BLENDER)
         self._objects = {item.name: _add_item(item) for item in scene.items}
         _add_world(scene)
         for lamp in scene.lamps:
             light = bpy.data.lights.new("lamp", "AREA")
             light.size, light.energy, light.color = lamp.size, lamp.power, lamp.color
-            thing = _link("lamp", light)
+            thing = link("lamp", light)
             thing.location = lamp.position
             down = mathutils.Vector(lamp.target) - mathutils.Vector(lamp.position)
             thing.rotation_mode = "QUATERNION"
@@ -60,7 +54,7 @@ class Blender:
         """Writes one frame as PNG."""
         self._scene.frame_set(frame)
         self._scene.render.filepath = str(path)
-        with _quiet():
+        with quiet():
             bpy.ops.render.render(write_still=True)
 
     def masks(self, frame: int, name: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -75,7 +69,7 @@ class Blender:
         eye = self._camera.matrix_world.translation
         whole = np.zeros((self._scene.render.resolution_y, self._scene.render.resolution_x), bool)
         seen = whole.copy()
-        world_from_cv = np.array(self._camera.matrix_world)[:3, :3] @ _CV_FROM_BLENDER[:3, :3]
+        world_from_cv = np.array(self._camera.matrix_world)[:3, :3] @ CV_FROM_BLENDER[:3, :3]
         ys, xs = (index.reshape(-1) for index in np.indices(whole.shape))
         rays = np.stack([xs, ys, np.ones_like(xs)]).T @ (world_from_cv @ np.linalg.inv(self._matrix)).T
         rays /= np.linalg.norm(rays, axis=1, keepdims=True)
@@ -88,11 +82,8 @@ class Blender:
             seen[y, x] = hit[4] is not None and hit[4].name == name
         return whole, seen
 
-    def _settings(self, scene: Scene, samples: int) -> None:
+    def _settings(self, scene: Scene) -> None:
         render, cycles = self._scene.render, self._scene.cycles
-        render.engine = "CYCLES"
-        render.resolution_x, render.resolution_y = scene.camera.width, scene.camera.height
-        render.resolution_percentage = 100
         render.image_settings.file_format = "PNG"
         render.image_settings.color_mode = "RGB"
         render.use_persistent_data = True  # frames share everything that does not move
@@ -103,34 +94,8 @@ class Blender:
         view = self._scene.view_settings
         view.view_transform = "Khronos PBR Neutral"
         view.use_white_balance, view.white_balance_temperature = True, scene.white_balance
-        cycles.device = "CPU"
-        cycles.samples = samples
         cycles.use_adaptive_sampling = True
         cycles.adaptive_threshold = 0.05
-        cycles.use_denoising = True
-        cycles.denoiser = "OPENIMAGEDENOISE"
-        cycles.denoising_prefilter = "FAST"
-        cycles.max_bounces = 3
-        cycles.diffuse_bounces = 2
-        cycles.glossy_bounces = 2
-        cycles.transmission_bounces = 2
-        cycles.caustics_reflective = cycles.caustics_refractive = False
-        cycles.sample_clamp_indirect = 5.0
-        cycles.seed = 1
-
-
-def _add_camera(camera: Camera) -> Any:
-    """Pixel centres are whole numbers here, so that the image's middle lies at ((width - 1) / 2, (height - 1) / 2)."""
-    lens = bpy.data.cameras.new("camera")
-    lens.sensor_fit, lens.sensor_width = "HORIZONTAL", _SENSOR
-    (fx, skew, cx), (_, fy, cy), _ = camera.matrix.tolist()
-    if skew or camera.is_distorted or fx != fy:
-        raise InputError("Blender's camera: expected fx = fy, no skew and no distortion")
-    lens.lens = fx * _SENSOR / camera.width
-    lens.shift_x = ((camera.width - 1) / 2 - cx) / camera.width
-    lens.shift_y = (cy - (camera.height - 1) / 2) / camera.width
-    lens.clip_start, lens.clip_end = 0.02, 100.0
-    return _link("camera", lens)
 
 
 def _add_item(item: Item) -> Any:
@@ -138,12 +103,12 @@ def _add_item(item: Item) -> Any:
     if isinstance(shape, MeshFile):
         thing = _load(shape)
     elif isinstance(shape, Cuboid):
-        thing = _link(item.name, _mesh(cuboid(shape.size)))
+        thing = link(item.name, _mesh(cuboid(shape.size)))
         _bevel(thing, shape.bevel)
     elif isinstance(shape, Lathe):
-        thing = _link(item.name, _mesh(turned(np.array(shape.profile, np.float64)), smooth=True))
+        thing = link(item.name, _mesh(turned(np.array(shape.profile, np.float64)), smooth=True))
     else:
-        thing = _link(item.name, _mesh(capsules(shape), smooth=True))
+        thing = link(item.name, _mesh(capsules(shape), smooth=True))
         if shape.melt:
             skin = thing.modifiers.new("skin", "REMESH")
             skin.mode, skin.voxel_size, skin.use_smooth_shade = "VOXEL", 0.0025, True
@@ -157,12 +122,11 @@ def _add_item(item: Item) -> Any:
 
 
 def _load(shape: MeshFile) -> Any:
-    with _quiet():
+    with quiet():
         bpy.ops.wm.obj_import(filepath=str(shape.path), forward_axis="Y", up_axis="Z")
     thing = bpy.context.selected_objects[0]
     for material in thing.data.materials:
-        nodes = material.node_tree.nodes
-        surface = next(node for node in nodes if node.type == "BSDF_PRINCIPLED")
+        surface = principled(material)
         surface.inputs["Roughness"].default_value = 0.38
         surface.inputs["Specular IOR Level"].default_value = 0.4
     _bevel(thing, shape.bevel)
@@ -173,12 +137,6 @@ def _bevel(thing: Any, radius: float) -> None:
     if radius > 0:
         bevel = thing.modifiers.new("bevel", "BEVEL")
         bevel.width, bevel.segments, bevel.harden_normals = radius, 2, True
-
-
-def _link(name: str, data: Any) -> Any:
-    thing = bpy.data.objects.new(name, data)
-    bpy.context.collection.objects.link(thing)
-    return thing
 
 
 def _mesh(shape: tuple[FloatArray, Faces], smooth: bool = False) -> Any:
@@ -214,7 +172,7 @@ def _material(name: str, look: Material) -> Any:
     material = bpy.data.materials.new(name)
     material.use_nodes = True
     tree = material.node_tree
-    surface = next(node for node in tree.nodes if node.type == "BSDF_PRINCIPLED")
+    surface = principled(material)
     surface.inputs["Base Color"].default_value = _linear(look.color)
     surface.inputs["Roughness"].default_value = look.roughness
     surface.inputs["Metallic"].default_value = look.metallic
@@ -247,10 +205,9 @@ def _grain(tree: Any, surface: Any, look: Material) -> None:
 
 
 def _add_world(scene: Scene) -> None:
-    folder = Path(bpy.utils.system_resource("DATAFILES")) / "studiolights" / "world"
-    path = folder / f"{scene.world}.exr"
+    path = hdri_folder() / f"{scene.world}.exr"
     if not path.is_file():
-        raise InputError(f"world {scene.world!r}: not among Blender's own in {folder}")
+        raise InputError(f"world {scene.world!r}: not among Blender's own in {path.parent}")
     world = bpy.data.worlds.new("world")
     world.use_nodes = True
     bpy.context.scene.world = world
@@ -264,17 +221,3 @@ def _add_world(scene: Scene) -> None:
     tree.links.new(where.outputs["Generated"], turn.inputs["Vector"])
     tree.links.new(turn.outputs["Vector"], picture.inputs["Vector"])
     tree.links.new(picture.outputs["Color"], ground.inputs["Color"])
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Blender prints a line for every frame, past Python's own streams."""
-    kept = os.dup(1)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 1)
-        yield
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import InputError
 from pose_regressor_training.render.lighting import AMBIENT_FACTORS
-from pose_regressor_training.render.scenes import NONE, Scenes
+from pose_regressor_training.render.scenes import NONE, Scenes, axes_of_plane
 from pose_regressor_training.render.structs import THING_DTYPE, VIEW_DTYPE
 
 #: Depth up to which a corner of a box counts as beside or behind the camera.
@@ -123,7 +123,7 @@ def pack_views(scenes: Scenes, packed: Packed) -> NDArray[np.void]:
     ground = scenes.ground
     views["ground"], views["ground_picture"] = ground["plane"], ground["picture"]
     views["ground_scale"], views["ground_tint"] = ground["picture_scale"], ground["tint"]
-    views["ground_x"], views["ground_y"] = _axes_of_plane(ground["plane"][:, :3])
+    views["ground_x"], views["ground_y"] = axes_of_plane(ground["plane"][:, :3])
     background = scenes.background
     from_pixel = background["from_pixel"]
     views["background_picture"], views["background_tint"] = background["picture"], background["tint"]
@@ -135,14 +135,6 @@ def pack_views(scenes: Scenes, packed: Packed) -> NDArray[np.void]:
 def pack_ambient(scenes: Scenes) -> NDArray[np.float32]:
     """(B, 9, 3)."""
     return np.ascontiguousarray(scenes.ambient * AMBIENT_FACTORS[:, None], np.float32)
-
-
-def _axes_of_plane(normal: NDArray) -> tuple[NDArray, NDArray]:
-    """Two unit vectors (B, 3) that span the planes of normals (B, 3)."""
-    flattest = np.eye(3)[np.abs(normal).argmin(1)]
-    first = np.cross(normal, flattest)
-    first /= np.linalg.norm(first, axis=1, keepdims=True).clip(1e-6)
-    return first, np.cross(normal, first)
 
 
 def _hash(scenes: Scenes) -> NDArray[np.float64]:

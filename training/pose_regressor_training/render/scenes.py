@@ -8,10 +8,14 @@ pictures and textures are stored as sRGB.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+
+# Renderers that need another Python than torch's read scenes too.
+if TYPE_CHECKING:
+    from torch import Tensor
 
 #: Directional lights in every scene; one that is not wanted is black.
 LIGHTS = 3
@@ -120,3 +124,18 @@ class Rendering:
     normal: Tensor
     position: Tensor
     covered: Tensor
+
+
+def axes_of_plane(normal: NDArray) -> tuple[NDArray, NDArray]:
+    """Two unit vectors (B, 3) that span the planes of normals (B, 3): how pictures lie on grounds, from the
+    point that is nearest to the camera."""
+    flattest = np.eye(3)[np.abs(normal).argmin(1)]
+    first = np.cross(normal, flattest)
+    first /= np.linalg.norm(first, axis=1, keepdims=True).clip(1e-6)
+    return first, np.cross(normal, first)
+
+
+class Renderer(Protocol):
+    """What turns scenes into images."""
+
+    def render(self, scenes: Scenes, height: int, width: int) -> Rendering: ...
