@@ -23,7 +23,8 @@ def written(tmp_path, text: str) -> Path:
 
 
 def test_the_shipped_rows_only_switch_parts_off():
-    off = {name: {part for part in PARTS if not getattr(load_config(name), part).random} for name in shipped_configs()}
+    rows = [name for name in shipped_configs() if name != "photoreal"]
+    off = {name: {part for part in PARTS if not getattr(load_config(name), part).random} for name in rows}
     assert off == {
         "complete": set(),
         "fixed_light": {"light"},
@@ -31,7 +32,7 @@ def test_the_shipped_rows_only_switch_parts_off():
         "fixed_object": {"object"},
         "without_randomization": {"background", "object", "light", "clutter", "camera"},
     }
-    for name in shipped_configs():
+    for name in rows:
         assert load_config(name).to_dict() == {part: {"random": False} for part in PARTS if part in off[name]}
 
 

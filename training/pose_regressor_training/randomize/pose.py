@@ -9,7 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray
-from pose_regressor_training.randomize.part import Part, Span, choice, log_uniform, number, span, uniform, weights
+from pose_regressor_training.randomize.part import (
+    Part,
+    Span,
+    chance,
+    choice,
+    log_uniform,
+    number,
+    span,
+    uniform,
+    weights,
+)
 
 #: Seen half from above and half from the side, which shows three faces of a box.
 _FIXED_AZIMUTH, _FIXED_ELEVATION = np.radians(35.0), np.radians(30.0)
@@ -32,6 +42,7 @@ class PosePart(Part):
     place: Span = span(
         0.06, 0.94, "where its middle is in the frame, 0 to 1 in both directions; beyond: cut off", -1, 2
     )
+    resting: float = chance(0.0, "how often whole frames have everything lie on the ground as it would come to rest")
     kinds: tuple[float, ...] = weights((0.74, 0.16, 0.1), "shares of windows that look, that find, and without object")
     crop_scale: float = number(0.25, "a crop is up to exp of this larger or smaller than it should be", most=2)
     crop_shift: float = number(0.12, "and beside its place by up to so many edges of the object's box", most=1)

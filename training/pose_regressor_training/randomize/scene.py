@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from pose_regressor_training.randomize.clutter import Setting, draw_clutter, dra
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.light import draw_lights
 from pose_regressor_training.randomize.pictures import PICTURE_SIZE, make_pictures
+from pose_regressor_training.randomize.resting import Solids
 from pose_regressor_training.randomize.shapes import random_shapes
 from pose_regressor_training.randomize.surface import draw_object_materials
 from pose_regressor_training.randomize.views import (
@@ -101,7 +103,26 @@ class SceneSampler:
             camera[:] = camera_matrix
         tries = [draw_frames(self.config.pose, own, self.models, model, camera, (width, height)) for _ in range(_TRIES)]
         views, absent = self._apart(tries)
-        return self._around(views, absent, others, height, width)
+        drawn = self._around(views, absent, others, height, width)
+        return self._at_rest(rng.spawn(1)[0], drawn) if self.config.pose.resting > 0 else drawn
+
+    def _at_rest(self, rng: np.random.Generator, drawn: Drawn) -> Drawn:
+        """With everything lying on its ground, in some of the scenes that have one."""
+        scenes, views = drawn.scenes, drawn.views
+        lies = (scenes.ground["picture"] != NONE) & (rng.random(len(scenes)) < self.config.pose.resting)
+        pose, free = self._solids.at_rest(rng, scenes.mesh, scenes.cam_from_obj, scenes.ground["plane"])
+        pose = np.where(lies[:, None, None, None], pose, scenes.cam_from_obj)
+        left = free | ~lies[:, None]
+        return replace(
+            drawn,
+            scenes=replace(scenes, cam_from_obj=pose, mesh=np.where(left, scenes.mesh, np.int32(NONE))),
+            views=replace(views, cam_from_obj=pose[:, : views.model.shape[1]]),
+            target=np.where(left, drawn.target, NONE),
+        )
+
+    @functools.cached_property
+    def _solids(self) -> Solids:
+        return Solids([*self.models.points, *(mesh.vertices for mesh in self.shapes.meshes)])
 
     def _apart(self, tries: list[Views]) -> tuple[Views, NDArray[np.bool_]]:
         """For every object the first of the tried poses that keeps it off those before it; (B, T) which found none."""
