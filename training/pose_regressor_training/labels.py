@@ -33,28 +33,33 @@ class Silhouettes:
 
 def masks(rendering: Rendering, places: int) -> tuple[Tensor, Tensor]:
     """Of the first T places, (B, T, H, W) bool each: the whole object as if it stood alone, and what is seen of it."""
-    place = torch.arange(places, device=rendering.thing.device)[None, :, None, None]
-    whole = (rendering.covered[:, None] >> place) & 1 == 1
+    place = torch.arange(places, dtype=torch.int32, device=rendering.thing.device)[None, :, None, None]
+    whole = rendering.covered[:, None] & (1 << place) != 0
     return whole, rendering.thing[:, None] == place
 
 
 def silhouettes(rendering: Rendering, places: int) -> Silhouettes:
     whole, seen = masks(rendering, places)
-    return Silhouettes(whole.sum((2, 3)), seen.sum((2, 3)), boxes_of(whole), boxes_of(seen))
+    return Silhouettes(_count(whole), _count(seen), boxes_of(whole), boxes_of(seen))
+
+
+def _count(mask: Tensor) -> Tensor:
+    """(..., H, W) bool -> (...) int64. Summed up as bytes, in half the time that torch takes for bool."""
+    return mask.view(torch.uint8).flatten(-2).sum(-1, dtype=torch.int32).long()
 
 
 def boxes_of(mask: Tensor) -> Tensor:
     """(..., H, W) bool -> (..., 4) int64 x0, y0, x1, y1, the first and the last column and row, -1 if there is none."""
-    columns, rows = mask.any(-2), mask.any(-1)
+    # As any(), which takes torch ten times as long.
+    columns, rows = mask.view(torch.uint8).amax(-2), mask.view(torch.uint8).amax(-1)
 
     def ends(line: Tensor) -> tuple[Tensor, Tensor]:
         length = line.shape[-1]
-        line = line.to(torch.uint8)
         return line.argmax(-1), length - 1 - line.flip(-1).argmax(-1)
 
     (x0, x1), (y0, y1) = ends(columns), ends(rows)
     box = torch.stack([x0, y0, x1, y1], dim=-1)
-    return torch.where(columns.any(-1, keepdim=True), box, -1)
+    return torch.where(columns.amax(-1, keepdim=True) > 0, box, -1)
 
 
 def keypoints(
