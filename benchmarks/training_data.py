@@ -62,7 +62,7 @@ def main() -> None:
                     values.clear()
             rng = np.random.default_rng((0, number))
             drawn = timed("draw", lambda rng=rng: sampler.windows(rng, BATCH, scenes.spec))
-            rendering = timed("render", lambda drawn=drawn: generator.raytracer.render(drawn.scenes, size, size))
+            rendering = timed("render", lambda drawn=drawn: generator.renderer.render(drawn.scenes, size, size))
             timed("camera", lambda drawn=drawn, rendering=rendering: photograph(rendering.color, drawn.shots))
             samples = generator.taken(drawn, size, size)
             batch = timed("labels", lambda samples=samples: batch_of(samples, sampler.models))

@@ -19,7 +19,7 @@ from pose_regressor_training.randomize.scene import Drawn, SceneSampler
 from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, Models, WindowSpec, projected_boxes
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.raytracer import Raytracer
-from pose_regressor_training.render.scenes import Rendering
+from pose_regressor_training.render.scenes import Renderer, Rendering
 
 #: An object of which less than this share is seen is neither an example nor a counterexample.
 MIN_VISIBLE = 0.2
@@ -39,11 +39,21 @@ class Samples:
 
 
 class Generator:
-    """Draws, renders and photographs. Keep one for each process. device: as torch names it."""
+    """Draws, renders and photographs. Keep one for each process.
 
-    def __init__(self, sampler: SceneSampler, meshes: Sequence[Mesh], device: str | torch.device = "cpu") -> None:
+    device: as torch names it; renderer: of `sampler.meshes(meshes)` and the sampler's pictures, by default a ray tracer
+    on that device.
+    """
+
+    def __init__(
+        self,
+        sampler: SceneSampler,
+        meshes: Sequence[Mesh],
+        device: str | torch.device = "cpu",
+        renderer: Renderer | None = None,
+    ) -> None:
         self.sampler = sampler
-        self.raytracer = Raytracer(sampler.meshes(meshes), sampler.pictures.bank, str(device))
+        self.renderer = renderer or Raytracer(sampler.meshes(meshes), sampler.pictures.bank, str(device))
 
     def windows(self, rng: np.random.Generator, count: int, spec: WindowSpec) -> Samples:
         """`count` windows as a network looks at them."""
@@ -63,7 +73,7 @@ class Generator:
 
     def taken(self, drawn: Drawn, height: int, width: int) -> Samples:
         """What was drawn, rendered and photographed."""
-        rendering = self.raytracer.render(drawn.scenes, height, width)
+        rendering = self.renderer.render(drawn.scenes, height, width)
         image = photograph(rendering.color, drawn.shots)
         inside = torch.from_numpy(inside_frame(drawn.views.frame, height, width)).to(image.device)
         return Samples(image * inside[:, None], rendering, drawn)
