@@ -108,7 +108,7 @@ def measure(
 ) -> Row:
     """The rival works in the middle of the generator's batches, so that both meet the same load."""
     width, height = SIZES[size]
-    device = torch.device(getattr(generator.renderer, "device", "cpu"))
+    device = torch.device(generator.raytracer.device)
     clock, seconds = Clock(device, batch), []
     for number in range(batches + 1):
         rng = np.random.default_rng((0, number))
@@ -117,7 +117,7 @@ def measure(
         drawn = clock.timed("draw", lambda rng=rng: generator.sampler.frames(rng, batch, width, height, OBJECTS))
         assert isinstance(drawn, Drawn)
         scenes = drawn.scenes
-        rendering = clock.timed("render", lambda s=scenes: generator.renderer.render(s, height, width))
+        rendering = clock.timed("render", lambda s=scenes: generator.raytracer.render(s, height, width))
         assert isinstance(rendering, Rendering)
         clock.timed("camera", lambda d=drawn, r=rendering: photograph(r.color, d.shots))
         clock.timed("labels", lambda d=drawn, r=rendering: labelled(d, r, model))

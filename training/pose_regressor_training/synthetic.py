@@ -18,6 +18,7 @@ from pose_regressor_training.randomize.develop import photograph
 from pose_regressor_training.randomize.scene import Drawn, SceneSampler
 from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, Models, WindowSpec, projected_boxes
 from pose_regressor_training.render.mesh import Mesh
+from pose_regressor_training.render.photoreal import Photoreal
 from pose_regressor_training.render.raytracer import Raytracer
 from pose_regressor_training.render.scenes import Renderer, Rendering
 
@@ -41,8 +42,8 @@ class Samples:
 class Generator:
     """Draws, renders and photographs. Keep one for each process.
 
-    device: as torch names it; renderer: of `sampler.meshes(meshes)` and the sampler's pictures, by default a ray tracer
-    on that device.
+    device: as torch names it; photoreal: renders the colours in the ray tracer's place, and must be one of
+    `sampler.meshes(meshes)` and the sampler's pictures.
     """
 
     def __init__(
@@ -50,10 +51,14 @@ class Generator:
         sampler: SceneSampler,
         meshes: Sequence[Mesh],
         device: str | torch.device = "cpu",
-        renderer: Renderer | None = None,
+        photoreal: Photoreal | None = None,
     ) -> None:
         self.sampler = sampler
-        self.renderer = renderer or Raytracer(sampler.meshes(meshes), sampler.pictures.bank, str(device))
+        if photoreal:
+            self.raytracer = photoreal.raytracer
+        else:
+            self.raytracer = Raytracer(sampler.meshes(meshes), sampler.pictures.bank, str(device))
+        self.renderer: Renderer = photoreal or self.raytracer
 
     def windows(self, rng: np.random.Generator, count: int, spec: WindowSpec) -> Samples:
         """`count` windows as a network looks at them."""

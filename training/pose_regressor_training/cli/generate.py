@@ -43,6 +43,10 @@ def generate(
     seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
     shard: Annotated[str, typer.Option(metavar="I/N", help="Make part I of N: every N-th scene.")] = "1/1",
     workers: Annotated[int, typer.Option(help="Processes that make images.")] = 2,
+    renderer: Annotated[
+        str,
+        typer.Option(help="raytracer, or photoreal: Blender's path tracer, see docs/photoreal.md."),
+    ] = "raytracer",
     device: Annotated[str, typer.Option(help="Where images are rendered: auto, cpu, cuda or cuda:N.")] = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
 ) -> None:
@@ -94,6 +98,7 @@ def generate(
         config=randomization,
         meshes=tuple(meshes),
         models=tuple(models),
+        renderer=renderer,
     )
     task = Task(out, job, tuple(symmetries), part, workers, str(select_device(device)), resume)
     wanted = sum(chunk.count for scene_id in part.scenes(job) for chunk in job.chunks(scene_id))

@@ -31,7 +31,7 @@ ConfigOption = Annotated[
     typer.Option(
         metavar="NAME|FILE",
         help="What is randomized: a YAML file or a shipped one (complete, fixed_light, real_background, fixed_object, "
-        "without_randomization).",
+        "without_randomization, photoreal).",
     ),
 ]
 

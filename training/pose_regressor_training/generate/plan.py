@@ -18,12 +18,14 @@ from pose_regressor_training.render.mesh import Mesh
 
 #: Images drawn and rendered together; what they show depends on the seed and on their chunk's number alone.
 CHUNK = 8
+#: Our own, and Blender's path tracer.
+RENDERERS = ("raytracer", "photoreal")
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
     """A whole dataset. objects: (fewest, most) of a frame; camera_matrix: (3, 3), or None to draw one for each image;
-    scene_size: images of a scene; suffix: .png or .jpg, of the colour images.
+    scene_size: images of a scene; suffix: .png or .jpg, of the colour images; renderer: one of RENDERERS.
     """
 
     split: str
@@ -38,11 +40,14 @@ class Job:
     config: RandomizeConfig
     meshes: tuple[Mesh, ...]
     models: tuple[ObjectModel, ...]
+    renderer: str = "raytracer"
 
     def __post_init__(self) -> None:
         for name in ("images", "scene_size", "width", "height"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name.replace('_', ' ')}: expected at least 1, got {getattr(self, name)}")
+        if self.renderer not in RENDERERS:
+            raise InputError(f"renderer {self.renderer!r}: expected one of {', '.join(RENDERERS)}")
         least, most = self.objects
         if not 1 <= least <= most:
             raise InputError(f"objects: expected 1 <= fewest <= most, got {least} and {most}")
@@ -78,6 +83,7 @@ class Job:
             "camera_matrix": None if self.camera_matrix is None else self.camera_matrix.tolist(),
             "image_format": self.suffix.removeprefix("."),
             "seed": self.seed,
+            "renderer": self.renderer,
             "randomization": self.config.to_dict(),
             "models": {
                 str(model.obj_id): {"name": model.name, "mesh": _digest(mesh)}

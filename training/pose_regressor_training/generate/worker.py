@@ -21,6 +21,7 @@ from pose_regressor_training.data.records import one_line_each
 from pose_regressor_training.data.writer import ImageRecord, SceneWriter
 from pose_regressor_training.generate.plan import Chunk, Job
 from pose_regressor_training.randomize.scene import SceneSampler
+from pose_regressor_training.render.photoreal import Photoreal
 from pose_regressor_training.synthetic import Generator
 
 
@@ -39,7 +40,10 @@ class Worker:
 
     def __init__(self, job: Job, sampler: SceneSampler, split: Path, device: str) -> None:
         self._job, self._split = job, split
-        self._generator = Generator(sampler, job.meshes, device)
+        photoreal = None
+        if job.renderer == "photoreal":
+            photoreal = Photoreal(sampler.meshes(job.meshes), sampler.pictures.bank, threads=1)
+        self._generator = Generator(sampler, job.meshes, device, photoreal)
         obj_ids = [model.obj_id for model in job.models]
         self._annotator = Annotator(self._generator.raytracer, job.meshes, obj_ids)
 

@@ -53,7 +53,7 @@ class Photoreal:
     ) -> None:
         from pose_regressor_training.render.raytracer import Raytracer
 
-        self._raytracer = Raytracer(meshes, pictures)
+        self.raytracer = Raytracer(meshes, pictures)
         self._meshes = meshes
         self._pictures = np.zeros((0, 1, 1, 3), np.uint8) if pictures is None else pictures
         self._settings = Settings(1, 1, samples, bounces, threads, realistic)
@@ -65,11 +65,11 @@ class Photoreal:
         """Images of height x width pixels. Raises InputError where Blender cannot be had, or gives up."""
         import torch
 
-        rendering = self._raytracer.render(scenes, height, width)
+        rendering = self.raytracer.render(scenes, height, width)
         pictures = torch.from_numpy(self.photographs(scenes, height, width))
         behind = replace(scenes, mesh=np.full_like(scenes.mesh, NONE), ground=scenes.ground.copy())
         behind.ground["picture"] = NONE
-        background = self._raytracer.render(behind, height, width).color
+        background = self.raytracer.render(behind, height, width).color
         return replace(rendering, color=pictures[..., :3] + (1 - pictures[..., 3:]) * background)
 
     def photographs(self, scenes: Scenes, height: int, width: int) -> NDArray[np.float32]:
