@@ -1,0 +1,49 @@
+"""A gradient for the projection loss that was tried and not kept: every wrong pixel pulls by its nearest right one.
+
+A distance transform of each silhouette says which pixel of the other is nearest. A pixel that should be covered pulls
+the point of the nearest covered pixel; a point where none should be is pulled to the nearest pixel where one should.
+All pull equally hard. Only for `basin`, which compares it with the kernels of `projection_loss`; slow.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from pose_regressor.ops.projection.reference import land, silhouette
+
+
+def distance_loss(
+    points: Tensor, rotation: Tensor, translation: Tensor, rotation_gt: Tensor, translation_gt: Tensor,
+    camera_matrix: Tensor, size: tuple[int, int], scale: float,
+) -> Tensor:  # fmt: skip
+    """As `projection_loss`, but for the value, which only carries the gradient. (B,)"""
+    height, width = size
+    batch = len(rotation)
+    cloud, camera = points.expand(batch, -1, 3), camera_matrix.expand(batch, 3, 3)
+    with torch.no_grad():
+        true = silhouette(land(cloud, rotation_gt, translation_gt, camera, height, width, scale), height * width)
+        predicted = silhouette(land(cloud, rotation, translation, camera, height, width, scale), height * width)
+    index = predicted.first.clamp(max=len(points) - 1)
+    landing = land(points[index], rotation, translation, camera, height, width, scale)
+    value = landing.a.new_zeros(batch)
+    for image in range(batch):
+        covered, wanted = (s.covered[image].view(height, width).numpy() for s in (predicted, true))
+        union = (covered | wanted).sum()
+        if not covered.any() or not wanted.any():
+            continue
+        mover = np.concatenate([_nearest(covered, wanted & ~covered), np.flatnonzero(covered & ~wanted)])
+        goal = np.concatenate([np.flatnonzero(wanted & ~covered), _nearest(wanted, covered & ~wanted)])
+        place = torch.stack([landing.a[image, mover], landing.b[image, mover]], dim=1)
+        wish = torch.from_numpy(np.stack([goal % width, goal // width], axis=1)).to(place)
+        value[image] = (place - wish).norm(dim=1).sum() / float(union)
+    return value
+
+
+def _nearest(mask: NDArray[np.bool_], asking: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """For each pixel of `asking`, in order, the number of the pixel of `mask` nearest to it."""
+    rows, columns = distance_transform_edt(~mask, return_distances=False, return_indices=True)
+    return (rows.astype(np.int64) * mask.shape[1] + columns)[asking]
