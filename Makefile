@@ -8,24 +8,28 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint train-demo clean
+.PHONY: help demo test lint sanitize train-demo clean
 
 help:
 	@echo "make demo        install what is needed and see the pose of a box follow it through a video"
 	@echo "make test        run the tests (those that need ROS 2 where it is sourced)"
 	@echo "make lint        ruff and mypy"
+	@echo "make sanitize    the C++ and CUDA code of cuda_ext under the address, undefined-behaviour and thread sanitizers"
 	@echo "make train-demo  train the demo's network again, into out/train (one to two hours on two cores)"
 	@echo "make clean       remove the environment and everything made here"
 
 demo: $(VENV)/.runtime
 	$(BIN)/pose-regressor demo --out out/demo
 
-test: $(VENV)/.develop
+test: $(VENV)/.develop $(VENV)/.extension
 	@if $(BIN)/python -c "import rclpy" 2>/dev/null; then \
 	  $(BIN)/python -m pytest; \
 	else \
 	  $(BIN)/python -m pytest -m "not ros2"; \
 	fi
+
+sanitize: $(VENV)/.develop
+	$(BIN)/python -m pytest -rs test/cuda_ext/test_sanitizers.py
 
 lint: $(VENV)/.develop
 	$(BIN)/ruff check .
@@ -37,7 +41,7 @@ train-demo: $(VENV)/.develop
 	$(BIN)/pose-regressor train --mesh out/train/mesh/box.obj --out out/train/box.safetensors
 
 clean:
-	rm -rf $(VENV) out build install log .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) out build cuda_ext/build install log .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} + -o -name "*.egg-info" -prune -exec rm -rf {} +
 
 # The files that end in a dot-name stand for a finished step, so that the next run starts at once.
@@ -67,4 +71,13 @@ $(VENV)/.runtime: $(VENV)/.torch setup.py
 $(VENV)/.develop: $(VENV)/.runtime $(wildcard training/setup.py training/pyproject.toml)
 	@echo "installing pose_regressor_training and the tools for tests"
 	@$(PIP) -e ".[dds,test]" -e "./training[test]"
+	@touch $@
+
+# Without a compiler the torch reference does its work, and the tests of the extension are left out.
+$(VENV)/.extension: $(VENV)/.torch cuda_ext/setup.py $(wildcard cuda_ext/csrc/* cuda_ext/pose_regressor_cuda/*.py)
+	@if command -v c++ >/dev/null; then \
+	  echo "building pose_regressor_cuda"; $(PIP) ./cuda_ext; \
+	else \
+	  echo "no C++ compiler: pose_regressor_cuda is not built"; \
+	fi
 	@touch $@

@@ -12,7 +12,10 @@ sys.path.append(sysconfig.get_path("purelib"))
 try:
     from torch.utils import cpp_extension
 except ImportError as error:
-    sys.exit(f"error: pose_regressor_cuda is built against an installed torch, none was found: {error}")
+    sys.exit(
+        f"error: pose_regressor_cuda is built against an installed torch, and none was found ({error}); "
+        "if there is one elsewhere than beside pip: pip install --no-build-isolation ./cuda_ext"
+    )
 
 ROOT = Path(__file__).resolve().parent
 # No fused multiply-adds: every backend must round alike, or points land in different pixels.

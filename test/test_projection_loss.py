@@ -1,6 +1,8 @@
 """The projection loss: values and gradients of the reference against loops over pixels, and what it refuses."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from pose_regressor.ops.projection import KERNELS, projection_loss
+from pose_regressor.types import InputError
 
 K = torch.tensor([[40.0, 0.5, 15.3], [0, 42, 11.7], [0, 0, 1]], dtype=torch.float64)
 
@@ -113,3 +116,155 @@ def test_values_and_gradients_are_those_of_the_loops(kernel, count):
         torch.testing.assert_close(values["rotation"].grad[index], rotation.grad, rtol=1e-9, atol=1e-12)
         torch.testing.assert_close(values["translation"].grad[index], translation.grad, rtol=1e-9, atol=1e-12)
     assert values["translation"].grad.norm() > 0
+
+
+def test_the_loss_is_what_the_formula_says():
+    """Two points on a row of the grid, moved by one pixel: they share one of three pixels."""
+    points = torch.tensor([[0.0, 0, 0], [0.1, 0, 0]])
+    camera = torch.tensor([[10.0, 0, 3], [0, 10, 1], [0, 0, 1]])
+    eye, ahead = torch.eye(3)[None], torch.tensor([[0.0, 0, 1]])
+    moved = (ahead + torch.tensor([[0.1, 0, 0]])).requires_grad_()
+    loss = projection_loss(points, eye, moved, eye, ahead, camera, (3, 8))
+    assert loss.item() == pytest.approx(1 - 1 / 3)
+    loss.sum().backward()
+    assert moved.grad[0, 0] > 0  # going back to the left brings them together
+
+
+def test_pixel_centres_are_whole_numbers():
+    """From half a pixel before its centre, included, to half a pixel after it, a point is in the pixel."""
+    points, eye = torch.zeros(1, 3), torch.eye(3)[None]
+    camera = torch.tensor([[1.0, 0, 2], [0, 1, 2], [0, 0, 1]])
+    true = torch.tensor([[0.0, 0, 1]])
+    for offset, same in ((-0.5, True), (0.499, True), (0.5, False), (-0.501, False)):
+        for axis in (0, 1):
+            at = true.clone()
+            at[0, axis] = offset
+            assert projection_loss(points, eye, at, eye, true, camera, (5, 5)).item() == (0.0 if same else 1.0)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_equal_silhouettes_are_a_minimum(kernel):
+    values = scene(1, spread=0.0)
+    values["rotation"] = values["rotation_gt"].clone().requires_grad_()
+    loss = projection_loss(**values, size=(24, 32), kernel=kernel)
+    loss.sum().backward()
+    assert (loss == 0).all() and (values["rotation"].grad == 0).all()
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize(
+    ("translation", "loss"),
+    [
+        ([0.0, 0, -0.5], 1.0),  # behind the camera
+        ([9.0, 0, 0.5], 1.0),  # off the grid
+        ([0.0, 0, 0.0], None),  # around the camera
+        ([0.0, 0, 1e4], None),  # all points in one pixel
+    ],
+)
+def test_extreme_poses_give_finite_gradients(kernel, translation, loss):
+    values = scene(2, batch=1)
+    values["translation_gt"] = torch.tensor([[0.0, 0, 0.5]], dtype=torch.float64)
+    values["translation"] = torch.tensor([translation], dtype=torch.float64, requires_grad=True)
+    got = projection_loss(**values, size=(24, 32), kernel=kernel)
+    got.sum().backward()
+    assert values["translation"].grad.isfinite().all()
+    assert 0 <= got.item() <= 1
+    if loss is not None:
+        assert got.item() == loss and (values["translation"].grad == 0).all()
+
+
+def test_two_empty_silhouettes_are_equal():
+    values = scene(3)
+    values["translation"] = values["translation_gt"] = torch.tensor([[0.0, 0, -1]], dtype=torch.float64).expand(4, 3)
+    assert (projection_loss(**values, size=(24, 32)) == 0).all()
+
+
+def test_the_long_range_kernel_pulls_where_the_other_does_not():
+    values = scene(4, batch=1, count=300)
+    values["rotation"], true = values["rotation_gt"], torch.tensor([[-0.2, 0, 0.5]], dtype=torch.float64)
+    for kernel, pulls in (("one_pixel", False), ("long_range", True)):
+        moved = (true + torch.tensor([[0.3, 0, 0]])).requires_grad_()
+        projection_loss(
+            **values | {"translation_gt": true, "translation": moved}, size=(24, 32), kernel=kernel
+        ).backward()
+        assert (moved.grad[0, 0] > 0) == pulls
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_precisions(dtype):
+    values = {name: value.to(dtype) for name, value in scene(5, count=600).items()}
+    rotation = values["rotation"].requires_grad_()
+    loss = projection_loss(**values, size=(24, 32))
+    loss.sum().backward()
+    assert loss.dtype == (torch.float64 if dtype == torch.float64 else torch.float32)
+    assert rotation.grad.dtype == dtype
+    exact = {name: value.detach().double() for name, value in values.items()}
+    assert (projection_loss(**exact, size=(24, 32)) - loss).abs().max() < 0.02  # a point or two on a pixel's border
+
+
+def test_points_may_differ_between_images_and_lie_anyhow_in_memory():
+    values = scene(6)
+    expected = projection_loss(**values, size=(24, 32))
+    each = values | {
+        "points": values["points"].expand(4, -1, -1).mT.contiguous().mT,
+        "rotation": values["rotation"].mT.contiguous().mT,
+        "camera_matrix": K.mT.contiguous().mT.expand(4, 3, 3),
+    }
+    assert torch.equal(projection_loss(**each, size=(24, 32)), expected)
+    other = each | {"points": torch.cat([each["points"][:2], -each["points"][2:]])}
+    assert torch.equal(projection_loss(**other, size=(24, 32))[:2], expected[:2])
+    assert not torch.equal(projection_loss(**other, size=(24, 32)), expected)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"points": torch.zeros(60, 2)}, r"points: expected shape \(N, 3\) or \(B, N, 3\).*got \(60, 2\)"),
+        ({"points": torch.zeros(3, 60, 3)}, r"points: .*batch of 4, got \(3, 60, 3\)"),
+        ({"points": torch.zeros(0, 3)}, "points: expected at least one, got none"),
+        ({"points": torch.zeros(60, 3).long()}, "points: expected a floating-point type, got torch.int64"),
+        ({"points": np.zeros((60, 3))}, "points: expected a tensor, got ndarray"),
+        ({"rotation": torch.eye(3)}, r"rotation: expected shape \(B, 3, 3\), got \(3, 3\)"),
+        ({"translation": torch.zeros(4, 4)}, r"translation: expected shape \(4, 3\).*got \(4, 4\)"),
+        ({"rotation_gt": torch.zeros(2, 3, 3)}, r"rotation_gt: expected shape \(4, 3, 3\).*got \(2, 3, 3\)"),
+        ({"translation_gt": torch.zeros(4, 3, device="meta")}, "translation_gt: expected on cpu as rotation, got meta"),
+        ({"camera_matrix": torch.eye(4)}, r"camera_matrix: expected shape \(3, 3\) or \(4, 3, 3\).*got \(4, 4\)"),
+        ({"translation": torch.full((4, 3), math.nan)}, "translation: expected finite numbers, got NaN or infinity"),
+        ({"rotation": torch.full((4, 3, 3), math.inf)}, "rotation: expected finite numbers"),
+        ({"size": (0, 32)}, r"size: expected \(height, width\) of 1 to 4096 pixels, got \(0, 32\)"),
+        ({"size": (24.0, 32)}, r"size: expected .*got \(24.0, 32\)"),
+        ({"scale": 0.0}, "scale: expected a positive number, got 0.0"),
+        ({"scale": math.nan}, "scale: expected a positive number, got nan"),
+        ({"kernel": "wide"}, "kernel: expected one of long_range, one_pixel, got 'wide'"),
+    ],
+)
+def test_wrong_input_is_named(change, message):
+    with pytest.raises(InputError, match=f"^projection_loss: {message}"):
+        projection_loss(**scene(7) | {"size": (24, 32)} | change)
+
+
+def test_unchecked_poses_that_are_not_finite_are_seen_nowhere():
+    values = scene(8)
+    values["translation"][1] = math.nan
+    values["rotation"].requires_grad_()
+    loss = projection_loss(**values, size=(24, 32), check_values=False)
+    loss.sum().backward()
+    assert loss[1] == 1 and (values["rotation"].grad[1] == 0).all()
+    assert values["rotation"].grad.isfinite().all()
+
+
+def test_a_missing_build_is_explained_once():
+    script = """
+import logging, sys
+sys.modules["pose_regressor_cuda"] = None  # what an import of it then raises is an ImportError
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+import torch
+from pose_regressor.ops.projection import projection_loss
+one, ahead = torch.eye(3)[None], torch.tensor([[0.0, 0, 1]])
+for _ in range(3):
+    print(projection_loss(torch.zeros(1, 3), one, ahead, one, ahead, torch.eye(3), (2, 2)).item())
+"""
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["0.0"] * 3
+    assert result.stderr.count("the torch reference is used on cpu") == 1
+    assert "pip install ./cuda_ext" in result.stderr

@@ -17,11 +17,11 @@ def compiled_for(device_type: str) -> bool:
     try:
         import pose_regressor_cuda
     except (ImportError, OSError) as error:  # not installed, or built for another torch
-        logger.info("projection loss: the torch reference is used on %s; to compile it: pip install ./cuda_ext (%s)",
+        logger.warning("projection loss: the torch reference is used on %s; to compile it: pip install ./cuda_ext (%s)",
                     device_type, error)  # fmt: skip
         return False
     if device_type not in pose_regressor_cuda.DEVICES:
-        logger.info("projection loss: the torch reference is used on %s; pose_regressor_cuda was built for %s",
+        logger.warning("projection loss: the torch reference is used on %s; pose_regressor_cuda was built for %s",
                     device_type, " and ".join(pose_regressor_cuda.DEVICES))  # fmt: skip
         return False
     return True

@@ -67,10 +67,11 @@ def reference_loss(
     landing = land(representative, rotation, translation, camera_matrix, height, width, scale)
     with torch.no_grad():
         gradient = one_pixel if kernel == "one_pixel" else long_range
-        by_a, by_b = gradient(landing, predicted, true, intersection, union, height, width)
-        different = (intersection < union).unsqueeze(1)
+        by_a, by_b = gradient(landing, predicted, true, intersection, union.clamp(min=1), height, width)
+        counts = predicted.covered & (intersection < union).unsqueeze(1)
+        by_a, by_b = torch.where(counts, by_a, 0), torch.where(counts, by_b, 0)
     # A sum whose value is dropped and whose derivative by (a, b) of the representatives is the chosen gradient.
-    moved = torch.where(predicted.covered & different, landing.a * by_a + landing.b * by_b, 0).sum(1)
+    moved = torch.where(counts, landing.a * by_a + landing.b * by_b, 0).sum(1)
     return loss + (moved - moved.detach())
 
 
