@@ -16,7 +16,10 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-torch.ops.load_library(next(Path(__file__).parent.glob("_C*.so")))
+_library = next(Path(__file__).parent.glob("_C*.so"), None)
+if _library is None:
+    raise ImportError(f"{Path(__file__).parent} holds no compiled library")
+torch.ops.load_library(_library)
 
 #: The types of device this was built for.
 DEVICES = tuple(
