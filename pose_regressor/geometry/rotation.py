@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
+
+#: From (3,) to the nine entries of its skew matrix: one product is faster than stacking nine entries.
+_SKEW = torch.tensor(
+    [[0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]], dtype=torch.float64
+)
 
 
 def matrix_from_6d(values: Tensor) -> Tensor:
@@ -94,15 +97,7 @@ def random_rotation(count: int, generator: torch.Generator | None = None) -> Ten
 
 def skew(vector: Tensor) -> Tensor:
     """(..., 3) -> (..., 3, 3) matrix [v] with [v] u = v x u."""
-    return (vector @ _skew_map(vector.dtype, vector.device)).unflatten(-1, (3, 3))
-
-
-@lru_cache
-def _skew_map(dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(3, 9): one product is faster than stacking nine entries."""
-    with torch.inference_mode(False):
-        rows = [[0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]]
-        return torch.tensor(rows, dtype=dtype, device=device)
+    return (vector @ _SKEW.to(vector)).unflatten(-1, (3, 3))
 
 
 def matrix_from_rotvec(vector: Tensor) -> Tensor:

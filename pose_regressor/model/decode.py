@@ -22,6 +22,8 @@ TURNS = 4
 MAX_POINTS = 1024
 #: A correspondence agrees with a pose when it is this near, as a share of the crop's edge.
 INLIER_THRESHOLD = 0.04
+#: The pose is the optimum over what agrees this share of the threshold well: the errors have heavy tails.
+CORE = 0.6
 #: PnP is trusted when this many correspondences and this share of them agree.
 MIN_INLIERS = 24
 MIN_INLIER_SHARE = 0.4
@@ -107,7 +109,7 @@ def decode_pnp(
     counts = torch.tensor([len(side) for side, _ in sets])
     there = (torch.arange(pixels.shape[1]) < counts[:, None]).double()
     cameras = torch.from_numpy(np.stack([camera_matrices[i] for i in enough]))
-    result = ransac_pnp(pixels, points, cameras, INLIER_THRESHOLD * crop_size, there)
+    result = ransac_pnp(pixels, points, cameras, INLIER_THRESHOLD * crop_size, there, core=CORE)
     agreeing = result.inliers.sum(1)
     trusted = (result.status == Status.OK) & (agreeing >= MIN_INLIERS) & (agreeing >= MIN_INLIER_SHARE * counts)
     transforms = rigid(result.rotation, result.translation).numpy()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from pose_regressor.geometry.rotation import skew
-from pose_regressor.ops.pnp.objective import Problem
+from pose_regressor.ops.pnp.problem import Problem
 
 
 def pose_covariance(

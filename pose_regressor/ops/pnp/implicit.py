@@ -8,44 +8,70 @@ where r_i is a point's residual and d_i how its projection moves when the pose m
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.pnp.objective import NEAR, Problem, by_h, derivatives, moved_pose, normalise, pose_tangent
+from pose_regressor.ops.pnp.objective import NEAR, by_h, derivatives, pose_tangent
+from pose_regressor.ops.pnp.problem import Inputs, moved_pose, prepare
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, Solution, solve
 from pose_regressor.ops.pnp.status import Status
 
-#: Items with numbers beyond this (or not finite) are not solved.
-LARGEST = 1e30
+
+#: Points that are worked on at once.
+ROOM_ON_CPU, ROOM_ELSEWHERE = 2**16, 2**22
 
 
-class Inputs(NamedTuple):
-    """points_2d (B, N, 2), points_3d (B, N, 3), camera_matrix (B, 3, 3), weights (B, N)."""
+def forward(inputs: Inputs, init: Tensor | None, options: Options) -> Solution:
+    """init: (B, 3, 4) [R | t] to start from, or None. The solution is of the inputs' type, its status int32."""
+    pieces = []
+    for piece in _pieces(inputs.points_2d):
+        problem, invalid = prepare(Inputs(*(value[piece] for value in inputs)))
+        start = None if init is None else moved_pose(problem, init[piece])
+        pieces.append(solve(problem, invalid, start, options))
+    solution = Solution(*(torch.cat(values) for values in zip(*pieces, strict=True)))
+    kind = inputs.points_2d.dtype
+    return Solution(*(value.to(kind) if value.is_floating_point() else value for value in solution))
 
-    points_2d: Tensor
-    points_3d: Tensor
-    camera_matrix: Tensor
-    weights: Tensor
+
+def _pieces(points_2d: Tensor) -> list[slice]:
+    """A large batch is computed in pieces: what is needed on the way then fits into the cache, or into memory at all."""
+    size, count, _ = points_2d.shape
+    room = ROOM_ON_CPU if points_2d.device.type == "cpu" else ROOM_ELSEWHERE
+    step = max(1, room // (count + 32))  # an item costs as much as some 32 points, however few it has
+    return [slice(start, start + step) for start in range(0, max(size, 1), step)]
 
 
-def prepare(inputs: Inputs) -> tuple[Problem, Tensor]:
-    """The problem in float64, every number in it finite, and which items (B,) had one that is not or a weight below 0."""
-    x, z, camera, weights = (value.double() for value in inputs)
-    with torch.no_grad():
-        size = x.square().sum((1, 2)) + z.square().sum((1, 2)) + camera.square().sum((1, 2)) + weights.square().sum(1)
-        invalid = ~((size < LARGEST**2) & (weights >= 0).all(1))
-        item, square = invalid[:, None], invalid[:, None, None]
-    eye = torch.eye(3, dtype=camera.dtype, device=camera.device)
-    problem = normalise(
-        x.masked_fill(square, 0),
-        z.masked_fill(square, 0),
-        torch.where(square, eye, camera),
-        weights.masked_fill(item, 0),
-    )
-    return problem, invalid
+@torch.library.custom_op(
+    "pose_regressor::bpnp_forward",
+    mutates_args=(),
+    schema="(Tensor points_2d, Tensor points_3d, Tensor camera_matrix, Tensor weights, Tensor? init, int iterations,"
+    " str loss, float loss_scale, float? pixel_sigma) -> (Tensor, Tensor, Tensor, Tensor, Tensor)",
+)
+def _forward(
+    points_2d: Tensor,
+    points_3d: Tensor,
+    camera_matrix: Tensor,
+    weights: Tensor,
+    init: Tensor | None,
+    iterations: int,
+    loss: Any,
+    loss_scale: float,
+    pixel_sigma: float | None,
+) -> tuple[Tensor, ...]:
+    """`forward` as torch.compile sees it: one operation, not the loop in it."""
+    robust = RobustLoss(loss, loss_scale) if loss else None
+    options = Options(iterations, robust, pixel_sigma, may_stop=points_2d.device.type == "cpu")
+    return tuple(forward(Inputs(points_2d, points_3d, camera_matrix, weights), init, options))
+
+
+@_forward.register_fake
+def _(points_2d: Tensor, *_: Any) -> tuple[Tensor, ...]:
+    size = len(points_2d)
+    shapes = ((size, 3, 3), (size, 3), (size, 6, 6), (size,))
+    return *(points_2d.new_empty(shape) for shape in shapes), points_2d.new_empty((size,), dtype=torch.int32)
 
 
 class Solve(torch.autograd.Function):
@@ -60,9 +86,14 @@ class Solve(torch.autograd.Function):
         init: Tensor | None,
         options: Options,
     ) -> Solution:
-        problem, invalid = prepare(Inputs(points_2d, points_3d, camera_matrix, weights))
-        solution = solve(problem, invalid, None if init is None else moved_pose(problem, init), options)
-        return Solution(*(value.to(points_2d.dtype) for value in solution[:-1]), solution.status)
+        if not torch.compiler.is_compiling():
+            return forward(Inputs(points_2d, points_3d, camera_matrix, weights), init, options)
+        kind, scale = ("", 0.0) if options.loss is None else (options.loss.kind, options.loss.scale)
+        return Solution(
+            *_forward(
+                points_2d, points_3d, camera_matrix, weights, init, options.iterations, kind, scale, options.pixel_sigma
+            )
+        )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Solution) -> None:
@@ -74,9 +105,15 @@ class Solve(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, by_rotation: Tensor, by_translation: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         *inputs, rotation, translation, status = ctx.saved_tensors
-        gradients = input_gradients(
-            Inputs(*inputs), rotation, translation, status == Status.OK, by_rotation, by_translation, ctx.loss
-        )
+        good = status == int(Status.OK)
+        pieces = [
+            input_gradients(
+                Inputs(*(value[piece] for value in inputs)), rotation[piece], translation[piece], good[piece],
+                by_rotation[piece], by_translation[piece], ctx.loss,
+            )
+            for piece in _pieces(inputs[0])
+        ]  # fmt: skip
+        gradients = pieces[0] if len(pieces) == 1 else [torch.cat(values) for values in zip(*pieces, strict=True)]
         wanted = zip(gradients, inputs, ctx.needs_input_grad[:4], strict=True)
         return *(gradient.to(value.dtype) if needed else None for gradient, value, needed in wanted), None, None
 

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 
 from pose_regressor.geometry.rotation import matrix_from_quaternion
-from pose_regressor.ops.pnp.objective import Problem, maps, repeat
+from pose_regressor.ops.pnp.objective import maps
+from pose_regressor.ops.pnp.problem import Problem, repeat
 from pose_regressor.ops.pnp.refine import turn
 
 #: Rotations whose error is computed; two of them are about 17 degrees apart.

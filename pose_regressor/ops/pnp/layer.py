@@ -33,7 +33,7 @@ class PnPResult(NamedTuple):
     @property
     def converged(self) -> Tensor:
         """(...) bool: a minimum that the points determine, all of them in front of the camera."""
-        return self.status == Status.OK
+        return self.status == int(Status.OK)
 
     @property
     def rvec(self) -> Tensor:

@@ -17,36 +17,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.robust import RobustLoss
 
 #: Least depth that is divided by, in units of the points' spread: what is nearer has no image.
 NEAR = 1e-4
 _PAIRS = [(a, b) for a in range(4) for b in range(a, 4)]
-
-
-class Problem(NamedTuple):
-    """B sets of N correspondences, and how their points were moved and scaled.
-
-    pixels: (B, 2, N); points: (B, 4, N) homogeneous; moments: (B, N, 10) products of two of a point's coordinates;
-    weights: (B, 1, N); camera: (B, 3, 3); centre: (B, 3) and scale: (B, 1), object point = scale * point + centre.
-    """
-
-    pixels: Tensor
-    points: Tensor
-    moments: Tensor
-    weights: Tensor
-    camera: Tensor
-    centre: Tensor
-    scale: Tensor
-
-    def repeat(self, count: int) -> Problem:
-        """Each item `count` times, one after the other."""
-        return Problem(*(repeat(value, count) for value in self))
-
-
-def repeat(value: Tensor, count: int) -> Tensor:
-    """(B, ...) -> (B * count, ...); much faster than Tensor.repeat_interleave."""
-    return value.unsqueeze(1).expand(-1, count, *value.shape[1:]).reshape(-1, *value.shape[1:])
 
 
 class Derivatives(NamedTuple):
@@ -67,10 +43,13 @@ class _Maps(NamedTuple):
     curvature: Tensor  # (9, 36): sum of v (R q)ᵀ over forces v -> second derivative by ω of moving along R(ω) q
 
 
-@lru_cache
 def maps(device: torch.device) -> _Maps:
-    with torch.inference_mode(False):
-        return _Maps(*(value.to(device) for value in _make_maps()))
+    return _ON_CPU if device.type == "cpu" else _elsewhere(device)
+
+
+@lru_cache
+def _elsewhere(device: torch.device) -> _Maps:
+    return _Maps(*(value.to(device) for value in _ON_CPU))
 
 
 def _make_maps() -> _Maps:
@@ -107,34 +86,7 @@ def _make_maps() -> _Maps:
     )
 
 
-def normalise(pixels: Tensor, points: Tensor, camera: Tensor, weights: Tensor) -> Problem:
-    """(B, N, 2), (B, N, 3), (B, 3, 3), (B, N) float64 -> a Problem. Centroid and spread count as constants."""
-    with torch.no_grad():
-        share = weights.unsqueeze(1) / weights.sum(1).clamp(min=1e-300)[:, None, None]
-        centre = torch.bmm(share, points)
-    moved = points - centre
-    with torch.no_grad():
-        scale = torch.bmm(share, moved.square()).sum(2, keepdim=True).sqrt()
-        scale = torch.where(scale > 0, scale, 1.0)
-    homogeneous = torch.nn.functional.pad(moved / scale, (0, 1), value=1.0)
-    x, y, z, _ = homogeneous.split(1, 2)
-    moments = torch.cat([x * homogeneous, y * homogeneous[..., 1:], z * homogeneous[..., 2:], homogeneous[..., 3:]], 2)
-    return Problem(
-        pixels.mT.contiguous(),
-        homogeneous.mT,
-        moments,
-        weights.unsqueeze(1),
-        camera,
-        centre.squeeze(1),
-        scale.squeeze(2),
-    )
-
-
-def moved_pose(problem: Problem, pose: Tensor) -> Tensor:
-    """(B, 3, 4) [R | t] of the points as they were -> of the moved ones."""
-    rotation, translation = pose[..., :3], pose[..., 3:]
-    translation = torch.baddbmm(translation, rotation, problem.centre.unsqueeze(2)) / problem.scale.unsqueeze(2)
-    return torch.cat([rotation, translation], 2)
+_ON_CPU = _make_maps()
 
 
 def derivatives(problem: Problem, pose: Tensor, curved: bool, loss: RobustLoss | None = None) -> Derivatives:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.pnp.implicit import Inputs, prepare
 from pose_regressor.ops.pnp.layer import check
-from pose_regressor.ops.pnp.objective import Problem, project_many, repeat
+from pose_regressor.ops.pnp.objective import project_many
 from pose_regressor.ops.pnp.p3p import three_point_poses
+from pose_regressor.ops.pnp.problem import Inputs, Problem, moved_pose, prepare, repeat
 from pose_regressor.ops.pnp.refine import minimise
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, solve
@@ -22,7 +22,9 @@ ITERATIONS = 20
 
 
 class Consensus(NamedTuple):
-    """What `bpnp` gives for the inliers alone, without gradients (see PnPResult), and (..., N) bool which they are."""
+    """The same as in PnPResult for the points that agree, without gradients; inliers: (..., N) bool, those within the
+    threshold.
+    """
 
     rotation: Tensor
     translation: Tensor
@@ -40,15 +42,17 @@ def ransac_pnp(
     threshold: float,
     weights: Tensor | None = None,
     *,
+    core: float = 1.0,
     hypotheses: int = 64,
     seed: int = 0,
 ) -> Consensus:
     """Arguments as of `bpnp`; of the weights only counts which are above zero: those correspondences there are.
 
     threshold: pixels within which a correspondence agrees. Each hypothesis is the pose of three random points that
-    suits a fourth. Those with the least truncated squared error (MSAC: Torr and Zisserman, MLESAC, CVIU 78(1), 2000) are
-    refined on all points with a loss that forgets what is far; the best of them is refined to the optimum over its
-    inliers. The same seed gives the same result.
+    suits a fourth. Those of least truncated squared error (MSAC: Torr and Zisserman, MLESAC, CVIU 78(1), 2000) are
+    refined on all points with a loss that forgets what is far; the best of them is refined to the optimum over what
+    agrees within core * threshold (less than all inliers where errors have heavy tails). The same seed gives the same
+    result.
 
     With gradients: ``bpnp(..., weights=consensus.inliers.to(points_2d), init=(rotation, translation))``.
     """
@@ -70,10 +74,11 @@ def ransac_pnp(
     forgetful = RobustLoss("geman_mcclure", threshold / 2)
     refined = minimise(problem.repeat(REFINED), poses.flatten(0, 1), forgetful, False, STEPS).pose
     pose = _lowest(problem, torch.cat([refined.view_as(poses), poses], 1), threshold, 1)
-    inliers = (_squared_errors(problem, pose).squeeze(1) < threshold**2) & (problem.weights.squeeze(1) > 0)
-    agreeing = problem._replace(weights=inliers.double().unsqueeze(1))
+    agreeing = _within(problem, pose, core * threshold).double().unsqueeze(1)
     options = Options(ITERATIONS, None, None, may_stop=points_2d.device.type == "cpu")
-    solution = solve(agreeing, invalid, pose.squeeze(1), options)
+    solution = solve(problem._replace(weights=agreeing), invalid, pose.squeeze(1), options)
+    pose = torch.cat([solution.rotation, solution.translation.unsqueeze(2)], 2)
+    inliers = _within(problem, moved_pose(problem, pose).unsqueeze(1), threshold)
     outputs = [*(value.to(points_2d.dtype) for value in solution[:-1]), solution.status, inliers]
     return Consensus(*(value.reshape((*batch, *value.shape[1:])) for value in outputs))
 
@@ -100,6 +105,11 @@ def _squared_errors(problem: Problem, poses: Tensor, stride: int = 1) -> Tensor:
     some = problem._replace(points=problem.points[..., ::stride], pixels=problem.pixels[..., ::stride])
     _, image = project_many(some, poses)
     return (image - some.pixels.unsqueeze(1)).square().sum(2)
+
+
+def _within(problem: Problem, pose: Tensor, distance: float) -> Tensor:
+    """(B, N) bool: which points that there are lie so many pixels from where the pose (B, 1, 3, 4) has them."""
+    return (_squared_errors(problem, pose).squeeze(1) < distance**2) & (problem.weights.squeeze(1) > 0)
 
 
 def _lowest(problem: Problem, poses: Tensor, threshold: float, count: int, stride: int = 1) -> Tensor:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from pose_regressor.geometry.rotation import skew
-from pose_regressor.ops.pnp.objective import Derivatives, Problem, derivatives, total_cost
+from pose_regressor.ops.pnp.objective import Derivatives, derivatives, total_cost
+from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.robust import RobustLoss
 
 START_DAMPING = 1e-4
@@ -74,7 +74,9 @@ def one_step(problem: Problem, pose: Tensor, loss: RobustLoss | None) -> tuple[T
 
 def _step(at: Derivatives, damping: Tensor) -> tuple[Tensor, Tensor]:
     """(B, 6), and (B,) other than 0 where there is none, the damped Hessian not being positive definite."""
-    damped = torch.addcmul(at.hessian, at.hessian.abs(), damping[:, None, None] * identity(damping.device))
+    damped = torch.addcmul(
+        at.hessian, at.hessian.abs(), damping[:, None, None] * torch.eye(6, dtype=damping.dtype, device=damping.device)
+    )
     factor, failed = torch.linalg.cholesky_ex(damped)
     return torch.cholesky_solve(at.gradient.unsqueeze(2), factor).squeeze(2).neg(), failed
 
@@ -92,9 +94,3 @@ def turn(rotation: Tensor, omega: Tensor) -> Tensor:
     moved = torch.baddbmm(moved, hat, moved, alpha=0.5)
     share = (1 + 0.25 * omega.square().sum(1)).reciprocal()
     return torch.addcmul(rotation, share[:, None, None], moved)
-
-
-@lru_cache
-def identity(device: torch.device) -> Tensor:
-    with torch.inference_mode(False):
-        return torch.eye(6, dtype=torch.float64, device=device)

@@ -10,8 +10,9 @@ from torch import Tensor
 
 from pose_regressor.ops.pnp.covariance import pose_covariance
 from pose_regressor.ops.pnp.initial import initial_poses
-from pose_regressor.ops.pnp.objective import NEAR, Problem, project, project_many
-from pose_regressor.ops.pnp.refine import Minimum, identity, minimise, one_step
+from pose_regressor.ops.pnp.objective import NEAR, project, project_many
+from pose_regressor.ops.pnp.problem import Problem
+from pose_regressor.ops.pnp.refine import Minimum, minimise, one_step
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.status import Status, first_of
 
@@ -90,7 +91,8 @@ def _judge(problem: Problem, minimum: Minimum, invalid: Tensor) -> Tensor:
     hessian = minimum.at.hessian
     root = hessian.diagonal(dim1=1, dim2=2).clamp(min=1e-300).rsqrt()
     scaled = root.unsqueeze(2) * hessian * root.unsqueeze(1)
-    factor, saddle = torch.linalg.cholesky_ex(torch.addcmul(scaled, scaled, LEAST_PIVOT * identity(scaled.device)))
+    eye = torch.eye(6, dtype=scaled.dtype, device=scaled.device)
+    factor, saddle = torch.linalg.cholesky_ex(scaled + LEAST_PIVOT * eye)
     flat = (saddle == 0) & (factor.diagonal(dim1=1, dim2=2).amin(1) < (2 * LEAST_PIVOT) ** 0.5)
     return first_of(
         (invalid, Status.INVALID_INPUT),
