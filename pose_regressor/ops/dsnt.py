@@ -63,7 +63,7 @@ def js_divergence(heatmap: Tensor, target: Tensor) -> Tensor:
 
 def js_loss(heatmap: Tensor, centre: Tensor, sigma: float) -> Tensor:
     """(..., H, W) -> (...): Jensen-Shannon divergence from the Gaussian about `centre` (..., 2) (eq. 11)."""
-    return js_divergence(heatmap, gaussian_heatmap(centre, *heatmap.shape[-2:], sigma))
+    return js_divergence(heatmap, gaussian_heatmap(centre, heatmap.shape[-2], heatmap.shape[-1], sigma))
 
 
 def _kl_divergence(p: Tensor, q: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ _SAMPLES = 3  # rays along a pixel's edge
 def corners_3d() -> FloatArray:
     """(54, 3) in the board's frame, row after row; x to the right and y down as printed, z into the paper."""
     x, y = np.meshgrid(np.arange(CORNERS[0]), np.arange(CORNERS[1]))
-    return np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3) * SQUARE
+    return SQUARE * np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3).astype(np.float64)
 
 
 def board_mesh() -> Mesh:

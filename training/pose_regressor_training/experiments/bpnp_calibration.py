@@ -45,6 +45,9 @@ class Size:
     steps: int = 30
 
 
+QUICK = Size(starts=6, trials=100, boards=8)
+
+
 class Fit(NamedTuple):
     """intrinsics (T, 4); normal (T, 4, 4) JᵀJ, 1 / pixels² for each squared unit; squared (T,) sum of squared
     residuals, pixels²; path (steps + 1, T, 4).
@@ -78,9 +81,9 @@ def linearised(points_2d: Tensor, points_3d: Tensor, intrinsics: Tensor) -> tupl
     for place in range(4):
         along = torch.zeros_like(each)
         along[..., place] = 1
-        value, column = torch.func.jvp(left, (outputs.detach(), each), (by_camera[..., place], along))
+        column = torch.func.jvp(left, (outputs.detach(), each), (by_camera[..., place], along))[1]
         columns.append(column.flatten(1))
-    return value.flatten(1), torch.stack(columns, -1)
+    return left(outputs.detach(), each).flatten(1), torch.stack(columns, -1)
 
 
 def calibrate(points_2d: Tensor, points_3d: Tensor, start: Tensor, steps: int) -> Fit:
@@ -157,7 +160,7 @@ def by_opencv(corners: Tensor) -> Tensor:
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 200, 1e-14)
     points = [corners_3d().astype(np.float32)] * len(corners)
     pixels = [view.numpy().astype(np.float32) for view in corners]
-    _, matrix, *_ = cv2.calibrateCamera(points, pixels, (WIDTH, HEIGHT), None, None, flags=flags, criteria=stop)  # type: ignore[call-overload]
+    _, matrix, *_ = cv2.calibrateCamera(points, pixels, (WIDTH, HEIGHT), None, None, flags=flags, criteria=stop)
     return torch.tensor([matrix[0, 0], matrix[1, 1], matrix[0, 2], matrix[1, 2]])
 
 
@@ -241,17 +244,18 @@ def draw(folder: Path, outcome: Outcome) -> None:
 
 def main() -> None:
     chosen = arguments(__doc__).parse_args()
-    size = Size(starts=6, trials=100, boards=8) if chosen.quick else Size()
+    size = QUICK if chosen.quick else Size()
     outcome = run(chosen.seed, size)
     columns = ["what", *NAMES, "worst error (%)", "± fx, fy, cx, cy", "note"]
     table = []
     for r in outcome.rows:
         sigma = ", ".join(f"{value:.2g}" for value in r.get("sigma", []))
         within = r.get("within_95_percent")
-        note = f"{within:.1f} % of {size.trials} trials in the 95 % ellipsoid" if within else r.get("starts_arrived", "")
-        table.append([r["what"], *(f"{v:.3f}" for v in r["intrinsics"]), r["worst_error_percent"], sigma, note])
+        note = f"{within:.1f} % of {size.trials} trials in the 95 % ellipsoid" if within else r.get("starts_arrived")
+        table.append([r["what"], *(f"{v:.3f}" for v in r["intrinsics"]), r["worst_error_percent"], sigma, note or ""])
     truth = ", ".join(f"{value:g}" for value in INTRINSICS)
-    print_table(f"Calibration through BPnP; truth {truth}; board of {CORNERS[0]} x {CORNERS[1]} corners", columns, table)
+    title = f"Calibration through BPnP; truth {truth}; board of {CORNERS[0]} x {CORNERS[1]} corners"
+    print_table(title, columns, table)
     write_json(chosen.out, "bpnp_calibration", {"seed": chosen.seed, **vars(size)}, outcome.rows)
     draw(chosen.out, outcome)
 

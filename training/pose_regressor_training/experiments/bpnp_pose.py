@@ -36,8 +36,11 @@ class Size:
     steps: int = 500
 
 
+QUICK = Size(problems=12, steps=150)
+
+
 class Problem(NamedTuple):
-    """points (P, N, 3), where they are truly seen (P, N, 2), true poses, and around what the networks start (P, N, 2)."""
+    """points (P, N, 3); where they are truly seen (P, N, 2); true poses; around what the networks start (P, N, 2)."""
 
     points: Tensor
     truth_2d: Tensor
@@ -159,7 +162,7 @@ def draw(folder: Path, histories: dict[tuple[str, float], History], problem: Pro
 
 def main() -> None:
     chosen = arguments(__doc__).parse_args()
-    size = Size(problems=12, steps=150) if chosen.quick else Size()
+    size = QUICK if chosen.quick else Size()
     rows, histories, problem = run(chosen.seed, size)
     print_table("Networks driven to a pose through BPnP", list(rows[0]), [list(row.values()) for row in rows])
     write_json(chosen.out, "bpnp_pose", {"seed": chosen.seed, **vars(size)}, rows)

@@ -39,6 +39,9 @@ class Size:
     steps: int = 400
 
 
+QUICK = Size(views=8, points=24, starts=3, search=60, steps=250)
+
+
 class State(NamedTuple):
     """structure: (S, N, 3), centred, with a mean square coordinate of 1/3; intrinsics: (S, 4)."""
 
@@ -64,7 +67,7 @@ def descend(tracks: Tensor, start: State, steps: int, rate: float, learn_camera:
     structure = start.structure.clone().requires_grad_()
     scale = start.intrinsics.clone()
     change = torch.zeros_like(scale).requires_grad_()
-    parameters = [{"params": [structure], "lr": rate}, {"params": [change], "lr": rate / 4 if learn_camera else 0.0}]
+    parameters = [{"params": [structure], "lr": rate}, {"params": [change], "lr": rate / 2 if learn_camera else 0.0}]
     optimizer = torch.optim.Adam(parameters, betas=(0.9, 0.99))
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps, rate / 1000)
     errors, structures = [], []
@@ -168,9 +171,9 @@ def draw(folder: Path, truth: Tensor, solutions: list[tuple[State, list[History]
     structure.axhline(1, color="grey", linestyle=":")
     structure.set(xlabel="step", ylabel="structure error (% of its size)", title="then the best and its mirror image")
     start = aligned(search.structures[0][0], truth)
-    for points, style, label in ((start, ".", "a start"), (truth, "o", "truth"), (aligned(found.structure, truth), "x", "found")):
-        fill = {"markerfacecolor": "none"} if style == "o" else {}
-        place.plot(points[:, 0], points[:, 1], style, label=label, **fill)
+    place.plot(*start[:, :2].T, ".", color="tab:gray", label="a start")
+    place.plot(*truth[:, :2].T, "o", color="k", markerfacecolor="none", label="truth")
+    place.plot(*aligned(found.structure, truth)[:, :2].T, "x", color="tab:red", label="found")
     place.set(xlabel="x", ylabel="y", title="structure, aligned", aspect="equal")
     place.legend(loc="upper right", fontsize=7)
     write_figure(folder, "bpnp_sfm", figure)
@@ -178,7 +181,7 @@ def draw(folder: Path, truth: Tensor, solutions: list[tuple[State, list[History]
 
 def main() -> None:
     chosen = arguments(__doc__).parse_args()
-    size = Size(starts=3, search=60, steps=120) if chosen.quick else Size()
+    size = QUICK if chosen.quick else Size()
     rows, truth, solutions = run(chosen.seed, size)
     print_table("Structure from motion through BPnP", list(rows[0]), [list(row.values()) for row in rows])
     write_json(chosen.out, "bpnp_sfm", {"seed": chosen.seed, **vars(size)}, rows)
