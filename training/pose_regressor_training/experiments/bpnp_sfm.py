@@ -4,9 +4,11 @@ The loss is sum_j ||x_j - project(z | BPnP(x_j, z, K), K)||², descended by Adam
 known, in K; the poses are never parameters (Chen et al., CVPR 2020, application 2). It starts from random points. Two
 things decide whether that arrives:
 
-- project(z | R, t) = project(-z | R, -t): a start whose points come to lie behind the cameras is negated.
+- For many starts the best poses have points behind the camera, where there is no gradient; since project(z | R, t) =
+  project(-z | R, -t), the negative of such a start has them in front. Of more starts than needed, and their negatives,
+  those are taken that most views have in front.
 - A structure and its mirror image look alike from afar, so that some starts end in the mirror image. The best of
-  several starts goes on together with its own mirror image, and the lower of the two is the answer.
+  several starts go on together with their own mirror images, and the lowest of all is the answer.
 """
 
 from __future__ import annotations
@@ -26,11 +28,14 @@ INTRINSICS = (820.0, 790.0, 331.0, 247.0)
 #: Where unknown intrinsics start: focal length a third too short, the middle of a 640 x 480 image.
 GUESS = (540.0, 540.0, 319.5, 239.5)
 DISTANCE = 5.0
+#: Random structures for each start that is taken.
+DRAWS = 8
+FINALISTS = 2
 
 
 @dataclass(frozen=True)
 class Size:
-    """`search` steps from each of `starts`, then `steps` with the best of them."""
+    """`search` steps from each of `starts`, then `steps` with the FINALISTS best of them and their mirror images."""
 
     views: int = 12
     points: int = 40
@@ -89,12 +94,12 @@ def descend(tracks: Tensor, start: State, steps: int, rate: float, learn_camera:
 
 
 def random_starts(tracks: Tensor, intrinsics: Tensor, count: int, generator: torch.Generator) -> State:
-    """Random points, of each set that sign with which more views have it in front of the camera."""
-    structure = standard(torch.randn(count, tracks.shape[1], 3, generator=generator, dtype=tracks.dtype))
-    both = torch.stack([structure, -structure])
-    _, pose = residuals(tracks, both.unsqueeze(2), camera_from(intrinsics))
-    ahead = (pose.status <= Status.NOT_CONVERGED).sum(2)
-    return State(both[ahead.argmax(0), torch.arange(count)], intrinsics.expand(count, 4))
+    """Of many sets of random points and of their negatives those that most views have in front of the camera."""
+    drawn = standard(torch.randn(DRAWS * count, tracks.shape[1], 3, generator=generator, dtype=tracks.dtype))
+    drawn = torch.cat([drawn, -drawn])
+    _, pose = residuals(tracks, drawn.unsqueeze(1), camera_from(intrinsics))
+    ahead = (pose.status <= Status.NOT_CONVERGED).sum(1)
+    return State(drawn[ahead.topk(count).indices], intrinsics.expand(count, 4))
 
 
 def reconstruct(tracks: Tensor, known: Tensor | None, size: Size, seed: int) -> tuple[State, list[History]]:
@@ -104,11 +109,11 @@ def reconstruct(tracks: Tensor, known: Tensor | None, size: Size, seed: int) -> 
     intrinsics = torch.tensor(GUESS, dtype=tracks.dtype) if known is None else known
     start = random_starts(tracks, intrinsics, size.starts, generator)
     found, search = descend(tracks, start, size.search, 0.1, learn)
-    best = search.error[-1].argmin()
+    best = search.error[-1].topk(FINALISTS, largest=False).indices
     structure, intrinsics = found.structure[best], found.intrinsics[best]
     mirrored = structure * torch.tensor([1, 1, -1], dtype=tracks.dtype)
-    pair = State(torch.stack([structure, mirrored]), intrinsics.expand(2, 4))
-    found, final = descend(tracks, pair, size.steps, 0.05, learn)
+    finalists = State(torch.cat([structure, mirrored]), torch.cat([intrinsics, intrinsics]))
+    found, final = descend(tracks, finalists, size.steps, 0.05, learn)
     best = final.error[-1].argmin()
     return State(found.structure[best], found.intrinsics[best]), [search, final]
 
@@ -169,7 +174,9 @@ def draw(folder: Path, truth: Tensor, solutions: list[tuple[State, list[History]
         structure.semilogy(steps, 100 * wrong.numpy(), linewidth=1)
     errors.set(xlabel="step", ylabel="RMS reprojection error (px)", title="camera learned, no noise: every start")
     structure.axhline(1, color="grey", linestyle=":")
-    structure.set(xlabel="step", ylabel="structure error (% of its size)", title="then the best and its mirror image")
+    structure.set(
+        xlabel="step", ylabel="structure error (% of its size)", title="then the two best and their mirror images"
+    )
     start = aligned(search.structures[0][0], truth)
     place.plot(*start[:, :2].T, ".", color="tab:gray", label="a start")
     place.plot(*truth[:, :2].T, "o", color="k", markerfacecolor="none", label="truth")
