@@ -84,17 +84,17 @@ def test_heatmaps_to_pose_is_one_differentiable_chain():
     camera = torch.tensor([[40, 0, 11.5], [0, 42, 10.5], [0, 0, 1]], dtype=torch.float64)
     translation = torch.tensor([0.1, 0.1, 10], dtype=torch.float64)
     pixels = project(points + translation, camera)
-    logits = gaussian_heatmap(pixels, 22, 24, sigma=1.0).clamp(min=1e-300).log().unsqueeze(0)
+    logits = gaussian_heatmap(pixels, 22, 24, sigma=1.0).clamp(min=1e-300).log()
     result = bpnp(dsnt(logits), points, camera)
-    assert result.converged.all()
-    torch.testing.assert_close(result.translation[0], translation, rtol=1e-5, atol=1e-5)
-    torch.testing.assert_close(result.rotation[0], torch.eye(3, dtype=torch.float64), rtol=1e-5, atol=1e-5)
+    assert result.converged
+    torch.testing.assert_close(result.translation, translation, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(result.rotation, torch.eye(3, dtype=torch.float64), rtol=1e-5, atol=1e-5)
 
     logits = (logits + 0.1 * torch.randn_like(logits)).clamp(min=-20).requires_grad_()
 
     def pose(values):
         found = bpnp(dsnt(values), points, camera)
-        return torch.cat([found.rotation.flatten(1), found.translation], 1)
+        return torch.cat([found.rotation.flatten(), found.translation])
 
     assert gradcheck(pose, (logits,), fast_mode=True)
 
