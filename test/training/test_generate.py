@@ -14,9 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import trimesh
+import typer
+from typer.testing import CliRunner
 
 from pose_regressor.sources import open_source
 from pose_regressor.types import InputError
+from pose_regressor_training.cli import add_commands
 from pose_regressor_training.data.annotate import AnnotatedImage, Annotation
 from pose_regressor_training.data.bop import BopScene, open_split
 from pose_regressor_training.data.coco import decode_rle, encode_rle
@@ -287,3 +290,22 @@ def test_full_disk(dataset, job, tmp_path):
     assert [path for path in folder.rglob(".unfinished/*") if path.suffix != ".json"] == []
     generate(replace(task, resume=True, workers=1))
     assert_same(dataset, folder)
+
+
+def test_command_line(tmp_path):
+    app = typer.Typer()
+    add_commands(app)
+    config = tmp_path / "small.yaml"
+    config.write_text("background: {pictures: 4}\nclutter: {shapes: 8}\n")
+    mesh, out = make_knob(tmp_path), tmp_path / "out"
+    command = ["generate", "--mesh", str(mesh), "--unit", "m", "--config", str(config), "--out", str(out)]
+    command += ["--images", "3", "--width", "64", "--height", "48", "--workers", "1", "--image-format", "jpg"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
+    assert "knob: 104 x 62 x 104 mm, 3 symmetries" in " ".join(result.output.split())
+    assert (out / "contact_sheet.jpg").exists()
+    assert len(read_models_info(out / "models" / "models_info.json")[1].symmetries.discrete) == 3
+    assert open_split(out / "train_synt")[0].image(2).shape == (48, 64, 3)
+    assert isinstance(CliRunner().invoke(app, command).exception, InputError)
+    again = CliRunner().invoke(app, [*command, "--resume"])
+    assert "all there before" in " ".join(again.output.split())

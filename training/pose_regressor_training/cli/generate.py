@@ -60,6 +60,7 @@ def generate(
     from pose_regressor.estimator import select_device
     from pose_regressor.files import load_camera
     from pose_regressor.types import InputError
+    from pose_regressor_training.data.bop import models_info_path
     from pose_regressor_training.data.models_info import symmetries_of
     from pose_regressor_training.generate.plan import Job, Shard, object_id
     from pose_regressor_training.generate.run import Task
@@ -78,6 +79,9 @@ def generate(
     if seen_by is not None and seen_by.is_distorted:
         raise InputError(f"{camera}: expected a camera without distortion, images are rendered as a pinhole sees them")
     meshes = [read_mesh(path, unit) for path in mesh]
+    found_before = models_info_path(out)
+    if models_info is None and found_before.exists():
+        models_info = found_before
     models, symmetries = [], []
     for place, (path, loaded) in enumerate(zip(mesh, meshes, strict=True), start=1):
         obj_id = object_id(path, place)

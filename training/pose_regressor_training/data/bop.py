@@ -43,6 +43,10 @@ def model_path(dataset: Path, obj_id: int) -> Path:
     return dataset / "models" / f"obj_{obj_id:06d}.ply"
 
 
+def models_info_path(dataset: Path) -> Path:
+    return dataset / "models" / "models_info.json"
+
+
 @dataclass(frozen=True)
 class Visibility:
     """How much of an object an image shows, from scene_gt_info.json.

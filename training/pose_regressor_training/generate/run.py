@@ -16,7 +16,7 @@ import numpy as np
 
 from pose_regressor.files import read_json, replacing, write_text
 from pose_regressor.types import InputError
-from pose_regressor_training.data.bop import SCENE_GT, model_path, scene_folder
+from pose_regressor_training.data.bop import SCENE_GT, model_path, models_info_path, scene_folder
 from pose_regressor_training.data.models_info import ModelInfo, write_models_info
 from pose_regressor_training.data.ply import ply_files
 from pose_regressor_training.data.records import one_line_each
@@ -121,7 +121,7 @@ def _write_models(task: Task) -> None:
         for name, content in reversed(ply_files(mesh, path.stem).items()):  # the mesh last: with it all is there
             with replacing(path.with_name(name)) as temporary:
                 temporary.write_bytes(content)
-    write_models_info(task.folder / "models" / "models_info.json", infos)
+    write_models_info(models_info_path(task.folder), infos)
     write_text(task.folder / "camera.json", one_line_each(_camera(job)))
 
 
