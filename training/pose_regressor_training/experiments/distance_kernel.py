@@ -32,18 +32,20 @@ def distance_loss(
     value = landing.a.new_zeros(batch)
     for image in range(batch):
         covered, wanted = (s.covered[image].view(height, width).numpy() for s in (predicted, true))
-        union = (covered | wanted).sum()
         if not covered.any() or not wanted.any():
             continue
-        mover = np.concatenate([_nearest(covered, wanted & ~covered), np.flatnonzero(covered & ~wanted)])
-        goal = np.concatenate([np.flatnonzero(wanted & ~covered), _nearest(wanted, covered & ~wanted)])
+        missing, surplus = wanted & ~covered, covered & ~wanted
+        mover = np.concatenate([_nearest(covered, missing), np.flatnonzero(surplus)])
+        goal = np.concatenate([np.flatnonzero(missing), _nearest(wanted, surplus)])
         place = torch.stack([landing.a[image, mover], landing.b[image, mover]], dim=1)
         wish = torch.from_numpy(np.stack([goal % width, goal // width], axis=1)).to(place)
-        value[image] = (place - wish).norm(dim=1).sum() / float(union)
+        value[image] = (place - wish).norm(dim=1).sum() / float((covered | wanted).sum())
     return value
 
 
 def _nearest(mask: NDArray[np.bool_], asking: NDArray[np.bool_]) -> NDArray[np.int64]:
     """For each pixel of `asking`, in order, the number of the pixel of `mask` nearest to it."""
-    rows, columns = distance_transform_edt(~mask, return_distances=False, return_indices=True)
-    return (rows.astype(np.int64) * mask.shape[1] + columns)[asking]
+    rows, columns = np.nonzero(mask | asking)
+    part = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    row, column = distance_transform_edt(~mask[part], return_distances=False, return_indices=True).astype(np.int64)
+    return ((row + rows.min()) * mask.shape[1] + column + columns.min())[asking[part]]

@@ -1,0 +1,148 @@
+"""What does the projection loss cost, compiled and as its torch reference, and how far is CUDA from its memory?
+
+    PYTHONPATH=. python benchmarks/projection_loss.py [--json FILE] [--threads N]
+
+Forward and backward, from poses to their gradients, for batches of 1 to 256 images, 1,000 to 20,000 points and grids of
+32 to 256 pixels square, with both kernels: the operator of pose_regressor_cuda beside the reference on the same device
+in the same run. A time is the median of several runs; the two take turns. On a GPU also the floor: what has to be read
+and written at the least (points, poses, gradients) at the bandwidth that copying a large tensor reaches there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from pose_regressor.geometry.rotation import random_rotation
+from pose_regressor.ops.projection import KERNELS
+from pose_regressor.ops.projection.backend import compiled_for, compiled_loss
+from pose_regressor.ops.projection.reference import reference_loss
+
+BATCHES, POINTS, GRIDS = (1, 16, 256), (1_000, 20_000), (32, 64, 256)
+#: Of these the reference would take more memory than a machine has (some twenty arrays of its pixels and points).
+TOO_LARGE = 2**25
+
+
+def inputs(batch: int, points: int, grid: int, device: str) -> list[Tensor | int | float]:
+    """An object that covers about half of the grid's height, predicted 15° and a tenth of its size off."""
+    generator = torch.Generator().manual_seed(0)
+    cloud = torch.randn(1, points, 3, generator=generator)
+    cloud = 0.05 * torch.nn.functional.normalize(cloud, dim=2) * torch.tensor([1.4, 1.0, 0.6])
+    true = random_rotation(batch, generator).float()
+    turn = torch.linalg.matrix_exp(0.15 * torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]))
+    place = torch.tensor([0.0, 0, 0.5]) + 0.01 * torch.randn(batch, 3, generator=generator)
+    camera = torch.tensor([[2.5 * grid, 0, grid / 2], [0, 2.5 * grid, grid / 2], [0, 0, 1]])[None]
+    tensors = (cloud, turn @ true, place + 0.01, true, place, camera)
+    return [*(tensor.to(device) for tensor in tensors), grid, grid, 1.0]
+
+
+def run(compute: Callable[..., Tensor], values: list[Tensor | int | float], kernel: str) -> None:
+    rotation, translation = (values[index].detach().requires_grad_() for index in (1, 2))  # type: ignore[union-attr]
+    compute(values[0], rotation, translation, *values[3:], kernel).sum().backward()
+
+
+def seconds(device: str, work: Callable[[], None]) -> float:
+    if device == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def compare(values: list[Tensor | int | float], kernel: str, device: str) -> tuple[float, float]:
+    """Medians in ms: operator, reference. As many runs as the reference makes in two seconds, three at the least."""
+    works = [lambda compute=compute: run(compute, values, kernel) for compute in (compiled_loss, reference_loss)]
+    for work in works:
+        work()
+    repeats = min(30, max(3, int(2 / seconds(device, works[1]))))
+    times = [[seconds(device, work) for work in works] for _ in range(repeats)]
+    return tuple(1e3 * statistics.median(column) for column in zip(*times, strict=True))  # type: ignore[return-value]
+
+
+def memory_floor(values: list[Tensor | int | float], bandwidth: float) -> float:
+    """ms to read the inputs once and to write loss and gradients."""
+    read = sum(value.nbytes for value in values if isinstance(value, Tensor))
+    written = 13 * 4 * len(values[1])  # type: ignore[arg-type]
+    return 1e3 * (read + written) / bandwidth
+
+
+def copy_bandwidth() -> float:
+    """Bytes a second that a large copy moves, reading and writing both counted."""
+    source = torch.empty(2**28, device="cuda")
+    target = torch.empty_like(source)
+    times = [seconds("cuda", lambda: target.copy_(source)) for _ in range(5)]
+    return 2 * source.nbytes / min(times)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU, for both (%(default)s)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    devices = [device for device in ("cpu", "cuda") if device == "cpu" or torch.cuda.is_available()]
+    missing = [device for device in devices if not compiled_for(device)]
+    if missing:
+        print(f"error: pose_regressor_cuda is not built for {missing[0]}: pip install ./cuda_ext", file=sys.stderr)
+        return 2
+    rows, headlines = [], []
+    for device in devices:
+        bandwidth = copy_bandwidth() if device == "cuda" else None
+        table = Table("batch", "points", "grid", "kernel", "compiled ms", "reference ms", "ratio", "floor ms",
+                      title=f"forward and backward on {device}", title_justify="left")  # fmt: skip
+        for batch, points, grid, kernel in itertools.product(BATCHES, POINTS, GRIDS, KERNELS):
+            if batch * max(points, grid * grid) >= TOO_LARGE:
+                continue
+            values = inputs(batch, points, grid, device)
+            compiled, reference = compare(values, kernel, device)
+            floor = memory_floor(values, bandwidth) if bandwidth else None
+            rows.append({"device": device, "batch": batch, "points": points, "grid": grid, "kernel": kernel,
+                         "compiled_ms": compiled, "reference_ms": reference, "floor_ms": floor})  # fmt: skip
+            table.add_row(str(batch), str(points), str(grid), kernel, f"{compiled:.3f}", f"{reference:.2f}",
+                          f"{reference / compiled:.1f}", f"{floor:.4f}" if floor else "")  # fmt: skip
+            print(".", end="", flush=True, file=sys.stderr)
+        Console(width=None if sys.stdout.isatty() else 120).print(table)
+        headlines += headline(rows, device)
+    if options.json:
+        options.json.write_text(
+            json.dumps({"threads": options.threads, "rows": rows, "headlines": headlines}, indent=1) + "\n"
+        )
+    return 0
+
+
+def headline(rows: list[dict], device: str) -> list[dict]:
+    """The least favourable case, and the one of a training: each against the reference."""
+    own = [row for row in rows if row["device"] == device]
+    worst = min(own, key=lambda row: row["reference_ms"] / row["compiled_ms"])
+    largest = max(own, key=lambda row: (row["batch"], row["points"], row["grid"], row["kernel"] == "long_range"))
+    result = []
+    for label, row in (("worst case", worst), ("largest", largest)):
+        name = (f"projection loss on {device}, {label}: batch {row['batch']}, {row['points']} points, "
+                f"{row['grid']}x{row['grid']}, {row['kernel']}")  # fmt: skip
+        ratio = row["reference_ms"] / row["compiled_ms"]
+        print(f"headline: {name} = {row['compiled_ms']:.3f} ms "
+              f"(torch reference {row['reference_ms']:.2f} ms, ratio {ratio:.1f})")  # fmt: skip
+        result.append({"name": name, "value": row["compiled_ms"], "unit": "ms", "rival": "torch reference",
+                       "rival_value": row["reference_ms"], "ratio": ratio})  # fmt: skip
+    if device == "cuda":
+        ratio = largest["compiled_ms"] / largest["floor_ms"]
+        print(f"headline: projection loss on cuda, largest, over its memory floor = {ratio:.1f} times "
+              f"(floor {largest['floor_ms']:.4f} ms, ratio {ratio:.1f})")  # fmt: skip
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())
