@@ -1,5 +1,6 @@
 """The projection loss: values and gradients of the reference against loops over pixels, and what it refuses."""
 
+import importlib.util
 import math
 import subprocess
 import sys
@@ -18,7 +19,7 @@ K = torch.tensor([[40.0, 0.5, 15.3], [0, 42, 11.7], [0, 0, 1]], dtype=torch.floa
 def scene(seed: int, batch: int = 4, count: int = 60, spread: float = 0.1) -> dict[str, torch.Tensor]:
     """Points within 20 cm, two poses half a metre away that differ by `spread` (radians and half metres)."""
     rng = np.random.default_rng(seed)
-    true = Rotation.random(batch, rng=rng)
+    true = Rotation.from_quat(rng.normal(size=(batch, 4)))
     turn = Rotation.from_rotvec(rng.normal(0, spread, (batch, 3)))
     translation = np.array([0, 0, 0.5]) + rng.normal(0, 0.03, (batch, 3))
     values = {
@@ -253,10 +254,47 @@ def test_unchecked_poses_that_are_not_finite_are_seen_nowhere():
     assert values["rotation"].grad.isfinite().all()
 
 
-def test_a_missing_build_is_explained_once():
-    script = """
+WITHOUT_EXTENSION = """
 import logging, sys
 sys.modules["pose_regressor_cuda"] = None  # what an import of it then raises is an ImportError
+"""
+COMPILED = """
+import torch
+from pose_regressor.ops.projection import projection_loss
+generator = torch.Generator().manual_seed(0)
+points = torch.rand(50, 3, generator=generator) - 0.5
+camera = torch.tensor([[10.0, 0, 8], [0, 10, 8], [0, 0, 1]])
+eye, ahead = torch.eye(3)[None], torch.tensor([[0.0, 0, 2]])
+def loss(translation):
+    return projection_loss(points, eye, translation, eye, ahead, camera, (16, 16))
+values = []
+for call in (loss, torch.compile(loss, fullgraph=True, backend="aot_eager")):
+    moved = (ahead + 0.2).requires_grad_()
+    value = call(moved)
+    value.sum().backward()
+    values.append(torch.cat([value.detach(), moved.grad[0]]))
+assert torch.equal(*values) and (values[0] != 0).all(), values
+class Module(torch.nn.Module):
+    def forward(self, translation):
+        return loss(translation)
+exported = torch.export.export(Module(), (ahead + 0.2,))
+assert torch.equal(exported.module()(ahead + 0.2), values[0][:1])
+print(any("pose_regressor_cuda" in str(node.target) for node in exported.graph.nodes))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("without", ["", WITHOUT_EXTENSION], ids=["installed", "missing"])
+def test_it_can_be_compiled_and_exported_whole(without):
+    result = subprocess.run([sys.executable, "-c", without + COMPILED], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    has_extension = importlib.util.find_spec("pose_regressor_cuda") is not None and not without
+    assert result.stdout.strip() == str(has_extension)
+
+
+def test_a_missing_build_is_explained_once():
+    script = f"""
+{WITHOUT_EXTENSION}
 logging.basicConfig(level=logging.INFO, format="%(message)s")
 import torch
 from pose_regressor.ops.projection import projection_loss

@@ -40,7 +40,7 @@ def ring(count: int = 16, radius: float = 0.1, thickness: float = 0.04) -> tuple
 def poses(batch: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
     rng = np.random.default_rng(seed)
     translation = np.array([0, 0, 0.5]) + rng.normal(0, 0.01, (batch, 3))
-    return torch.tensor(Rotation.random(batch, rng=rng).as_matrix()), torch.tensor(translation)
+    return torch.tensor(Rotation.from_quat(rng.normal(size=(batch, 4))).as_matrix()), torch.tensor(translation)
 
 
 def silhouettes(mesh: tuple[torch.Tensor, torch.Tensor], rotation, translation, scale: float = 1.0) -> torch.Tensor:

@@ -44,7 +44,7 @@ CASES = {
 def arguments(name: str, dtype: torch.dtype, device: str, batch: int = 16) -> list[torch.Tensor | int | float]:
     count, (height, width), extent, spread, depth = CASES[name]
     rng = np.random.default_rng(sorted(CASES).index(name))
-    true = Rotation.random(batch, rng=rng)
+    true = Rotation.from_quat(rng.normal(size=(batch, 4)))
     turn = Rotation.from_rotvec(rng.normal(0, spread, (batch, 3)))
     translation = np.array([0, 0, depth]) + rng.normal(0, 0.03, (batch, 3))
     focal = 1.5 * max(height, width)

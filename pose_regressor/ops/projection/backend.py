@@ -11,9 +11,14 @@ from torch import Tensor
 logger = logging.getLogger(__name__)
 
 
-@cache
+@torch.compiler.assume_constant_result
 def compiled_for(device_type: str) -> bool:
     """Whether `pose_regressor_cuda` is installed and was built for this type of device; if not, says why, once."""
+    return _looked_for(device_type)
+
+
+@cache
+def _looked_for(device_type: str) -> bool:
     try:
         import pose_regressor_cuda
     except (ImportError, OSError) as error:  # not installed, or built for another torch
