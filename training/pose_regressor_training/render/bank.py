@@ -38,6 +38,7 @@ def fill_bank(meshes: Sequence[Mesh], hierarchies: Sequence[wp.Mesh], pictures: 
     first_face = np.cumsum([0, *(len(mesh.faces) for mesh in meshes)])
     for record, hierarchy, mesh, part, first in zip(records, hierarchies, meshes, parts, first_face, strict=False):
         record["id"], record["first_face"], record["closed"] = hierarchy.id, first, part.closed
+        record["faces"] = len(mesh.faces)
         record["convex"] = part.convex
         record["coloring"] = COLOURED
         if mesh.texture is not None:
@@ -103,7 +104,7 @@ def mesh_arrays(mesh: Mesh) -> MeshArrays:
     planes = np.zeros((len(corners), 4))
     planes[:, :3] = normal * np.sqrt(inverse)
     planes[:, 3] = -np.einsum("fi,fi->f", planes[:, :3], corners[:, 0])
-    normals = corner_normals(corners, joined)
+    normals = corner_normals(mesh.vertices[mesh.faces], joined)
     faces["is_smooth"] = np.einsum("fcj,fj->fc", normals, planes[:, :3]).min(1) < FLAT
     colors = np.zeros(corners.shape, np.uint8)
     if mesh.texture is not None and mesh.uv is not None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import warp as wp
 
 from pose_regressor_training.render.lighting import ambient_light, around, dither, gloss
-from pose_regressor_training.render.scenes import LIGHTS
 from pose_regressor_training.render.structs import Bank, Face, MeshRecord, Thing, View
 from pose_regressor_training.render.surfaces import Surface, backdrop, surface_of_ground, surface_of_thing
 from pose_regressor_training.render.visibility import (
@@ -61,11 +60,10 @@ def lit(
         mirror = 2.0 * wp.dot(surface.smooth, towards) * surface.smooth - towards
         shine = surface.specular * ambient_light(ambient, b, mirror)
     start = point + surface.lift * surface.normal
-    for i in range(LIGHTS):
+    for i in range(view.lights):
         direction = view.light_direction[i]
-        color = view.light_color[i]
         cosine = wp.dot(surface.smooth, direction)
-        if cosine > 0.0 and wp.dot(surface.normal, direction) > 0.0 and color[0] + color[1] + color[2] > 0.0:
+        if cosine > 0.0 and wp.dot(surface.normal, direction) > 0.0:
             shaded = view.light_shadow[i] != 0
             if shaded:
                 # Each lamp's noise is its own.
@@ -74,9 +72,10 @@ def lit(
                 target = around(direction, view.light_radius[i], place)
                 shaded = is_shaded(view.things, things, meshes, b, own, start, target)
             if not shaded:
-                diffuse += cosine * color
+                diffuse += cosine * view.light_color[i]
                 if surface.specular > 0.0:
-                    shine += gloss(surface.smooth, direction, towards, surface.specular, surface.roughness) * color
+                    glint = gloss(surface.smooth, direction, towards, surface.specular, surface.roughness)
+                    shine += glint * view.light_color[i]
     return wp.cw_mul(surface.albedo, diffuse) + shine
 
 

@@ -16,6 +16,8 @@ from pose_regressor_training.render.structs import THING_DTYPE, VIEW_DTYPE
 NEAR = 1e-4
 #: Bits of `Rendering.covered`.
 MAX_THINGS = 31
+#: Pixels or faces that one thread goes through on a processor.
+RUN = 64
 #: A thing is scanned rather than traced if it has fewer faces than this for each pixel of its rectangle; measured.
 SCAN_LIMIT = 12
 
@@ -54,14 +56,14 @@ def checked(scenes: Scenes, meshes: int, pictures: int) -> None:
 @dataclass(frozen=True, eq=False)
 class Packed:
     """things: (B, K) of THING_DTYPE, in each scene first those to find with rays, then those to scan, then none;
-    count, traced: (B,) how many there are, and how many to find with rays; scanned: by mesh, (N, 2) scenes and places
-    in `things`.
+    count, traced: (B,) how many there are, and how many to find with rays; runs: (N, 3) scene, place in `things` and
+    first face of every RUN faces to scan.
     """
 
     things: NDArray[np.void]
     count: NDArray[np.int32]
     traced: NDArray[np.int32]
-    scanned: dict[int, NDArray[np.int32]]
+    runs: NDArray[np.int32]
 
 
 def pack_things(scenes: Scenes, bounds: Bounds, height: int, width: int, may_scan: bool) -> Packed:
@@ -86,13 +88,17 @@ def pack_things(scenes: Scenes, bounds: Bounds, height: int, width: int, may_sca
     scan = used & (corners[..., 2] > NEAR).all(-1) & (bounds.faces[mesh] < SCAN_LIMIT * pixels) & may_scan
     order = np.argsort(np.where(used, scan, 2), axis=1, kind="stable")
     things, scan, mesh = (np.take_along_axis(array, order, 1) for array in (things, scan, mesh))
-    scene, index = np.nonzero(scan)
-    own = mesh[scene, index]
-    scanned = {
-        int(name): np.stack([scene[own == name], index[own == name]], 1).astype(np.int32) for name in np.unique(own)
-    }
     count = used.sum(1).astype(np.int32)
-    return Packed(things, count, count - scan.sum(1).astype(np.int32), scanned)
+    scene, index = np.nonzero(scan)
+    runs = _runs(scene, index, bounds.faces[mesh[scan]])
+    return Packed(things, count, count - scan.sum(1).astype(np.int32), runs)
+
+
+def _runs(scene: NDArray[np.int64], index: NDArray[np.int64], faces: NDArray[np.int64]) -> NDArray[np.int32]:
+    """(N, 3), see `Packed`, of things with so many faces."""
+    count = -(-faces // RUN)
+    first = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
+    return np.stack([np.repeat(scene, count), np.repeat(index, count), RUN * first], 1).astype(np.int32)
 
 
 def _rectangles(corners: NDArray, camera_matrix: NDArray, height: int, width: int) -> NDArray[np.int32]:
@@ -116,10 +122,11 @@ def pack_views(scenes: Scenes, packed: Packed) -> NDArray[np.void]:
     views["centre"] = scenes.camera_matrix[:, :2, 2]
     views["things"], views["traced"] = packed.count, packed.traced
     views["shift"] = _hash(scenes)
-    views["light_direction"] = scenes.light["direction"]
-    views["light_color"] = scenes.light["color"]
-    views["light_radius"] = scenes.light["radius"]
-    views["light_shadow"] = scenes.light["shadow"]
+    black = (scenes.light["color"] == 0).all(-1)
+    light = np.take_along_axis(scenes.light, np.argsort(black, axis=1, kind="stable"), 1)
+    views["lights"] = (~black).sum(1)
+    for name in ("direction", "color", "radius", "shadow"):
+        views[f"light_{name}"] = light[name]
     ground = scenes.ground
     views["ground"], views["ground_picture"] = ground["plane"], ground["picture"]
     views["ground_scale"], views["ground_tint"] = ground["picture_scale"], ground["tint"]

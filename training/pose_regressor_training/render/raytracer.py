@@ -13,15 +13,12 @@ from pose_regressor.types import InputError
 from pose_regressor_training.render.bank import fill_bank
 from pose_regressor_training.render.kernel import soften, trace
 from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.render.packing import Bounds, Packed, checked, pack_ambient, pack_things, pack_views
+from pose_regressor_training.render.packing import RUN, Bounds, Packed, checked, pack_ambient, pack_things, pack_views
 from pose_regressor_training.render.scenes import Rendering, Scenes
 from pose_regressor_training.render.structs import Thing, View
 from pose_regressor_training.render.visibility import scan
 
 wp.config.log_level = wp.LOG_WARNING
-
-#: Pixels or faces that one thread goes through on a processor.
-RUN = 64
 
 
 class Raytracer:
@@ -73,14 +70,12 @@ class Raytracer:
         views = wp.array(pack_views(scenes, packed), dtype=View, device=self._device)
         ambient = wp.array(pack_ambient(scenes), dtype=wp.vec3, ndim=2, device=self._device)
         keys = wp.empty((0, 0, 0), dtype=wp.uint64, device=self._device)
-        if packed.scanned:
+        if len(packed.runs):
             keys = wp.full((count, height, width), value=2**64 - 1, dtype=wp.uint64, device=self._device)
             covered.zero_()
-        for mesh, names in packed.scanned.items():
-            items = wp.array(names, dtype=wp.vec2i, device=self._device)
-            faces = int(self._bounds.faces[mesh])
-            inputs = [self._bank, views, things, items, mesh, faces, RUN, width, height, keys, covered]
-            wp.launch(scan, (len(items), -(-faces // RUN)), inputs, device=self._device)
+            runs = wp.array(packed.runs, dtype=wp.vec3i, device=self._device)
+            inputs = [self._bank, views, things, runs, RUN, width, height, keys, covered]
+            wp.launch(scan, len(runs), inputs, device=self._device)
         run = RUN if self.device.type == "cpu" else 1
         inputs = [self._bank, views, things, ambient, keys, run, scenes.mesh.shape[1]]
         outputs = [color, place, depth, normal, position, covered]
@@ -111,4 +106,4 @@ def _bounds(meshes: Sequence[Mesh]) -> Bounds:
         corners[i] = np.stack(np.meshgrid(*zip(low, high, strict=True)), -1).reshape(-1, 3)
         centres[i] = (low + high) / 2
         radii[i] = np.linalg.norm(mesh.vertices - centres[i], axis=1).max()
-    return Bounds(corners, centres, radii, np.array([len(mesh.faces) for mesh in meshes]))
+    return Bounds(corners, centres, radii, np.array([len(mesh.faces) for mesh in meshes], np.int64))

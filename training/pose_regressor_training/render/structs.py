@@ -16,6 +16,7 @@ class MeshRecord:
     id: wp.uint64
     coloring: wp.int32
     first_face: wp.int32
+    faces: wp.int32
     first_level: wp.int32
     levels: wp.int32
     closed: wp.int32  # 1: faces that look away from a camera outside it are never seen
@@ -54,6 +55,7 @@ class View:
     things: wp.int32
     traced: wp.int32  # how many of them are found with rays, the first ones
     shift: wp.float32  # of the noise, 0 to 1
+    lights: wp.int32  # those that are not black, the first ones
     light_direction: wp.mat33  # rows
     light_color: wp.mat33
     light_radius: wp.vec3

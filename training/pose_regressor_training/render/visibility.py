@@ -53,7 +53,6 @@ def scan_face(
     things: wp.array(dtype=Thing, ndim=2),
     b: wp.int32,
     i: wp.int32,
-    mesh: wp.int32,
     face: wp.int32,
     width: wp.int32,
     height: wp.int32,
@@ -61,6 +60,7 @@ def scan_face(
     covered: wp.array(dtype=wp.int32, ndim=3),
 ):
     """Goes through the pixels whose rays meet a face of a thing that lies wholly in front of the camera."""
+    mesh = things[b, i].mesh
     index = bank.meshes[mesh].first_face + face
     plane = bank.planes[index]
     normal = wp.vec3(plane[0], plane[1], plane[2])
@@ -112,9 +112,7 @@ def scan(
     bank: Bank,
     views: wp.array(dtype=View),
     things: wp.array(dtype=Thing, ndim=2),
-    scanned: wp.array(dtype=wp.vec2i),  # scene and index of things that are one mesh
-    mesh: wp.int32,
-    faces: wp.int32,
+    runs: wp.array(dtype=wp.vec3i),  # scene, index of the thing, first face
     run: wp.int32,
     width: wp.int32,
     height: wp.int32,
@@ -122,10 +120,10 @@ def scan(
     covered: wp.array(dtype=wp.int32, ndim=3),
 ):
     """Each thread scans `run` faces of a thing."""
-    item, first = wp.tid()
-    b, i = scanned[item][0], scanned[item][1]
-    for face in range(first * run, wp.min((first + 1) * run, faces)):
-        scan_face(bank, views, things, b, i, mesh, face, width, height, keys, covered)
+    item = wp.tid()
+    b, i, first = runs[item][0], runs[item][1], runs[item][2]
+    for face in range(first, wp.min(first + run, bank.meshes[things[b, i].mesh].faces)):
+        scan_face(bank, views, things, b, i, face, width, height, keys, covered)
 
 
 @wp.func
