@@ -7,8 +7,8 @@ draw: scenes as arrays; render: colours, depth, normals, coordinates, masks; cam
 boxes, visible shares, keypoints. Medians over batches of 32, in the time of one core; on a GPU of 256, by the clock.
 
 The rival is Cycles with 32 paths a pixel and its denoiser, without Blender's start and without any labels, on the first
-of these scenes, in the same run, in core seconds too (mean). It needs a Python that has bpy: this one, --blender-python, or
-the one that POSE_REGRESSOR_BLENDER_PYTHON names; without, only the generator is timed.
+of these scenes, in the same run, in core seconds too (mean). It needs a Python that has bpy: this one,
+--blender-python, or the one that POSE_REGRESSOR_BLENDER_PYTHON names; --no-cycles times the generator alone.
 """
 
 from __future__ import annotations

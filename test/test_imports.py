@@ -1,6 +1,7 @@
 """The rules of who may import whom, read from the source with ast: arrows only downwards, ROS in one place only."""
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -136,3 +137,14 @@ def test_importing_stays_light(module, heavy):
     script = f"import sys, {module}; print([name for name in {heavy.split()} if name in sys.modules])"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert result.stdout.strip() == "[]"
+
+
+def test_blender_needs_no_torch_and_no_warp():
+    """Its Python has nothing but bpy and NumPy."""
+    modules = ("stage", "photoreal", "scenes")
+    imports = "; ".join(f"import pose_regressor_training.render.{module}" for module in modules)
+    script = f"import sys; {imports}; print({{'torch', 'warp', 'trimesh', 'cv2', 'scipy'}} & set(sys.modules))"
+    path = os.pathsep.join([str(ROOT), str(ROOT / "training")])
+    environment = {**os.environ, "PYTHONPATH": path}
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment, check=True)
+    assert result.stdout.strip() == "set()"

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import InputError
 from pose_regressor_training.render.scenes import Scenes
-from pose_regressor_training.render.topology import corner_normals, merged
 
 if TYPE_CHECKING:
     from pose_regressor_training.render.mesh import Mesh
@@ -62,15 +61,17 @@ class Stage:
 
 
 def prop_of(mesh: Mesh) -> Prop:
+    # Where stages are read there is no Warp.
+    from pose_regressor_training.render.topology import corner_normals, merged
+
     def given(array: NDArray | None, shape: tuple[int, ...], dtype: type) -> NDArray:
         return np.zeros(shape, dtype) if array is None else array
 
-    corners = mesh.vertices[mesh.faces].astype(np.float64)
-    normals = corner_normals(corners, merged(mesh.vertices, mesh.faces))
+    normals = corner_normals(mesh.vertices[mesh.faces], merged(mesh.vertices, mesh.faces))
     return Prop(
         vertices=mesh.vertices,
         faces=mesh.faces,
-        normals=normals.astype(np.float32),
+        normals=normals,
         texture=given(mesh.texture, (0, 0, 3), np.uint8),
         uv=given(mesh.uv, (0, 3, 2), np.float32),
         colors=given(mesh.vertex_colors, (0, 3), np.uint8),
