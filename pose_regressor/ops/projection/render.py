@@ -87,11 +87,11 @@ def render_loss(
     edges: MeshEdges, rotation: Tensor, translation: Tensor, rotation_gt: Tensor, translation_gt: Tensor,
     camera_matrix: Tensor, size: tuple[int, int], scale: float = 1.0, *, check_values: bool = True,
 ) -> Tensor:  # fmt: skip
-    """1 - sum of min(X, Y) / sum of max(X, Y), of the soft silhouettes of the predicted and the true pose: (B,).
+    """1 - sum of XY / sum of (X² + Y² - XY), of the soft silhouettes of the predicted and the true pose: (B,).
 
-    edges: of the mesh, by `mesh_edges`; all else as in `projection_loss`. The minimum is 0, at equal silhouettes, with
-    a gradient of zero; without overlap there is no gradient either. An object that is not entirely in front of the
-    camera has an empty silhouette.
+    edges: of the mesh, by `mesh_edges`; all else as in `projection_loss`. For silhouettes of zeros and ones that is
+    1 - IoU; for soft ones it is 0 only where they are equal, and smooth there. Without overlap there is no gradient. An
+    object that is not entirely in front of the camera has an empty silhouette.
     """
     named = {
         "edges": edges.start, "rotation": rotation, "translation": translation, "rotation_gt": rotation_gt,
@@ -107,8 +107,8 @@ def render_loss(
     with torch.no_grad():
         true = soft_silhouette(edges, rotation_gt.to(dtype), translation_gt.to(dtype), camera, size, scale)
     predicted = soft_silhouette(edges, rotation.to(dtype), translation.to(dtype), camera, size, scale)
-    intersection = torch.minimum(predicted, true).sum((1, 2))
-    union = torch.maximum(predicted, true).sum((1, 2))
+    intersection = (predicted * true).sum((1, 2))
+    union = (predicted.square() + true.square() - predicted * true).sum((1, 2))
     return 1 - torch.where(union > 0, intersection / torch.where(union > 0, union, 1), 1)
 
 
