@@ -19,7 +19,6 @@ from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, Solution, solve
 from pose_regressor.ops.pnp.status import Status
 
-
 #: Points that are worked on at once.
 ROOM_ON_CPU, ROOM_ELSEWHERE = 2**16, 2**22
 

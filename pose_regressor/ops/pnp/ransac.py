@@ -43,7 +43,7 @@ def ransac_pnp(
     weights: Tensor | None = None,
     *,
     core: float = 1.0,
-    hypotheses: int = 64,
+    hypotheses: int = 256,
     seed: int = 0,
 ) -> Consensus:
     """Arguments as of `bpnp`; of the weights only counts which are above zero: those correspondences there are.
@@ -66,6 +66,8 @@ def ransac_pnp(
     tails = ((count, 2), (count, 3), (3, 3), (count,))
     flat = [v.expand(*batch, *tail).reshape(size, *tail) for v, tail in zip(named.values(), tails, strict=True)]
     flat[3] = (flat[3] > 0).to(flat[3].dtype)
+    if count == 0:  # there must be something to draw from
+        flat = [flat[0].new_zeros(size, 1, 2), flat[1].new_zeros(size, 1, 3), flat[2], flat[3].new_zeros(size, 1)]
     problem, invalid = prepare(Inputs(*flat))
 
     generator = torch.Generator(points_2d.device).manual_seed(seed)
@@ -79,7 +81,7 @@ def ransac_pnp(
     solution = solve(problem._replace(weights=agreeing), invalid, pose.squeeze(1), options)
     pose = torch.cat([solution.rotation, solution.translation.unsqueeze(2)], 2)
     inliers = _within(problem, moved_pose(problem, pose).unsqueeze(1), threshold)
-    outputs = [*(value.to(points_2d.dtype) for value in solution[:-1]), solution.status, inliers]
+    outputs = [*(value.to(points_2d.dtype) for value in solution[:-1]), solution.status, inliers[:, :count]]
     return Consensus(*(value.reshape((*batch, *value.shape[1:])) for value in outputs))
 
 

@@ -19,8 +19,8 @@ from pose_regressor.ops.pnp.status import Status, first_of
 MIN_POINTS = 4
 #: Minima of the algebraic error that are looked at, and those that a Gauss-Newton step of the true one decides among.
 CANDIDATES, FINALISTS = 5, 3
-#: Smallest pivot, squared, of the Hessian scaled to a unit diagonal with which a pose counts as determined.
-LEAST_PIVOT = 1e-12
+#: A pose counts as determined when the Hessian, scaled to a unit diagonal, has no eigenvalue under some ten times this.
+LEAST_CURVATURE = 1e-12
 
 
 @dataclass(frozen=True)
@@ -87,13 +87,13 @@ def _judge(problem: Problem, minimum: Minimum, invalid: Tensor) -> Tensor:
     inverse, _ = project(problem, minimum.pose)
     used = problem.weights > 0
     behind = (used & (inverse > 0.999 / NEAR)).any(2).squeeze(1)
-    # With the least pivot added, a flat direction of the minimum is told from one that leads further down.
+    # Something added on the diagonal tells a direction that is flat from one that leads further down.
     hessian = minimum.at.hessian
     root = hessian.diagonal(dim1=1, dim2=2).clamp(min=1e-300).rsqrt()
-    scaled = root.unsqueeze(2) * hessian * root.unsqueeze(1)
-    eye = torch.eye(6, dtype=scaled.dtype, device=scaled.device)
-    factor, saddle = torch.linalg.cholesky_ex(scaled + LEAST_PIVOT * eye)
-    flat = (saddle == 0) & (factor.diagonal(dim1=1, dim2=2).amin(1) < (2 * LEAST_PIVOT) ** 0.5)
+    eye = torch.eye(6, dtype=hessian.dtype, device=hessian.device)
+    factor, saddle = torch.linalg.cholesky_ex(root.unsqueeze(2) * hessian * root.unsqueeze(1) + LEAST_CURVATURE * eye)
+    largest = torch.linalg.solve_triangular(factor, eye, upper=False).square().sum((1, 2))  # of the inverse
+    flat = (saddle == 0) & ~(largest < 0.1 / LEAST_CURVATURE)
     return first_of(
         (invalid, Status.INVALID_INPUT),
         (used.sum((1, 2)) < MIN_POINTS, Status.TOO_FEW_POINTS),

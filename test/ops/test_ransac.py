@@ -1,0 +1,106 @@
+"""Poses of correspondences that are largely wrong, and the three-point solver behind them."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from pose_regressor.ops.pnp import Status, bpnp, ransac_pnp
+from pose_regressor.ops.pnp.p3p import three_point_poses
+from pose_regressor.types import InputError
+
+
+def spoil(scene, share, seed=0):
+    """That share of the pixels thrown somewhere into the image; (B, N) bool which."""
+    generator = torch.Generator().manual_seed(seed)
+    wrong = torch.rand(scene.points_2d.shape[:2], generator=generator) < share
+    anywhere = torch.rand(scene.points_2d.shape, generator=generator).double() * torch.tensor([640.0, 480.0])
+    return torch.where(wrong[..., None], anywhere, scene.points_2d), wrong
+
+
+@pytest.mark.parametrize("shape", ["general", "planar"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6])
+def test_outliers_do_not_matter(make_scene, shape, share):
+    """What it ends with is the optimum over the right ones, as near as if nobody had added the others."""
+    scene = make_scene(30, 100, 1.0, shape)
+    pixels, wrong = spoil(scene, share)
+    result = ransac_pnp(pixels, *scene.inputs[1:], threshold=4.0)
+    assert (result.status == Status.OK).all()
+    assert result.inliers[~wrong].double().mean() > 0.99
+    assert result.inliers[wrong].sum() < 0.05 * max(1, wrong.sum())
+    best = bpnp(pixels, *scene.inputs[1:], weights=(~wrong).double())
+    sigma = best.covariance.diagonal(dim1=1, dim2=2)[:, :3].sum(1).sqrt()
+    assert ((result.translation - best.translation).norm(dim=1) < 2 * sigma).double().mean() > 0.9
+
+
+def test_with_gradients_by_the_layer(make_scene):
+    scene = make_scene(4, 60, 1.0)
+    pixels, _ = spoil(scene, 0.3)
+    found = ransac_pnp(pixels, *scene.inputs[1:], threshold=4.0)
+    pixels.requires_grad_()
+    result = bpnp(pixels, *scene.inputs[1:], found.inliers.double(), init=found[:2])
+    result.translation.sum().backward()
+    assert (pixels.grad[~found.inliers] == 0).all() and (pixels.grad[found.inliers].abs().sum(1) > 0).all()
+    torch.testing.assert_close(result.translation, found.translation, rtol=0, atol=0.05)
+
+
+def test_the_same_seed_the_same_pose(make_scene):
+    scene = make_scene(3, 40, 1.0)
+    pixels, _ = spoil(scene, 0.4)
+    one, other = (ransac_pnp(pixels, *scene.inputs[1:], threshold=3.0, seed=5) for _ in range(2))
+    for a, b in zip(one, other, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_absent_points_are_never_inliers(make_scene):
+    """Sets of different length, padded with anything, are solved as each by itself."""
+    scene = make_scene(3, 50, 1.0)
+    pixels, points = (value.clone() for value in scene.inputs[:2])
+    counts = torch.tensor([50, 20, 3])
+    there = torch.arange(50) < counts[:, None]
+    pixels[~there] = 1e5
+    result = ransac_pnp(pixels, points, scene.camera_matrix, 4.0, there.double())
+    assert not result.inliers[~there].any()
+    assert result.status.tolist() == [Status.OK, Status.OK, Status.TOO_FEW_POINTS]
+    torch.testing.assert_close(result.translation[:2], scene.translation[:2], rtol=0, atol=0.1)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_hopeless_input_has_a_status(count):
+    pixels, points = torch.rand(2, count, 2).double() * 100, torch.zeros(count, 3).double()
+    result = ransac_pnp(pixels, points, torch.eye(3).double(), 1.0)
+    assert (result.status != Status.OK).all()
+    assert all(not value.isnan().any() for value in result)
+
+
+def test_a_bad_item_leaves_the_others_alone(make_scene):
+    scene = make_scene(3, 30, 0.5)
+    pixels = scene.points_2d.clone()
+    pixels[1, 4] = torch.nan
+    result = ransac_pnp(pixels, *scene.inputs[1:], threshold=3.0)
+    assert result.status.tolist() == [Status.OK, Status.INVALID_INPUT, Status.OK]
+
+
+def test_a_threshold_is_a_positive_number(make_scene):
+    with pytest.raises(InputError, match="threshold: expected a number of pixels above 0, got 0"):
+        ransac_pnp(*make_scene(1, 10).inputs, threshold=0)
+
+
+@pytest.mark.parametrize("shape", ["general", "planar"])
+def test_three_points_have_opencvs_solutions(make_scene, shape):
+    """Every pose that OpenCV's AP3P gives is among the four."""
+    scene = make_scene(300, 3, shape=shape)
+    homogeneous = torch.nn.functional.pad(scene.points_2d, (0, 1), value=1.0)
+    rays = torch.nn.functional.normalize(torch.linalg.solve(scene.camera_matrix, homogeneous.mT).mT, dim=2)
+    poses = three_point_poses(rays, scene.points_3d)
+    assert poses.isfinite().all()
+    found = missed = 0
+    camera = scene.camera_matrix.numpy()
+    for pixels, points, ours in zip(scene.points_2d.numpy(), scene.points_3d.numpy(), poses.numpy(), strict=True):
+        for rvec, tvec in zip(*cv2.solveP3P(points, pixels, camera, None, flags=cv2.SOLVEPNP_AP3P)[1:], strict=True):
+            theirs = np.hstack([cv2.Rodrigues(rvec)[0], tvec.reshape(3, 1)])
+            image = (points @ theirs[:, :3].T + theirs[:, 3]) @ camera.T
+            if (image[:, 2] > 0).all() and np.abs(image[:, :2] / image[:, 2:] - pixels).max() < 1e-4:
+                found += 1
+                missed += np.abs(ours - theirs).max((1, 2)).min() > 1e-4
+    assert found > 300 and missed <= 2
