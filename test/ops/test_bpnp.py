@@ -72,9 +72,9 @@ def test_robust_optimum_is_scipys(make_scene, kind):
     }
     for pixels, points, rotation, translation, cost in zip(*scene[:2], *scene[3:], result.cost, strict=True):
 
-        def distance(y, pixels=pixels.numpy(), points=points.numpy()):
-            image = cv2.projectPoints(points, y[:3], y[3:], CAMERA, None)[0][:, 0]
-            return np.linalg.norm(image - pixels, axis=1)
+        def distance(y, pixels=pixels, points=points):
+            image = cv2.projectPoints(points.numpy(), y[:3], y[3:], CAMERA, None)[0][:, 0]
+            return np.linalg.norm(image - pixels.numpy(), axis=1)
 
         first = np.concatenate([cv2.Rodrigues(rotation.numpy())[0].ravel(), translation.numpy()])
         found = least_squares(distance, first, loss=losses[kind], f_scale=4.0, x_scale="jac", xtol=1e-12, ftol=1e-12)

@@ -34,8 +34,8 @@ def test_degenerate_points(make_scene, shape):
         points, pixels = torch.ones(10, 3).double(), scene.points_2d
     else:
         points, pixels = scene.points_3d, scene.points_2d[:, :1].expand(-1, 10, -1)
-    for pixels in (pixels, pixels.float().double()):
-        result = bpnp(pixels, points, scene.camera_matrix)
+    for given in (pixels, pixels.float().double()):
+        result = bpnp(given, points, scene.camera_matrix)
         assert not result.converged.any() and finite(result)
     assert shape != "line" or (result.status == Status.DEGENERATE).all()
 

@@ -36,7 +36,7 @@ def forward(inputs: Inputs, init: Tensor | None, options: Options) -> Solution:
 
 
 def _pieces(points_2d: Tensor) -> list[slice]:
-    """A large batch is computed in pieces: what is needed on the way then fits into the cache, or into memory at all."""
+    """A large batch is computed in pieces: what is needed on the way then fits into the cache, or at all."""
     size, count, _ = points_2d.shape
     room = ROOM_ON_CPU if points_2d.device.type == "cpu" else ROOM_ELSEWHERE
     step = max(1, room // (count + 32))  # an item costs as much as some 32 points, however few it has
