@@ -60,6 +60,7 @@ def lit(
         mirror = 2.0 * wp.dot(surface.smooth, towards) * surface.smooth - towards
         shine = surface.specular * ambient_light(ambient, b, mirror)
     start = point + surface.lift * surface.normal
+    seen = wp.int32(0)
     for i in range(view.lights):
         direction = view.light_direction[i]
         cosine = wp.dot(surface.smooth, direction)
@@ -72,11 +73,12 @@ def lit(
                 target = around(direction, view.light_radius[i], place)
                 shaded = is_shaded(view.things, things, meshes, b, own, start, target)
             if not shaded:
+                seen |= 1 << i
                 diffuse += cosine * view.light_color[i]
                 if surface.specular > 0.0:
                     glint = gloss(surface.smooth, direction, towards, surface.specular, surface.roughness)
                     shine += glint * view.light_color[i]
-    return wp.cw_mul(surface.albedo, diffuse) + shine
+    return wp.cw_mul(surface.albedo, diffuse) + shine, seen
 
 
 @wp.func
@@ -145,6 +147,7 @@ def trace(
     normal: wp.array(dtype=wp.vec3, ndim=3),
     position: wp.array(dtype=wp.vec3, ndim=3),
     covered: wp.array(dtype=wp.int32, ndim=3),
+    lamps: wp.array(dtype=wp.int32, ndim=3),  # bits of those that light a pixel; empty if nobody asks
 ):
     """Each thread renders `run` pixels of a row: one on a card, many on a processor, where a thread has its price."""
     b, row, first = wp.tid()
@@ -173,18 +176,21 @@ def trace(
             depth[b, row, column] = hit.depth
             normal[b, row, column] = surface.normal
             position[b, row, column] = surface.position
-            point = hit.depth * ray
-            color[b, row, column] = lit(
-                surface, views[b], things, bank.meshes, ambient, b, hit.thing, point, ray, noise
+            light, seen = lit(
+                surface, views[b], things, bank.meshes, ambient, b, hit.thing, hit.depth * ray, ray, noise
             )
+            color[b, row, column] = light
+            if lamps.shape[0] > 0:
+                lamps[b, row, column] = seen
 
 
 @wp.func
 def is_edge(
-    place: wp.array(dtype=wp.int32, ndim=3), depth: wp.array(dtype=wp.float32, ndim=3), b: wp.int32, row: wp.int32,
-    column: wp.int32, down: wp.int32, right: wp.int32
+    place: wp.array(dtype=wp.int32, ndim=3), depth: wp.array(dtype=wp.float32, ndim=3),
+    lamps: wp.array(dtype=wp.int32, ndim=3), b: wp.int32, row: wp.int32, column: wp.int32, down: wp.int32,
+    right: wp.int32
 ):  # fmt: skip
-    """Whether among three pixels in a line one thing ends, or one part of a thing before another."""
+    """Whether among three pixels in a line one thing ends, or one part of a thing before another, or a shadow."""
     rows, columns = place.shape[1] - 1, place.shape[2] - 1
     row0, column0 = wp.max(row - down, 0), wp.max(column - right, 0)
     row1, column1 = wp.min(row + down, rows), wp.min(column + right, columns)
@@ -193,6 +199,9 @@ def is_edge(
         return True
     if own == NOTHING or row1 - row0 + column1 - column0 < 2:
         return False
+    lit_by = lamps[b, row, column]
+    if lamps[b, row0, column0] != lit_by or lamps[b, row1, column1] != lit_by:
+        return True
     # Along a line in the image, one over the depth of a plane changes evenly.
     here = depth[b, row, column]
     return wp.abs(here / depth[b, row0, column0] + here / depth[b, row1, column1] - 2.0) > STEP
@@ -207,11 +216,16 @@ def soften(
     samples: wp.int32,
     place: wp.array(dtype=wp.int32, ndim=3),
     depth: wp.array(dtype=wp.float32, ndim=3),
+    lamps: wp.array(dtype=wp.int32, ndim=3),
     color: wp.array(dtype=wp.vec3, ndim=3),
 ):
-    """Gives pixels at edges the mean colour of several rays. What lies beyond the edge is rendered, never guessed."""
+    """Gives pixels at edges and in half-shadows the mean colour of several rays: what lies beyond an edge is rendered,
+    never guessed.
+    """
     b, row, column = wp.tid()
-    if not is_edge(place, depth, b, row, column, 0, 1) and not is_edge(place, depth, b, row, column, 1, 0):
+    if not is_edge(place, depth, lamps, b, row, column, 0, 1) and not is_edge(
+        place, depth, lamps, b, row, column, 1, 0
+    ):
         return
     total = wp.vec3(0.0, 0.0, 0.0)
     for i in range(samples):
@@ -225,5 +239,6 @@ def soften(
             total += backdrop(bank, views[b], x, y, noise[0])
         else:
             surface = surface_at(bank, views, things, b, hit, ray, noise[0])
-            total += lit(surface, views[b], things, bank.meshes, ambient, b, hit.thing, hit.depth * ray, ray, noise)
+            light, _ = lit(surface, views[b], things, bank.meshes, ambient, b, hit.thing, hit.depth * ray, ray, noise)
+            total += light
     color[b, row, column] = total / wp.float32(samples)

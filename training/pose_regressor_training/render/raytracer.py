@@ -42,8 +42,8 @@ class Raytracer:
     def render(self, scenes: Scenes, height: int, width: int, edge_samples: int = 1) -> Rendering:
         """Images of height x width pixels; raises InputError for meshes and pictures that are not there.
 
-        edge_samples: rays whose mean gives the colours at the outlines of things, where 1 leaves hard steps. Labels are
-        always those of the ray through the pixel's centre.
+        edge_samples: rays whose mean gives the colours at the outlines of things, where 1 leaves hard steps, and in
+        half-shadows, where 1 leaves grain. Labels are always those of the ray through the pixel's centre.
         """
         checked(scenes, len(self._meshes), self._pictures)
         count = len(scenes)
@@ -78,10 +78,12 @@ class Raytracer:
             wp.launch(scan, len(runs), inputs, device=self._device)
         run = RUN if self.device.type == "cpu" else 1
         inputs = [self._bank, views, things, ambient, keys, run, scenes.mesh.shape[1]]
-        outputs = [color, place, depth, normal, position, covered]
+        kept = (count, height, width) if edge_samples > 1 else (0, 0, 0)
+        lamps = wp.empty(kept, dtype=wp.int32, device=self._device)
+        outputs = [color, place, depth, normal, position, covered, lamps]
         wp.launch(trace, (count, height, -(-width // run)), inputs, outputs, device=self._device)
         if edge_samples > 1:
-            inputs = [self._bank, views, things, ambient, edge_samples, place, depth, color]
+            inputs = [self._bank, views, things, ambient, edge_samples, place, depth, lamps, color]
             wp.launch(soften, (count, height, width), inputs, device=self._device)
 
     def _hierarchy(self, mesh: Mesh) -> wp.Mesh:
