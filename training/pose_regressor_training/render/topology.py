@@ -30,7 +30,7 @@ def is_closed(joined: NDArray[np.int64]) -> bool:
     return not (forward[1:] == forward[:-1]).any() and np.array_equal(forward, backward)
 
 
-def corner_normals(corners: NDArray[np.float32], joined: NDArray[np.int64]) -> NDArray[np.float32]:
+def corner_normals(corners: NDArray, joined: NDArray[np.int64]) -> NDArray[np.float32]:
     """(F, 3, 3) unit normals of a smooth surface through corners (F, 3, 3): the mean, weighted with their angles, of
     the faces around a corner that form no crease with the corner's own face.
     """
