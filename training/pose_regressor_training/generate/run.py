@@ -57,10 +57,11 @@ def generate(task: Task, progress: Callable[[int], None] = lambda _: None) -> No
     The dataset does not depend on shards, workers, or how often it was interrupted. Raises InputError where the folder
     holds another dataset, or this one without `resume`, or where it cannot be written to.
     """
+    scenes = task.shard.scenes(task.job)
     _claim(task)
     left: dict[int, list[Chunk]] = {}
     done = 0
-    for scene_id in task.shard.scenes(task.job):
+    for scene_id in scenes:
         chunks = task.job.chunks(scene_id)
         left[scene_id] = _missing(scene_folder(task.split, scene_id), chunks)
         done += sum(chunk.count for chunk in set(chunks).difference(left[scene_id]))
