@@ -3,7 +3,6 @@ import importlib.util
 import json
 import os
 import random
-import runpy
 import signal
 import subprocess
 import sys
@@ -29,26 +28,24 @@ CYCLONE = (
 )
 
 
-def own_domain(monkeypatch):
+def own_domain():
+    """A domain of its own on the loopback: its number, and the environment that leads there."""
     number = random.SystemRandom().randint(100, 200)
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    monkeypatch.setenv("CYCLONEDDS_URI", CYCLONE)
-    monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
-    return number
+    return number, {
+        "ROS_DOMAIN_ID": str(number),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "ROS_LOCALHOST_ONLY": "0",
+        "CYCLONEDDS_URI": CYCLONE,
+    }
 
 
 @pytest.fixture
 def domain(monkeypatch):
-    """A domain of its own on the loopback, for this process and those it starts."""
-    return own_domain(monkeypatch)
-
-
-@pytest.fixture(scope="module")
-def shared_domain():
-    """One for all tests of a module."""
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        yield own_domain(monkeypatch)
+    """A domain of its own, for this process and those it starts."""
+    number, environment = own_domain()
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return number
 
 
 def wait_until(condition, what, seconds=30.0):
@@ -67,8 +64,8 @@ def until():
 class Process:
     """`python ...`; .text is what it printed."""
 
-    def __init__(self, command, log):
-        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    def __init__(self, command, log, environment):
+        env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
         self.log = log
         with log.open("w") as out:
@@ -92,11 +89,12 @@ class Process:
 
 
 @contextlib.contextmanager
-def processes(folder):
+def processes(folder, lasting_environment=()):
     running = []
 
-    def launch(*command):
-        running.append(Process(command, folder / f"process{len(running)}.log"))
+    def launch(*command, **environment):
+        environment = {**dict(lasting_environment), **environment}
+        running.append(Process(command, folder / f"process{len(running)}.log", environment))
         return running[-1]
 
     yield launch
@@ -104,18 +102,13 @@ def processes(folder):
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.process.pid, signal.SIGKILL)  # and what it started, as `ros2 launch` does
         process.process.wait()
+        print(process.text)  # which pytest shows of a test that failed
 
 
 @pytest.fixture
 def launch(domain, tmp_path):
     """Starts `python ...` and kills it at the end if need be."""
     with processes(tmp_path) as launch:
-        yield launch
-
-
-@pytest.fixture(scope="module")
-def shared_launch(shared_domain, tmp_path_factory):
-    with processes(tmp_path_factory.mktemp("processes")) as launch:
         yield launch
 
 
@@ -141,7 +134,8 @@ def peer(make_peer):
     return make_peer()
 
 
-def standin_command(kind, parameters):
+def standin_command(kind, **parameters):
+    """What starts the node of this kind with the stand-in tracker."""
     if kind == "dds":
         return [STANDIN, json.dumps(parameters)]
     given = [("-p", f"{name}:={json.dumps(value)}") for name, value in parameters.items()]
@@ -152,10 +146,10 @@ def standin_command(kind, parameters):
 def start_dds(launch):
     """Starts the DDS node with the stand-in tracker as a process: start_dds(frame_id="head")."""
     pytest.importorskip("cyclonedds")
-    return lambda **parameters: launch(*standin_command("dds", parameters))
+    return lambda **parameters: launch(*standin_command("dds", **parameters))
 
 
-@pytest.fixture(scope="module", params=["dds", pytest.param("ros2", marks=pytest.mark.ros2)])
+@pytest.fixture(scope="session", params=["dds", pytest.param("ros2", marks=pytest.mark.ros2)])
 def kind(request):
     """Which of the two nodes; on one wire they must do the same."""
     if request.param == "ros2":
@@ -168,22 +162,44 @@ def kind(request):
 @pytest.fixture
 def start(kind, launch):
     """Starts the node of this kind with the stand-in tracker as a process: start(frame_id="head")."""
-    return lambda **parameters: launch(*standin_command(kind, parameters))
-
-
-@pytest.fixture(scope="module")
-def living(kind, shared_domain, shared_launch, wire):
-    """One node for all tests of a module, active, and a peer that it knows and has seen a camera of."""
-    node = shared_launch(*standin_command(kind, {"image_reliability": "reliable"}))
-    peer = wire.Peer(shared_domain)
-    peer.match()
-    return SimpleNamespace(node=node, peer=peer, domain=shared_domain, launch=shared_launch)
+    return lambda **parameters: launch(*standin_command(kind, **parameters))
 
 
 @pytest.fixture(scope="session")
-def standin():
-    """The words of standin_node.py: estimate, StandIn, CRATE, ROTATION."""
-    return SimpleNamespace(**runpy.run_path(str(STANDIN)))
+def living(kind, wire, tmp_path_factory):
+    """One node for all tests that leave it as they find it: active, and known to a peer. `launch` starts other
+    processes on its domain, `start` other nodes."""
+    number, environment = own_domain()
+    with (
+        pytest.MonkeyPatch.context() as monkeypatch,
+        processes(tmp_path_factory.mktemp("living"), environment) as launch,
+    ):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        peer = wire.Peer(number)
+        monkeypatch.undo()
+
+        def start(**parameters):
+            return launch(*standin_command(kind, **parameters))
+
+        node = start(image_reliability="reliable")
+        peer.match()
+        yield SimpleNamespace(node=node, peer=peer, domain=number, launch=launch, start=start)
+
+
+@pytest.fixture
+def fresh(living):
+    """The living node configured anew, so that it knows of no camera; at the end it must give right poses again."""
+    peer = living.peer
+    for transition in ("deactivate", "cleanup", "configure", "activate"):
+        assert peer.change_state(transition)
+    peer.match()
+    yield living
+    peer.calibrate()
+    peer.send_image(15, stamp=99)
+    peer.pose_at(99, 1.5)
+    assert living.node.process.poll() is None
+    assert "Traceback" not in living.node.text
 
 
 class Recorder:

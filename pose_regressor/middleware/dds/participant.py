@@ -23,6 +23,7 @@ from pose_regressor.middleware.worker import Log, Throttle
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor"
+HANDLE = 2**64 - 1  # cyclonedds gives handles here with and there without a sign
 MAX_DOMAIN = 232  # beyond, the RTPS port numbers pass 65535
 
 #: Cyclone's own packets and buffers are small enough that a 1080p image loses fragments even on the loopback.
@@ -167,8 +168,8 @@ class Participant:
         for sample in self._graph.take(1000):
             if not isinstance(sample, InvalidSample):
                 names = [(node.node_namespace, node.node_name) for node in sample.node_entities_info_seq]
-                self._names[sample.sample_info.publication_handle] = names
-        here = set(self._graph.matched_pub) - {self._discovery.instance_handle}
+                self._names[sample.sample_info.publication_handle & HANDLE] = names
+        here = {writer & HANDLE for writer in self._graph.matched_pub} - {self._discovery.instance_handle & HANDLE}
         self._names = {writer: names for writer, names in self._names.items() if writer in here}
         return sum(names.count(("/", self.node_name)) for names in self._names.values())
 

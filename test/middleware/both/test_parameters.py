@@ -5,8 +5,8 @@ import time
 BOOL, DOUBLE, STRING, STRINGS = 1, 3, 4, 9
 
 
-def test_a_threshold(living, wire):
-    peer = living.peer
+def test_a_threshold(fresh, wire):
+    peer = fresh.peer
     peer.calibrate()
     peer.send_image(10, stamp=1)
     peer.pose_at(1, 1.0)
@@ -20,8 +20,8 @@ def test_a_threshold(living, wire):
     peer.pose_at(3, 1.0)
 
 
-def test_the_overlay(living, wire):
-    peer = living.peer
+def test_the_overlay(fresh, wire):
+    peer = fresh.peer
     peer.calibrate(64, 48)
     overlays = peer.overlay_reader()
     wire.until(lambda: overlays.matched_pub, "the overlay's writer")
@@ -39,9 +39,9 @@ def test_the_overlay(living, wire):
     overlays.__del__()
 
 
-def test_the_rate(living, wire):
+def test_the_rate(fresh, wire):
     """At one image in a thousand seconds, none after the first."""
-    peer = living.peer
+    peer = fresh.peer
     peer.calibrate()
     assert peer.set_parameter("max_rate", type=DOUBLE, double_value=0.001) == ""
     reader = peer.diagnostics_reader()
@@ -60,8 +60,8 @@ def test_the_rate(living, wire):
     reader.__del__()
 
 
-def test_what_is_refused(living):
-    peer = living.peer
+def test_what_is_refused(fresh):
+    peer = fresh.peer
     for name, value in (
         ("score_threshold", {"type": DOUBLE, "double_value": 1.5}),
         ("objects", {"type": STRINGS, "string_array_value": ["mug"]}),
