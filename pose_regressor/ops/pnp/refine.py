@@ -12,14 +12,14 @@ from pose_regressor.ops.pnp.objective import Derivatives, derivatives, total_cos
 from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.robust import RobustLoss
 
-START_DAMPING = 1e-4
-#: A pose has converged when its last step promised to move the projections by less than this, pixels rms. Newton's
-#: steps shrink quadratically: after that one, and a last one without damping, what remains is rounding.
-STEP_TOLERANCE = 1e-4
+START_DAMPING = 1e-6
+#: A pose has converged when a step promises to move the projections by less than this, pixels rms. Newton's steps shrink
+#: quadratically: what remains after that one is rounding.
+STEP_TOLERANCE = 1e-5
 
 
 class Minimum(NamedTuple):
-    """pose: (B, 3, 4) of the moved points; at: the derivatives there; converged: (B,) bool."""
+    """pose: (B, 3, 4) of the moved points; at: the derivatives there, or a negligible step before; converged: (B,)."""
 
     pose: Tensor
     at: Derivatives
@@ -40,11 +40,13 @@ def minimise(
     tolerance = STEP_TOLERANCE**2 * problem.weights.sum((1, 2))
     for _ in range(iterations):
         step, failed = _step(at, damping)
-        promised = (step * at.gradient).sum(1)
+        small = (failed == 0) & ((step * at.gradient).sum(1) >= -tolerance)
+        converged = converged | small
         trial = retract(pose, step)
+        if may_stop and bool(small.all()):
+            return Minimum(trial, at, converged)
         new = derivatives(problem, trial, curved, loss)
         better = (failed == 0) & (new.cost <= at.cost + tolerance)  # never where a number is not finite
-        converged = converged | (better & (promised >= -tolerance))
         if may_stop and bool(better.all()):
             pose, at = trial, new
         else:
@@ -54,12 +56,8 @@ def minimise(
                 torch.where(better[:, None], new.gradient, at.gradient),
                 torch.where(better[:, None, None], new.hessian, at.hessian),
             )
-        if may_stop and bool(converged.all()):
-            break
-        damping = torch.where(better, damping * 0.1, damping * 10).clamp(1e-15, 1e8)
-    last, failed = _step(at, torch.zeros_like(damping))
-    usable = (converged & (failed == 0))[:, None, None]
-    return Minimum(torch.where(usable, retract(pose, last), pose), at, converged)
+        damping = torch.where(better, 0.1 * damping, (10 * damping).clamp(1e-3, 1e8))
+    return Minimum(pose, at, converged)
 
 
 def one_step(problem: Problem, pose: Tensor, loss: RobustLoss | None) -> tuple[Tensor, Tensor]:
