@@ -1,6 +1,8 @@
 """The node, and RViz if asked for.
 
 ros2 launch pose_regressor pose_regressor.launch.py model:=box image:=/camera/image_raw camera_info:=/camera/camera_info
+
+The node is a managed one and starts itself, unless autostart:=false leaves that to a lifecycle manager.
 """
 
 from pathlib import Path
@@ -9,7 +11,7 @@ from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
-from launch_ros.actions import Node
+from launch_ros.actions import LifecycleNode, Node
 
 SHARE = Path(get_package_share_directory("pose_regressor"))
 #: Arguments that are parameters of the node. What is left empty stays as the parameter file has it.
@@ -18,6 +20,8 @@ PARAMETERS = {
     "device": "auto, cpu, cuda or cuda:N",
     "camera_file": "camera file in place of the camera_info topic",
     "frame_prefix": "put before the names of the objects' TF frames",
+    "image_transport": "raw, or compressed (then images come from <image>/compressed)",
+    "autostart": "true, or false: wait for a lifecycle manager to configure and activate the node",
 }
 ARGUMENTS = (
     *(DeclareLaunchArgument(name, default_value="", description=text) for name, text in PARAMETERS.items()),
@@ -39,7 +43,9 @@ def start(context: LaunchContext) -> list[Node]:
     if "model" in parameters:
         parameters["model"] = [model.strip() for model in parameters["model"].split(",")]
     topics = [("image", value["image"]), ("camera_info", value["camera_info"])]
-    node = Node(
+    if "autostart" in parameters:
+        parameters["autostart"] = parameters["autostart"].lower() == "true"
+    node = LifecycleNode(
         package="pose_regressor",
         executable="pose_regressor_node",
         name="pose_regressor",

@@ -3,7 +3,9 @@ import importlib.util
 import json
 import os
 import random
+import runpy
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -28,13 +30,22 @@ CYCLONE = (
 )
 
 
+def free(domain):
+    """Whether nobody is there: RTPS gives the first participant of a domain this port."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", 7400 + 250 * domain + 10))
+        except OSError:
+            return False
+    return True
+
+
 def own_domain():
     """A domain of its own on the loopback: its number, and the environment that leads there."""
-    number = random.SystemRandom().randint(100, 200)
+    number = next(filter(free, iter(lambda: random.SystemRandom().randint(1, 200), None)))
     return number, {
         "ROS_DOMAIN_ID": str(number),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "ROS_LOCALHOST_ONLY": "0",
         "CYCLONEDDS_URI": CYCLONE,
     }
 
@@ -45,6 +56,7 @@ def domain(monkeypatch):
     number, environment = own_domain()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
     return number
 
 
@@ -66,6 +78,7 @@ class Process:
 
     def __init__(self, command, log, environment):
         env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        env.pop("ROS_LOCALHOST_ONLY", None)
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
         self.log = log
         with log.open("w") as out:
@@ -200,6 +213,12 @@ def fresh(living):
     peer.pose_at(99, 1.5)
     assert living.node.process.poll() is None
     assert "Traceback" not in living.node.text
+
+
+@pytest.fixture(scope="session")
+def standin():
+    """The words of standin_node.py: estimate, StandIn, CRATE, ROTATION."""
+    return SimpleNamespace(**runpy.run_path(str(STANDIN)))
 
 
 class Recorder:

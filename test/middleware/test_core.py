@@ -1,6 +1,9 @@
 import json
+import threading
 import time
+from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -178,3 +181,99 @@ def test_stop_says_what_came_of_the_frames(node, image, info, log):
     core.send(image())
     core.stop()
     assert log.of("info") == ["images: 1 received, 1 processed, none dropped"]
+
+
+def test_at_most_so_many_a_second(node, image, info):
+    core = node(max_rate=0.001)
+    core.on_camera_info(info())
+    core.send(image(data=pixels(10)))
+    for _ in range(5):
+        core.send(image(data=pixels(20)))
+    assert [estimates[0].translation[2] for _, estimates in core.published] == [1.0]
+    assert core.counts.dropped == {"over max_rate": 5}
+    core.tune(NodeConfig(max_rate=0.0))
+    core.send(image(data=pixels(30)))
+    assert core.published[-1][1][0].translation[2] == 3.0
+
+
+def test_the_overlay_is_drawn_when_it_is_wanted_and_read(node, image, info, until):
+    core = node()
+    core.on_camera_info(info())
+    core.send(image(data=pixels(10)))
+    core.output.wanted = True
+    core.send(image(data=pixels(20)))
+    until(lambda: core.output.overlays, "an overlay")
+    core.tune(NodeConfig(overlay=False))
+    core.send(image(data=pixels(30)))
+    assert [estimates[0].translation[2] for _, estimates in core.output.overlays] == [2.0]
+
+
+def test_an_overlay_that_nobody_takes_holds_up_no_pose(node, image, info):
+    gate = threading.Event()
+    core = node()
+    core.output.overlay = lambda *_: gate.wait(10)
+    core.output.wanted = True
+    core.on_camera_info(info())
+    for number in range(1, 21):
+        core.send(image(data=pixels(number)))
+    assert len(core.published) == 20
+    gate.set()
+
+
+def compressed(brightness, stamp=12, extension=".png"):
+    header = SimpleNamespace(stamp=SimpleNamespace(sec=stamp, nanosec=0), frame_id="optical")
+    data = cv2.imencode(extension, np.full((2, 4, 3), brightness, np.uint8))[1].tobytes()
+    return SimpleNamespace(header=header, format="bgr8; png compressed bgr8", data=data)
+
+
+def test_compressed_images(node, info):
+    core = node(image_transport="compressed")
+    core.send(compressed(10))
+    assert next(iter(core.counts.dropped)).startswith("no camera info yet")
+    core.on_camera_info(info())
+    core.send(compressed(15, stamp=13))
+    ((frame, estimates),) = core.published
+    assert (frame.stamp, frame.frame_id) == (13_000_000_000, "optical")
+    assert estimates[0].translation[2] == 1.5
+
+
+def test_of_compressed_images_each_is_counted_once(node, info, until):
+    """Two threads work one behind the other, and either may be left behind."""
+    core = node(image_transport="compressed")
+    core.on_camera_info(info())
+    images = [compressed(10), SimpleNamespace(**{**vars(compressed(10)), "data": b"rubbish"})]
+    for number in range(300):
+        core.on_image(images[number % 3 == 0])
+
+    def dealt_with():
+        counts = core.counts
+        return counts.processed + counts.dropped.total() == 300
+
+    until(dealt_with, "all images to be dealt with")
+    counts = core.counts
+    assert counts.received == 300
+    assert counts.processed == len(core.published) > 0
+    assert set(counts.dropped) <= {"superseded by a newer one", "image: expected JPEG or PNG"}
+
+
+def test_latency_is_from_the_arrival_to_the_answer(node, image, info):
+    core = node()
+    core.on_camera_info(info())
+    start = time.monotonic()
+    for _ in range(5):
+        core.send(image(data=pixels(10)))
+    end = time.monotonic()
+    assert len(core.latencies) == 5
+    assert all(start < latency.at < end for latency in core.latencies)
+    assert all(0 < latency.seconds < end - start for latency in core.latencies)
+
+
+def test_inactive_it_takes_no_images(node, image, info):
+    core = node()
+    core.on_camera_info(info())
+    core.pause()
+    core.send(image(data=pixels(10)))
+    assert core.counts.dropped == {"node not active": 1}
+    core.start()
+    core.send(image(data=pixels(10)))
+    assert len(core.published) == 1

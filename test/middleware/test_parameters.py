@@ -68,3 +68,41 @@ def test_checked_also_without_a_mapping():
     assert NodeConfig(score_threshold=1).score_threshold == 1.0
     assert NodeConfig(model=["a.safetensors", ""]).model == ("a.safetensors",)
     assert NodeConfig(device="cuda:1", frame_prefix="found/").frame_prefix == "found/"
+
+
+def test_live_parameters_may_be_changed_and_others_not():
+    config = NodeConfig(model=("a",), frame_id="eye")
+    changed = config.changed({"score_threshold": 0.7, "objects": ["mug", ""], "max_rate": 5, "follow": False})
+    assert (changed.score_threshold, changed.objects, changed.max_rate) == (0.7, ("mug",), 5.0)
+    assert (changed.follow, changed.frame_id, changed.model) == (False, "eye", ("a",))
+    assert config.changed({"frame_id": "eye", "model": ["a"]}) == config, "the same value is no change"
+    for parameter in PARAMETERS:
+        value = {"bool": not parameter.default, "float": 0.25, "string_array": ["x"]}.get(parameter.kind, "compressed")
+        if parameter.live:
+            assert getattr(config.changed({parameter.name: value}), parameter.name) != getattr(config, parameter.name)
+        elif not (parameter.choices or parameter.pattern):
+            with pytest.raises(InputError, match=f"{parameter.name}: is fixed once the node runs"):
+                config.changed({parameter.name: value})
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"score_threshold": 2.0}, "score_threshold: expected a number from 0 to 1, got 2"),
+        ({"max_rate": -1.0}, "max_rate: expected a number from 0 to 1000"),
+        ({"objects": "mug"}, "objects: expected a list of strings"),
+        ({"follow": None}, "follow: expected true or false, got None"),
+        ({"device": "cuda"}, "device: is fixed once the node runs; these may be changed: objects, score_threshold"),
+        ({"sleep": 1}, "unknown parameter 'sleep'"),
+    ],
+)
+def test_a_change_is_checked_as_a_whole(values, words):
+    with pytest.raises(InputError, match=words):
+        NodeConfig().changed({"score_threshold": 0.4, **values})
+
+
+def test_yaml_says_which_are_live():
+    text = as_yaml()
+    for parameter in PARAMETERS:
+        notes = text.partition(f"    # {parameter.description}\n")[2].partition(f"    {parameter.name}:")[0]
+        assert ("[live" in notes) == parameter.live, parameter.name

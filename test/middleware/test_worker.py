@@ -1,9 +1,10 @@
 import threading
 import time
 
+import numpy as np
 import pytest
 
-from pose_regressor.middleware.worker import SUPERSEDED, Throttle, Worker
+from pose_regressor.middleware.worker import SUPERSEDED, RateLimit, Remembering, Throttle, Worker
 from pose_regressor.types import InputError
 
 
@@ -114,3 +115,93 @@ def test_every_received_item_is_accounted_for(log, count):
     worker.stop()
     counts = worker.counts
     assert counts.received == 200 * count == counts.processed + counts.dropped.total()
+
+
+def test_a_reason_that_is_returned_drops_without_a_word(log):
+    worker = Worker(lambda item: "not wanted" if item else None, log)
+    for item in (0, 1):
+        worker.submit(item)
+        assert worker.wait_idle(5)
+    worker.skip("too many")
+    worker.stop()
+    counts = worker.counts
+    assert (counts.received, counts.processed) == (3, 1)
+    assert counts.dropped == {"not wanted": 1, "too many": 1}
+    assert log.said == []
+
+
+def test_wait_idle_waits_for_what_is_in_work_and_what_waits(log):
+    gate, done = threading.Event(), []
+
+    def handle(item):
+        gate.wait(10)
+        done.append(item)
+
+    worker = Worker(handle, log)
+    worker.submit(0)
+    until(lambda: not worker._waiting)
+    worker.submit(1)
+    assert not worker.wait_idle(0.05)
+    gate.set()
+    assert worker.wait_idle(5)
+    assert done == [0, 1]
+    worker.stop()
+
+
+def test_clear_drops_what_waits_and_leaves_the_thread(log):
+    gate, done = threading.Event(), []
+
+    def handle(item):
+        done.append(item)
+        gate.wait(10)
+
+    worker = Worker(handle, log)
+    worker.submit(0)
+    until(lambda: done == [0])
+    worker.submit(1)
+    worker.clear("paused")
+    gate.set()
+    assert worker.wait_idle(5)
+    worker.submit(2)
+    assert worker.wait_idle(5)
+    assert done == [0, 2]
+    assert worker.counts.dropped == {"paused": 1}
+    worker.stop()
+
+
+@pytest.mark.parametrize(
+    ("camera", "rate", "passed"),
+    [(30, 0, 300), (30, 30, 300), (30, 20, 200), (30, 10, 100), (30, 7, 70), (30, 100, 300), (60, 0.5, 5)],
+)
+@pytest.mark.parametrize("jitter", [0.0, 0.15])
+def test_rate_limit(camera, rate, passed, jitter):
+    """Three hundred images of a camera whose period varies a little: as many pass as the rate allows, evenly."""
+    rng = np.random.default_rng(0)
+    times = (np.arange(300) + rng.uniform(-jitter, jitter, 300)) / camera
+    limit = RateLimit(rate)
+    kept = [t for t in times if limit.passes(t)]
+    assert abs(len(kept) - passed) <= 1 + 0.02 * passed
+    if rate:
+        gaps = np.diff(kept)
+        assert gaps.min() >= 0.24 / rate
+        for n in (10, 50):
+            if len(kept) > n:
+                spans = np.asarray(kept[n:]) - np.asarray(kept[:-n])
+                assert spans.min() >= (n - 1) / rate, "no more than the rate over any stretch"
+
+
+def test_rate_limit_after_a_pause_lets_no_burst_pass():
+    limit = RateLimit(10.0)
+    assert limit.passes(0.0)
+    assert sum(limit.passes(100 + n / 1000) for n in range(200)) <= 4
+
+
+def test_the_last_trouble_is_remembered(log):
+    remembering = Remembering(log)
+    remembering.info("ready")
+    assert remembering.trouble == ""
+    remembering.warning("a frame was dropped")
+    remembering.error("the network failed")
+    remembering.info("going on")
+    assert remembering.trouble == "the network failed"
+    assert [level for level, _ in log.said] == ["info", "warning", "error", "info"]

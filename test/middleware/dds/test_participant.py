@@ -3,7 +3,8 @@ import pytest
 from pose_regressor.types import InputError
 
 pytest.importorskip("cyclonedds")
-from pose_regressor.middleware.dds.participant import dds_topic, domain_id
+from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.dds.participant import Participant, dds_topic, domain_id
 
 
 @pytest.mark.parametrize(("text", "number"), [("", 0), ("0", 0), (" 42 ", 42), ("232", 232)])
@@ -35,3 +36,29 @@ def test_topic_names(name, topic):
 def test_bad_topic_names(name):
     with pytest.raises(InputError, match="expected a ROS 2 topic name"):
         dds_topic(name)
+
+
+def test_namesakes(domain, until):
+    """Eight times, for the handles that DDS gives are random, and half of them negative to some functions."""
+    for _ in range(8):
+        with Participant("one") as one, Participant("two") as two:
+            for participant in (one, two):
+                participant.writer("~/tf", idl.TFMessage, reliable=True, depth=1)
+            assert one.namesakes() == two.namesakes() == 0
+            with Participant("one") as other:
+                other.writer("~/tf", idl.TFMessage, reliable=True, depth=1)
+                until(lambda one=one: one.namesakes() == 1, "the other")
+                until(lambda other=other: other.namesakes() == 1, "the first")
+                assert two.namesakes() == 0
+            until(lambda one=one: one.namesakes() == 0, "that it is alone again")
+
+
+def test_what_is_removed_is_gone(domain, until):
+    with Participant("one") as one, Participant("two") as two:
+        writer = one.writer("image", idl.Image, reliable=True, depth=1)
+        reader = two.reader("image", idl.Image, reliable=True, depth=1)
+        until(lambda: writer.matched_sub, "the reader")
+        two.remove(reader)
+        until(lambda: not writer.matched_sub, "the reader to be gone")
+        two.reader("image", idl.Image, reliable=True, depth=1)
+        until(lambda: writer.matched_sub, "the next reader")

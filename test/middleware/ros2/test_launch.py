@@ -77,6 +77,33 @@ def test_without_arguments_the_parameter_file_counts(prefix, launch, tmp_path):
     assert "exit code 2" in running.text
 
 
+def test_autostart_is_left_to_a_manager_if_asked_for(prefix, launch, peer_node, until, make_bundle, tmp_path):
+    from lifecycle_msgs.srv import ChangeState, GetState
+
+    path = tmp_path / "a.safetensors"
+    make_bundle("mug").save(path)
+    given = [f"model:={path}", "autostart:=false", "namespace:=arm"]
+    running = launch(*ROS2, "launch", "pose_regressor", "pose_regressor.launch.py", *given)
+    get_state = peer_node.create_client(GetState, "/arm/pose_regressor/get_state")
+    change_state = peer_node.create_client(ChangeState, "/arm/pose_regressor/change_state")
+    assert get_state.wait_for_service(30)
+    assert change_state.wait_for_service(30)
+
+    def call(client, request):
+        answer = client.call_async(request)
+        until(answer.done, "an answer")
+        return answer.result()
+
+    assert call(get_state, GetState.Request()).current_state.label == "unconfigured"
+    for label in ("configure", "activate"):
+        request = ChangeState.Request()
+        request.transition.label = label
+        assert call(change_state, request).success
+    assert call(get_state, GetState.Request()).current_state.label == "active"
+    running.end(signal.SIGINT)
+    assert "process has finished cleanly" in running.text
+
+
 @pytest.mark.parametrize(("rviz", "packages"), [("false", ["pose_regressor"]), ("true", ["pose_regressor", "rviz2"])])
 def test_rviz_is_started_only_if_asked_for(prefix, rviz, packages):
     from launch import LaunchContext
