@@ -28,7 +28,7 @@ MATERIAL = np.dtype(
         ("offset", "f4", (3,)),
         ("picture", "i4"),  # a picture of the bank in place of the mesh's own colours, or NONE
         ("picture_scale", "f4"),  # its repeats for each metre, laid on along the object's nearest axis
-        ("specular", "f4"),  # strength of the highlights; 0: matt
+        ("specular", "f4"),  # reflectance at right angles, of highlights and surroundings; 0: matt, plastic about 0.04
         ("roughness", "f4"),  # their width, 0 to 1, as in the usual GGX parametrisation
     ]
 )
