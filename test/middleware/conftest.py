@@ -42,7 +42,7 @@ def free(domain):
 
 def own_domain():
     """A domain of its own on the loopback: its number, and the environment that leads there."""
-    number = next(filter(free, iter(lambda: random.SystemRandom().randint(1, 200), None)))
+    number = next(filter(free, iter(lambda: random.SystemRandom().randint(1, 101), None)))
     return number, {
         "ROS_DOMAIN_ID": str(number),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
@@ -174,8 +174,13 @@ def kind(request):
 
 @pytest.fixture
 def start(kind, launch):
-    """Starts the node of this kind with the stand-in tracker as a process: start(frame_id="head")."""
-    return lambda **parameters: launch(*standin_command(kind, **parameters))
+    """Starts the node of this kind with the stand-in tracker as a process: start(frame_id="head"). delay: seconds that
+    the stand-in takes over every image."""
+
+    def start(delay=0.0, **parameters):
+        return launch(*standin_command(kind, **parameters), STANDIN_DELAY=str(delay))
+
+    return start
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 import json
 import threading
 import time
+import weakref
 from types import SimpleNamespace
 
 import cv2
@@ -277,3 +278,43 @@ def test_inactive_it_takes_no_images(node, image, info):
     core.start()
     core.send(image(data=pixels(10)))
     assert len(core.published) == 1
+
+
+def test_under_overload_the_newest_is_worked_on_and_no_other_is_kept(standin, log, image, info):
+    """A real wait in place of the network, images without one in between: what it begins with is what came last."""
+    last, begun = [0], []
+    alive = []  # of the images those that are held by anybody
+
+    class Slow(standin.StandIn):
+        def update(self, frame):
+            begun.append((frame.stamp, last[0]))
+            time.sleep(0.02)
+            return super().update(frame)
+
+    output = Kept()
+    output.poses = lambda frame, estimates: None
+    core = NodeCore(NodeConfig(), Slow(), output, log)
+    core.start()
+    core.on_camera_info(info())
+    most = 0
+    for number in range(1, 1001):
+        data = np.full(24, 10, np.uint8)
+        alive.append(weakref.ref(data))
+        message = image(data=data)
+        message.header.stamp.sec, message.header.stamp.nanosec = 0, number
+        core.on_image(message)
+        last[0] = number
+        del message, data
+        alive = [reference for reference in alive if reference() is not None]
+        most = max(most, len(alive))
+        time.sleep(0.0005)
+    assert core.wait_idle(10)
+    core.stop()
+    assert begun[-1][0] == 1000
+    assert 3 < len(begun) < 500
+    # Between an image's hand-over and the look at the clock here another may have come.
+    assert all(newest - number <= 1 for number, newest in begun)
+    assert most <= 3, "one in work, one waiting, one on its way"
+    counts = core.counts
+    assert (counts.received, counts.processed) == (1000, len(begun))
+    assert counts.dropped == {"superseded by a newer one": 1000 - len(begun)}

@@ -1,0 +1,214 @@
+"""What becomes of latency and memory when images come six times as fast as the network can take them?
+
+    PYTHONPATH=. python benchmarks/overload.py [--frames 10000] [--rate 60] [--network 0.1] [--json FILE]
+
+A camera process sends VGA images at a rate over DDS, reliably, so that none is lost on the way and every one can be
+accounted for. The node, in a process of its own, has in place of the estimator a wait of --network seconds; all else is
+as it is on a robot. Latency is from before an image is written by the camera to the arrival of its transform there, on
+one clock. Memory is the node's resident set, looked at twice a second from the fifth second on.
+
+The rival takes the same images with a subscription as ROS 2 makes it by default, the last ten kept, and works on one
+after the other for as long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import logging
+import multiprocessing
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import numpy as np
+from node_latency import own_network
+from rich.console import Console
+from rich.table import Table
+
+from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.dds.listener import TfListener
+from pose_regressor.middleware.dds.node import DdsNode
+from pose_regressor.middleware.dds.participant import Listening, Participant
+from pose_regressor.middleware.diagnostics import process_memory
+from pose_regressor.middleware.messages import camera_info_message, image_message, stamp_from_message
+from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.types import Camera, Frame, InputError, ObjectModel, PoseEstimate
+
+WIDTH, HEIGHT = 640, 480
+CAMERA = Camera(WIDTH, HEIGHT, np.array([[600.0, 0, 319.5], [0, 600, 239.5], [0, 0, 1]]))
+RIVAL_DEPTH = 10  # ROS 2's default
+SETTLED = 5.0  # seconds until memory is looked at
+MEMORY_PERIOD = 0.5
+LOG = logging.getLogger("overload")
+
+
+class SlowTracker:
+    """Sees one object in every image, after a while."""
+
+    device = "cpu"
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        corners = np.array([[-0.1, -0.1, -0.1], [0.1, 0.1, 0.1]])
+        model = ObjectModel("crate", 1, 0.35, corners, corners, corners)
+        pose = np.eye(4)
+        pose[2, 3] = 1.0
+        self.answer = [PoseEstimate(model, pose, np.eye(6), 1.0, "pnp", np.zeros(4))]
+
+    def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
+        return tuple(objects)
+
+    def tune(self, follow: bool, objects: Sequence[str], score_threshold: float) -> None: ...
+
+    def reset(self) -> None: ...
+
+    def update(self, frame: Frame) -> list[PoseEstimate]:
+        time.sleep(self.seconds)
+        return self.answer
+
+
+@dataclass
+class Accounts:
+    """received = processed + the sum of dropped; memory: lowest and highest resident set in bytes."""
+
+    received: int
+    processed: int
+    dropped: dict[str, int]
+    memory: tuple[int, int]
+
+
+def node_process(pipe: Connection, seconds: float) -> None:
+    """The node until something comes through the pipe; gives its Accounts."""
+    memory: list[int] = []
+    config = NodeConfig(image_reliability="reliable", overlay=False)
+    with Participant() as participant, DdsNode(participant, config, lambda _: SlowTracker(seconds)) as node:
+        core = node.managed.core
+        assert core
+        settled = time.monotonic() + SETTLED
+        while not pipe.poll(MEMORY_PERIOD):
+            if time.monotonic() > settled:
+                memory.append(process_memory())
+        core.pause()
+        core.wait_idle(10.0)
+        counts = core.counts
+    pipe.send(Accounts(counts.received, counts.processed, dict(counts.dropped), (min(memory), max(memory))))
+
+
+def rival_process(pipe: Connection, seconds: float) -> None:
+    """A plain subscription until something comes through the pipe; gives the latencies in seconds."""
+    latencies = []
+
+    def on_image(message: idl.Image) -> None:
+        time.sleep(seconds)
+        latencies.append((time.time_ns() - stamp_from_message(message.header.stamp)) / 1e9)
+
+    with Participant("rival") as participant:
+        reader = participant.reader("image", idl.Image, reliable=True, depth=RIVAL_DEPTH)
+        with Listening(participant, {reader: on_image}, LOG):
+            pipe.recv()
+    pipe.send(latencies)
+
+
+def send_images(frames: int, rate: float) -> list[float]:
+    """The camera; latencies in seconds of all transforms that came back."""
+    pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    with Participant("camera") as participant, TfListener() as listener:
+        images = participant.writer("image", idl.Image, reliable=True, depth=5)
+        infos = participant.writer("camera_info", idl.CameraInfo, reliable=True, depth=5)
+        while not (len(images.matched_sub) == 2 and infos.matched_sub and listener.writers):
+            time.sleep(0.01)
+        time.sleep(1.0)
+        infos.write(camera_info_message(idl, CAMERA, time.time_ns(), "camera"))
+        time.sleep(0.5)
+        message = image_message(idl, pixels, 0, "camera")
+        start = time.monotonic()
+        for number in range(frames):
+            time.sleep(max(0.0, start + number / rate - time.monotonic()))
+            stamp = time.time_ns()
+            message.header.stamp = idl.Time(*divmod(stamp, 1_000_000_000))
+            images.write(message)
+        listener.wait(lambda transforms: bool(transforms) and transforms[-1].stamp == stamp, 5.0)
+        return [(t.received - t.stamp) / 1e9 for t in listener.transforms]
+
+
+def run(frames: int, rate: float, seconds: float) -> tuple[Accounts, list[float], list[float]]:
+    context = multiprocessing.get_context("spawn")
+    pipes, processes = [], []
+    for target in (node_process, rival_process):
+        here, there = multiprocessing.Pipe()
+        process = context.Process(target=target, args=(there, seconds), daemon=True)
+        process.start()
+        pipes.append(here)
+        processes.append(process)
+    latencies = send_images(frames, rate)
+    for pipe in pipes:
+        pipe.send("stop")
+    accounts, rival = (pipe.recv() for pipe in pipes)
+    for process in processes:
+        process.join()
+    return accounts, latencies, rival
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--frames", type=int, default=10_000, help="images (%(default)s)")
+    parser.add_argument("--rate", type=float, default=60.0, help="images a second (%(default)s)")
+    parser.add_argument("--network", type=float, default=0.1, help="seconds over an image (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    own_network()
+    threading.current_thread().name = "camera"
+    accounts, latencies, rival = run(options.frames, options.rate, options.network)
+    if not latencies or not rival:
+        raise InputError("no answer came")
+    report(options, accounts, latencies, rival)
+    return 0
+
+
+def report(options: argparse.Namespace, accounts: Accounts, latencies: list[float], rival: list[float]) -> None:
+    table = Table(title=f"{options.frames} images at {options.rate:g} Hz, {options.network:g} s over each")
+    for column in ("", "answers", "latency p50", "p99", "max"):
+        table.add_column(column, justify="left" if not column else "right")
+    for name, values in (("node", latencies), (f"subscription of depth {RIVAL_DEPTH}", rival)):
+        p50, p99 = np.percentile(values, (50, 99))
+        table.add_row(name, str(len(values)), *(f"{1e3 * v:.0f} ms" for v in (p50, p99, max(values))))
+    Console().print(table)
+    dropped, (low, high) = sum(accounts.dropped.values()), accounts.memory
+    print(f"sent {options.frames}, received {accounts.received}, processed {accounts.processed}, dropped {dropped}")
+    for reason, count in accounts.dropped.items():
+        print(f"    {count} {reason}")
+    unaccounted = options.frames - accounts.processed - dropped
+    print(f"unaccounted for: {unaccounted}; answers that did not come: {accounts.processed - len(latencies)}")
+    print(f"memory of the node: {low / 1e6:.1f} to {high / 1e6:.1f} MB")
+    worst, other = max(latencies), max(rival)
+    print(
+        f"headline: longest latency under overload = {1e3 * worst:.0f} ms "
+        f"(subscription of depth {RIVAL_DEPTH} {1e3 * other:.0f} ms, ratio {other / worst:.1f})"
+    )
+    print(
+        f"headline: longest latency in network times = {worst / options.network:.2f} "
+        f"(bound 2, ratio {2 * options.network / worst:.1f})"
+    )
+    if options.json:
+        result = {
+            "frames": options.frames,
+            "rate": options.rate,
+            "network_s": options.network,
+            "node": asdict(accounts),
+            "latency_s": latencies,
+            "rival_latency_s": rival,
+            "unaccounted": unaccounted,
+        }
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        sys.exit(main())
