@@ -1,10 +1,11 @@
 """Poses from nothing: the minima of an algebraic error over all rotations.
 
 With the depths multiplied out, sum_i w_i |h_i[:2] - x_i h_i[2]|² is quadratic in [R | t] (Schweighofer and Pinz,
-Globally Optimal O(n) Solution to the PnP Problem, BMVC 2008; Terzakis and Lourakis, A Consistently Fast and Globally
-Optimal Solution to the PnP Problem, ECCV 2020). Its translation has a closed form, and what remains is
-E(R) = vec(R)ᵀ Ω vec(R) with a 9x9 matrix Ω that holds all the points. E of several hundred rotations is one matrix
-product; Gauss-Newton from the best of them, far enough apart, finds the minima, whatever the points' shape.
+Globally Optimal O(n) Solution to the PnP Problem, BMVC 2008; Terzakis and Lourakis, SQPnP, ECCV 2020). It has to be
+kept from shrinking: with noise, the nearer the smaller. So here the depth of the centroid is one and the scale s is
+unknown, h = K (s R q + (a_x, a_y, 1)), which makes it the reprojection error but for the object's depth. a and s have a
+closed form; what remains is a function of a rotation and a 9x9 matrix. That of several hundred rotations is one matrix
+product, and Gauss-Newton from the best of them, far enough apart, finds the minima, whatever the points' shape.
 """
 
 from __future__ import annotations
@@ -25,20 +26,18 @@ from pose_regressor.ops.pnp.refine import turn
 GRID = 512
 #: Starts nearer than this to each other lead to the same minimum.
 APART = math.radians(50)
-#: Gauss-Newton steps from a start, and their damping as a share of the curvature.
-STEPS, DAMPING = 2, 1e-3
-RIDGE = 1e-12
+#: Gauss-Newton steps from a start, their damping as a share of the curvature, and the least scale to start from.
+STEPS, DAMPING, SMALLEST = 4, 1e-3, 1e-6
 
 
 class _Constants(NamedTuple):
     grid: Tensor  # (9, GRID) rotations
     products: Tensor  # (81, GRID) float32: products of any two entries of each
     near: Tensor  # (GRID, GRID) float32: infinite for rotations that are not APART, else 0
-    turns: Tensor  # (9, 27): R -> the three derivatives of exp([ω]) R, (3, 9)
-    damping: Tensor  # (3, 3)
+    directions: Tensor  # (9, 36): M -> the three derivatives of exp([ω]) M, and M itself, (4, 9)
+    damping: Tensor  # (4, 4)
     metric: Tensor  # (81, 24): products of any two entries of K -> (6, 4), from S over h to S over K⁻¹ h
-    blocks: Tensor  # (60, 117): moments weighted with S over K⁻¹ h -> Hessian by RR (81), tR (27), tt (9)
-    ridge: Tensor  # (3, 3)
+    blocks: Tensor  # (60, 117): moments weighted with that -> Hessian by M (9, 9), by t and (M, t_z, t_x, t_y) (3, 12)
 
 
 @lru_cache
@@ -48,7 +47,6 @@ def _constants(device: torch.device) -> _Constants:
         apart = (grid.T @ grid - 1) / 2 < math.cos(APART)
         near = torch.zeros(GRID, GRID).masked_fill(~apart, torch.inf)
         turns = maps(torch.device("cpu")).tangent.view(3, 4, 3, 4, 6)[:, :3, :, :3, 3:]
-        eye = torch.eye(3, dtype=torch.float64)
         metric = torch.zeros(3, 3, 3, 3, 6, 4, dtype=torch.float64)  # K[a, i] K[b, j] -> S[i, j] of K's rows a, b
         upper = [(i, j) for i in range(3) for j in range(i, 3)]
         for k, (i, j) in enumerate(upper):
@@ -58,7 +56,9 @@ def _constants(device: torch.device) -> _Constants:
                     if a != b:
                         metric[b, i, a, j, k, basis] += sign
         hessian = maps(torch.device("cpu")).hessian6.view(60, 3, 4, 3, 4)
-        blocks = [hessian[:, :, :3, :, :3], hessian[:, :, 3, :, :3], hessian[:, :, 3, :, 3]]
+        by_t = hessian[:, :, 3, :, 3]
+        mixed = torch.cat([hessian[:, :, 3, :, :3].flatten(2), by_t[..., 2:], by_t[..., :2]], 2)
+        blocks = [hessian[:, :, :3, :, :3], mixed]
         return _Constants(
             *(
                 value.contiguous().to(device)
@@ -66,11 +66,10 @@ def _constants(device: torch.device) -> _Constants:
                     grid,
                     (grid[:, None] * grid[None]).flatten(0, 1).float(),
                     near,
-                    turns.permute(0, 1, 4, 2, 3).reshape(9, 27),
-                    DAMPING * eye,
+                    torch.cat([turns.permute(0, 1, 4, 2, 3).reshape(9, 27), torch.eye(9).double()], 1),
+                    DAMPING * torch.eye(4, dtype=torch.float64),
                     metric.reshape(81, 24),
                     torch.cat([block.flatten(1) for block in blocks], 1),
-                    RIDGE * eye,
                 )
             )
         )
@@ -87,37 +86,49 @@ def _spirals(count: int) -> Tensor:
 def initial_poses(problem: Problem, count: int) -> Tensor:
     """(B, count, 3, 4): [R | t] at minima of the algebraic error, those of lower error at the grid first."""
     constants = _constants(problem.pixels.device)
-    quadric, translation = _eliminate_translation(problem)
-    size = quadric.diagonal(dim1=1, dim2=2).sum(1, keepdim=True)
-    error = torch.mm((quadric.view(-1, 81) / size).float(), constants.products)
-    depth = torch.mm(translation[:, 2], constants.grid)
-    error = error.masked_fill(depth <= 0, torch.inf)
+    quadric, linear, sideways = _eliminate_sideways(problem)
+    # A rotation's best scale is -slope / square; where that is not above zero, the object is behind the camera.
+    square = torch.mm((quadric / quadric.abs().amax((1, 2), keepdim=True)).view(-1, 81).float(), constants.products)
+    slope = torch.mm(linear, constants.grid).clamp(max=0).float()
+    error = -slope.square() / square.clamp(min=1e-12)
     picks = [error.argmin(1)]
     for _ in range(count - 1):
         error = error + constants.near.index_select(0, picks[-1])
         picks.append(error.argmin(1))
     rotation = constants.grid.T.index_select(0, torch.stack(picks, 1).view(-1))  # (B * count, 9)
-    quadric = repeat(quadric, count)
+    quadric, linear, sideways = (repeat(value, count) for value in (quadric, linear, sideways))
+
+    force = torch.bmm(quadric, rotation.unsqueeze(2)).squeeze(2)
+    scaled = rotation * (-(linear * rotation).sum(1) / (force * rotation).sum(1)).clamp(min=SMALLEST).unsqueeze(1)
     for _ in range(STEPS):
-        turns = torch.mm(rotation, constants.turns).view(-1, 3, 9)
-        force = torch.bmm(turns, quadric)
-        curvature = torch.bmm(force, turns.mT)
+        directions = torch.mm(scaled, constants.directions).view(-1, 4, 9)
+        force = torch.bmm(directions, quadric)
+        curvature = torch.bmm(force, directions.mT)
         curvature = torch.addcmul(curvature, curvature, constants.damping)
-        step, _ = torch.linalg.solve_ex(curvature, torch.bmm(force, rotation.unsqueeze(2)).squeeze(2))
-        rotation = turn(rotation.view(-1, 3, 3), step.neg()).view(-1, 9)
-    location = torch.bmm(repeat(translation, count), rotation.unsqueeze(2))
-    return torch.cat([rotation.view(-1, 3, 3), location], 2).view(-1, count, 3, 4)
+        slope = torch.bmm(force, scaled.unsqueeze(2)) + torch.bmm(directions, linear.unsqueeze(2))
+        step, _ = torch.linalg.solve_ex(curvature, slope.squeeze(2))
+        growth = (-step[:, 3:]).clamp(-0.5, 1.0) + 1
+        scaled = turn(scaled.view(-1, 3, 3), -step[:, :3]).view(-1, 9) * growth
+    scale = scaled[:, :3].square().sum(1, keepdim=True).sqrt()
+    place = torch.baddbmm(sideways[:, :, 9:], sideways[:, :, :9], scaled.unsqueeze(2)).squeeze(2).neg()
+    location = torch.nn.functional.pad(place, (0, 1), value=1.0) / scale
+    pose = torch.cat([(scaled / scale).view(-1, 3, 3), location.unsqueeze(2)], 2)
+    return pose.view(-1, count, 3, 4)
 
 
-def _eliminate_translation(problem: Problem) -> tuple[Tensor, Tensor]:
-    """Ω (B, 9, 9) and the (B, 3, 9) map from vec(R) to the best translation."""
+def _eliminate_sideways(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the error as a function of M = s R in (3, 3): Ω (B, 9, 9), b (B, 9), and the (B, 2, 10) map from (M, 1) to
+    minus the best a_x, a_y. Not finite for an item without a point.
+    """
     constants = _constants(problem.pixels.device)
-    pixels, weights, camera = problem.pixels, problem.weights, problem.camera.view(-1, 9, 1)
+    pixels, weights, camera = problem.pixels, problem.weights, problem.camera.reshape(-1, 9, 1)
     second = torch.cat([weights, weights * pixels, weights * pixels.square().sum(1, keepdim=True)], 1)
     metric = torch.mm((camera * camera.mT).view(-1, 81), constants.metric).view(-1, 6, 4)
     blocks = torch.mm(torch.bmm(metric, torch.bmm(second, problem.moments)).view(-1, 60), constants.blocks)
-    rotations, mixed, translations = blocks.split((81, 27, 9), 1)
-    mixed, translations = mixed.view(-1, 3, 9), translations.view(-1, 3, 3)
-    # All points on one ray say nothing of the depth: the ridge only keeps the numbers finite.
-    solution, _ = torch.linalg.solve_ex(torch.addcmul(translations, translations, constants.ridge), mixed)
-    return torch.baddbmm(rotations.view(-1, 9, 9), mixed.mT, solution, alpha=-1), solution.neg()
+    quadric, mixed = blocks.split((81, 36), 1)
+    quadric, mixed = quadric.view(-1, 9, 9), mixed.view(-1, 3, 12)  # t_x, t_y and t_z by M, t_z, t_x and t_y
+    sideways, _ = torch.linalg.solve_ex(mixed[:, :2, 10:], mixed[:, :2, :10])
+    by_m = sideways[:, :, :9]
+    quadric = torch.baddbmm(quadric, mixed[:, :2, :9].mT, by_m, alpha=-1)
+    linear = torch.baddbmm(mixed[:, 2:, :9], mixed[:, 2:, 10:], by_m, alpha=-1).squeeze(1)
+    return quadric, linear, sideways

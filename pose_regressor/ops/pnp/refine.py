@@ -13,8 +13,8 @@ from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.robust import RobustLoss
 
 START_DAMPING = 1e-6
-#: A pose has converged when a step promises to move the projections by less than this, pixels rms. Newton's steps shrink
-#: quadratically: what remains after that one is rounding.
+#: A pose has converged when a step promises to move the projections by less than this, pixels rms. Newton's steps
+#: shrink quadratically: what remains after that one is rounding.
 STEP_TOLERANCE = 1e-5
 
 

@@ -1,0 +1,210 @@
+"""How fast is the PnP layer, forward and backward, and what does it keep in memory?
+
+    PYTHONPATH=. python benchmarks/bpnp.py [--json FILE] [--threads N]
+
+Batches of 1 to 4096 and 8 to 256 points in front of a camera, 2 px of noise, float64. Beside it in the same run, taking
+turns: OpenCV in a loop (solvePnP, SQPNP, then solvePnPRefineLM: forward only), and BPnP's backward as its paper writes
+it, item by item with autograd (published_bpnp.py), once with every c_ij differentiated by itself and once all points of
+an item at once; where these would take minutes they are timed on fewer items and scaled. Times are medians. kept: bytes
+an item of what autograd holds between forward and backward; peak: bytes an item that the memory in use grew by at most.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from published_bpnp import PublishedBpnp
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor
+
+from pose_regressor.geometry.rotation import random_rotation
+from pose_regressor.ops.pnp import bpnp
+
+BATCHES, POINTS = (1, 32, 256, 4096), (8, 32, 256)
+SECONDS = 2.0  # that the runs of one case take, about
+RIVAL_ITEMS = 32  # of a batch; the rest is scaled
+
+
+def problems(batch: int, count: int, device: str = "cpu") -> list[Tensor]:
+    """points_2d (B, N, 2), points_3d (B, N, 3), camera (B, 3, 3)."""
+    generator = torch.Generator().manual_seed(0)
+    points = 2 * torch.rand(batch, count, 3, generator=generator, dtype=torch.float64) - 1
+    place = torch.rand(batch, 3, generator=generator).double() * torch.tensor([2.0, 2, 5]) + torch.tensor([-1.0, -1, 3])
+    camera = torch.tensor([[600.0, 0, 320], [0, 630, 240], [0, 0, 1]]).double().repeat(batch, 1, 1)
+    h = (points @ random_rotation(batch, generator).mT + place[:, None]) @ camera.mT
+    pixels = h[..., :2] / h[..., 2:] + 2 * torch.randn(batch, count, 2, generator=generator).double()
+    return [value.to(device) for value in (pixels, points, camera)]
+
+
+def layer(inputs: list[Tensor]) -> None:
+    leaves = [value.detach().requires_grad_() for value in inputs]
+    result = bpnp(*leaves)
+    (result.rotation.sum() + result.translation.sum()).backward()
+
+
+def layer_forward(inputs: list[Tensor]) -> None:
+    with torch.no_grad():
+        bpnp(*inputs)
+
+
+def published(inputs: list[Tensor], one_by_one: bool) -> None:
+    leaves = [value.detach().requires_grad_() for value in inputs]
+    PublishedBpnp.apply(*leaves, one_by_one).sum().backward()
+
+
+def opencv(inputs: list[Tensor]) -> None:
+    for pixels, points, camera in zip(*(value.numpy() for value in inputs), strict=True):
+        _, rvec, tvec = cv2.solvePnP(points, pixels, camera, None, flags=cv2.SOLVEPNP_SQPNP)
+        cv2.solvePnPRefineLM(points, pixels, camera, None, rvec, tvec)
+
+
+def seconds(work: Callable[[], None], device: str) -> float:
+    if device == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    work()
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+def medians(works: dict[str, Callable[[], None]], device: str) -> dict[str, float]:
+    """ms of each; they take turns, the fast ones more often."""
+    first = {name: seconds(work, device) for name, work in works.items()}
+    times: dict[str, list[float]] = {name: [] for name in works}
+    for _ in range(3):
+        for name, work in works.items():
+            share = max(1, min(100, int(SECONDS / 3 / len(works) / first[name])))
+            times[name] += [seconds(work, device) for _ in range(share)]
+    return {name: 1e3 * statistics.median(column) for name, column in times.items()}
+
+
+def kept(inputs: list[Tensor]) -> int:
+    """Bytes that autograd holds, each storage once."""
+    storages: dict[int, int] = {}
+
+    def pack(value: Tensor) -> Tensor:
+        storages[value.untyped_storage().data_ptr()] = value.untyped_storage().nbytes()
+        return value
+
+    leaves = [value.detach().requires_grad_() for value in inputs]
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda value: value):
+        result = bpnp(*leaves)
+    del result
+    return sum(storages.values())
+
+
+def _resident(name: str) -> int:
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(name))
+
+
+def _grown(batch: int, count: int, results: multiprocessing.Queue) -> None:
+    torch.set_num_threads(1)
+    layer(problems(2, count))
+    inputs = problems(batch, count)
+    Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts anew
+    before = _resident("VmRSS")
+    layer(inputs)
+    results.put(_resident("VmHWM") - before)
+
+
+def peak(batch: int, count: int) -> int | None:
+    """Bytes, measured in a process of its own; None where the system does not tell."""
+    if not Path("/proc/self/clear_refs").exists():
+        return None
+    context = multiprocessing.get_context("spawn")
+    results = context.Queue()
+    process = context.Process(target=_grown, args=(batch, count, results))
+    process.start()
+    grown = results.get(timeout=300)
+    process.join()
+    return grown
+
+
+def measure(batch: int, count: int, device: str) -> dict[str, float | int | str | None]:
+    inputs = problems(batch, count, device)
+    few = [value[:RIVAL_ITEMS].cpu() for value in inputs]
+    scale = batch / len(few[0])
+    works = {"layer": lambda: layer(inputs), "forward": lambda: layer_forward(inputs)}
+    if device == "cpu":
+        works["opencv"] = lambda: opencv(few)
+        works["published, points at once"] = lambda: published(few, False)
+        if count == POINTS[0]:
+            works["published"] = lambda: published(few, True)
+    times = medians(works, device)
+    row: dict[str, float | int | str | None] = {"device": device, "batch": batch, "points": count}
+    row |= {name: value * (1 if name in ("layer", "forward") else scale) for name, value in times.items()}
+    row["kept_bytes_per_item"] = kept(inputs) // batch
+    grown = peak(batch, count) if device == "cpu" and batch == max(BATCHES) else None
+    row["peak_bytes_per_item"] = None if grown is None else grown // batch
+    return row
+
+
+def report(rows: list[dict], device: str) -> None:
+    rivals = ["opencv", "published, points at once", "published"] if device == "cpu" else []
+    table = Table("batch", "points", "forward ms", "+ backward ms", *(f"{name} ms (ratio)" for name in rivals),
+                  "kept B/item", "peak B/item", title=f"BPnP on {device}, float64", title_justify="left")  # fmt: skip
+    for row in rows:
+        against = []
+        for name in rivals:
+            own = row["forward"] if name == "opencv" else row["layer"]
+            against.append(f"{row[name]:.1f} ({row[name] / own:.1f})" if name in row else "")
+        table.add_row(str(row["batch"]), str(row["points"]), f"{row['forward']:.2f}", f"{row['layer']:.2f}", *against,
+                      f"{row['kept_bytes_per_item']:,}", f"{row['peak_bytes_per_item'] or ''}")  # fmt: skip
+    Console(width=None if sys.stdout.isatty() else 150).print(table)
+
+
+def headlines(rows: list[dict]) -> list[dict]:
+    result = []
+    row = next(r for r in rows if r["device"] == "cpu" and r["batch"] == 32 and r["points"] == 8)
+    largest = next(r for r in rows if r["device"] == "cpu" and r["batch"] == 4096 and r["points"] == 256)
+    for name, rival, own, other in (
+        ("BPnP forward and backward, batch 32, 8 points", "as published, item by item", row["layer"], row["published"]),
+        ("the same", "as published, points at once", row["layer"], row["published, points at once"]),
+        ("BPnP forward, batch 32, 8 points", "OpenCV in a loop", row["forward"], row["opencv"]),
+        ("BPnP forward, batch 4096, 256 points", "OpenCV in a loop", largest["forward"], largest["opencv"]),
+    ):
+        print(f"headline: {name} = {own:.2f} ms ({rival} {other:.1f} ms, ratio {other / own:.1f})")
+        result.append(
+            {"name": name, "value": own, "unit": "ms", "rival": rival, "rival_value": other, "ratio": other / own}
+        )
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU, for all (%(default)s)")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    cv2.setNumThreads(options.threads)
+    np.seterr(all="ignore")
+    rows = []
+    for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+        own = []
+        for batch in BATCHES:
+            for count in POINTS:
+                own.append(measure(batch, count, device))
+                print(".", end="", flush=True, file=sys.stderr)
+        report(own, device)
+        rows += own
+    result = {"threads": options.threads, "rows": rows, "headlines": headlines(rows)}
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
