@@ -8,7 +8,7 @@ from typing import Protocol
 from pose_regressor.middleware.core import NodeCore, Publishing
 from pose_regressor.middleware.lifecycle import Lifecycle
 from pose_regressor.middleware.parameters import NodeConfig
-from pose_regressor.middleware.tracking import OpenTracker, Tracking, free_memory
+from pose_regressor.middleware.tracking import OpenTracker, Tracking, free_device_memory, free_memory
 from pose_regressor.middleware.worker import Log, Remembering, Throttle
 from pose_regressor.types import InputError
 
@@ -116,6 +116,7 @@ class ManagedNode:
             raise InputError(f"cleanup: a frame is still in work after {PATIENCE:g} s")
         self.core.stop()
         self._forget()
+        free_memory()
 
     def _shutdown(self) -> None:
         if not self.core:
@@ -124,8 +125,8 @@ class ManagedNode:
         if not self.core.stop(LAST_PATIENCE):
             self._log.warning("stopped with a frame still in work")
         self._forget()
+        free_device_memory()  # and no more: the process may be asked to end, and soon
 
     def _forget(self) -> None:
         self.core = self._tracker = None
         self._ends.withdraw()
-        free_memory()

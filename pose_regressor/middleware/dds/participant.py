@@ -17,13 +17,11 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
-from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.dds.type_hash import type_hash
+from pose_regressor.middleware.dds.graph import Graph, endpoint_qos
 from pose_regressor.middleware.worker import Log, Throttle
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor"
-HANDLE = 2**64 - 1  # cyclonedds gives handles here with and there without a sign
 MAX_DOMAIN = 232  # beyond, the RTPS port numbers pass 65535
 
 #: Cyclone's own packets and buffers are small enough that a 1080p image loses fragments even on the loopback.
@@ -66,17 +64,6 @@ def _configure(environment: Any = os.environ) -> None:
     environment.setdefault("CYCLONEDDS_URI", LARGE_MESSAGES + ("," + LOCALHOST if localhost else ""))
 
 
-def _qos(reliable: bool, depth: int, message: type, transient_local: bool = False, user_data: str = "") -> Qos:
-    return Qos(
-        # ROS 2 blocks a reliable writer as long as it takes; here a slow reader costs 100 ms, then the sample.
-        Policy.Reliability.Reliable(duration(milliseconds=100)) if reliable else Policy.Reliability.BestEffort,
-        Policy.Durability.TransientLocal if transient_local else Policy.Durability.Volatile,
-        Policy.History.KeepLast(depth),
-        Policy.DataRepresentation(use_cdrv0_representation=True),
-        Policy.Userdata(f"{user_data}typehash={type_hash(message)};".encode()),
-    )
-
-
 class Participant:
     """One DDS participant that holds one ROS 2 node. Also a context manager, which closes it at the end."""
 
@@ -97,42 +84,43 @@ class Participant:
         self._services = 0
         #: Threads that must end before the endpoints go, should nobody else have ended them.
         self.listening: list[Listening] = []
-        self._graph: DataReader[Any] | None = None
-        self._names: dict[int, list[tuple[str, str]]] = {}
-        graph = idl.ParticipantEntitiesInfo
-        self._discovery = DataWriter(
-            self._dds, self._topic("ros_discovery_info", graph), qos=_qos(True, 1, graph, transient_local=True)
-        )
+        # Endpoints are made and removed by several threads, and each time the graph must hear of all.
+        self._changing = threading.RLock()
+        self._graph = Graph(self._dds, node_name)
 
     def reader(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataReader[Any]:
         """A volatile reader of the ROS 2 topic; `message` is a class of `idl`."""
-        reader = self._make_reader(dds_topic(topic), message, _qos(reliable, depth, message))
-        self._announce()
+        with self._changing:
+            reader = self._make_reader(dds_topic(topic), message, endpoint_qos(reliable, depth, message))
+            self._graph.announce(self._readers, self._writers)
         return reader
 
     def writer(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataWriter[Any]:
         """A volatile writer of the ROS 2 topic; `message` is a class of `idl`."""
-        writer = self._make_writer(dds_topic(topic), message, _qos(reliable, depth, message))
-        self._announce()
+        with self._changing:
+            writer = self._make_writer(dds_topic(topic), message, endpoint_qos(reliable, depth, message))
+            self._graph.announce(self._readers, self._writers)
         return writer
 
     def service(self, name: str, request: type, response: type) -> tuple[DataReader[Any], DataWriter[Any]]:
         """The reader of requests and the writer of responses of a ROS 2 service."""
         path = dds_topic(name).removeprefix("rt")
-        self._services += 1
-        # With this a client knows which reader and writer belong together.
-        own = f"serviceid={'.'.join(f'{byte:x}' for byte in self._dds.guid.bytes[:12])}.{self._services:x};"
-        reader = self._make_reader(f"rq{path}Request", request, _qos(True, 10, request, user_data=own))
-        writer = self._make_writer(f"rr{path}Reply", response, _qos(True, 10, response, user_data=own))
-        self._announce()
+        with self._changing:
+            self._services += 1
+            # With this a client knows which reader and writer belong together.
+            own = f"serviceid={'.'.join(f'{byte:x}' for byte in self._dds.guid.bytes[:12])}.{self._services:x};"
+            reader = self._make_reader(f"rq{path}Request", request, endpoint_qos(True, 10, request, user_data=own))
+            writer = self._make_writer(f"rr{path}Reply", response, endpoint_qos(True, 10, response, user_data=own))
+            self._graph.announce(self._readers, self._writers)
         return reader, writer
 
     def remove(self, *endpoints: Any) -> None:
         """Takes readers and writers off the wire."""
-        for endpoint in endpoints:
-            (self._readers if endpoint in self._readers else self._writers).remove(endpoint)
-            endpoint.__del__()  # as in `close`
-        self._announce()
+        with self._changing:
+            for endpoint in endpoints:
+                (self._readers if endpoint in self._readers else self._writers).remove(endpoint)
+                endpoint.__del__()  # as in `close`
+            self._graph.announce(self._readers, self._writers)
 
     def _make_reader(self, topic: str, message: type, qos: Qos) -> DataReader[Any]:
         self._readers.append(DataReader(self._dds, self._topic(topic, message), qos=qos))
@@ -147,31 +135,9 @@ class Participant:
             self._topics[name] = Topic(self._dds, name, message)
         return self._topics[name]
 
-    def _announce(self) -> None:
-        """Tells ROS 2's graph which endpoints are the node's: without it `ros2 node list` does not see the node."""
-
-        types: Any = idl
-
-        def gid(entity: Any) -> Any:
-            return types.Gid(list(entity.guid.bytes))
-
-        readers, writers = [gid(r) for r in self._readers], [gid(w) for w in self._writers]
-        node = types.NodeEntitiesInfo("/", self.node_name, readers, writers)
-        self._discovery.write(types.ParticipantEntitiesInfo(gid(self._dds), [node]))
-
     def namesakes(self) -> int:
         """How many other nodes say that they have this one's name."""
-        if self._graph is None:
-            message = idl.ParticipantEntitiesInfo
-            qos = _qos(True, 100, message, transient_local=True)
-            self._graph = DataReader(self._dds, self._topic("ros_discovery_info", message), qos=qos)
-        for sample in self._graph.take(1000):
-            if not isinstance(sample, InvalidSample):
-                names = [(node.node_namespace, node.node_name) for node in sample.node_entities_info_seq]
-                self._names[sample.sample_info.publication_handle & HANDLE] = names
-        here = {writer & HANDLE for writer in self._graph.matched_pub} - {self._discovery.instance_handle & HANDLE}
-        self._names = {writer: names for writer, names in self._names.items() if writer in here}
-        return sum(names.count(("/", self.node_name)) for names in self._names.values())
+        return self._graph.namesakes()
 
     def waitset(self) -> WaitSet:
         return WaitSet(self._dds)
