@@ -256,8 +256,10 @@ def test_closed_pipe_is_quiet():
 SLOW_PREDICT = """
 import sys, time, pose_regressor.estimator
 class Slow:
-    def __init__(self, *_, **__): print("ready", flush=True)
-    def estimate(self, frame): time.sleep(60)
+    def __init__(self, *_, **__): pass
+    def estimate(self, frame):
+        print("ready", flush=True)
+        time.sleep(60)
 pose_regressor.estimator.PoseEstimator = Slow
 from pose_regressor.cli import main
 sys.exit(main(sys.argv[1:]))
@@ -270,8 +272,8 @@ def test_signals_end_it_quietly_within_two_seconds(folder, number, status):
     command += ["--model", str(folder / "box.safetensors"), "--out", str(folder / "new" / "out.csv")]
     with process("-c", SLOW_PREDICT, *command, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
-        assert running.stdout.readline() == "ready\n"
-        time.sleep(0.2)
+        while running.stdout.readline() != "ready\n":
+            assert running.poll() is None
         started = time.monotonic()
         running.send_signal(number)
         errors = running.communicate(timeout=20)[1]
