@@ -4,7 +4,7 @@
 
 Forward and backward, from poses to their gradients, for batches of 1 to 256 images, 1,000 to 20,000 points and grids of
 32 to 256 pixels square, with both kernels: the operator of pose_regressor_cuda beside the reference on the same device
-in the same run. A time is the median of several runs; the two take turns. On a GPU also the floor: what has to be read
+in the same run. A time is the median of many runs; the two take turns. On a GPU also the floor: what has to be read
 and written at the least (points, poses, gradients) at the bandwidth that copying a large tensor reaches there.
 """
 
@@ -63,13 +63,18 @@ def seconds(device: str, work: Callable[[], None]) -> float:
 
 
 def compare(values: list[Tensor | int | float], kernel: str, device: str) -> tuple[float, float]:
-    """Medians in ms: operator, reference. As many runs as the reference makes in two seconds, three at the least."""
+    """Medians in ms: operator, reference. They take turns of some 20 ms, or of one run if that takes longer."""
     works = [lambda compute=compute: run(compute, values, kernel) for compute in (compiled_loss, reference_loss)]
     for work in works:
         work()
-    repeats = min(30, max(3, int(2 / seconds(device, works[1]))))
-    times = [[seconds(device, work) for work in works] for _ in range(repeats)]
-    return tuple(1e3 * statistics.median(column) for column in zip(*times, strict=True))  # type: ignore[return-value]
+    alone = [seconds(device, work) for work in works]
+    in_turn = [max(1, min(200, int(0.02 / time))) for time in alone]
+    turns = max(3, min(20, int(2 / sum(time * number for time, number in zip(alone, in_turn, strict=True)))))
+    times: list[list[float]] = [[], []]
+    for _ in range(turns):
+        for work, number, own in zip(works, in_turn, times, strict=True):
+            own += [seconds(device, work) for _ in range(number)]
+    return 1e3 * statistics.median(times[0]), 1e3 * statistics.median(times[1])
 
 
 def memory_floor(values: list[Tensor | int | float], bandwidth: float) -> float:

@@ -59,7 +59,7 @@ Problem checked(const at::Tensor& points, const at::Tensor& rotation, const at::
 Result allocate(const Problem& problem) {
   const auto options = problem.rotation.options();
   const int64_t rows = problem.differentiate ? problem.batch : 0;
-  return {at::zeros({problem.batch}, options), at::zeros({rows, 3, 3}, options), at::zeros({rows, 3}, options)};
+  return {at::empty({problem.batch}, options), at::empty({rows, 3, 3}, options), at::empty({rows, 3}, options)};
 }
 
 namespace {

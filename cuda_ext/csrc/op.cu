@@ -87,7 +87,7 @@ __global__ void __launch_bounds__(kThreads, sizeof(T) == 4 ? 2 : 1) projection_l
 
   T pose[kSums] = {};
   if (intersection != union_) {
-    const Silhouettes silhouettes{{covered, width}, {covered_by_column, height}, {wanted, width}, intersection, union_};
+    const Silhouettes<T> silhouettes({covered, width}, {covered_by_column, height}, {wanted, width}, intersection, union_);
     const auto point_of = [&](int pixel) { return points + 3 * first[pixel]; };
     const auto pull = [&](int pixel, T by_a, T by_b) {
       const T* point = point_of(pixel);
@@ -95,7 +95,7 @@ __global__ void __launch_bounds__(kThreads, sizeof(T) == 4 ? 2 : 1) projection_l
     };
     for (int pixel = thread; pixel < pixels; pixel += threads) {
       const int row = pixel / line, column = pixel % line;
-      const bool is_covered = covered[pixel / 32] >> (pixel % 32) & 1;
+      const bool is_covered = silhouettes.covered.get(pixel);
       if (arguments.kernel == Kernel::one_pixel) {
         if (!is_covered) continue;
         const T* point = point_of(pixel);
@@ -103,14 +103,14 @@ __global__ void __launch_bounds__(kThreads, sizeof(T) == 4 ? 2 : 1) projection_l
         T by_a, by_b;
         one_pixel(silhouettes, row, column, first[pixel] == last[pixel], landing.a, landing.b, height, width, by_a, by_b);
         if (by_a != 0 || by_b != 0) pull(pixel, by_a, by_b);
-      } else if (is_covered != (wanted[pixel / 32] >> (pixel % 32) & 1)) {
+      } else if (is_covered != silhouettes.wanted.get(pixel)) {
         const auto coordinate = [&](int at, int axis) {
           const T* point = point_of(at);
           const Landing<T> landing = land(predicted, point[0], point[1], point[2]);
           return axis == 0 ? landing.a : landing.b;
         };
         const auto add = [&](int at, int axis, T value) { pull(at, axis == 0 ? value : 0, axis == 0 ? 0 : value); };
-        long_range<T>(silhouettes, row, column, coordinate, add);
+        long_range(silhouettes, row, column, coordinate, add);
       }
     }
   }

@@ -35,7 +35,7 @@ Problem checked(const at::Tensor& points, const at::Tensor& rotation, const at::
                 const at::Tensor& rotation_gt, const at::Tensor& translation_gt, const at::Tensor& camera_matrix,
                 int64_t height, int64_t width, double scale, const std::string& kernel, bool differentiate);
 
-// Zeros: loss (B,), gradients by rotation (B, 3, 3) and translation (B, 3); empty gradients if not asked for.
+// Uninitialised: loss (B,), gradients by rotation (B, 3, 3) and translation (B, 3); empty gradients if not asked for.
 Result allocate(const Problem& problem);
 
 }  // namespace pose_regressor

@@ -11,8 +11,8 @@ namespace pose_regressor {
 namespace {
 
 template <typename T>
-void run(const Problem& problem, const at::Tensor& rows, const Result& result) {
-  const T* points = rows.const_data_ptr<T>();
+void run(const Problem& problem, const Result& result) {
+  const T* points = problem.points.const_data_ptr<T>();
   const T* rotation = problem.rotation.const_data_ptr<T>();
   const T* translation = problem.translation.const_data_ptr<T>();
   const T* rotation_gt = problem.rotation_gt.const_data_ptr<T>();
@@ -22,14 +22,15 @@ void run(const Problem& problem, const at::Tensor& rows, const Result& result) {
   T* by_rotation = std::get<1>(result).data_ptr<T>();
   T* by_translation = std::get<2>(result).data_ptr<T>();
   at::parallel_for(0, problem.batch, 1, [&](int64_t begin, int64_t end) {
-    ImageLoss<T> image_loss(problem.count, problem.height, problem.width);
+    thread_local ImageLoss<T> image_loss;  // a batch of one would spend most of its time on fresh memory
+    image_loss.resize(problem.count, problem.height, problem.width);
     for (int64_t image = begin; image < end; ++image) {
       const T* k = camera + image * problem.camera_stride();
       const auto view = [&](const T* r, const T* t) {
         return View<T>(r + 9 * image, t + 3 * image, k, static_cast<T>(problem.scale), problem.height, problem.width);
       };
       double pose[12] = {};
-      loss[image] = image_loss({points + image * problem.points_stride(), problem.count}, view(rotation, translation),
+      loss[image] = image_loss(points + image * problem.points_stride(), view(rotation, translation),
                                view(rotation_gt, translation_gt), problem.kernel, problem.differentiate ? pose : nullptr);
       if (!problem.differentiate) continue;
       for (int i = 0; i < 9; ++i) by_rotation[9 * image + i] = static_cast<T>(pose[i]);
@@ -45,9 +46,8 @@ Result projection_loss_cpu(const at::Tensor& points, const at::Tensor& rotation,
   const Problem problem = checked(points, rotation, translation, rotation_gt, translation_gt, camera_matrix, height,
                                   width, scale, kernel, differentiate);
   Result result = allocate(problem);
-  const at::Tensor rows = problem.points.transpose(1, 2).contiguous();
   AT_DISPATCH_FLOATING_TYPES(problem.rotation.scalar_type(), "projection_loss_cpu",
-                             [&] { run<scalar_t>(problem, rows, result); });
+                             [&] { run<scalar_t>(problem, result); });
   return result;
 }
 

@@ -48,12 +48,6 @@ HOST_DEVICE Landing<T> land(const View<T>& view, T px, T py, T pz) {
   return {a, b, seen ? pixel : view.height * line};
 }
 
-// dL/dX of a pixel.
-template <typename T>
-HOST_DEVICE T by_pixel(bool wanted, int intersection, int union_) {
-  return wanted ? T(-1) / T(union_) : T(intersection) / (T(union_) * T(union_));
-}
-
 // Adds a gradient (by_a, by_b) of a point's place in the grid to the gradient of the pose: nine of the rotation, row by
 // row, and three of the translation.
 template <typename T, typename Sum>
@@ -61,8 +55,10 @@ HOST_DEVICE void pull_back(const View<T>& view, T px, T py, T pz, T by_a, T by_b
   const T x = view.r[0] * px + view.r[1] * py + view.r[2] * pz + view.t[0];
   const T y = view.r[3] * px + view.r[4] * py + view.r[5] * pz + view.t[1];
   const T z = view.r[6] * px + view.r[7] * py + view.r[8] * pz + view.t[2];
-  const T u = by_a * view.scale / z, v = by_b * view.scale / z;
-  const T by[3] = {u * view.fx, u * view.skew + v * view.fy, -(u * (view.fx * x + view.skew * y) + v * view.fy * y) / z};
+  const T inverse = T(1) / z;
+  const T u = by_a * view.scale * inverse, v = by_b * view.scale * inverse;
+  const T by_x = u * view.fx, by_y = u * view.skew + v * view.fy;
+  const T by[3] = {by_x, by_y, -(by_x * x + by_y * y) * inverse};
   for (int i = 0; i < 3; ++i) {
     pose[3 * i] += by[i] * px;
     pose[3 * i + 1] += by[i] * py;
@@ -71,30 +67,36 @@ HOST_DEVICE void pull_back(const View<T>& view, T px, T py, T pz, T by_a, T by_b
   }
 }
 
-// The two silhouettes, and what the gradient needs to know of the predicted one.
+// The two silhouettes, and what dL/dX is in a pixel that should be covered and in one that should not.
+template <typename T>
 struct Silhouettes {
   Bits covered, covered_by_column, wanted;  // covered_by_column: rows and columns exchanged
-  int intersection, union_;
+  T by_wanted, by_unwanted;
+
+  HOST_DEVICE Silhouettes(Bits covered, Bits covered_by_column, Bits wanted, int intersection, int union_)
+      : covered(covered), covered_by_column(covered_by_column), wanted(wanted),
+        by_wanted(T(-1) / T(union_)), by_unwanted(T(intersection) / (T(union_) * T(union_))) {}
 };
 
 // [DPR]'s kernel at a covered pixel whose representative landed at (a, b); `single`: no other point did.
 template <typename T>
-HOST_DEVICE void one_pixel(const Silhouettes& s, int row, int column, bool single, T a, T b, int height, int width,
+HOST_DEVICE void one_pixel(const Silhouettes<T>& s, int row, int column, bool single, T a, T b, int height, int width,
                            T& by_a, T& by_b) {
   // The four pixels around (a, b); b and a are above -1, so adding 1 makes truncation the floor.
   const int top = int(b + T(1)) - 1, left = int(a + T(1)) - 1;
   by_a = by_b = 0;
+  const int own = s.covered.place(row, column);
   for (int n = top; n <= top + 1; ++n) {
     for (int m = left; m <= left + 1; ++m) {
-      if (m < 0 || m >= width || n < 0 || n >= height) continue;
-      const bool own = n == row && m == column;
-      if (own ? !single : s.covered.get(n, m)) continue;  // moving the point would not change X here
-      const T by_x = by_pixel<T>(s.wanted.get(n, m), s.intersection, s.union_);
+      // Without branches, which nothing could predict.
+      const bool inside = (m >= 0) & (m < width) & (n >= 0) & (n < height);
+      const int pixel = inside ? s.covered.place(n, m) : own;
+      const bool changes = inside & (pixel == own ? single : !s.covered.get(pixel));
+      const T by_x = changes ? (s.wanted.get(pixel) ? s.by_wanted : s.by_unwanted) : T(0);
       const T near_a = T(1) - (m > a ? m - a : a - m), near_b = T(1) - (n > b ? n - b : b - n);
-      if (near_a > 0 && near_b > 0) {
-        by_a += a <= m ? by_x * near_b : -by_x * near_b;
-        by_b += b <= n ? by_x * near_a : -by_x * near_a;
-      }
+      const T pull_a = by_x * near_b, pull_b = by_x * near_a;
+      by_a += near_a > 0 ? (a <= m ? pull_a : -pull_a) : T(0);
+      by_b += near_b > 0 ? (b <= n ? pull_b : -pull_b) : T(0);
     }
   }
 }
@@ -102,9 +104,9 @@ HOST_DEVICE void one_pixel(const Silhouettes& s, int row, int column, bool singl
 // The long-range kernel at a pixel where X and Y differ: calls coordinate(pixel, axis), which says where in its row
 // (axis 0) or column (axis 1) the representative of a covered pixel is, and add(pixel, axis, gradient of that).
 template <typename T, typename Coordinate, typename Add>
-HOST_DEVICE void long_range(const Silhouettes& s, int row, int column, Coordinate coordinate, Add add) {
-  const bool covered = s.covered.get(row, column);
-  const T by_x = by_pixel<T>(!covered, s.intersection, s.union_);
+HOST_DEVICE void long_range(const Silhouettes<T>& s, int row, int column, Coordinate coordinate, Add add) {
+  const bool covered = s.covered.get(s.covered.place(row, column));
+  const T by_x = covered ? s.by_unwanted : s.by_wanted;
   for (int axis = 0; axis < 2; ++axis) {
     const Bits& lines = axis == 0 ? s.covered : s.covered_by_column;
     const int line = axis == 0 ? row : column, at = axis == 0 ? column : row;

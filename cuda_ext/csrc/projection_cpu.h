@@ -1,6 +1,7 @@
 // The projection loss of one image on one CPU thread. No torch here, so that sanitizers see nothing but this.
 #pragma once
 #include <algorithm>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -16,23 +17,12 @@ namespace pose_regressor {
 #define FOR_EVERY_CPU
 #endif
 
-// The points as three rows, x, y and z, each `count` long.
+// `land` for all points (count, 3). Nothing overlaps, which is what lets the compiler take several points at a time.
 template <typename T>
-struct Points {
-  const T *x, *y, *z;
-  int count;
-
-  Points(const T* rows, int count) : x(rows), y(rows + count), z(rows + 2 * int64_t(count)), count(count) {}
-};
-
-// `land` for all points. Nothing overlaps, which is what lets the compiler take several points at a time.
-template <typename T>
-inline __attribute__((always_inline)) void land_each(const Points<T>& points, View<T> view, T* __restrict a,
-                                                     T* __restrict b, int* __restrict pixel) {
-  const T *__restrict x = points.x, *__restrict y = points.y, *__restrict z = points.z;
-  const int count = points.count;
-  for (int i = 0; i < count; ++i) {
-    const Landing<T> landing = land(view, x[i], y[i], z[i]);
+inline __attribute__((always_inline)) void land_each(const T* __restrict points, int count, View<T> view,
+                                                     T* __restrict a, T* __restrict b, int* __restrict pixel) {
+  for (int64_t i = 0; i < count; ++i) {
+    const Landing<T> landing = land(view, points[3 * i], points[3 * i + 1], points[3 * i + 2]);
     a[i] = landing.a;
     b[i] = landing.b;
     pixel[i] = landing.pixel;
@@ -40,34 +30,44 @@ inline __attribute__((always_inline)) void land_each(const Points<T>& points, Vi
 }
 
 // Clones cannot be made of a template.
-FOR_EVERY_CPU static void land_all(const Points<float>& points, const View<float>& view, float* a, float* b, int* pixel) {
-  land_each(points, view, a, b, pixel);
+FOR_EVERY_CPU static void land_all(const float* points, int count, const View<float>& view, float* a, float* b, int* pixel) {
+  land_each(points, count, view, a, b, pixel);
 }
-FOR_EVERY_CPU static void land_all(const Points<double>& points, const View<double>& view, double* a, double* b, int* pixel) {
-  land_each(points, view, a, b, pixel);
+FOR_EVERY_CPU static void land_all(const double* points, int count, const View<double>& view, double* a, double* b,
+                                   int* pixel) {
+  land_each(points, count, view, a, b, pixel);
 }
 
-// Memory that one thread uses for one image after the other.
+// Works on one image after the other, in memory that it keeps.
 template <typename T>
 class ImageLoss {
  public:
-  ImageLoss(int count, int height, int width)
-      : height_(height), width_(width), line_(padded(width)), a_(count), b_(count), pixel_(count),
-        first_(pixels() + 1), landed_(pixels() + 1), by_a_(pixels()), by_b_(pixels()),
-        covered_(pixels() / 32 + 1), covered_by_column_(int64_t(width) * padded(height) / 32), wanted_(pixels() / 32 + 1) {}
+  void resize(int count, int height, int width) {
+    count_ = count, height_ = height, width_ = width, line_ = padded(width);
+    const int64_t pixels = int64_t(height) * line_;
+    for (auto* points : {&a_, &b_}) points->resize(count);
+    pixel_.resize(count);
+    hit_.resize(pixels + 1);  // one more for what lands nowhere
+    for (auto* indices : {&first_, &last_}) indices->resize(pixels + 1);
+    for (auto* gradients : {&by_a_, &by_b_}) gradients->resize(pixels);
+    for (auto* bits : {&covered_, &wanted_}) bits->resize(pixels / 32);
+    covered_by_column_.resize(int64_t(width) * padded(height) / 32);
+  }
 
-  // The loss; adds the gradient by rotation and translation to pose[12] unless that is null.
-  T operator()(const Points<T>& points, const View<T>& predicted, const View<T>& true_, Kernel kernel, double* pose) {
+  // The loss of points (count, 3); adds the gradient by rotation and translation to pose[12] unless that is null.
+  T operator()(const T* points, const View<T>& predicted, const View<T>& true_, Kernel kernel, double* pose) {
     mark(points, true_, wanted_);
     mark(points, predicted, covered_);
     const auto [intersection, union_] = overlap();
     if (union_ == 0) return 0;
     const T loss = T(1) - T(intersection) / T(union_);
     if (pose == nullptr || intersection == union_) return loss;
-    const Silhouettes silhouettes{{covered_.data(), width_}, {covered_by_column_.data(), height_},
-                                  {wanted_.data(), width_},  intersection, union_};
-    elect(points.count, kernel);
+    const Silhouettes<T> silhouettes({covered_.data(), width_}, {covered_by_column_.data(), height_},
+                                     {wanted_.data(), width_}, intersection, union_);
+    // The representative of a pixel is the point of the lowest index, and so the one that is written last.
+    for (int i = count_ - 1; i >= 0; --i) first_[pixel_[i]] = i;
     if (kernel == Kernel::one_pixel) {
+      for (int i = 0; i < count_; ++i) last_[pixel_[i]] = i;
       feel_neighbours(silhouettes);
     } else {
       feel_differences(silhouettes);
@@ -77,14 +77,26 @@ class ImageLoss {
   }
 
  private:
-  int64_t pixels() const { return int64_t(height_) * line_; }
-
   // Where every point lands, and which pixels are hit.
-  void mark(const Points<T>& points, const View<T>& view, std::vector<uint32_t>& hit) {
-    land_all(points, view, a_.data(), b_.data(), pixel_.data());
-    std::fill(hit.begin(), hit.end(), 0);
-    for (int i = 0; i < points.count; ++i) hit[pixel_[i] / 32] |= 1u << (pixel_[i] % 32);
-    hit.back() = 0;  // what landed nowhere
+  void mark(const T* points, const View<T>& view, std::vector<uint32_t>& bits) {
+    land_all(points, count_, view, a_.data(), b_.data(), pixel_.data());
+    // Bytes first: a bit would have to wait for the one before it in the same word.
+    std::fill(hit_.begin(), hit_.end(), 0);
+    uint8_t* hit = hit_.data();  // bytes may alias the members, and these would be read anew for every point
+    const int* pixel = pixel_.data();
+    for (int i = 0, count = count_; i < count; ++i) hit[pixel[i]] = 1;
+    for (size_t word = 0; word < bits.size(); ++word) bits[word] = packed(hit_.data() + 32 * word);
+  }
+
+  static uint32_t packed(const uint8_t* bytes) {
+    uint32_t word = 0;
+    for (int part = 0; part < 4; ++part) {
+      uint64_t eight;
+      std::memcpy(&eight, bytes + 8 * part, 8);
+      // The product has the lowest bits of the eight bytes, in order, in its highest byte.
+      word |= static_cast<uint32_t>(eight * 0x0102040810204080 >> 56) << (8 * part);
+    }
+    return word;
   }
 
   std::pair<int, int> overlap() const {
@@ -96,61 +108,55 @@ class ImageLoss {
     return {intersection, union_};
   }
 
-  // The representative of each covered pixel; the one with the lowest index is written last.
-  void elect(int count, Kernel kernel) {
-    for (int i = count - 1; i >= 0; --i) first_[pixel_[i]] = i;
-    if (kernel == Kernel::one_pixel) {
-      for (int i = 0; i < count; ++i) landed_[pixel_[i]] = 0;
-      for (int i = 0; i < count; ++i) ++landed_[pixel_[i]];
-    } else {
-      std::fill(covered_by_column_.begin(), covered_by_column_.end(), 0);
-      const int column_line = padded(height_);
-      each(covered_, [&](int pixel) {
-        const int bit = pixel % line_ * column_line + pixel / line_;
-        covered_by_column_[bit / 32] |= 1u << (bit % 32);
-      });
-    }
-  }
-
-  void feel_neighbours(const Silhouettes& silhouettes) {
+  void feel_neighbours(const Silhouettes<T>& silhouettes) {
     each(covered_, [&](int pixel) {
       const int point = first_[pixel];
-      one_pixel(silhouettes, pixel / line_, pixel % line_, landed_[pixel] == 1, a_[point], b_[point], height_, width_,
+      one_pixel(silhouettes, pixel / line_, pixel % line_, point == last_[pixel], a_[point], b_[point], height_, width_,
                 by_a_[pixel], by_b_[pixel]);
     });
   }
 
-  void feel_differences(const Silhouettes& silhouettes) {
+  void feel_differences(const Silhouettes<T>& silhouettes) {
+    std::fill(covered_by_column_.begin(), covered_by_column_.end(), 0);
+    const int column_line = padded(height_);
+    each(covered_, [&](int pixel) {
+      const int bit = pixel % line_ * column_line + pixel / line_;
+      covered_by_column_[bit / 32] |= 1u << (bit % 32);
+      by_a_[pixel] = by_b_[pixel] = 0;
+    });
     const auto coordinate = [&](int pixel, int axis) { return (axis == 0 ? a_ : b_)[first_[pixel]]; };
     const auto add = [&](int pixel, int axis, T value) { (axis == 0 ? by_a_ : by_b_)[pixel] += value; };
     for (size_t word = 0; word < covered_.size(); ++word) {
-      for (uint32_t left = covered_[word] ^ wanted_[word]; left != 0; left &= left - 1) {
-        const int pixel = 32 * int(word) + lowest_bit(left);
-        long_range<T>(silhouettes, pixel / line_, pixel % line_, coordinate, add);
-      }
+      each(covered_[word] ^ wanted_[word], word, [&](int pixel) {
+        long_range(silhouettes, pixel / line_, pixel % line_, coordinate, add);
+      });
     }
   }
 
-  // From the grid to the pose; leaves the pixels' gradients at zero for the next image.
-  void collect(const Points<T>& points, const View<T>& view, double* pose) {
+  // From the grid to the pose.
+  void collect(const T* points, const View<T>& view, double* pose) const {
     each(covered_, [&](int pixel) {
-      const T by_a = std::exchange(by_a_[pixel], T(0)), by_b = std::exchange(by_b_[pixel], T(0));
-      if (by_a == 0 && by_b == 0) return;
-      const int point = first_[pixel];
-      pull_back(view, points.x[point], points.y[point], points.z[point], by_a, by_b, pose);
+      if (by_a_[pixel] == 0 && by_b_[pixel] == 0) return;
+      const T* point = points + 3 * int64_t(first_[pixel]);
+      pull_back(view, point[0], point[1], point[2], by_a_[pixel], by_b_[pixel], pose);
     });
   }
 
   template <typename Do>
-  static void each(const std::vector<uint32_t>& words, Do act) {
-    for (size_t word = 0; word < words.size(); ++word) {
-      for (uint32_t left = words[word]; left != 0; left &= left - 1) act(32 * int(word) + lowest_bit(left));
-    }
+  static void each(uint32_t bits, size_t word, Do act) {
+    for (; bits != 0; bits &= bits - 1) act(32 * static_cast<int>(word) + lowest_bit(bits));
   }
 
-  int height_, width_, line_;
-  std::vector<T> a_, b_;
-  std::vector<int> pixel_, first_, landed_;
+  template <typename Do>
+  static void each(const std::vector<uint32_t>& words, Do act) {
+    for (size_t word = 0; word < words.size(); ++word) each(words[word], word, act);
+  }
+
+  int count_ = 0, height_ = 0, width_ = 0, line_ = 0;
+  std::vector<T> a_, b_;              // of each point
+  std::vector<int> pixel_;
+  std::vector<uint8_t> hit_;          // of each pixel
+  std::vector<int> first_, last_;
   std::vector<T> by_a_, by_b_;
   std::vector<uint32_t> covered_, covered_by_column_, wanted_;
 };
