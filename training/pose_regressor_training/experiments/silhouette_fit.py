@@ -87,9 +87,11 @@ def grid(scale: float) -> tuple[int, int]:
 def losses(shape: Shape, truth: Poses) -> dict[str, Loss]:
     """What the descent can follow, by name: (rotation, translation) -> loss (B,) up to a factor."""
 
-    def points(scales: tuple[float, ...], kernel: Kernel, rotation: Tensor, translation: Tensor) -> Tensor:
+    def points(
+        cloud: Tensor, scales: tuple[float, ...], kernel: Kernel, rotation: Tensor, translation: Tensor
+    ) -> Tensor:
         each = [
-            projection_loss(shape.points, rotation, translation, *truth, CAMERA, grid(scale), scale, kernel=kernel,
+            projection_loss(cloud, rotation, translation, *truth, CAMERA, grid(scale), scale, kernel=kernel,
                             check_values=False)
             for scale in scales
         ]  # fmt: skip
@@ -102,17 +104,20 @@ def losses(shape: Shape, truth: Poses) -> dict[str, Loss]:
         ]
         return torch.stack(each).sum(0)
 
+    def nearest(cloud: Tensor, scale: float, rotation: Tensor, translation: Tensor) -> Tensor:
+        return distance_loss(cloud, rotation, translation, *truth, CAMERA, grid(scale), scale)
+
     def pose(rotation: Tensor, translation: Tensor) -> Tensor:
         turned = (shape.points[:1000] @ (rotation - truth.rotation).mT).norm(dim=2).mean(1)
         return (turned + (translation - truth.translation).norm(dim=1)) / shape.diameter
 
+    every, few = shape.points, shape.points[: POINTS // 4]
     return {
-        "one pixel (source)": partial(points, (FINE,), "one_pixel"),
-        "one pixel, pyramid": partial(points, PYRAMID, "one_pixel"),
-        "nearest pixel": lambda rotation, translation: distance_loss(
-            shape.points[: POINTS // 4], rotation, translation, *truth, CAMERA, grid(FINE / 2), FINE / 2
-        ),
-        "long range (ours)": partial(points, (FINE,), "long_range"),
+        "one pixel (source)": partial(points, every, (FINE,), "one_pixel"),
+        "one pixel, pyramid": partial(points, every, PYRAMID, "one_pixel"),
+        "nearest pixel, half grid": partial(nearest, few, FINE / 2),
+        "long range, half grid": partial(points, few, (FINE / 2,), "long_range"),
+        "long range (ours)": partial(points, every, (FINE,), "long_range"),
         "render": partial(mesh, (FINE / 4,)),
         "render, pyramid": partial(mesh, tuple(scale for scale in PYRAMID if scale <= FINE / 4)),
         "L_r + L_t": pose,
