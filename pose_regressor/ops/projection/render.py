@@ -118,8 +118,11 @@ def soft_silhouette(
     """Poses (B, 3, 3) and (B, 3), camera_matrix (B, 3, 3) -> coverage of each pixel (B, H, W) in [0, 1]."""
     height, width = size
     image, edge, sign = _contour(edges, rotation, translation)
-    a0, b0 = _on_grid(edges.start[edge], rotation[image], translation[image], camera_matrix[image], scale)
-    a1, b1 = _on_grid(edges.end[edge], rotation[image], translation[image], camera_matrix[image], scale)
+    # One long row for every number of a pose, since adding up rows of three elements is slow.
+    numbers = torch.cat([rotation.flatten(1), translation, camera_matrix.flatten(1)[:, :6]], dim=1)
+    view = numbers.T[:, image].unbind(0)
+    a0, b0 = _on_grid(edges.start.T[:, edge], view, scale)
+    a1, b1 = _on_grid(edges.end.T[:, edge], view, scale)
 
     # Pieces no longer than a pixel.
     with torch.no_grad():
@@ -159,13 +162,14 @@ def _contour(edges: MeshEdges, rotation: Tensor, translation: Tensor) -> tuple[T
         return image, edge, torch.where(left[image, edge], 1.0, -1.0).to(translation)
 
 
-def _on_grid(
-    points: Tensor, rotation: Tensor, translation: Tensor, camera_matrix: Tensor, scale: float
-) -> tuple[Tensor, Tensor]:
-    """points (P, 3), each with its own pose and camera -> column and row (P,)."""
-    x, y, z = ((rotation * points.unsqueeze(1)).sum(-1) + translation).unbind(-1)
-    a = (camera_matrix[:, 0, 0] * x + camera_matrix[:, 0, 1] * y) / z + camera_matrix[:, 0, 2]
-    b = camera_matrix[:, 1, 1] * y / z + camera_matrix[:, 1, 2]
+def _on_grid(points: Tensor, view: tuple[Tensor, ...], scale: float) -> tuple[Tensor, Tensor]:
+    """points (3, P) and 18 times (P,): rotation, translation and upper camera matrix of each -> column, row (P,)."""
+    x, y, z = (
+        view[3 * i] * points[0] + view[3 * i + 1] * points[1] + view[3 * i + 2] * points[2] + view[9 + i]
+        for i in range(3)
+    )
+    a = (view[12] * x + view[13] * y) / z + view[14]
+    b = view[16] * y / z + view[17]
     return scale * a, scale * b
 
 
