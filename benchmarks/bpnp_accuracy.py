@@ -3,13 +3,13 @@
     PYTHONPATH=. python benchmarks/bpnp_accuracy.py [--problems N] [--json FILE]
 
 Random views of points within a cube of edge 2 (general), of its middle plane (planar), of a slab of a fiftieth of its
-thickness (near planar) and of a rod of a twentieth of it (thin). All solvers see the same problems. The error is the mean
-distance of the points from where they truly are, in percent of the points' distance from the camera; the table shows
-median / 99th percentile. Rivals: OpenCV's EPnP, SQPnP and ITERATIVE, each as it is and followed by solvePnPRefineLM; with
-outliers (pixels thrown anywhere into the image) solvePnPRansac with EPnP and SQPnP, refined on its inliers, against
-ransac_pnp, all with the same threshold and 256 hypotheses. A number is marked * where the layer's own is greater by more
-than 0.1 %, and ** where that is more than chance: in 39 of 40 bootstrap samples of the same problems. Chance it is where
-an estimator that is no optimum happens to be nearer in the median of one sample.
+thickness (near planar) and of a rod of a twentieth of it (thin). All solvers see the same problems. The error is the
+mean distance of the points from where they truly are, in percent of the points' distance from the camera; the table
+shows median / 99th percentile. Rivals: OpenCV's EPnP, SQPnP and ITERATIVE, each as it is and followed by
+solvePnPRefineLM; with outliers (pixels thrown anywhere into the image) solvePnPRansac with EPnP and SQPnP, refined on
+its inliers, against ransac_pnp, all with the same threshold and 256 hypotheses. A number is marked * where the layer's
+own is greater by more than 0.1 %, and ** where that is more than chance: in 39 of 40 bootstrap samples of the same
+problems. Chance it is where an estimator that is no optimum happens to be nearer in the median of one sample.
 """
 
 from __future__ import annotations
@@ -70,10 +70,7 @@ class Problems:
 def layer(problems: Problems, threshold: float | None) -> Poses:
     inputs = [torch.from_numpy(value) for value in (problems.pixels, problems.points, CAMERA)]
     with torch.no_grad():
-        if threshold is None:
-            result = bpnp(*inputs)
-        else:
-            result = ransac_pnp(*inputs, threshold, hypotheses=HYPOTHESES)  # type: ignore[assignment]
+        result = bpnp(*inputs) if threshold is None else ransac_pnp(*inputs, threshold, hypotheses=HYPOTHESES)
     return torch.cat([result.rotation, result.translation.unsqueeze(2)], 2).numpy()
 
 
