@@ -69,7 +69,7 @@ def compare(values: list[Tensor | int | float], kernel: str, device: str) -> tup
         work()
     alone = [seconds(device, work) for work in works]
     in_turn = [max(1, min(200, int(0.02 / time))) for time in alone]
-    turns = max(3, min(20, int(2 / sum(time * number for time, number in zip(alone, in_turn, strict=True)))))
+    turns = max(2, min(20, int(2 / sum(time * number for time, number in zip(alone, in_turn, strict=True)))))
     times: list[list[float]] = [[], []]
     for _ in range(turns):
         for work, number, own in zip(works, in_turn, times, strict=True):

@@ -56,18 +56,20 @@ class ImageLoss {
 
   // The loss of points (count, 3); adds the gradient by rotation and translation to pose[12] unless that is null.
   T operator()(const T* points, const View<T>& predicted, const View<T>& true_, Kernel kernel, double* pose) {
-    mark(points, true_, wanted_);
-    mark(points, predicted, covered_);
+    land_all(points, count_, true_, a_.data(), b_.data(), pixel_.data());
+    mark(wanted_);
+    land_all(points, count_, predicted, a_.data(), b_.data(), pixel_.data());
+    mark(covered_);
     const auto [intersection, union_] = overlap();
     if (union_ == 0) return 0;
     const T loss = T(1) - T(intersection) / T(union_);
     if (pose == nullptr || intersection == union_) return loss;
+    const auto index = [](int i) { return i; };
+    scatter(first_.data(), index, true);  // the point of the lowest index represents its pixel
     const Silhouettes<T> silhouettes({covered_.data(), width_}, {covered_by_column_.data(), height_},
                                      {wanted_.data(), width_}, intersection, union_);
-    // The representative of a pixel is the point of the lowest index, and so the one that is written last.
-    for (int i = count_ - 1; i >= 0; --i) first_[pixel_[i]] = i;
     if (kernel == Kernel::one_pixel) {
-      for (int i = 0; i < count_; ++i) last_[pixel_[i]] = i;
+      scatter(last_.data(), index);
       feel_neighbours(silhouettes);
     } else {
       feel_differences(silhouettes);
@@ -77,15 +79,24 @@ class ImageLoss {
   }
 
  private:
-  // Where every point lands, and which pixels are hit.
-  void mark(const T* points, const View<T>& view, std::vector<uint32_t>& bits) {
-    land_all(points, count_, view, a_.data(), b_.data(), pixel_.data());
-    // Bytes first: a bit would have to wait for the one before it in the same word.
+  // Which pixels are hit. Bytes first: a bit would have to wait for the one before it in the same word.
+  void mark(std::vector<uint32_t>& bits) {
     std::fill(hit_.begin(), hit_.end(), 0);
-    uint8_t* hit = hit_.data();  // bytes may alias the members, and these would be read anew for every point
-    const int* pixel = pixel_.data();
-    for (int i = 0, count = count_; i < count; ++i) hit[pixel[i]] = 1;
+    scatter(hit_.data(), [](int) { return uint8_t(1); });
     for (size_t word = 0; word < bits.size(); ++word) bits[word] = packed(hit_.data() + 32 * word);
+  }
+
+  // A value for the pixel of each point, in the order of the points or in the opposite one. On pointers of its own: what
+  // is written could alias the members, and these would be read anew for every point.
+  template <typename Value, typename Of>
+  void scatter(Value* target, Of value_of, bool backwards = false) const {
+    const int* pixel = pixel_.data();
+    const int count = count_;
+    if (backwards) {
+      for (int i = count - 1; i >= 0; --i) target[pixel[i]] = value_of(i);
+    } else {
+      for (int i = 0; i < count; ++i) target[pixel[i]] = value_of(i);
+    }
   }
 
   static uint32_t packed(const uint8_t* bytes) {
