@@ -25,7 +25,7 @@ from rich.table import Table
 from torch import Tensor
 
 from pose_regressor.geometry.rotation import random_rotation
-from pose_regressor.ops.projection import KERNELS
+from pose_regressor.ops.projection import KERNELS, MeshEdges, mesh_edges, render_loss
 from pose_regressor.ops.projection.backend import compiled_for, compiled_loss
 from pose_regressor.ops.projection.reference import reference_loss
 
@@ -92,6 +92,42 @@ def copy_bandwidth() -> float:
     return 2 * source.nbytes / min(times)
 
 
+def ball(rings: int) -> MeshEdges:
+    """A ball of 5 cm, of some 4 * rings² triangles."""
+    height = torch.linspace(0, torch.pi, rings + 1)[1:-1, None]
+    turn = torch.arange(2 * rings) * (torch.pi / rings)
+    middle = torch.stack([height.sin() * turn.cos(), height.sin() * turn.sin(), height.cos().expand(-1, 2 * rings)], 2)
+    vertices = 0.05 * torch.cat([middle.flatten(0, 1), torch.tensor([[0.0, 0, 1], [0, 0, -1]])])
+    top, bottom = len(vertices) - 2, len(vertices) - 1
+    faces = []
+    for k in range(2 * rings):
+        after = (k + 1) % (2 * rings)
+        faces.append([top, k, after])
+        for low in range(0, 2 * rings * (rings - 2), 2 * rings):
+            below = low + 2 * rings
+            faces += [[low + k, below + k, below + after], [low + k, below + after, low + after]]
+        faces.append([below + k, bottom, below + after])
+    return mesh_edges(vertices, torch.tensor(faces))
+
+
+def render_times(device: str) -> list[dict[str, object]]:
+    """Forward and backward of the render loss, which has no rival here, for a batch of 64 on a grid of 64."""
+    _, rotation_start, translation_start, *truth = inputs(64, 1, 64, device)[:5]
+    camera = torch.tensor([[160.0, 0, 32], [0, 160, 32], [0, 0, 1]], device=device)
+    rows = []
+    for rings in (6, 17, 55):
+        edges = MeshEdges(*(value.to(device) for value in ball(rings)))
+
+        def work(edges: MeshEdges = edges) -> None:
+            rotation, translation = (start.detach().requires_grad_() for start in (rotation_start, translation_start))
+            render_loss(edges, rotation, translation, *truth, camera, (64, 64), check_values=False).sum().backward()
+
+        work()
+        times = [seconds(device, work) for _ in range(20)]
+        rows.append({"device": device, "edges": len(edges.start), "render_ms": 1e3 * statistics.median(times)})
+    return rows
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
@@ -103,7 +139,7 @@ def main() -> int:
     if missing:
         print(f"error: pose_regressor_cuda is not built for {missing[0]}: pip install ./cuda_ext", file=sys.stderr)
         return 2
-    rows, headlines = [], []
+    rows, rendered, headlines = [], [], []
     for device in devices:
         bandwidth = copy_bandwidth() if device == "cuda" else None
         table = Table("batch", "points", "grid", "kernel", "compiled ms", "reference ms", "ratio", "floor ms",
@@ -121,9 +157,13 @@ def main() -> int:
             print(".", end="", flush=True, file=sys.stderr)
         Console(width=None if sys.stdout.isatty() else 120).print(table)
         headlines += headline(rows, device)
+        rendered += render_times(device)
+        for row in rendered:
+            print(f"render loss on {row['device']}, batch 64, 64x64, {row['edges']} edges: {row['render_ms']:.1f} ms")
     if options.json:
         options.json.write_text(
-            json.dumps({"threads": options.threads, "rows": rows, "headlines": headlines}, indent=1) + "\n"
+            json.dumps({"threads": options.threads, "rows": rows, "render": rendered, "headlines": headlines}, indent=1)
+            + "\n"
         )
     return 0
 
