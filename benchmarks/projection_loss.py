@@ -48,7 +48,7 @@ def inputs(batch: int, points: int, grid: int, device: str) -> list[Tensor | int
 
 
 def run(compute: Callable[..., Tensor], values: list[Tensor | int | float], kernel: str) -> None:
-    rotation, translation = (values[index].detach().requires_grad_() for index in (1, 2))  # type: ignore[union-attr]
+    rotation, translation = (values[index].detach().requires_grad_() for index in (1, 2))
     compute(values[0], rotation, translation, *values[3:], kernel).sum().backward()
 
 
@@ -80,7 +80,7 @@ def compare(values: list[Tensor | int | float], kernel: str, device: str) -> tup
 def memory_floor(values: list[Tensor | int | float], bandwidth: float) -> float:
     """ms to read the inputs once and to write loss and gradients."""
     read = sum(value.nbytes for value in values if isinstance(value, Tensor))
-    written = 13 * 4 * len(values[1])  # type: ignore[arg-type]
+    written = 13 * 4 * len(values[1])
     return 1e3 * (read + written) / bandwidth
 
 
