@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.decode import (
     TURNS,
+    Correspondences,
     agreement,
     correspondences,
     decode_pnp,
@@ -104,6 +105,11 @@ class PoseEstimator:
         self._find(frame, {o.name for o in self.objects})
         self._look(frame, everywhere, turns=1)
         self._look(frame, everywhere)
+        # Nothing was seen in an empty frame: PnP has to be tried by itself.
+        for model in self.objects:
+            in_camera = model.points + [0, 0, 3 * model.diameter]
+            pixels = focal * in_camera[:, :2] / in_camera[:, 2:] + camera.matrix[:2, 2]
+            decode_pnp([Correspondences(pixels, model.points)], [camera.matrix], width)
 
     @torch.inference_mode()
     def estimate(
