@@ -102,6 +102,10 @@ class Watched:
     def reset(self) -> None:
         self.tracker.reset()
 
+    @property
+    def device(self) -> str:
+        return self.tracker.device
+
 
 @dataclass
 class Row:

@@ -109,7 +109,7 @@ class PoseEstimator:
         for model in self.objects:
             in_camera = model.points + [0, 0, 3 * model.diameter]
             pixels = focal * in_camera[:, :2] / in_camera[:, 2:] + camera.matrix[:2, 2]
-            decode_pnp([Correspondences(pixels, model.points)], [camera.matrix], width)
+            decode_pnp([Correspondences(pixels, model.points.copy())], [camera.matrix], width)
 
     @torch.inference_mode()
     def estimate(
