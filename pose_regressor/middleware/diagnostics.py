@@ -54,13 +54,19 @@ class Health:
 
     def __init__(self, managed: ManagedNode) -> None:
         self._managed = managed
-        self._looks: deque[_Look] = deque(maxlen=WINDOW + 1)
+        self._core = managed.core
+        # What happens before the first look is news to it, too.
+        self._looks: deque[_Look] = deque([_Look(time.monotonic())], maxlen=WINDOW + 1)
 
     def look(self) -> list[Status]:
         """The state of things, and since the looks before: the images that came and the poses that went."""
         core, active = self._managed.core, self._managed.lifecycle.state == State.ACTIVE
         now = _Look(time.monotonic(), core.counts if core else Counts())
-        if not active or (self._looks and now.counts.received < self._looks[-1].counts.received):
+        if core is not self._core:  # it counts from nought
+            self._core, last = core, self._looks[-1]
+            self._looks.clear()
+            self._looks.append(_Look(last.at))
+        if not active:
             self._looks.clear()  # what was before the pause would make the rates too low
         self._looks.append(now)
         past = self._looks[0]
