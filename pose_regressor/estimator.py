@@ -262,7 +262,8 @@ def _decode(
         if result is None:
             pose = decode_regression(
                 poses.rotation_6d[0, row, channel].double(), poses.location[0, row, channel].double(),
-                torch.from_numpy(matrix), crop_size, model,
+                torch.from_numpy(matrix), crop_size, torch.from_numpy(model.bounds.mean(0)),
+                torch.tensor(model.diameter),
             ).numpy()  # fmt: skip
             covariance = _regression_covariance(pose, model)
         else:

@@ -49,7 +49,7 @@ def test_round_trip(path, tiny_bundle):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda h: h.update(version=FORMAT_VERSION + 1), "format version 2, this program reads version 1"),
+        (lambda h: h.update(version=FORMAT_VERSION + 1), "format version 3, this program reads version 2"),
         (lambda h: h.update(extra=1), "expected the header's keys"),
         (lambda h: h["network"].pop("width"), "network configuration: expected the keys"),
         (lambda h: h["network"].update(depth=3), "network configuration: expected the keys"),

@@ -22,7 +22,7 @@ from pose_regressor.model.config import NetworkConfig
 from pose_regressor.model.network import PoseNetwork
 from pose_regressor.types import InputError, ObjectModel
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _HEADER_KEY = "pose_regressor"
 _ARRAYS = ("bounds", "points", "keypoints", "symmetries")
 

@@ -52,17 +52,19 @@ class PnPPose:
 
 
 def decode_regression(
-    rotation_6d: Tensor, location: Tensor, camera_matrix: Tensor, crop_size: int, model: ObjectModel
+    rotation_6d: Tensor, location: Tensor, camera_matrix: Tensor, crop_size: int, centre: Tensor, diameter: Tensor
 ) -> Tensor:
-    """rotation_6d (..., 6), location (..., 3), camera_matrix (..., 3, 3) of the crop -> cam_from_obj (..., 4, 4)."""
+    """rotation_6d (..., 6), location (..., 3), camera_matrix (..., 3, 3) of the crop -> cam_from_obj (..., 4, 4).
+
+    centre (..., 3) of the object's bounds and its diameter (...), metres.
+    """
     pixel = location[..., :2] * crop_size + (crop_size - 1) / 2
     focal = (camera_matrix[..., 0, 0] * camera_matrix[..., 1, 1]).sqrt()
-    depth = focal * model.diameter / (location[..., 2].clamp(-6, 3).exp() * crop_size)
+    depth = focal * diameter / (location[..., 2].clamp(-6, 3).exp() * crop_size)
     homogeneous = torch.cat([pixel, torch.ones_like(pixel[..., :1])], dim=-1).unsqueeze(-1)
     ray = torch.linalg.solve(camera_matrix, homogeneous).squeeze(-1)
     rotation = rotation_to_ray(ray) @ matrix_from_6d(rotation_6d)
-    centre = torch.as_tensor(model.bounds.mean(0), dtype=rotation.dtype, device=rotation.device)
-    return rigid(rotation, ray * depth.unsqueeze(-1) - rotation @ centre)
+    return rigid(rotation, ray * depth.unsqueeze(-1) - (rotation @ centre.unsqueeze(-1)).squeeze(-1))
 
 
 def quarter_turns(images: Tensor, turns: int = TURNS) -> Tensor:

@@ -37,13 +37,15 @@ class PoseOutput:
 
     coordinates: (B, O, 3, S/2, S/2) object coordinates, each axis scaled to [-1, 1] over the object's bounds; cell
     (i, j) stands at input pixel (DENSE_STRIDE * j, DENSE_STRIDE * i). mask: (B, O, S/2, S/2) logits of "this cell shows
-    the object". rotation_6d: (B, O, 6) allocentric rotation. location: (B, O, 3) the projected centre of the object's
+    the object". certainty: (B, O, S/2, S/2) minus the logarithm of the scale of the scaled coordinates' errors in the
+    cell. rotation_6d: (B, O, 6) allocentric rotation. location: (B, O, 3) the projected centre of the object's
     bounds from the crop's centre, over the crop's size (x, y), and the log of the apparent diameter over the crop's
     size, ``log(f d / (z S))``: both free of the camera (CDPN, Li et al., ICCV 2019, "scale-invariant translation").
     """
 
     coordinates: Tensor
     mask: Tensor
+    certainty: Tensor
     rotation_6d: Tensor
     location: Tensor
 
@@ -87,17 +89,17 @@ class BoxHead(nn.Module):
 
 
 class DenseHead(nn.Module):
-    """(B, C, S/2, S/2) -> coordinates (B, O, 3, S/2, S/2) and mask logits (B, O, S/2, S/2)."""
+    """(B, C, S/2, S/2) -> coordinates (B, O, 3, S/2, S/2), mask logits and certainty (B, O, S/2, S/2)."""
 
     def __init__(self, channels: int, objects: int) -> None:
         super().__init__()
         self.conv = _conv(channels, channels)
-        self.out = nn.Conv2d(channels, 4 * objects, 1)
+        self.out = nn.Conv2d(channels, 5 * objects, 1)
         self.objects = objects
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        out = self.out(self.conv(x)).unflatten(1, (self.objects, 4))
-        return out[:, :, :3], out[:, :, 3]
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        out = self.out(self.conv(x)).unflatten(1, (self.objects, 5))
+        return out[:, :, :3], out[:, :, 3], out[:, :, 4].clamp(-2, 6)
 
 
 class RegressionHead(nn.Module):

@@ -50,6 +50,6 @@ class PoseNetwork(nn.Module):
     def forward(self, crop: Tensor) -> tuple[BoxOutput, PoseOutput]:
         features, stride8 = self._pyramid8(crop)
         stride2 = self.up2(self.up4(stride8, features[1]), features[0])
-        coordinates, mask = self.dense_head(stride2)
+        coordinates, mask, certainty = self.dense_head(stride2)
         rotation_6d, location = self.regression_head(features[4])
-        return self.box_head(stride8), PoseOutput(coordinates, mask, rotation_6d, location)
+        return self.box_head(stride8), PoseOutput(coordinates, mask, certainty, rotation_6d, location)

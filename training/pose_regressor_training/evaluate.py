@@ -47,7 +47,7 @@ def _answers(bundle: Bundle, mesh: Mesh, seed: int, batches: int) -> Iterator[_A
         cameras = batch.camera_matrix.double()
         regressed = decode_regression(
             poses.rotation_6d[: len(cameras), 0].double(), poses.location[: len(cameras), 0].double(), cameras,
-            config.crop_size, model,
+            config.crop_size, torch.from_numpy(model.bounds.mean(0)), torch.tensor(model.diameter),
         ).numpy()  # fmt: skip
         asked = [i for i, kind in enumerate(batch.kind.tolist()) if kind in (Kind.LOOK, Kind.EMPTY)]
         found = [correspondences(coordinates[:, i], mask[:, i], model) for i in asked]

@@ -20,7 +20,7 @@ from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, Models, W
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.photoreal import Photoreal
 from pose_regressor_training.render.raytracer import Raytracer
-from pose_regressor_training.render.scenes import Renderer, Rendering
+from pose_regressor_training.render.scenes import NONE, Renderer, Rendering
 
 #: An object of which less than this share is seen is neither an example nor a counterexample.
 MIN_VISIBLE = 0.2
@@ -97,7 +97,8 @@ class Batch:
 
     image: (B, 3, S, S) uint8 RGB; kind: (B,) see Kind; box: (B, 4) x0, y0, x1, y1 of the whole object; mask: (B, S/2,
     S/2) bool, visible pixels; coordinates: (B, 3, S/2, S/2) object coordinates in metres where the mask is set;
-    cam_from_obj: (B, 4, 4); camera_matrix: (B, 3, 3) of the window; model: (B,) which object.
+    cam_from_obj: (B, 4, 4); camera_matrix: (B, 3, 3) of the window; model: (B,) which object. other_model (B, K) and
+    other_box (B, K, 4): the known objects that stand around as clutter; NONE where there is nothing of the kind.
     """
 
     image: Tensor
@@ -108,6 +109,8 @@ class Batch:
     cam_from_obj: Tensor
     camera_matrix: Tensor
     model: Tensor
+    other_model: Tensor
+    other_box: Tensor
 
     def to(self, device: torch.device) -> Batch:
         return Batch(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
@@ -125,6 +128,7 @@ def batch_of(samples: Samples, models: Models) -> Batch:
     kind = torch.where(hidden & (kind != Kind.EMPTY), int(Kind.IGNORE), kind)
     model, cam_from_obj = views.model[:, 0], views.cam_from_obj[:, 0]
     grid = slice(None, None, DENSE_STRIDE)
+    other, other_box = _others(samples.drawn, models)
 
     def floats(array: NDArray) -> Tensor:
         return torch.from_numpy(array).float().to(device)
@@ -138,7 +142,21 @@ def batch_of(samples: Samples, models: Models) -> Batch:
         cam_from_obj=floats(cam_from_obj),
         camera_matrix=floats(views.camera_matrix),
         model=torch.from_numpy(model).to(device),
+        other_model=torch.from_numpy(other).to(device),
+        other_box=floats(other_box),
     )
+
+
+def _others(drawn: Drawn, models: Models) -> tuple[NDArray[np.int64], FloatArray]:
+    """(B, K) known objects in the places of the clutter, else NONE, and (B, K, 4) their boxes."""
+    own = drawn.views.model.shape[1]
+    other, pose = drawn.target[:, own:], drawn.scenes.cam_from_obj[:, own:]
+    box = np.zeros((*other.shape, 4))
+    there = other != NONE
+    rows, _ = np.nonzero(there)
+    hull = models.support[other[there]] + models.centre[other[there]][:, None]
+    box[there] = projected_boxes(hull, pose[there], drawn.views.camera_matrix[rows])
+    return other, box
 
 
 class SceneBatches(IterableDataset[Drawn]):

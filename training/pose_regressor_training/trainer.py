@@ -19,7 +19,7 @@ from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.config import NetworkConfig
 from pose_regressor.model.network import PoseNetwork
 from pose_regressor.types import InputError, ObjectModel
-from pose_regressor_training.losses import box_terms, pose_terms, total
+from pose_regressor_training.losses import ObjectTensors, Weights, objective, total
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.render.mesh import Mesh
@@ -79,8 +79,8 @@ class Trainer:
             self.network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay, fused=True
         )
         self.step = 0
-        self.bounds = torch.tensor(model.bounds, dtype=torch.float32, device=self.device)
-        self.points = torch.tensor(model.keypoints, dtype=torch.float32, device=self.device)
+        self.objects = ObjectTensors.from_models([model], self.device)
+        self.weights = Weights()
 
     def start_from(self, bundle: Bundle) -> None:
         """Begin with another bundle's weights: what one object taught the backbone serves the next."""
@@ -139,9 +139,9 @@ class Trainer:
             group["lr"] = self._learning_rate()
         with torch.autocast(self.device.type, torch.bfloat16):
             boxes, poses = self.network(batch.image)
-        terms = box_terms(boxes, batch) | pose_terms(poses, batch, self.bounds, self.points, self.model.diameter)
+        terms = objective(boxes, poses, batch, self.objects, self.weights)
         self.optimizer.zero_grad(set_to_none=True)
-        total(terms).backward()
+        total(terms, self.weights).backward()
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
         self.optimizer.step()
         self.average.update_parameters(self.network)

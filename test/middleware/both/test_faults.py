@@ -213,7 +213,7 @@ def test_garbage_in_place_of_the_model(kind, launch, peer, tiny_bundle, tmp_path
     for garbage, words in (
         (b"no bundle", "not a safetensors file"),
         (good[: len(good) // 2], "not a safetensors file"),
-        (good.replace(rb"\"version\": 1", rb"\"version\": 9"), "version 9"),
+        (good.replace(rb"\"version\": 2", rb"\"version\": 9"), "version 9"),
     ):
         path.write_bytes(garbage)
         assert not peer.change_state("configure")

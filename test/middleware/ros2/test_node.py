@@ -210,7 +210,7 @@ def test_bundles_that_cannot_be_used_refuse_to_start(launch, tiny_bundle, tmp_pa
     tiny_bundle.save(path)
     raw = path.read_bytes()
     for content, words in (
-        (raw.replace(rb"\"version\": 1", rb"\"version\": 9"), "version 9"),
+        (raw.replace(rb"\"version\": 2", rb"\"version\": 9"), "version 9"),
         (b"no bundle", "not a safetensors file"),
     ):
         path.write_bytes(content)

@@ -1,0 +1,6 @@
+"""The multi-task objective: the losses of [DPR] and [BPnP] and those of dense correspondences, by name."""
+
+from pose_regressor_training.losses.objective import Weights, objective, total
+from pose_regressor_training.losses.objects import ObjectTensors
+
+__all__ = ["ObjectTensors", "Weights", "objective", "total"]

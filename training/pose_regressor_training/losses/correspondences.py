@@ -1,0 +1,95 @@
+"""The losses of dense correspondences, and those that see them through PnP ([BPnP])."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.functional import smooth_l1_loss
+
+from pose_regressor.model.config import DENSE_STRIDE
+from pose_regressor.ops.pnp import RobustLoss, bpnp
+from pose_regressor_training.losses.objects import ObjectTensors
+
+#: Correspondences that PnP gets of a window, drawn from what is seen of the object.
+SAMPLES = 128
+#: A window says nothing of the pose by fewer cells than these.
+FEWEST = 24
+#: Pixels from which on a correspondence counts less, as a share of the window's edge.
+TAIL = 0.024
+#: An answer that is farther off, in diameters, is left to the losses of the correspondences themselves.
+FARTHEST = 0.5
+
+
+def coordinates_error(predicted: Tensor, true: Tensor, objects: ObjectTensors) -> Tensor:
+    """(B, 3, h, w) of coordinates scaled to the bounds beside true ones in metres."""
+    return predicted - (true - objects.centre[..., None, None]) / objects.half[..., None, None]
+
+
+def coordinates_distance(error: Tensor, seen: Tensor) -> Tensor:
+    """The mean over all cells that are `seen` (B, h, w). In [BPnP]'s words the part of l_h, the direct supervision."""
+    size = smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.02).sum(1)
+    return (size * seen).sum() / (3 * seen.sum()).clamp(min=1)
+
+
+def certainty_surprise(error: Tensor, certainty: Tensor, seen: Tensor) -> Tensor:
+    """Negative log-likelihood of the errors under Laplace distributions of scale exp(-certainty) (B, h, w).
+
+    It trains the certainty alone: pulled by it, the coordinates would give up where they are hard. Kendall and Gal,
+    What Uncertainties Do We Need, NeurIPS 2017, eq. 8, with absolute errors.
+    """
+    surprise = error.detach().abs().sum(1) * certainty.exp() - 3 * certainty
+    return (surprise * seen).sum() / (3 * seen.sum()).clamp(min=1)
+
+
+class Solved(NamedTuple):
+    """Poses (B, 3, 4) by PnP with gradients; usable (B,): whether to learn from it."""
+
+    pose: Tensor
+    usable: Tensor
+
+
+def solve_pose(
+    coordinates: Tensor, certainty: Tensor, seen: Tensor, pose: Tensor, camera: Tensor, objects: ObjectTensors
+) -> Solved:
+    """The pose that coordinates (B, 3, h, w) weighted by their certainty (B, h, w) come to.
+
+    From cells drawn of those `seen`; each weighs as much as its scale's inverse square. The search begins at the true
+    pose (B, 4, 4): what moves the nearest minimum there moves the answer. camera: (B, 3, 3) of the window.
+    """
+    width = seen.shape[2]
+    chance = seen.flatten(1).float()
+    enough = chance.sum(1) >= FEWEST
+    index = torch.multinomial(torch.where(enough[:, None], chance, 1.0), SAMPLES, replacement=True)
+    pixels = torch.stack([index % width, index // width], dim=2).to(coordinates) * DENSE_STRIDE
+    scaled = coordinates.flatten(2).gather(2, index[:, None].expand(-1, 3, -1)).mT
+    points = scaled * objects.half[:, None] + objects.centre[:, None]
+    log_weight = 2 * certainty.flatten(1).gather(1, index)
+    weights = SAMPLES * log_weight.softmax(1)
+    result = bpnp(
+        pixels, points, camera, weights, (pose[:, :3, :3], pose[:, :3, 3]),
+        loss=RobustLoss("cauchy", TAIL * width * DENSE_STRIDE), iterations=10,
+    )  # fmt: skip
+    solved = torch.cat([result.rotation, result.translation.unsqueeze(2)], dim=2)
+    return Solved(solved, result.converged & enough)
+
+
+def points_distance(solved: Solved, pose: Tensor, objects: ObjectTensors) -> Tensor:
+    """(B,) mean distance of the object's points under two poses (ADD) in diameters; 0 where it is not usable."""
+    error = solved.pose[:, :, :3] @ objects.points.mT + solved.pose[:, :, 3:]
+    error = error - (pose[:, :3, :3] @ objects.points.mT + pose[:, :3, 3:])
+    distance = error.norm(dim=1).mean(1) / objects.diameter
+    return torch.where(solved.usable & (distance < FARTHEST), distance, 0.0)
+
+
+def reprojection_distance(solved: Solved, pose: Tensor, camera: Tensor, size: int, objects: ObjectTensors) -> Tensor:
+    """(B,) [BPnP]'s l_p: mean squared distance of the points' images under two poses, in shares of the window."""
+
+    def image(rotation: Tensor, translation: Tensor) -> Tensor:
+        h = camera @ (rotation @ objects.points.mT + translation)
+        return h[:, :2] / h[:, 2:].clamp(min=1e-6)
+
+    error = image(solved.pose[:, :, :3], solved.pose[:, :, 3:]) - image(pose[:, :3, :3], pose[:, :3, 3:])
+    distance = (error / size).square().sum(1).mean(1)
+    return torch.where(solved.usable & (distance < FARTHEST**2), distance, 0.0)

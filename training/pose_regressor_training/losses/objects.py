@@ -1,0 +1,50 @@
+"""What the losses know of the objects, as tensors beside the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pose_regressor.types import ObjectModel
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectTensors:
+    """O objects, in the order of the network's channels; or, after `of`, one for each of B windows.
+
+    centre, half (O, 3): of the bounds, metres; diameter (O,); points (O, P, 3): the keypoints; equal (O, S, 4, 4): the
+    poses of the object in its own frame that look the same, first that in which it is; repeated to a common number.
+    """
+
+    centre: Tensor
+    half: Tensor
+    diameter: Tensor
+    points: Tensor
+    equal: Tensor
+
+    @classmethod
+    def from_models(cls, models: Sequence[ObjectModel], device: torch.device | str = "cpu") -> ObjectTensors:
+        def floats(arrays: list[np.ndarray]) -> Tensor:
+            return torch.tensor(np.stack(arrays), dtype=torch.float32, device=device)
+
+        points = min(len(model.keypoints) for model in models)
+        most = max(len(model.symmetries) for model in models)
+        equal = []
+        for model in models:
+            own = np.concatenate([np.eye(4)[None], model.symmetries])
+            equal.append(np.concatenate([own, np.repeat(np.eye(4)[None], most + 1 - len(own), axis=0)]))
+        return cls(
+            centre=floats([model.bounds.mean(0) for model in models]),
+            half=floats([model.size / 2 for model in models]),
+            diameter=floats([np.array(model.diameter) for model in models]),
+            points=floats([model.keypoints[:points] for model in models]),
+            equal=floats(equal),
+        )
+
+    def of(self, model: Tensor) -> ObjectTensors:
+        """Those of windows whose objects are `model` (B,)."""
+        return ObjectTensors(*(getattr(self, f.name)[model] for f in fields(self)))
