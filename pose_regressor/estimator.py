@@ -22,9 +22,11 @@ from pose_regressor.model.decode import (
     correspondences,
     decode_pnp,
     decode_regression,
+    pooled_mask,
     quarter_turns,
 )
 from pose_regressor.model.heads import BoxOutput, PoseOutput
+from pose_regressor.model.outline import Edges, refine_on_outline
 from pose_regressor.model.preprocess import Window, crop_window, frame_window
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
@@ -85,6 +87,7 @@ class PoseEstimator:
         names = [o.name for o in self.objects]
         if len(set(names)) != len(names):
             raise InputError(f"model: expected bundles of different objects, got {', '.join(names)}")
+        self._edges = [[Edges.of(model) for model in bundle.objects] for bundle in self.bundles]
         for bundle in self.bundles:
             bundle.network.eval()
             bundle.network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -190,7 +193,7 @@ class PoseEstimator:
                 )
             with self._stage("decode"):
                 channels = [candidates[i].channel for i in mine]
-                decoded = _decode(poses, channels, windows, bundle, presence, frame.camera)
+                decoded = _decode(poses, channels, windows, bundle, self._edges[number], presence, frame.camera)
                 estimates |= dict(zip(mine, decoded, strict=True))
         return [estimates[i] for i in range(len(candidates))]
 
@@ -242,9 +245,16 @@ def _projected_box(
 
 
 def _decode(
-    poses: PoseOutput, channels: list[int], windows: list[Window], bundle: Bundle, presence: NDArray, camera: Camera
+    poses: PoseOutput,
+    channels: list[int],
+    windows: list[Window],
+    bundle: Bundle,
+    edges: list[Edges | None],
+    presence: NDArray,
+    camera: Camera,
 ) -> list[PoseEstimate]:
-    """PnP where the correspondences of all turns agree, else the pose regressed from the crop as it is.
+    """PnP where the correspondences of all turns agree, refined on the mask's edge, else the pose regressed from the
+    crop as it is.
 
     One row of `poses` and of `presence` for each window, and the object's channel in them. Two parts of the network
     must vouch for either: the score is the geometric mean of the presence and of the share of correspondences that the
@@ -271,6 +281,10 @@ def _decode(
         score = math.sqrt(float(presence[row, channel]) * agreement(found[row], pose, matrix, crop_size))
         if result is not None:
             pose[:3, 3] *= bundle.depth_scale
+            outline = edges[channel]
+            if outline is not None:
+                mask = pooled_mask(poses.mask[:, row, channel].float().numpy())
+                pose, covariance = refine_on_outline(pose, covariance, matrix, mask, outline)
         box = _projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
         method: Literal["pnp", "regression"] = "regression" if result is None else "pnp"
         estimates.append(PoseEstimate(model, pose, covariance, score, method, box))

@@ -118,7 +118,8 @@ class ObjectModel:
     name: becomes part of the TF frame's name; obj_id: BOP object id; diameter: largest distance of two points;
     bounds: (2, 3) lower and upper corner of the axis-aligned box; points: (P, 3) sampled on the surface;
     keypoints: (K, 3) farthest-point samples; symmetries: (S, 4, 4) rigid transforms that leave it looking the same
-    (the identity left out; a continuous symmetry is discretised).
+    (the identity left out; a continuous symmetry is discretised); vertices: (V, 3), faces: (F, 3): a coarse mesh of
+    its shape, or nothing.
     """
 
     name: str
@@ -128,6 +129,8 @@ class ObjectModel:
     points: FloatArray
     keypoints: FloatArray
     symmetries: FloatArray = field(default_factory=lambda: np.zeros((0, 4, 4)))
+    vertices: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
+    faces: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 3), np.int64))
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -139,8 +142,15 @@ class ObjectModel:
             ("points", (None, 3)),
             ("keypoints", (None, 3)),
             ("symmetries", (None, 4, 4)),
+            ("vertices", (None, 3)),
+            ("faces", (None, 3)),
         ):
             object.__setattr__(self, name, _float_array(f"object {self.name}: {name}", getattr(self, name), shape))
+        faces = self.faces.astype(np.int64)
+        faces.flags.writeable = False
+        object.__setattr__(self, "faces", faces)
+        if len(self.faces) and not 0 <= self.faces.min() <= self.faces.max() < len(self.vertices):
+            raise InputError(f"object {self.name}: expected faces of vertices 0 to {len(self.vertices) - 1}")
         if not (self.bounds[0] < self.bounds[1]).all():
             raise InputError(f"object {self.name}: expected bounds with lower < upper, got {self.bounds.tolist()}")
 

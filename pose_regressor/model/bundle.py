@@ -1,8 +1,8 @@
 """The one file a network is kept in: safetensors, with everything else as JSON in its header. No pickle.
 
-Tensors: ``network.<parameter>`` and ``objects.<i>.{bounds,points,keypoints,symmetries}`` (metres). Header key
-``pose_regressor``: format version, network configuration, objects (name, obj_id, diameter, unit), how the network was
-trained, what it scored, and the depth calibration.
+Tensors: ``network.<parameter>`` and ``objects.<i>.{bounds,points,keypoints,symmetries,vertices,faces}`` (metres).
+Header key ``pose_regressor``: format version, network configuration, objects (name, obj_id, diameter, unit), how the
+network was trained, what it scored, and the depth calibration.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from pose_regressor.types import InputError, ObjectModel
 
 FORMAT_VERSION = 2
 _HEADER_KEY = "pose_regressor"
-_ARRAYS = ("bounds", "points", "keypoints", "symmetries")
+_ARRAYS = ("bounds", "points", "keypoints", "symmetries", "vertices", "faces")
 
 
 @dataclass(eq=False)
@@ -74,7 +74,8 @@ class Bundle:
         }
         for number, model in enumerate(self.objects):
             for name in _ARRAYS:
-                tensors[f"objects.{number}.{name}"] = torch.tensor(getattr(model, name), dtype=torch.float32)
+                dtype = torch.int32 if name == "faces" else torch.float32
+                tensors[f"objects.{number}.{name}"] = torch.tensor(getattr(model, name), dtype=dtype)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +143,7 @@ def _read_object(number: int, entry: dict[str, Any], tensors: dict[str, torch.Te
     missing = [name for name in _ARRAYS if f"objects.{number}.{name}" not in tensors]
     if missing:
         raise InputError(f"object {entry['name']}: {', '.join(missing)} missing")
-    arrays = {name: tensors[f"objects.{number}.{name}"].numpy().astype(np.float64) for name in _ARRAYS}
+    arrays: dict[str, Any] = {name: tensors[f"objects.{number}.{name}"].numpy().astype(np.float64) for name in _ARRAYS}
     return ObjectModel(entry["name"], entry["obj_id"], entry["diameter"], **arrays)
 
 

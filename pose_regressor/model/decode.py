@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -98,6 +99,22 @@ def correspondences(coordinates: NDArray, mask: NDArray, model: ObjectModel) -> 
         pixels.append(_turn_back(columns * DENSE_STRIDE, rows * DENSE_STRIDE, turn, size))
         points.append((low + high) / 2 + values[:, rows, columns].T.astype(np.float64) * (high - low) / 2)
     return Correspondences(np.concatenate(pixels), np.concatenate(points))
+
+
+def pooled_mask(mask: NDArray) -> NDArray[np.float32]:
+    """(S, S) how probable it is that a pixel of the crop shows the object, after the crop and its quarter turns.
+
+    mask: (T, h, w) logits, as in `correspondences`.
+    """
+    size = mask.shape[1] * DENSE_STRIDE
+    pooled = np.zeros((size, size), np.float32)
+    onto_pixels = np.array([[DENSE_STRIDE, 0, 0], [0, DENSE_STRIDE, 0]], np.float64)
+    for turn, logits in enumerate(mask.astype(np.float32)):
+        probability = cv2.warpAffine(
+            1 / (1 + np.exp(-logits)), onto_pixels, (size, size), borderMode=cv2.BORDER_REPLICATE
+        )
+        pooled += np.rot90(probability, -turn)
+    return pooled / np.float32(len(mask))
 
 
 def decode_pnp(

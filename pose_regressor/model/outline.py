@@ -1,0 +1,147 @@
+"""A pose made to agree with the edge of the mask: the object's outline says how large it is seen, and so how far away.
+
+Each point of the outline looks along its normal for the edge of the mask, and the pose is moved to where all agree best
+(Harris and Stennett, RAPID, BMVC 1990; robust weights as in Drummond and Cipolla, PAMI 24(7), 2002, section 4).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.types import FloatArray, ObjectModel
+
+#: All in pixels of the crop: gaps between points of the outline; how far each looks for the mask's edge, in what steps;
+#: how far outside it nothing else of the object may be.
+SPACING, REACH, STEP, CLEAR = 2.0, 6.0, 0.5, 1.5
+#: Standard deviation of the mask's edge in pixels. Neighbours err together: all points say as much as so few.
+EDGE_SIGMA, EFFECTIVE_POINTS = 1.0, 8.0
+#: Fewer points than these say nothing.
+MIN_POINTS = 20
+LOOKS, REWEIGHTINGS = 3, 3
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """The edges of a mesh. vertices: (V, 3) metres; faces: (F, 3); ends: (E, 2) vertices of each edge; opposite:
+    (E, 2) third vertices of the two faces at it, the same twice where there is one face.
+    """
+
+    vertices: FloatArray
+    faces: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    opposite: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, model: ObjectModel) -> Edges | None:
+        """None for an object without a mesh."""
+        faces = model.faces
+        if not len(faces):
+            return None
+        ends = np.sort(np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]), axis=1)
+        third = np.concatenate([faces[:, 2], faces[:, 0], faces[:, 1]])
+        order = np.lexsort((ends[:, 1], ends[:, 0]))
+        ends, third = ends[order], third[order]
+        first = np.append(True, (ends[1:] != ends[:-1]).any(1))
+        number = np.cumsum(first) - 1
+        opposite = np.stack([third[first], third[first]], axis=1)
+        opposite[number[~first], 1] = third[~first]
+        return cls(model.vertices, faces, ends[first], opposite)
+
+    def outline(self, cam_from_obj: FloatArray, camera_matrix: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:
+        """Points (N, 3) of the surface, object frame, that are seen at the object's outline, and (N, 2) normals that
+        point out of it in the image, which is `size` pixels square.
+        """
+        pixels = _project(self.vertices, cam_from_obj, camera_matrix)
+        start, along = pixels[self.ends[:, 0]], pixels[self.ends[:, 1]] - pixels[self.ends[:, 0]]
+        third = pixels[self.opposite] - start[:, None]
+        side = along[:, None, 0] * third[..., 1] - along[:, None, 1] * third[..., 0]
+        # At the outline both faces lie on one side.
+        bends = (side[:, 0] * side[:, 1]) > 0
+        start, along, inside = start[bends], along[bends], np.sign(side[bends, 0])
+        length = np.linalg.norm(along, axis=1)
+        count = np.maximum((length / SPACING).astype(int), 1)
+        edge = np.repeat(np.arange(len(length)), count)
+        first = np.repeat(np.cumsum(count) - count, count)
+        share = ((np.arange(len(edge)) - first + 0.5) / count[edge])[:, None]
+        normal = np.stack([along[:, 1], -along[:, 0]], axis=1) * (inside / np.maximum(length, 1e-9))[:, None]
+        outside = np.round(start[edge] + share * along[edge] + CLEAR * normal[edge]).astype(int)
+        free = ((outside >= 0) & (outside < size)).all(1)
+        covered = np.zeros((size, size), np.uint8)
+        for corners in np.round(pixels[self.faces] * 16).clip(-(2**24), 2**24).astype(np.int32):
+            cv2.fillConvexPoly(covered, corners, 1, shift=4)
+        free[free] = covered[outside[free, 1], outside[free, 0]] == 0
+        ends = self.vertices[self.ends[bends]][edge[free]]
+        return ends[:, 0] * (1 - share[free]) + ends[:, 1] * share[free], normal[edge[free]]
+
+
+def refine_on_outline(
+    cam_from_obj: FloatArray,
+    covariance: FloatArray,
+    camera_matrix: FloatArray,
+    probability: NDArray[np.float32],
+    edges: Edges,
+) -> tuple[FloatArray, FloatArray]:
+    """The most likely pose, and its covariance, after `probability` (S, S) that a pixel shows the object was seen.
+
+    cam_from_obj (4, 4) and covariance (6, 6): what was known before, as in PoseEstimate; they come back as they are
+    where too little of the outline is seen.
+    """
+    before = np.linalg.inv(covariance)
+    pose, moved = cam_from_obj, np.zeros(6)
+    for _ in range(LOOKS):
+        seen = _edge_distances(pose, camera_matrix, probability, edges)
+        if seen is None:
+            return cam_from_obj, covariance
+        distance, jacobian = seen
+        step = np.zeros(6)
+        for _ in range(REWEIGHTINGS):
+            error = (distance - jacobian @ step) / (1.5 * EDGE_SIGMA)
+            weight = EFFECTIVE_POINTS / (len(distance) * EDGE_SIGMA**2 * (1 + error**2))
+            information = before + (jacobian * weight[:, None]).T @ jacobian
+            step = np.linalg.solve(information, jacobian.T @ (weight * distance) - before @ moved)
+        moved = moved + step
+        pose = pose.copy()
+        pose[:3, :3] = cv2.Rodrigues(step[3:])[0] @ pose[:3, :3]
+        pose[:3, 3] += step[:3]
+    return pose, np.linalg.inv(information)
+
+
+def _edge_distances(
+    pose: FloatArray, camera_matrix: FloatArray, probability: NDArray[np.float32], edges: Edges
+) -> tuple[FloatArray, FloatArray] | None:
+    """(N,) how far outside the outline the mask ends, in pixels, and (N, 6) how that changes with the pose."""
+    size = len(probability)
+    points, normal = edges.outline(pose, camera_matrix, size)
+    pixels = _project(points, pose, camera_matrix)
+    reach = np.arange(-REACH, REACH + STEP / 2, STEP)
+    places = pixels[:, None] + reach[:, None] * normal[:, None]
+    shown = cv2.remap(probability, places.astype(np.float32), None, cv2.INTER_LINEAR)
+    change = np.diff((shown > 0.5).astype(np.int8), axis=1)
+    # The mask ends once, and within the crop: where something stands before the object or beside it, it may not.
+    within = ((places >= 0) & (places <= size - 1)).all((1, 2))
+    clear = (np.abs(change).sum(1) == 1) & (change.sum(1) == -1) & within
+    if clear.sum() < MIN_POINTS:
+        return None
+    points, normal, shown = points[clear], normal[clear], shown[clear].astype(np.float64)
+    last = np.argmax(change[clear] == -1, axis=1)
+    rows = np.arange(len(last))
+    inner, outer = shown[rows, last], shown[rows, last + 1]
+    distance = reach[last] + STEP * (inner - 0.5) / (inner - outer)
+
+    turned = points @ pose[:3, :3].T
+    in_camera = turned + pose[:3, 3]
+    x, y, depth = in_camera.T
+    slope = normal @ camera_matrix[:2, :2] / depth[:, None]  # of the image along the normal, by x and y
+    by_position = np.concatenate(
+        [slope, -(slope[:, :1] * (x / depth)[:, None] + slope[:, 1:] * (y / depth)[:, None])], 1
+    )
+    return distance, np.concatenate([by_position, np.cross(turned, by_position)], axis=1)
+
+
+def _project(points: FloatArray, cam_from_obj: FloatArray, camera_matrix: FloatArray) -> FloatArray:
+    image = (points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]) @ camera_matrix.T
+    return np.asarray(image[:, :2] / np.maximum(image[:, 2:], 1e-9))
