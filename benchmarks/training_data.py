@@ -23,13 +23,16 @@ from rich.console import Console
 from rich.table import Table
 
 from pose_regressor.model.config import NetworkConfig
+from pose_regressor.model.network import PoseNetwork
+from pose_regressor.types import ObjectModel
+from pose_regressor_training.engine.config import TrainConfig
+from pose_regressor_training.engine.task import PoseTask
 from pose_regressor_training.objects import make_box
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.develop import photograph
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.render.mesh import load_mesh, object_model
 from pose_regressor_training.synthetic import Batch, Generator, SceneBatches, batch_of
-from pose_regressor_training.trainer import TrainConfig, Trainer
 
 BATCH = 32
 
@@ -44,7 +47,7 @@ def main() -> None:
         config = replace(config, background=replace(config.background, pictures=100))
         sampler = SceneSampler(config, [model], 0)
         network = NetworkConfig()
-        trainer = Trainer(mesh, model, network, TrainConfig(), Path(folder) / "state")
+        step = Step(model, network)
         generator = Generator(sampler, [mesh])
         size = network.crop_size
         times: dict[str, list[float]] = {name: [] for name in ("draw", "render", "camera", "labels", "training step")}
@@ -67,8 +70,24 @@ def main() -> None:
             samples = generator.taken(drawn, size, size)
             batch = timed("labels", lambda samples=samples: batch_of(samples, sampler.models))
             assert isinstance(batch, Batch)
-            timed("training step", lambda batch=batch: trainer._train_step(batch))
+            timed("training step", lambda batch=batch: step(batch))
     _report({name: statistics.median(values) for name, values in times.items()}, options.json)
+
+
+class Step:
+    """What the engine does with a batch, without Lightning around it."""
+
+    def __init__(self, model: ObjectModel, config: NetworkConfig) -> None:
+        network = PoseNetwork(config, 1).to(memory_format=torch.channels_last)
+        self.task = PoseTask(network, [model], TrainConfig(network=config), "random weights")
+        self.optimizer = self.task.configure_optimizers()
+
+    def __call__(self, batch: Batch) -> None:
+        self.optimizer.zero_grad()
+        self.task.training_step(batch, 0).backward()
+        torch.nn.utils.clip_grad_norm_(self.task.network.parameters(), self.task.config.clip)
+        self.optimizer.step()
+        self.task.average.update()
 
 
 def _options() -> argparse.Namespace:

@@ -13,7 +13,7 @@ from pose_regressor.model.decode import decode_regression
 from pose_regressor.model.heads import BoxOutput, PoseOutput
 from pose_regressor.types import InputError, ObjectModel
 from pose_regressor_training.losses import ObjectTensors, Weights, objective, total
-from pose_regressor_training.losses.correspondences import solve_pose
+from pose_regressor_training.losses.correspondences import _spread, solve_pose
 from pose_regressor_training.objects import make_box
 from pose_regressor_training.randomize.background import BackgroundPart
 from pose_regressor_training.randomize.config import RandomizeConfig
@@ -138,7 +138,7 @@ def test_another_known_object_is_no_false_alarm(batch, models):
 
 
 def test_pose_by_pnp_is_opencvs_and_its_gradient_a_difference(batch, models):
-    """On noisy coordinates of equal certainty, from the cells that the seed draws."""
+    """On noisy coordinates of equal certainty, from the cells that are drawn."""
     objects = ObjectTensors.from_models(models)
     _, poses = truth(batch, objects, batch.cam_from_obj)
     rows, own = torch.arange(len(batch.model)), objects.of(batch.model)
@@ -151,14 +151,13 @@ def test_pose_by_pnp_is_opencvs_and_its_gradient_a_difference(batch, models):
     arguments = certainty, seen, batch.cam_from_obj.double(), batch.camera_matrix.double(), exactly
 
     def solve(coordinates):
-        torch.manual_seed(5)
         return solve_pose(coordinates, *arguments)
 
     solved = solve(noisy)
     row = int(solved.usable.nonzero()[0])
-    torch.manual_seed(5)
-    chance = torch.where((seen.flatten(1).sum(1) >= 24)[:, None], seen.flatten(1).float(), 1.0)
-    index = torch.multinomial(chance, 128, replacement=True)[row]
+    chosen = seen.flatten(1).float()
+    index = _spread(chosen)[row]
+    assert chosen[row, index].all() and len(index.unique()) == min(128, int(chosen[row].sum()))
     pixels = torch.stack([index % 64, index // 64], 1).numpy() * 2.0
     points = (
         noisy[row].detach().flatten(1)[:, index].T.numpy() * exactly.half[row].numpy() + exactly.centre[row].numpy()

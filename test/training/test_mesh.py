@@ -220,3 +220,23 @@ def test_reference_meshes(shared_data):
         mesh = load_mesh(shared_data / name, unit)
         assert np.ptp(mesh.vertices, axis=0).max() == pytest.approx(size, abs=1e-4)
         assert len(seen_colors(mesh)) > (20 if "dragon" not in name else 0)
+
+
+def test_meshes_that_cannot_be_used(tmp_path):
+    with pytest.raises(InputError, match="no such file"):
+        load_mesh(tmp_path / "none.obj", "m")
+    (tmp_path / "empty.obj").write_text("")
+    with pytest.raises(InputError, match=r"empty.obj"):
+        load_mesh(tmp_path / "empty.obj", "m")
+    (tmp_path / "junk.ply").write_bytes(b"ply\nrubbish")
+    with pytest.raises(InputError, match=r"junk.ply: cannot be read"):
+        load_mesh(tmp_path / "junk.ply", "m")
+    trimesh.creation.box((160, 110, 60)).export(tmp_path / "millimetres.ply")
+    with pytest.raises(InputError, match="is the unit right"):
+        load_mesh(tmp_path / "millimetres.ply", "m")
+    assert load_mesh(tmp_path / "millimetres.ply", "mm").vertices.max() == pytest.approx(0.08)
+    with pytest.raises(InputError, match="expected m or mm"):
+        load_mesh(tmp_path / "millimetres.ply", "inch")
+    (tmp_path / "nan.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    with pytest.raises(InputError, match="finite vertices"):
+        load_mesh(tmp_path / "nan.obj", "m")

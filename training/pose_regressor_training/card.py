@@ -20,9 +20,10 @@ def card(bundle: Bundle, command: str) -> str:
     for model in objects:
         size = " x ".join(f"{1000 * edge:.0f}" for edge in model.size)
         lines.append(f"- `{model.name}`, id {model.obj_id}: {size} mm, diameter {1000 * model.diameter:.1f} mm.")
+    meshes = ", ".join(f"`{name}`" for name in training["meshes"])
     lines += [
         f"- Network: {parameters:.1f} M parameters, crops of {bundle.config.crop_size} pixels.",
-        f"- Data: {training['samples_seen']} images rendered from `{training['mesh']}` and randomized; no real image.",
+        f"- Data: {training['samples_seen']} images rendered from {meshes} and randomized; no real image.",
         f"- Seed {training['seed']}, started from {training['start']}, trained on {training['device']}.",
         f"- Command: `{command}`",
         "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,8 +26,11 @@ RANDOMIZE = RandomizeConfig(background=BackgroundPart(pictures=200))
 
 @dataclass(frozen=True, eq=False)
 class _Answer:
-    """What a bundle says of one synthetic crop. Poses are (4, 4); pnp is None where PnP is not trusted."""
+    """What a bundle says of one synthetic crop around one of its objects, number `channel`. Poses are (4, 4); pnp is
+    None where PnP is not trusted.
+    """
 
+    channel: int
     kind: Kind
     presence: float
     truth: NDArray
@@ -36,46 +39,55 @@ class _Answer:
 
 
 @torch.inference_mode()
-def _answers(bundle: Bundle, mesh: Mesh, seed: int, batches: int) -> Iterator[_Answer]:
+def _answers(bundle: Bundle, meshes: Sequence[Mesh], seed: int, batches: int) -> Iterator[_Answer]:
     """For the crops around the true box, with the object and without it."""
-    model, config = bundle.objects[0], bundle.config
-    sampler = SceneSampler(RANDOMIZE, [model], seed)
-    for batch in SyntheticBatches(SceneBatches(sampler, config, BATCH_SIZE, seed, 0, batches), [mesh]):
+    config = bundle.config
+    sampler = SceneSampler(RANDOMIZE, bundle.objects, seed)
+    for batch in SyntheticBatches(SceneBatches(sampler, config, BATCH_SIZE, seed, 0, batches), meshes):
         boxes, poses = bundle.network(quarter_turns(batch.image))
-        presence = boxes.logits[:, 0].amax((1, 2)).sigmoid().unflatten(0, (TURNS, -1)).mean(0)
-        coordinates, mask = (maps[:, 0].unflatten(0, (TURNS, -1)).numpy() for maps in (poses.coordinates, poses.mask))
+        rows = torch.arange(len(batch.image))
+
+        def own(maps: torch.Tensor, rows: torch.Tensor = rows, model: torch.Tensor = batch.model) -> torch.Tensor:
+            """(TURNS, B, ...) of each crop's own object."""
+            return maps.unflatten(0, (TURNS, -1))[:, rows, model]
+
+        presence = own(boxes.logits).amax((2, 3)).sigmoid().mean(0)
+        coordinates, mask = own(poses.coordinates).numpy(), own(poses.mask).numpy()
+        rotation, location = own(poses.rotation_6d)[0].double(), own(poses.location)[0].double()
         cameras = batch.camera_matrix.double()
-        regressed = decode_regression(
-            poses.rotation_6d[: len(cameras), 0].double(), poses.location[: len(cameras), 0].double(), cameras,
-            config.crop_size, torch.from_numpy(model.bounds.mean(0)), torch.tensor(model.diameter),
-        ).numpy()  # fmt: skip
         asked = [i for i, kind in enumerate(batch.kind.tolist()) if kind in (Kind.LOOK, Kind.EMPTY)]
-        found = [correspondences(coordinates[:, i], mask[:, i], model) for i in asked]
+        channels = batch.model.tolist()
+        found = [correspondences(coordinates[:, i], mask[:, i], bundle.objects[channels[i]]) for i in asked]
         results = decode_pnp(found, [cameras[i].numpy() for i in asked], config.crop_size)
         for i, result in zip(asked, results, strict=True):
+            model = bundle.objects[channels[i]]
+            regressed = decode_regression(
+                rotation[i], location[i], cameras[i], config.crop_size,
+                torch.from_numpy(model.bounds.mean(0)), torch.tensor(model.diameter),
+            ).numpy()  # fmt: skip
             pnp = None if result is None else result.cam_from_obj
             truth = batch.cam_from_obj[i].double().numpy()
-            yield _Answer(Kind(int(batch.kind[i])), float(presence[i]), truth, regressed[i], pnp)
+            yield _Answer(channels[i], Kind(int(batch.kind[i])), float(presence[i]), truth, regressed, pnp)
 
 
-def calibrate_depth(bundle: Bundle, mesh: Mesh, seed: int, batches: int = 12) -> float:
+def calibrate_depth(bundle: Bundle, meshes: Sequence[Mesh], seed: int, batches: int = 12) -> float:
     """The factor that brings the median of PnP's distances to the true ones; 1 if PnP answers too seldom to tell."""
-    answers = (a for a in _answers(bundle, mesh, seed, batches) if a.kind == Kind.LOOK and a.pnp is not None)
+    answers = (a for a in _answers(bundle, meshes, seed, batches) if a.kind == Kind.LOOK and a.pnp is not None)
     ratios = [float(a.truth[2, 3] / a.pnp[2, 3]) for a in answers if a.pnp is not None]
     return round(float(np.median(ratios)), 4) if len(ratios) >= BATCH_SIZE else 1.0
 
 
-def evaluate_synthetic(bundle: Bundle, mesh: Mesh, seed: int, batches: int = 16) -> dict[str, float]:
+def evaluate_synthetic(bundle: Bundle, meshes: Sequence[Mesh], seed: int, batches: int = 16) -> dict[str, float]:
     """Shares, over randomized crops around the true box: of poses within ADD 0.1 diameter, by PnP where it answers and
     by regression alone; of present objects with presence above one half; of empty crops with the same.
     """
-    model = bundle.objects[0]
     good, good_regressed, recalled, false_alarms = [], [], [], []
-    for answer in _answers(bundle, mesh, seed, batches):
+    for answer in _answers(bundle, meshes, seed, batches):
         if answer.kind == Kind.EMPTY:
             false_alarms.append(answer.presence > 0.5)
             continue
         recalled.append(answer.presence > 0.5)
+        model = bundle.objects[answer.channel]
         pose = answer.regressed
         if answer.pnp is not None:
             pose = answer.pnp.copy()

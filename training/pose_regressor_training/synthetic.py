@@ -161,20 +161,31 @@ def _others(drawn: Drawn, models: Models) -> tuple[NDArray[np.int64], FloatArray
 
 class SceneBatches(IterableDataset[Drawn]):
     """Scenes of batches number `start` to `stop`. Batch i depends on the seed and on i alone, whatever the number of
-    workers. sampler: takes seconds to make, so it may be shared.
+    workers. sampler: takes seconds to make, so it may be shared; part (i, n): every n-th scene of each batch, from
+    number i on, for one of n processes that share the work.
     """
 
     def __init__(
-        self, sampler: SceneSampler, config: NetworkConfig, batch_size: int, seed: int, start: int, stop: int
+        self,
+        sampler: SceneSampler,
+        config: NetworkConfig,
+        batch_size: int,
+        seed: int,
+        start: int,
+        stop: int,
+        part: tuple[int, int] = (0, 1),
     ) -> None:
         self.sampler, self.batch_size, self.seed, self.start, self.stop = sampler, batch_size, seed, start, stop
+        self.part = part
         self.spec = WindowSpec(config.crop_size, config.find_size / FRAME_WIDTH, config.crop_margin)
 
     def __iter__(self) -> Iterator[Drawn]:
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
         for index in range(self.start + first, self.stop, step):
-            yield self.sampler.windows(np.random.default_rng((self.seed, index)), self.batch_size, self.spec)
+            drawn = self.sampler.windows(np.random.default_rng((self.seed, index)), self.batch_size, self.spec)
+            # Drawing takes hundredths of what rendering does: all are drawn, and some of them rendered.
+            yield drawn if self.part == (0, 1) else drawn.every(*self.part)
 
 
 class SyntheticBatches(IterableDataset[Batch]):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,9 +42,15 @@ def read_mesh(path: Path, unit: str | None) -> Mesh:
     """The mesh; what its reader warns of goes to stderr, a line each."""
     from pose_regressor_training.render.mesh import load_mesh
 
+    with warnings_on_stderr():
+        return load_mesh(path, unit)
+
+
+@contextmanager
+def warnings_on_stderr() -> Iterator[None]:
+    """What the block warns of goes to stderr, a line each."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        mesh = load_mesh(path, unit)
+        yield
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
-    return mesh

@@ -1,97 +1,129 @@
-"""``pose-regressor train``: from a mesh to a bundle."""
+"""``pose-regressor train``: from meshes to a bundle."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
-import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pose_regressor_training.cli.options import ConfigOption, MeshOption, ModelsInfoOption, UnitOption, read_mesh
+from pose_regressor_training.cli.options import ModelsInfoOption, warnings_on_stderr
+
+if TYPE_CHECKING:
+    from pose_regressor_training.engine.config import TrainConfig
 
 
 def train(
-    mesh: MeshOption,
-    out: Annotated[Path, typer.Option(help="Bundle to write; its training state is kept beside it until it is done.")],
-    unit: UnitOption = None,
-    config: ConfigOption = "complete",
-    name: Annotated[str | None, typer.Option(help="Name of the object; the mesh's file name if not given.")] = None,
-    obj_id: Annotated[int, typer.Option(help="BOP id of the object.")] = 1,
+    mesh: Annotated[
+        list[Path],
+        typer.Option(metavar="FILE", help="Mesh of an object (OBJ, PLY, GLB, STL); give it again for more objects."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="Bundle to write; its state is kept beside it until it is done."
+        ),
+    ],
+    unit: Annotated[
+        list[str] | None,
+        typer.Option(help="Unit of the meshes: m or mm, one for all or one for each. Not given: guessed and said."),
+    ] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="Names of the objects, one for each mesh; if not given, the files' names.")
+    ] = None,
+    obj_id: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="BOP ids, one for each mesh; if not given, 10 for obj_000010.ply, else the place in the list."
+        ),
+    ] = None,
     models_info: ModelsInfoOption = None,
-    samples: Annotated[
-        int, typer.Option(help="Images to train on; 500000 take one to two hours on two cores.")
-    ] = 500_000,
-    learning_rate: Annotated[float, typer.Option(help="Peak of the learning rate.")] = 1.5e-3,
-    init: Annotated[Path | None, typer.Option(help="Bundle to start from instead of random weights.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
-    workers: Annotated[int, typer.Option(help="Processes that make images.")] = 2,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
-    restart: Annotated[bool, typer.Option(help="Discard the state of an interrupted training.")] = False,
+    preset: Annotated[
+        str,
+        typer.Option(metavar="NAME|FILE", help="How to train: a YAML file or a shipped one (cpu, gpu, best)."),
+    ] = "cpu",
+    config: Annotated[
+        str | None,
+        typer.Option(metavar="NAME|FILE", help="What is randomized, as of generate; goes before the preset's."),
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Goes before the preset: losses.rotation=0, batch_size=64."),
+    ] = None,
+    samples: Annotated[int | None, typer.Option(help="Images to train on; goes before the preset's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything random; likewise.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that make images; likewise.")] = None,
+    start_from: Annotated[
+        Path | None,
+        typer.Option(metavar="BUNDLE", help="Begin with this bundle's weights, as far as they fit."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    restart: Annotated[bool, typer.Option("--restart", help="Discard the state of an interrupted training.")] = False,
+    tensorboard: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the losses for TensorBoard into this folder.")
+    ] = None,
 ) -> None:
-    """Train a network for one object from its mesh alone, and write it as a bundle.
+    """Train one network for one or several objects from their meshes alone, and write it as a bundle.
 
-    An interrupted training goes on where it stopped when the same command is given again.
-    """
+    An interrupted training goes on where it stopped when the same command is given again. On several GPUs or hosts:
+    torchrun --nproc-per-node N -m pose_regressor train ...; see docs/training.md.
+    """  # fmt: skip
+    import torch
     from rich.console import Console
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     from pose_regressor.estimator import select_device
-    from pose_regressor.files import write_text
     from pose_regressor.model.bundle import Bundle
-    from pose_regressor.model.config import NetworkConfig
-    from pose_regressor_training.card import card
-    from pose_regressor_training.data.models_info import symmetries_of
-    from pose_regressor_training.evaluate import calibrate_depth, evaluate_synthetic
-    from pose_regressor_training.randomize.config import load_config
-    from pose_regressor_training.render.mesh import object_model
-    from pose_regressor_training.trainer import TrainConfig, Trainer
+    from pose_regressor_training.engine.command import Command
+    from pose_regressor_training.engine.config import load_preset
+    from pose_regressor_training.engine.objects import read_objects
+    from pose_regressor_training.engine.training import Training
+    from pose_regressor_training.parallel import World
 
-    console = Console()
-    randomize = load_config(config)
-    loaded = read_mesh(mesh, unit)
-    symmetries = symmetries_of(loaded, obj_id, models_info)
-    model = object_model(loaded, name or mesh.stem, obj_id, symmetries.discretised())
-    size = " x ".join(f"{1000 * edge:.0f}" for edge in model.size)
-    console.print(
-        f"{model.name}: {size} mm, diameter {1000 * model.diameter:.0f} mm, {len(loaded.faces)} triangles, "
-        f"{symmetries.in_words()}"
-    )
-    settings = TrainConfig(samples=samples, learning_rate=learning_rate, seed=seed, workers=workers)
-    state = out.with_suffix(".training.safetensors")
-    trainer = Trainer(loaded, model, NetworkConfig(), settings, state, select_device(device), randomize)
-    if state.exists() and not restart:
-        trainer.resume()
-        console.print(f"goes on from step {trainer.step} of {settings.steps} ({state})")
-    elif init is not None:
-        trainer.start_from(Bundle.load(init))
-    log = out.with_suffix(".log.jsonl")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    started, first = time.monotonic(), trainer.step
-    with Progress(*Progress.get_default_columns()[:3], TimeElapsedColumn(), TimeRemainingColumn(),
-                  TextColumn("{task.fields[state]}"), console=console) as bar:  # fmt: skip
-        task = bar.add_task("training", total=settings.steps, completed=first, state="")
+    world = World.here()
+    console = Console(quiet=not world.is_first)
+    changes = _changes(set_ or [], samples=samples, seed=seed, workers=workers, randomize=config)
+    settings: TrainConfig = load_preset(preset, changes)
+    place = select_device(device)
+    if place.type == "cuda" and world.size > 1:
+        place = select_device(f"cuda:{world.local_rank}")
+        torch.cuda.set_device(place)
+    initial = Bundle.load(start_from) if start_from else None
+    with warnings_on_stderr():
+        objects = read_objects(mesh, unit or (), name or (), obj_id or (), models_info)
+    for known in objects:
+        console.print(known.in_words())
+    training = Training(objects, settings, out.with_suffix(".training.safetensors"), place, world)
+    if training.state.exists() and not restart:
+        training.resume()
+        console.print(f"goes on from step {training.steps_done} of {settings.steps} ({training.state})")
+    elif initial is not None and start_from is not None:
+        taken = training.start_from(initial, start_from.name)
+        console.print(f"starts from {start_from}: {taken.in_words()}")
+    Command(training, out, console, f"pose-regressor {shlex.join(sys.argv[1:])}", tensorboard).run()
 
-        def progress(step: int, terms: dict[str, float]) -> None:
-            rate = (step - first) * settings.batch_size / (time.monotonic() - started)
-            words = " ".join(f"{key} {value:.3f}" for key, value in terms.items())
-            bar.update(task, completed=step, state=f"{rate:.0f} img/s  {words}")
-            with log.open("a") as file:
-                file.write(json.dumps({"step": step, "images_per_second": round(rate, 1)} | terms) + "\n")
 
-        bundle = trainer.run(progress)
-    bundle.training |= {
-        "mesh": mesh.name,
-        "start": init.name if init else "random weights",
-        "device": device,
-        "config": config,
-    }
-    bundle.depth_scale = calibrate_depth(bundle, loaded, seed + 1_000)
-    bundle.metrics = evaluate_synthetic(bundle, loaded, seed + 2_000)  # other images than either of the two before
-    bundle.save(out)
-    write_text(out.with_suffix(".md"), card(bundle, f"pose-regressor {shlex.join(sys.argv[1:])}"))
-    state.unlink(missing_ok=True)
-    console.print(f"{out}: " + ", ".join(f"{key} {value:.3f}" for key, value in bundle.metrics.items()))
+def _changes(assignments: list[str], **options: Any) -> dict[str, Any]:
+    """What goes before the preset, as a mapping: options that are given, and KEY=VALUE with dots between keys."""
+    import yaml
+
+    from pose_regressor.types import InputError
+
+    changes = {key: value for key, value in options.items() if value is not None}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        keys = path.split(".")
+        if not equals or not all(keys):
+            raise InputError(f"--set {assignment}: expected KEY=VALUE, such as losses.rotation=0")
+        inner = changes
+        for key in keys[:-1]:
+            below = inner.setdefault(key, {})
+            if not isinstance(below, dict):
+                raise InputError(f"--set {assignment}: {key} is given as a whole already")
+            inner = below
+        try:
+            inner[keys[-1]] = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise InputError(f"--set {assignment}: expected a value in YAML, got {text!r}") from None
+    return changes

@@ -8,6 +8,7 @@ from torch.nn.functional import one_hot, smooth_l1_loss
 
 from pose_regressor.model.config import BOX_STRIDE
 from pose_regressor.model.heads import BoxOutput
+from pose_regressor_training.parallel import share_of
 from pose_regressor_training.randomize.views import Kind
 from pose_regressor_training.synthetic import Batch
 
@@ -42,13 +43,13 @@ def presence_and_box(output: BoxOutput, batch: Batch) -> tuple[Tensor, Tensor]:
         -(1 - probability).square() * probability.log(),
         -(1 - heat).pow(4) * probability.square() * (1 - probability).log(),
     )
-    presence = (focal * counted).sum() / positive.sum().clamp(min=1)
+    presence = (focal * counted).sum() / share_of(positive.sum())
 
     near = (nearest.square().sum(1) <= 2.5) & present[:, None, None]
     target = torch.cat([offset, size.clamp(min=0.1).log()[:, :, None, None].expand(-1, -1, height, width)], dim=1)
     boxes = output.boxes[torch.arange(len(batch.model), device=logits.device), batch.model].float()
     error = smooth_l1_loss(boxes, target, reduction="none", beta=0.1).sum(1)
-    return presence, (error * near).sum() / near.sum().clamp(min=1)
+    return presence, (error * near).sum() / share_of(near.sum())
 
 
 def _others(batch: Batch, cells: Tensor, objects: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import NamedTuple
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn.functional import smooth_l1_loss
 from pose_regressor.model.config import DENSE_STRIDE
 from pose_regressor.ops.pnp import RobustLoss, bpnp
 from pose_regressor_training.losses.objects import ObjectTensors
+from pose_regressor_training.parallel import share_of
 
 #: Correspondences that PnP gets of a window, drawn from what is seen of the object.
 SAMPLES = 128
@@ -30,7 +32,7 @@ def coordinates_error(predicted: Tensor, true: Tensor, objects: ObjectTensors) -
 def coordinates_distance(error: Tensor, seen: Tensor) -> Tensor:
     """The mean over all cells that are `seen` (B, h, w). In [BPnP]'s words the part of l_h, the direct supervision."""
     size = smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.02).sum(1)
-    return (size * seen).sum() / (3 * seen.sum()).clamp(min=1)
+    return (size * seen).sum() / share_of(3 * seen.sum())
 
 
 def certainty_surprise(error: Tensor, certainty: Tensor, seen: Tensor) -> Tensor:
@@ -40,7 +42,23 @@ def certainty_surprise(error: Tensor, certainty: Tensor, seen: Tensor) -> Tensor
     What Uncertainties Do We Need, NeurIPS 2017, eq. 8, with absolute errors.
     """
     surprise = error.detach().abs().sum(1) * certainty.exp() - 3 * certainty
-    return (surprise * seen).sum() / (3 * seen.sum()).clamp(min=1)
+    return (surprise * seen).sum() / share_of(3 * seen.sum())
+
+
+def _spread(chosen: Tensor) -> Tensor:
+    """(B, SAMPLES) cells at even distances among those that are `chosen` (B, N) as 1, in an order drawn once for all.
+
+    No randomness of the moment: a training that is interrupted, or shared out, draws the same.
+    """
+    order = _order(chosen.shape[1], chosen.device)
+    upto = chosen[:, order].cumsum(1)
+    wanted = (torch.arange(SAMPLES, device=chosen.device) + 0.5) / SAMPLES * upto[:, -1:]
+    return order[torch.searchsorted(upto, wanted)]
+
+
+@functools.lru_cache(maxsize=8)
+def _order(count: int, device: torch.device) -> Tensor:
+    return torch.randperm(count, generator=torch.Generator().manual_seed(0)).to(device)
 
 
 class Solved(NamedTuple):
@@ -61,7 +79,7 @@ def solve_pose(
     width = seen.shape[2]
     chance = seen.flatten(1).float()
     enough = chance.sum(1) >= FEWEST
-    index = torch.multinomial(torch.where(enough[:, None], chance, 1.0), SAMPLES, replacement=True)
+    index = _spread(torch.where(enough[:, None], chance, 1.0))
     pixels = torch.stack([index % width, index // width], dim=2).to(coordinates) * DENSE_STRIDE
     scaled = coordinates.flatten(2).gather(2, index[:, None].expand(-1, 3, -1)).mT
     points = scaled * objects.half[:, None] + objects.centre[:, None]

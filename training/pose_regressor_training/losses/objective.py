@@ -16,6 +16,7 @@ from pose_regressor_training.losses import correspondences, poses
 from pose_regressor_training.losses.boxes import presence_and_box
 from pose_regressor_training.losses.objects import ObjectTensors
 from pose_regressor_training.losses.symmetry import nearest_equal
+from pose_regressor_training.parallel import share_of
 from pose_regressor_training.randomize.views import Kind
 from pose_regressor_training.synthetic import Batch
 
@@ -75,7 +76,7 @@ def _pose_terms(output: PoseOutput, batch: Batch, objects: ObjectTensors, weight
     seen = batch.mask & look[:, None, None]
 
     def mean(value: Tensor, over: Tensor = look) -> Tensor:
-        return torch.where(over, value, 0.0).sum() / over.sum().clamp(min=1)
+        return torch.where(over, value, 0.0).sum() / share_of(over.sum())
 
     at = (batch.cam_from_obj[:, :3, :3] @ objects.centre.unsqueeze(2)).squeeze(2) + batch.cam_from_obj[:, :3, 3]
     rotation = rotation_to_ray(at) @ matrix_from_6d(rotation_6d)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,21 @@ class Drawn:
     views: Views
     target: NDArray[np.int64]
     shots: Shots
+
+    def every(self, first: int, step: int) -> Drawn:
+        """Every `step`-th scene from number `first` on."""
+        return _rows(self, slice(first, None, step))
+
+
+T = TypeVar("T")
+
+
+def _rows(value: T, chosen: slice) -> T:
+    """Of an array or a dataclass of such, all with the scenes in their first axis."""
+    if isinstance(value, np.ndarray):
+        return value[chosen]  # type: ignore[return-value]
+    parts = {f.name: _rows(getattr(value, f.name), chosen) for f in fields(value)}  # type: ignore[arg-type]
+    return replace(value, **parts)  # type: ignore[type-var]
 
 
 class SceneSampler:

@@ -1,0 +1,77 @@
+"""``pose-regressor train`` from meshes to bundle, card, log and report, and what it says of what cannot be."""
+
+import pytest
+import torch
+import typer
+import yaml
+from typer.testing import CliRunner
+
+from pose_regressor.model.bundle import Bundle
+from pose_regressor.types import InputError
+from pose_regressor_training.cli import add_commands
+from pose_regressor_training.engine.callbacks import read_curve
+from pose_regressor_training.objects import make_knob
+
+
+@pytest.fixture
+def train(make_training, tmp_path):
+    """A function of arguments to the result of the command, with a preset of a second."""
+    preset = make_training(tmp_path / "unused").config.to_dict()
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(preset))
+    app = typer.Typer()
+    add_commands(app)
+
+    def run(*arguments):
+        command = ["train", "--preset", str(tmp_path / "tiny.yaml"), "--device", "cpu", *map(str, arguments)]
+        return CliRunner().invoke(app, command)
+
+    return run
+
+
+def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_evaluate_on):
+    out = tmp_path / "new" / "both.safetensors"
+    arguments = ["--mesh", box_file, "--mesh", make_knob(tmp_path), "--unit", "m", "--out", out, "--name", "carton"]
+    arguments += ["--name", "knob", "--samples", 24, "--set", "losses.rotation=0", "--set", "log_every=1"]
+    result = train(*arguments)
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "carton, id 1: 160 x 110 x 60 mm" in said and "knob, id 2:" in said and "3 symmetries" in said
+    bundle = Bundle.load(out)
+    assert [(model.name, model.obj_id, len(model.symmetries)) for model in bundle.objects] == [
+        ("carton", 1, 0),
+        ("knob", 2, 3),
+    ]
+    assert bundle.training["randomize"] == {"background": {"pictures": 20}}
+    assert bundle.training["samples_seen"] == 24 and bundle.training["losses"]["rotation"] == 0
+    curve = read_curve(out.with_suffix(".log.jsonl"))
+    assert [entry["step"] for entry in curve] == [1, 2, 3] and "rotation" not in curve[0] and "pose" in curve[0]
+    assert "no real image" in out.with_suffix(".md").read_text()
+    assert sorted(path.name for path in out.parent.iterdir()) == ["both.log.jsonl", "both.md", "both.safetensors"]
+
+    again = tmp_path / "again.safetensors"
+    result = train("--mesh", box_file, "--out", again, "--samples", 8, "--start-from", out)
+    assert result.exit_code == 0, result.output
+    assert "fresh are box_head.out.weight" in " ".join(result.output.split())
+    assert Bundle.load(again).training["start"].startswith("both.safetensors, ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--device", "cuda"], "cuda"),
+        (["--preset", "nowhere"], "preset nowhere: no such file"),
+        (["--config", "nowhere"], "nowhere: no such file"),
+        (["--set", "losses"], "--set losses: expected KEY=VALUE"),
+        (["--set", "losses.mesk=1"], "losses.mesk: no such term"),
+        (["--set", "samples.x=1"], "samples: expected a whole number"),
+        (["--mesh", "none.obj", "--name", "a", "--name", "b"], "none.obj: no such file"),
+        (["--mesh", "box.obj"], "different names"),
+        (["--start-from", "none.safetensors"], "none.safetensors: no such file"),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_anything_is_written(train, box_file, tmp_path, arguments, words):
+    if torch.cuda.is_available() and "cuda" in arguments:
+        pytest.skip("this machine has CUDA")
+    result = train("--mesh", box_file, "--out", tmp_path / "new" / "box.safetensors", *arguments)
+    assert isinstance(result.exception, InputError) and words in str(result.exception)
+    assert "\n" not in str(result.exception) and not (tmp_path / "new").exists()

@@ -1,0 +1,1 @@
+"""The training engine: from meshes to a bundle, on one or many processes, interrupted or not."""

@@ -1,0 +1,34 @@
+"""The moving average of a network's weights: less noise than any single step's, and the one that is kept."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+
+class Average:
+    """network: the averaged one, in evaluation mode; `update` follows the trained one by 1 - decay of the way.
+
+    Its batch statistics are averaged too. One kernel for all tensors, and no word between host and device.
+    """
+
+    def __init__(self, trained: nn.Module, decay: float) -> None:
+        self.network = copy.deepcopy(trained).eval().requires_grad_(False)
+        self._decay = decay
+        self._own, self._own_counts = _split(self.network)
+        self._trained, self._counts = _split(trained)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        torch._foreach_lerp_(self._own, self._trained, 1 - self._decay)
+        if self._counts:
+            torch._foreach_copy_(self._own_counts, self._counts)
+
+
+def _split(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    """What is averaged, and what is counted."""
+    tensors = [*network.parameters(), *network.buffers()]
+    floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]
+    return floats, [tensor for tensor in tensors if not tensor.is_floating_point()]

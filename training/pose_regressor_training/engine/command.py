@@ -1,0 +1,96 @@
+"""What ``pose-regressor train`` does around a training: says how long it takes, evaluates, writes bundle and report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+from rich.console import Console
+from rich.progress import Progress as Bar
+from rich.progress import TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from pose_regressor.files import write_text
+from pose_regressor.model.bundle import Bundle
+from pose_regressor_training.card import card
+from pose_regressor_training.engine.callbacks import CurveFile, Progress, tensorboard
+from pose_regressor_training.engine.training import Training
+from pose_regressor_training.evaluate import calibrate_depth, evaluate_synthetic
+
+#: The rate is measured over so many seconds, from a step on at which everything runs.
+_MEASURED, _WARM = 20.0, 10
+
+
+class Command:
+    """out: the bundle; command: the line that was given; board: folder for TensorBoard, if it is wanted."""
+
+    def __init__(self, training: Training, out: Path, console: Console, command: str, board: Path | None) -> None:
+        self._training, self._out, self._console, self._command, self._board = training, out, console, command, board
+        self._log = out.with_suffix(".log.jsonl")
+
+    def run(self) -> None:
+        """Train to the end and write everything."""
+        training = self._training
+        if not training.world.is_first:
+            training.run()
+            return
+        bundle = self._trained()
+        meshes = [known.mesh for known in training.objects]
+        seed = training.config.seed
+        self._console.print("evaluating on images it has not seen")
+        bundle.depth_scale = calibrate_depth(bundle, meshes, seed + 1_000)
+        bundle.metrics = evaluate_synthetic(bundle, meshes, seed + 2_000)  # other images than either of the two before
+        bundle.save(self._out)
+        write_text(self._out.with_suffix(".md"), card(bundle, self._command))
+        training.state.unlink(missing_ok=True)
+        self._console.print(f"{self._out}: " + ", ".join(f"{key} {value}" for key, value in bundle.metrics.items()))
+
+    def _trained(self) -> Bundle:
+        training, config = self._training, self._training.config
+        listeners: list[Progress] = [CurveFile(self._log, training.steps_done)]
+        if self._board:
+            listeners.append(tensorboard(self._board, training.steps_done))
+        columns = (*Bar.get_default_columns()[:3], TimeElapsedColumn(), TimeRemainingColumn())
+        with Bar(*columns, TextColumn("{task.fields[state]}"), console=self._console) as bar:
+            line = bar.add_task("training", total=config.steps, completed=training.steps_done, state="")
+            pace = Estimate(self._console, config.steps, config.batch_size)
+
+            def show(step: int, means: Mapping[str, float]) -> None:
+                words = " ".join(f"{key} {value:.3f}" for key, value in means.items())
+                bar.update(line, completed=step, state=f"{pace.rate:.0f} img/s  {words}")
+
+            return training.run([*listeners, show], [pace])
+
+
+class Estimate(pl.Callback):
+    """Says, once it can tell, how long the training will take. rate: images a second, 0 until it is known."""
+
+    def __init__(self, console: Console, steps: int, batch_size: int) -> None:
+        self._console, self._steps, self._batch_size = console, steps, batch_size
+        self._first = self._last = (0, 0.0)
+        self._seen, self._said = 0, False
+
+    @property
+    def rate(self) -> float:
+        (first, start), (last, end) = self._first, self._last
+        return (last - first) * self._batch_size / (end - start) if end > start else 0.0
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: object) -> None:
+        done, now = pl_module.steps_done, time.monotonic()
+        self._seen += 1
+        if self._seen <= _WARM:  # the first batches wait for the workers' pictures, or are there already
+            self._first = done, now
+        self._last = done, now
+        if not self._said and now - self._first[1] > _MEASURED and self.rate:
+            self._said = True
+            rest = (self._steps - done) * self._batch_size / self.rate
+            self._console.print(f"{self.rate:.0f} images a second: about {in_words(rest)} to go")
+
+
+def in_words(seconds: float) -> str:
+    """Such as 1 h 50 min."""
+    minutes = max(1, round(seconds / 60))
+    hours, rest = divmod(minutes, 60)
+    return f"{hours} h {rest} min" if hours else f"{rest} min"

@@ -1,0 +1,79 @@
+"""What a training is about: meshes with names, ids, units and symmetries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from pose_regressor.types import InputError, ObjectModel
+from pose_regressor_training.data.models_info import symmetries_of
+from pose_regressor_training.generate.plan import object_id
+from pose_regressor_training.render.mesh import Mesh, load_mesh, object_model
+from pose_regressor_training.symmetry import Symmetries
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class KnownObject:
+    """file: the mesh's name, for people to read."""
+
+    mesh: Mesh
+    model: ObjectModel
+    symmetries: Symmetries
+    file: str
+
+    def in_words(self) -> str:
+        size = " x ".join(f"{1000 * edge:.0f}" for edge in self.model.size)
+        return (
+            f"{self.model.name}, id {self.model.obj_id}: {size} mm, diameter {1000 * self.model.diameter:.0f} mm, "
+            f"{len(self.mesh.faces)} triangles, {self.symmetries.in_words()}"
+        )
+
+
+def read_objects(
+    paths: Sequence[Path],
+    units: Sequence[str] = (),
+    names: Sequence[str] = (),
+    obj_ids: Sequence[int] = (),
+    models_info: Path | None = None,
+) -> list[KnownObject]:
+    """The objects of meshes. units, names and obj_ids are given for all of the meshes, in their order, or for none
+    (one unit may stand for all): names are then those of the files, and obj_000010.ply has the id 10, others their
+    place in the list. Raises InputError for anything given twice, before the meshes are read.
+    """
+    if not paths:
+        raise InputError("training: expected at least one mesh, got none")
+    if len(units) == 1:
+        units = list(units) * len(paths)
+    each_unit: list[str | None] = list(_for_each(paths, "unit", units)) or [None] * len(paths)
+    each_name = _for_each(paths, "name", names) or [path.stem for path in paths]
+    each_id = _for_each(paths, "obj-id", obj_ids) or [object_id(path, i) for i, path in enumerate(paths, start=1)]
+    _distinct("name", each_name, paths, "--name, once for each --mesh,")
+    _distinct("id", each_id, paths, "--obj-id, once for each --mesh,")
+    objects = []
+    for path, unit, name, obj_id in zip(paths, each_unit, each_name, each_id, strict=True):
+        mesh = load_mesh(path, unit)
+        symmetries = symmetries_of(mesh, obj_id, models_info)
+        objects.append(
+            KnownObject(mesh, object_model(mesh, name, obj_id, symmetries.discretised()), symmetries, path.name)
+        )
+    return objects
+
+
+def _for_each(paths: Sequence[Path], what: str, values: Sequence[T]) -> Sequence[T]:
+    if values and len(values) != len(paths):
+        raise InputError(f"--{what}: expected one for each of the {len(paths)} meshes, got {len(values)}")
+    return values
+
+
+def _distinct(what: str, values: Sequence[object], paths: Sequence[Path], remedy: str) -> None:
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            first = paths[values.index(value)]
+            raise InputError(
+                f"meshes {first} and {paths[place]}: expected objects of different {what}s, both have {value!r}; "
+                f"{remedy} tells them apart"
+            )

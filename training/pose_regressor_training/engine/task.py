@@ -1,0 +1,108 @@
+"""One step of training, as Lightning takes it: network, losses, optimizer, averaged weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from pose_regressor.model.network import PoseNetwork
+from pose_regressor.types import ObjectModel
+from pose_regressor_training.engine.average import Average
+from pose_regressor_training.engine.config import TrainConfig
+from pose_regressor_training.engine.schedule import pace
+from pose_regressor_training.engine.state import State
+from pose_regressor_training.losses import ObjectTensors, objective
+from pose_regressor_training.parallel import mean_over_all
+from pose_regressor_training.synthetic import Batch
+
+
+class PoseTask(pl.LightningModule):
+    """network: on its device already. `steps_done` counts the training's steps, also those before an interruption.
+
+    Nothing here waits for the device: the terms are summed up there until `terms_since` asks for them.
+    """
+
+    def __init__(self, network: PoseNetwork, models: Sequence[ObjectModel], config: TrainConfig, start: str) -> None:
+        super().__init__()
+        self.network, self.config, self.start = network, config, start
+        self.models = tuple(models)
+        self.average = Average(network, config.ema)
+        self.steps_done = 0
+        self._forward = torch.compile(network) if config.compile else network
+        weights = {name: weight for name, weight in asdict(config.losses).items() if weight > 0}
+        self._names = list(weights)
+        home = next(network.parameters()).device
+        self._weights = torch.tensor(list(weights.values()), device=home)
+        self._sums = torch.zeros(len(self._names), device=home)
+        self._optimizer_state: dict[int, dict[str, Tensor]] = {}
+        self._objects = ObjectTensors.from_models(models, home)
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        return batch.to(device)
+
+    def terms(self, batch: Batch) -> dict[str, Tensor]:
+        """Those of the objective that have a weight, by name."""
+        with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+            boxes, poses = self._forward(batch.image)
+        terms = objective(boxes, poses, batch, self._objects, self.config.losses)
+        return {name: terms[name] for name in self._names}
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        terms = torch.stack(list(self.terms(batch).values()))
+        self._sums += terms.detach()
+        return terms @ self._weights
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
+        )
+        if self._optimizer_state:
+            state = {
+                number: {key: _laid_out_as(parameter, value) for key, value in self._optimizer_state[number].items()}
+                for number, parameter in enumerate(self.network.parameters())
+                if number in self._optimizer_state
+            }
+            optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        return optimizer
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        now = pace(self.config, self.steps_done)
+        for group in optimizer.param_groups:
+            group["lr"], group["betas"] = now.learning_rate, (now.beta1, group["betas"][1])
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+        self.average.update()
+        self.steps_done += 1
+
+    def take_means(self, steps: int) -> dict[str, float]:
+        """The terms' means over the last `steps` steps and over all processes; they are summed up anew from here on."""
+        means = mean_over_all(self._sums / steps).tolist()
+        self._sums.zero_()
+        return dict(zip(self._names, means, strict=True))
+
+    def state(self, optimizer: torch.optim.Optimizer) -> State:
+        return State(
+            self.steps_done,
+            self.network.state_dict(),
+            self.average.network.state_dict(),
+            optimizer.state_dict()["state"],
+            {"sums": mean_over_all(self._sums)},
+            self.start,
+        )
+
+    def restore(self, state: State) -> None:
+        """Go on from there. Must come before Lightning's fit."""
+        self.network.load_state_dict(state.network)
+        self.average.network.load_state_dict(state.average)
+        self._optimizer_state = {number: dict(values) for number, values in state.optimizer.items()}
+        self._sums.copy_(state.log["sums"])
+        self.steps_done, self.start = state.step, state.start
+
+
+def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
+    """In the parameter's own order in memory: the fused optimizer goes through both as they lie."""
+    return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value

@@ -1,0 +1,164 @@
+"""A whole training: from objects and a configuration to a bundle, going on where it was interrupted."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
+
+from pose_regressor.model.bundle import Bundle
+from pose_regressor.model.network import PoseNetwork
+from pose_regressor.types import InputError
+from pose_regressor_training.engine.callbacks import KeepState, Log, Progress
+from pose_regressor_training.engine.config import TrainConfig
+from pose_regressor_training.engine.interruption import Stopped, StopRequest, stop_requests
+from pose_regressor_training.engine.objects import KnownObject
+from pose_regressor_training.engine.start import Taken, start_from
+from pose_regressor_training.engine.state import State
+from pose_regressor_training.engine.task import PoseTask
+from pose_regressor_training.parallel import World, synchronised
+from pose_regressor_training.randomize.scene import SceneSampler
+from pose_regressor_training.synthetic import SceneBatches, SyntheticBatches
+
+
+class Training:
+    """Trains one network for all of the objects. state: the file that holds it while it is not done; device: of this
+    process; world: the processes that share the work.
+    """
+
+    def __init__(
+        self,
+        objects: Sequence[KnownObject],
+        config: TrainConfig,
+        state: Path,
+        device: torch.device | str = "cpu",
+        world: World | None = None,
+    ) -> None:
+        self.objects, self.config, self.state = tuple(objects), config, state
+        self.device, self.world = torch.device(device), world or World.here()
+        if config.batch_size % self.world.size:
+            raise InputError(
+                f"training: batch_size: expected a multiple of the {self.world.size} processes, got {config.batch_size}"
+            )
+        torch.manual_seed(config.seed)
+        network = PoseNetwork(config.network, len(self.objects))
+        network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if self.world.size > 1:
+            synchronised(network)
+        self.task = PoseTask(network, [known.model for known in self.objects], config, "random weights")
+
+    @property
+    def steps_done(self) -> int:
+        return self.task.steps_done
+
+    def start_from(self, bundle: Bundle, name: str) -> Taken:
+        """Begin with another bundle's weights, as far as they fit; name: what to call it."""
+        taken = start_from(self.task.network, bundle)
+        self.task.average.network.load_state_dict(self.task.network.state_dict())
+        self.task.start = f"{name}, {taken.in_words()}"
+        return taken
+
+    def resume(self) -> None:
+        """Take up the training that the state file holds; it must be the same training."""
+        self.task.restore(State.load(self.state, self._identity()))
+
+    def run(self, listeners: Sequence[Progress] = (), callbacks: Sequence[pl.Callback] = ()) -> Bundle:
+        """Train to the end. Ctrl-C or termination saves the state and then does what it always does."""
+        with stop_requests() as request:
+            try:
+                if self.steps_done < self.config.steps:
+                    self._fit(list(listeners), list(callbacks), request)
+            except Stopped:
+                pass  # the block's end raises the signal again
+            except (RuntimeError, ConnectionError, EOFError) as error:
+                of_workers = isinstance(error, ConnectionError | EOFError) or "DataLoader worker" in str(error)
+                # Ctrl-C reaches the processes that make images too, and their end may be noticed first.
+                if of_workers and request.wanted is None:
+                    raise InputError(
+                        "training: a process that makes images died (killed, or out of memory); the same command goes "
+                        "on from the last saved state"
+                    ) from error
+                if not of_workers:
+                    raise
+        return self.bundle()
+
+    def _fit(self, listeners: list[Progress], callbacks: list[pl.Callback], request: StopRequest) -> None:
+        config, world = self.config, self.world
+        sampler = SceneSampler(config.randomize, [known.model for known in self.objects], config.seed)
+        scenes = SceneBatches(
+            sampler, config.network, config.batch_size, config.seed, self.steps_done, config.steps,
+            (world.rank, world.size),
+        )  # fmt: skip
+        loader = SyntheticBatches(scenes, [known.mesh for known in self.objects], self.device).loader(config.workers)
+        keep = KeepState(self.state, self._identity(), request, world)
+        with _quiet():
+            trainer = pl.Trainer(
+                accelerator="gpu" if self.device.type == "cuda" else "cpu",
+                strategy=self._strategy(),
+                devices=self._devices(),
+                num_nodes=world.hosts,
+                max_epochs=1,
+                gradient_clip_val=config.clip,
+                use_distributed_sampler=False,
+                logger=False,
+                enable_checkpointing=False,
+                enable_progress_bar=False,
+                enable_model_summary=False,
+                callbacks=[Log(self.task, listeners, world), *callbacks, keep],
+            )
+            trainer.fit(self.task, loader)
+
+    def _strategy(self) -> Strategy:
+        if self.world.size == 1:
+            return SingleDeviceStrategy(self.device)
+        return DDPStrategy(
+            process_group_backend="nccl" if self.device.type == "cuda" else "gloo",
+            broadcast_buffers=False,  # the statistics are the same everywhere
+            find_unused_parameters=not all(asdict(self.config.losses).values()),
+        )
+
+    def _devices(self) -> list[int] | int:
+        if self.world.size > 1:
+            return self.world.local_size
+        return [self.device.index or 0] if self.device.type == "cuda" else 1
+
+    def _identity(self) -> dict[str, Any]:
+        objects = [[known.model.name, known.model.obj_id, len(known.mesh.faces)] for known in self.objects]
+        return self.config.to_dict() | {"objects": objects}
+
+    def bundle(self) -> Bundle:
+        """The averaged network as it is now."""
+        network = PoseNetwork(self.config.network, len(self.objects))
+        network.load_state_dict(self.task.average.network.state_dict())
+        training = self.config.to_dict() | {
+            "samples_seen": self.steps_done * self.config.batch_size,
+            "start": self.task.start,
+            "meshes": [known.file for known in self.objects],
+            "device": self.device.type,
+            "processes": self.world.size,
+        }
+        return Bundle(network.eval(), tuple(known.model for known in self.objects), training=training)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Lightning's advice, which is about what it does by default and what is done otherwise here."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module=r"lightning\..*")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
