@@ -65,9 +65,11 @@ def draw_pose(canvas: Image, camera: Camera, model: ObjectModel, cam_from_obj: F
     draw_text(canvas, label, pixels.min(axis=0) - np.array([0.0, 8.0]) if len(pixels) else None)
 
 
-def draw_box(canvas: Image, camera: Camera, model: ObjectModel, cam_from_obj: FloatArray) -> None:
-    """Draw the thin box of a true pose in place."""
-    _draw_edges(canvas, _View(camera), _box_corners(model, cam_from_obj), TRUTH_COLOUR, 1)
+def draw_box(
+    canvas: Image, camera: Camera, model: ObjectModel, cam_from_obj: FloatArray, colour: Colour = TRUTH_COLOUR
+) -> None:
+    """Draw the thin box of a pose in place, of a true one if no colour says otherwise."""
+    _draw_edges(canvas, _View(camera), _box_corners(model, cam_from_obj), colour, 1)
 
 
 def draw_text(canvas: Image, text: str, at: FloatArray | None = None) -> None:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.decode import TURNS, correspondences, decode_pnp, decode_regression, quarter_turns
-from pose_regressor_training.metrics import add
+from pose_regressor.types import ObjectModel
+from pose_regressor_training.metrics import add, add_s, rotation_error
 from pose_regressor_training.randomize.background import BackgroundPart
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
@@ -77,11 +78,26 @@ def calibrate_depth(bundle: Bundle, meshes: Sequence[Mesh], seed: int, batches: 
     return round(float(np.median(ratios)), 4) if len(ratios) >= BATCH_SIZE else 1.0
 
 
-def evaluate_synthetic(bundle: Bundle, meshes: Sequence[Mesh], seed: int, batches: int = 16) -> dict[str, float]:
-    """Shares, over randomized crops around the true box: of poses within ADD 0.1 diameter, by PnP where it answers and
-    by regression alone; of present objects with presence above one half; of empty crops with the same.
+@dataclass(frozen=True, eq=False)
+class CropErrors:
+    """Of the N poses on the crops around present objects, by PnP where it answers; channel: (N,) which object; share:
+    (N,) ADD, or ADD-S of symmetric objects, in diameters; rotation: (N,) degrees, to the nearest equal pose;
+    translation: (N,) shares of the distance.
     """
-    good, good_regressed, recalled, false_alarms = [], [], [], []
+
+    channel: NDArray[np.int64]
+    share: NDArray[np.float64]
+    rotation: NDArray[np.float64]
+    translation: NDArray[np.float64]
+
+
+def evaluate_synthetic(
+    bundle: Bundle, meshes: Sequence[Mesh], seed: int, batches: int = 16
+) -> tuple[dict[str, float], CropErrors]:
+    """Shares, over randomized crops around the true box: of poses within ADD(-S) 0.1 diameter, by PnP where it answers
+    and by regression alone; of present objects with presence above one half; of empty crops with the same. And errors.
+    """
+    good_regressed, recalled, false_alarms, errors = [], [], [], []
     for answer in _answers(bundle, meshes, seed, batches):
         if answer.kind == Kind.EMPTY:
             false_alarms.append(answer.presence > 0.5)
@@ -92,12 +108,23 @@ def evaluate_synthetic(bundle: Bundle, meshes: Sequence[Mesh], seed: int, batche
         if answer.pnp is not None:
             pose = answer.pnp.copy()
             pose[:3, 3] *= bundle.depth_scale
-        good.append(add(pose, answer.truth, model.points) < 0.1 * model.diameter)
-        good_regressed.append(add(answer.regressed, answer.truth, model.points) < 0.1 * model.diameter)
+        errors.append((answer.channel, *_errors(pose, answer.truth, model)))
+        good_regressed.append(_errors(answer.regressed, answer.truth, model)[0] < 0.1)
+    table = np.array(errors, np.float64).reshape(-1, 4)
     shares = {
-        "synthetic_add_0.1d": good,
+        "synthetic_add_0.1d": (table[:, 1] < 0.1).tolist(),
         "synthetic_add_0.1d_regression": good_regressed,
         "synthetic_presence_recall": recalled,
         "synthetic_false_alarms": false_alarms,
     }
-    return {name: round(float(np.mean(values)), 4) for name, values in shares.items() if values}
+    metrics = {name: round(float(np.mean(values)), 4) for name, values in shares.items() if values}
+    return metrics, CropErrors(table[:, 0].astype(np.int64), *table[:, 1:].T)
+
+
+def _errors(pose: NDArray, truth: NDArray, model: ObjectModel) -> tuple[float, float, float]:
+    """As in CropErrors."""
+    measure = add_s if len(model.symmetries) else add
+    equal = truth @ np.concatenate([np.eye(4)[None], model.symmetries])
+    apart = np.linalg.norm(pose[:3, 3] - equal[:, :3, 3], axis=1).min() / np.linalg.norm(truth[:3, 3])
+    turned = np.degrees(min(rotation_error(pose, one) for one in equal))
+    return measure(pose, truth, model.points) / model.diameter, turned, apart

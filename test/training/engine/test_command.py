@@ -43,10 +43,14 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
     ]
     assert bundle.training["randomize"] == {"background": {"pictures": 20}}
     assert bundle.training["samples_seen"] == 24 and bundle.training["losses"]["rotation"] == 0
-    curve = read_curve(out.with_suffix(".log.jsonl"))
+    curve = read_curve(out.with_suffix(".report") / "log.jsonl")
     assert [entry["step"] for entry in curve] == [1, 2, 3] and "rotation" not in curve[0] and "pose" in curve[0]
     assert "no real image" in out.with_suffix(".md").read_text()
-    assert sorted(path.name for path in out.parent.iterdir()) == ["both.log.jsonl", "both.md", "both.safetensors"]
+    assert sorted(path.name for path in out.parent.iterdir()) == ["both.md", "both.report", "both.safetensors"]
+    report = (out.with_suffix(".report") / "report.md").read_text()
+    for name in ("curves.png", "errors.png", "first_batch.jpg", "predictions.jpg"):
+        assert f"]({name})" in report and (out.with_suffix(".report") / name).stat().st_size > 1000
+    assert "| knob |" in report and "background: {pictures: 20}" in report
 
     again = tmp_path / "again.safetensors"
     result = train("--mesh", box_file, "--out", again, "--samples", 8, "--start-from", out)

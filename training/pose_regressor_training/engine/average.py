@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import copy
+from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+Network = TypeVar("Network", bound=nn.Module)
 
-class Average:
+
+class Average(Generic[Network]):
     """network: the averaged one, in evaluation mode; `update` follows the trained one by 1 - decay of the way.
 
     Its batch statistics are averaged too. One kernel for all tensors, and no word between host and device.
     """
 
-    def __init__(self, trained: nn.Module, decay: float) -> None:
+    def __init__(self, trained: Network, decay: float) -> None:
         self.network = copy.deepcopy(trained).eval().requires_grad_(False)
         self._decay = decay
         self._own, self._own_counts = _split(self.network)

@@ -15,7 +15,9 @@ from rich.progress import TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from pose_regressor.files import write_text
 from pose_regressor.model.bundle import Bundle
 from pose_regressor_training.card import card
-from pose_regressor_training.engine.callbacks import CurveFile, Progress, tensorboard
+from pose_regressor_training.engine.callbacks import CurveFile, Progress, read_curve, tensorboard
+from pose_regressor_training.engine.pictures import Pictures
+from pose_regressor_training.engine.report import Run, write_report
 from pose_regressor_training.engine.training import Training
 from pose_regressor_training.evaluate import calibrate_depth, evaluate_synthetic
 
@@ -28,7 +30,9 @@ class Command:
 
     def __init__(self, training: Training, out: Path, console: Console, command: str, board: Path | None) -> None:
         self._training, self._out, self._console, self._command, self._board = training, out, console, command, board
-        self._log = out.with_suffix(".log.jsonl")
+        self._folder = out.with_suffix(".report")
+        self._log = self._folder / "log.jsonl"
+        self._estimate = Estimate(console, training.config.steps, training.config.batch_size)
 
     def run(self) -> None:
         """Train to the end and write everything."""
@@ -41,11 +45,18 @@ class Command:
         seed = training.config.seed
         self._console.print("evaluating on images it has not seen")
         bundle.depth_scale = calibrate_depth(bundle, meshes, seed + 1_000)
-        bundle.metrics = evaluate_synthetic(bundle, meshes, seed + 2_000)  # other images than either of the two before
+        # Other images than either of the two before.
+        bundle.metrics, errors = evaluate_synthetic(bundle, meshes, seed + 2_000)
         bundle.save(self._out)
         write_text(self._out.with_suffix(".md"), card(bundle, self._command))
+        report = write_report(self._folder, bundle, errors, Run(self._command, self._pace(), read_curve(self._log)))
         training.state.unlink(missing_ok=True)
         self._console.print(f"{self._out}: " + ", ".join(f"{key} {value}" for key, value in bundle.metrics.items()))
+        self._console.print(f"{report}")
+
+    def _pace(self) -> str:
+        rate = f"{self._estimate.rate:.0f} a second on " if self._estimate.rate else ""
+        return f"{rate}{self._training.device.type}, {self._training.world.size} process(es)"
 
     def _trained(self) -> Bundle:
         training, config = self._training, self._training.config
@@ -55,13 +66,12 @@ class Command:
         columns = (*Bar.get_default_columns()[:3], TimeElapsedColumn(), TimeRemainingColumn())
         with Bar(*columns, TextColumn("{task.fields[state]}"), console=self._console) as bar:
             line = bar.add_task("training", total=config.steps, completed=training.steps_done, state="")
-            pace = Estimate(self._console, config.steps, config.batch_size)
 
             def show(step: int, means: Mapping[str, float]) -> None:
                 words = " ".join(f"{key} {value:.3f}" for key, value in means.items())
-                bar.update(line, completed=step, state=f"{pace.rate:.0f} img/s  {words}")
+                bar.update(line, completed=step, state=f"{self._estimate.rate:.0f} img/s  {words}")
 
-            return training.run([*listeners, show], [pace])
+            return training.run([*listeners, show], [self._estimate, Pictures(self._folder)])
 
 
 class Estimate(pl.Callback):
