@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from pose_regressor_training.cli.evaluate import evaluate
 from pose_regressor_training.cli.generate import generate
 from pose_regressor_training.cli.preview import preview
 from pose_regressor_training.cli.train import train
@@ -11,5 +12,5 @@ from pose_regressor_training.cli.train import train
 
 def add_commands(app: typer.Typer) -> None:
     """Entry point `pose_regressor.commands`."""
-    for command in (train, preview, generate):
+    for command in (train, preview, generate, evaluate):
         app.command()(command)

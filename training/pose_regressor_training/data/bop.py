@@ -67,7 +67,8 @@ class Visibility:
 class BopScene:
     """A scene of a BOP dataset. Raises InputError, which names the file, for what is missing or is not as BOP has it.
 
-    cameras: (3, 3) by image id; poses and visibility: of each image's objects.
+    cameras: (3, 3) by image id; poses and visibility: of each image's objects; visibility is empty for a scene without
+    scene_gt_info.json.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -75,11 +76,12 @@ class BopScene:
         self.cameras = read_scene_camera(self.folder / "scene_camera.json")
         self._camera_entries = read_json(self.folder / "scene_camera.json")
         self.poses: dict[int, list[TruePose]] = read_scene_gt(self.folder / SCENE_GT)
-        self.visibility = _read_visibility(self.folder / "scene_gt_info.json")
+        info = self.folder / "scene_gt_info.json"
+        self.visibility = _read_visibility(info) if info.exists() else {}
         for im_id, poses in self.poses.items():
             if im_id not in self.cameras:
                 raise InputError(f"{self.folder / 'scene_camera.json'}: expected an entry for image {im_id}")
-            if len(self.visibility.get(im_id, ())) != len(poses):
+            if self.visibility and len(self.visibility.get(im_id, ())) != len(poses):
                 raise InputError(
                     f"{self.folder / 'scene_gt_info.json'}: expected {len(poses)} entries for image {im_id}, "
                     f"got {len(self.visibility.get(im_id, ()))}"

@@ -1,0 +1,87 @@
+"""``pose-regressor evaluate``: how good poses are on a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pose_regressor_training.cli.options import UnitOption
+
+
+def evaluate(
+    dataset: Annotated[Path, typer.Option(metavar="FOLDER", help="BOP dataset, or the folder of one of its splits.")],
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the report goes.")] = Path(
+        "out/evaluation"
+    ),
+    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="BOP result CSV to evaluate.")] = None,
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="NAME|FILE", help="Bundle to run on the images instead; again for more."),
+    ] = None,
+    method: Annotated[str, typer.Option(help="frames: each by itself; tracker: one after the other.")] = "frames",
+    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least score of a bundle's pose.")] = 0.5,
+    split: Annotated[
+        str | None, typer.Option(help="Folder of the scenes in the dataset; test, or the only one, if not given.")
+    ] = None,
+    obj_id: Annotated[
+        list[int] | None,
+        typer.Option(help="Only this object; again for more. Of bundles: those that they know, if not given."),
+    ] = None,
+    mesh: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Mesh of an object where the dataset has none; again for more. obj_000010.ply is object 10, others "
+            "have their place in the list.",
+        ),
+    ] = None,
+    unit: UnitOption = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    vsd: Annotated[
+        bool, typer.Option("--vsd/--no-vsd", help="BOP's VSD, where the dataset has depth images; it takes longest.")
+    ] = True,
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw them too, with matplotlib.")] = True,
+) -> None:
+    """Compare poses with a BOP dataset's true ones: ADD(-S), AUC, 5°/5cm, and BOP's VSD, MSSD and MSPD.
+
+    Prints a table and writes report.json, figures and the worst cases to --out.
+
+        pose-regressor evaluate --dataset lmo --split test --csv results.csv --out out/lmo
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from pose_regressor.assets import find_model
+    from pose_regressor.estimator import PoseEstimator, select_device
+    from pose_regressor.types import InputError
+    from pose_regressor_training.evaluation.dataset import open_dataset
+    from pose_regressor_training.evaluation.judge import Judge
+    from pose_regressor_training.evaluation.report import print_scores, write_report
+    from pose_regressor_training.evaluation.results import read_results
+    from pose_regressor_training.evaluation.run import write_results
+    from pose_regressor_training.evaluation.scores import score
+
+    console = Console()
+    if (csv is None) == (not model):
+        raise InputError("expected either --csv with results or --model with a bundle to run")
+    estimator = None
+    if model:
+        estimator = PoseEstimator([find_model(name) for name in model], device, threshold)
+        obj_id = obj_id or [known.obj_id for known in estimator.objects]
+    opened = open_dataset(dataset, split, mesh or (), unit, obj_id or None)
+    images = len({(target.scene_id, target.im_id) for target in opened.targets})
+    with Progress(console=console, transient=True) as bar:
+        if estimator is not None:
+            running, csv = bar.add_task("images", total=images), out / "poses.csv"
+            write_results(opened, estimator, csv, method, lambda done: bar.update(running, completed=done))
+        assert csv is not None
+        judging = bar.add_task("targets", total=len(opened.targets))
+        judge = Judge(opened, vsd, str(select_device(device)))
+        judged = judge.judge(read_results(csv), lambda done: bar.update(judging, completed=done))
+    scores = score(opened, judged)
+    print_scores(console, opened, scores)
+    settings = {"poses": model or csv.name, "method": method if model else None, "images": images}
+    written = write_report(out, opened, scores, settings, figures)
+    console.print(f"{out}: {', '.join(path.name for path in written)}")

@@ -1,0 +1,109 @@
+"""What an evaluation leaves behind: a table, report.json, figures and the worst cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from pose_regressor.files import replacing, write_json
+from pose_regressor.types import InputError
+from pose_regressor_training.evaluation.dataset import EvaluationSet
+from pose_regressor_training.evaluation.plots import (
+    has_visibility,
+    recall_figure,
+    reliability_figure,
+    visibility_figure,
+)
+from pose_regressor_training.evaluation.reliability import reliability
+from pose_regressor_training.evaluation.scores import BOP_ERRORS, Scores
+from pose_regressor_training.evaluation.worst import worst_sheet
+from pose_regressor_training.experiments.report import write_figure
+
+#: Column, the figure it shows, and how.
+_COLUMNS = (
+    ("targets", "targets", "{:.0f}"),
+    ("found", "found", "{:.1%}"),
+    ("ADD", "add_0.1d", "{:.1%}"),
+    ("ADD-S", "add_s_0.1d", "{:.1%}"),
+    ("ADD(-S) .02d", "add(-s)_0.02d", "{:.1%}"),
+    (".05d", "add(-s)_0.05d", "{:.1%}"),
+    (".1d", "add(-s)_0.1d", "{:.1%}"),
+    ("AUC", "auc", "{:.3f}"),
+    ("5° 5cm", "5deg_5cm", "{:.1%}"),
+    ("rot mean", "rotation_degrees_mean", "{:.1f}°"),
+    ("median", "rotation_degrees_median", "{:.1f}°"),
+    ("trans mean", "translation_share_mean", "{:.1%}"),
+    ("median", "translation_share_median", "{:.1%}"),
+    ("VSD", "vsd_recall", "{:.3f}"),
+    ("MSSD", "mssd_recall", "{:.3f}"),
+    ("MSPD", "mspd_recall", "{:.3f}"),
+)
+
+
+def print_scores(console: Console, dataset: EvaluationSet, scores: Scores) -> None:
+    shown = [column for column in _COLUMNS if column[1] in scores.mean]
+    table = Table(title=dataset.name, title_justify="left", padding=(0, 0, 0, 1))
+    table.add_column("object")
+    for heading, *_ in shown:
+        table.add_column(heading, justify="right", no_wrap=heading != "ADD(-S) .02d")
+    rows = [(item.model.name + ("*" if item.symmetric else ""), scores.objects[obj_id])
+            for obj_id, item in dataset.objects.items()]  # fmt: skip
+    for name, figures in [*rows, ("mean", scores.mean)]:
+        table.add_row(name, *(_shown(figures[key], how) for _, key, how in shown), end_section=name == rows[-1][0])
+    console.print(table)
+    console.print("* symmetric: ADD(-S) is ADD-S. Errors of rotation and translation (share of the distance) are those "
+                  "of what was found.", style="dim")  # fmt: skip
+    bop = ", ".join(f"{name.upper()} {scores.bop[f'{name}_recall']:.3f}" for name in BOP_ERRORS
+                    if f"{name}_recall" in scores.bop)  # fmt: skip
+    if "ar" in scores.bop:
+        console.print(f"BOP'19 AR {scores.bop['ar']:.3f} (over all targets: {bop})")
+    else:
+        console.print(f"BOP'19 average recall over all targets: {bop}; no VSD and no AR, they need test depth")
+    scored = scores.scored
+    if len(scored):
+        console.print(f"{len(scored)} poses, {scored[:, 1].mean():.1%} right; expected calibration error of their "
+                      f"scores {reliability(scored).ece:.3f}")  # fmt: skip
+
+
+def _shown(value: float, how: str) -> str:
+    return how.format(value) if np.isfinite(value) else "–"
+
+
+def write_report(
+    folder: Path, dataset: EvaluationSet, scores: Scores, settings: dict[str, Any], figures: bool = True
+) -> Sequence[Path]:
+    """report.json; recall.png, visibility.png and calibration.png as far as there is something to show; worst.jpg."""
+    paths = [folder / "report.json"]
+    content = {"dataset": dataset.name, "settings": settings} | scores.to_json()
+    if len(scores.scored):
+        bins = reliability(scores.scored)
+        content["reliability"] = {name: getattr(bins, name).tolist() for name in ("count", "score", "right")}
+        content["reliability"]["ece"] = bins.ece
+    write_json(paths[0], content)
+    if figures:
+        paths += _write_figures(folder, dataset, scores)
+    sheet = worst_sheet(dataset, scores.outcomes)
+    if sheet is not None:
+        paths.append(folder / "worst.jpg")
+        with replacing(paths[-1]) as temporary:
+            cv2.imwrite(str(temporary), sheet[..., ::-1])
+    return paths
+
+
+def _write_figures(folder: Path, dataset: EvaluationSet, scores: Scores) -> list[Path]:
+    try:
+        paths = [write_figure(folder, "recall", recall_figure(dataset, scores))]
+    except ModuleNotFoundError as error:
+        raise InputError(f"figures: {error.name} is needed (pip install {error.name}), or give --no-figures") from None
+    if has_visibility(scores.outcomes):
+        paths.append(write_figure(folder, "visibility", visibility_figure(dataset, scores)))
+    if len(scores.scored):
+        figure = reliability_figure(dataset.name, {"score": scores.scored})
+        paths.append(write_figure(folder, "calibration", figure))
+    return paths
