@@ -61,6 +61,8 @@ def visibility_figure(dataset: EvaluationSet, scores: Scores) -> Figure:
     recall.set(ylim=(0, 1), ylabel=f"recall at {RIGHT:g} d")
     axes.set_title(dataset.name)
     axes.legend(fontsize=8, loc="upper left")
+    axes.set_zorder(recall.get_zorder() + 1)
+    axes.patch.set_visible(False)
     return figure
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -25,39 +26,35 @@ from pose_regressor_training.evaluation.scores import BOP_ERRORS, Scores
 from pose_regressor_training.evaluation.worst import worst_sheet
 from pose_regressor_training.experiments.report import write_figure
 
-#: Column, the figure it shows, and how.
-_COLUMNS = (
-    ("targets", "targets", "{:.0f}"),
-    ("found", "found", "{:.1%}"),
-    ("ADD", "add_0.1d", "{:.1%}"),
-    ("ADD-S", "add_s_0.1d", "{:.1%}"),
-    ("ADD(-S) .02d", "add(-s)_0.02d", "{:.1%}"),
-    (".05d", "add(-s)_0.05d", "{:.1%}"),
-    (".1d", "add(-s)_0.1d", "{:.1%}"),
-    ("AUC", "auc", "{:.3f}"),
-    ("5° 5cm", "5deg_5cm", "{:.1%}"),
-    ("rot mean", "rotation_degrees_mean", "{:.1f}°"),
-    ("median", "rotation_degrees_median", "{:.1f}°"),
-    ("trans mean", "translation_share_mean", "{:.1%}"),
-    ("median", "translation_share_median", "{:.1%}"),
-    ("VSD", "vsd_recall", "{:.3f}"),
-    ("MSSD", "mssd_recall", "{:.3f}"),
-    ("MSPD", "mspd_recall", "{:.3f}"),
+#: Two tables, as a terminal is 80 columns wide: headings, the figures below them, and how they are written.
+_TABLES = (
+    (
+        ("targets", "targets", "{:.0f}"),
+        ("found", "found", "{:.1%}"),
+        ("ADD", "add_0.1d", "{:.1%}"),
+        ("ADD-S", "add_s_0.1d", "{:.1%}"),
+        ("ADD(-S)", "add(-s)_0.1d", "{:.1%}"),
+        (".05d", "add(-s)_0.05d", "{:.1%}"),
+        (".02d", "add(-s)_0.02d", "{:.1%}"),
+        ("AUC", "auc", "{:.3f}"),
+    ),
+    (
+        ("5° 5cm", "5deg_5cm", "{:.1%}"),
+        ("rotation", "rotation_degrees_mean", "{:.1f}°"),
+        ("median", "rotation_degrees_median", "{:.1f}°"),
+        ("translation", "translation_share_mean", "{:.1%}"),
+        ("median", "translation_share_median", "{:.1%}"),
+        ("VSD", "vsd_recall", "{:.3f}"),
+        ("MSSD", "mssd_recall", "{:.3f}"),
+        ("MSPD", "mspd_recall", "{:.3f}"),
+    ),
 )
 
 
 def print_scores(console: Console, dataset: EvaluationSet, scores: Scores) -> None:
-    shown = [column for column in _COLUMNS if column[1] in scores.mean]
-    table = Table(title=dataset.name, title_justify="left", padding=(0, 0, 0, 1))
-    table.add_column("object")
-    for heading, *_ in shown:
-        table.add_column(heading, justify="right", no_wrap=heading != "ADD(-S) .02d")
-    rows = [(item.model.name + ("*" if item.symmetric else ""), scores.objects[obj_id])
-            for obj_id, item in dataset.objects.items()]  # fmt: skip
-    for name, figures in [*rows, ("mean", scores.mean)]:
-        table.add_row(name, *(_shown(figures[key], how) for _, key, how in shown), end_section=name == rows[-1][0])
-    console.print(table)
-    console.print("* symmetric: ADD(-S) is ADD-S. Errors of rotation and translation (share of the distance) are those "
+    for title, columns in zip((dataset.name, None), _TABLES, strict=True):
+        _print_table(console, title, columns, dataset, scores)
+    console.print("* symmetric: ADD(-S) is ADD-S. Shares within 0.1 diameters where nothing else is said. Errors of rotation and translation (share of the distance) are those "
                   "of what was found.", style="dim")  # fmt: skip
     bop = ", ".join(f"{name.upper()} {scores.bop[f'{name}_recall']:.3f}" for name in BOP_ERRORS
                     if f"{name}_recall" in scores.bop)  # fmt: skip
@@ -69,6 +66,28 @@ def print_scores(console: Console, dataset: EvaluationSet, scores: Scores) -> No
     if len(scored):
         console.print(f"{len(scored)} poses, {scored[:, 1].mean():.1%} right; expected calibration error of their "
                       f"scores {reliability(scored).ece:.3f}")  # fmt: skip
+
+
+def _print_table(
+    console: Console,
+    title: str | None,
+    columns: Sequence[tuple[str, str, str]],
+    dataset: EvaluationSet,
+    scores: Scores,
+) -> None:
+    shown = [column for column in columns if column[1] in scores.mean]
+    table = Table(title=title, title_justify="left", box=SIMPLE, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("object", *(heading for heading, *_ in shown)):
+        table.add_column(heading, justify="left" if heading == "object" else "right", no_wrap=True)
+    rows = [
+        (item.model.name + ("*" if item.symmetric else ""), scores.objects[obj_id])
+        for obj_id, item in dataset.objects.items()
+    ]
+    if len(rows) > 1:
+        rows.append(("mean", scores.mean))
+    for place, (name, figures) in enumerate(rows, start=2):
+        table.add_row(name, *(_shown(figures[key], how) for _, key, how in shown), end_section=place == len(rows))
+    console.print(table)
 
 
 def _shown(value: float, how: str) -> str:
