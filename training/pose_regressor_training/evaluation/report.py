@@ -54,8 +54,11 @@ _TABLES = (
 def print_scores(console: Console, dataset: EvaluationSet, scores: Scores) -> None:
     for title, columns in zip((dataset.name, None), _TABLES, strict=True):
         _print_table(console, title, columns, dataset, scores)
-    console.print("* symmetric: ADD(-S) is ADD-S. Shares within 0.1 diameters where nothing else is said. Errors of rotation and translation (share of the distance) are those "
-                  "of what was found.", style="dim")  # fmt: skip
+    console.print(
+        "* symmetric: ADD(-S) is ADD-S. Shares within 0.1 diameters where nothing else is said. "
+        "Errors of rotation and translation (share of the distance): mean and median of what was found.",
+        style="dim",
+    )
     bop = ", ".join(f"{name.upper()} {scores.bop[f'{name}_recall']:.3f}" for name in BOP_ERRORS
                     if f"{name}_recall" in scores.bop)  # fmt: skip
     if "ar" in scores.bop:

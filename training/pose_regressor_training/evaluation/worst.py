@@ -37,26 +37,27 @@ def worst_sheet(dataset: EvaluationSet, outcomes: Sequence[Outcome]) -> NDArray[
 
 
 def _picture(dataset: EvaluationSet, outcome: Outcome) -> NDArray[np.uint8]:
-    target, item = outcome.target, dataset.objects[outcome.target.obj_id]
-    image = target.scene.image(target.im_id).copy()
-    camera = Camera(image.shape[1], image.shape[0], target.camera_matrix)
-    if outcome.estimate is not None:
-        draw_pose(image, camera, item.model, outcome.estimate.cam_from_obj, "")
-    draw_box(image, camera, item.model, outcome.truth)
-    picture = _around(image, item.model.points @ outcome.truth[:3, :3].T + outcome.truth[:3, 3], target.camera_matrix)
-    found = outcome.estimate
+    target, item, found = outcome.target, dataset.objects[outcome.target.obj_id], outcome.estimate
+    window_from_pixel = _around(
+        item.model.points @ outcome.truth[:3, :3].T + outcome.truth[:3, 3], target.camera_matrix
+    )
+    camera = Camera(SIZE, SIZE, window_from_pixel @ target.camera_matrix)
+    image = target.scene.image(target.im_id)
+    picture = np.asarray(cv2.warpAffine(image, window_from_pixel[:2], (SIZE, SIZE), flags=cv2.INTER_AREA), np.uint8)
+    if found is not None:
+        draw_pose(picture, camera, item.model, found.cam_from_obj, "")
+    draw_box(picture, camera, item.model, outcome.truth)
     what = "not found" if found is None else f"{outcome.error / item.diameter:.2f} d, score {found.score:.2f}"
     seen = "" if math.isnan(outcome.visibility) else f", {outcome.visibility:.0%} seen"
     draw_text(picture, f"{target.scene_id}/{target.im_id} #{item.obj_id}: {what}{seen}")
     return picture
 
 
-def _around(image: NDArray[np.uint8], points: FloatArray, camera_matrix: FloatArray) -> NDArray[np.uint8]:
-    """(SIZE, SIZE, 3) about points (N, 3) in the camera's frame; black beyond the image's edges."""
+def _around(points: FloatArray, camera_matrix: FloatArray) -> FloatArray:
+    """(3, 3) from pixels of the image to those of a picture about the points (N, 3) in the camera's frame."""
     pixels = points @ camera_matrix.T
     pixels = pixels[:, :2] / pixels[:, 2:]
     low, high = pixels.min(0), pixels.max(0)
     scale = SIZE / (MARGIN * max(float((high - low).max()), 1.0))
     shift = (SIZE - 1) / 2 - scale * (low + high) / 2
-    matrix = np.array([[scale, 0, shift[0]], [0, scale, shift[1]]])
-    return np.asarray(cv2.warpAffine(image, matrix, (SIZE, SIZE), flags=cv2.INTER_AREA), np.uint8)
+    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]], [0, 0, 1]])
