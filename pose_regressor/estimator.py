@@ -30,6 +30,10 @@ from pose_regressor.model.outline import Edges, refine_on_outline
 from pose_regressor.model.preprocess import Window, crop_window, frame_window
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
+#: Least score of a pose that counts, where nothing else is said.
+SCORE_THRESHOLD = 0.25
+#: A first look, at a coarse box, is worth a second one from half of the raw score that counts on, or from here on.
+AGAIN = 0.25
 #: A peak of the box head is worth a second look from here on, and so many of them for each object.
 FIND_THRESHOLD = 0.1
 MAX_CANDIDATES = 4
@@ -74,7 +78,7 @@ class PoseEstimator:
         self,
         model: str | Path | Bundle | Sequence[str | Path | Bundle],
         device: str = "auto",
-        score_threshold: float = 0.5,
+        score_threshold: float = SCORE_THRESHOLD,
     ) -> None:
         models = [model] if isinstance(model, str | Path | Bundle) else list(model)
         if not models:
@@ -133,10 +137,10 @@ class PoseEstimator:
         again = [
             replace(candidate, box=self._box(estimate, frame.camera))
             for candidate, estimate in zip(candidates, first, strict=True)
-            if estimate.score >= self.score_threshold / 2
+            if estimate.score >= min(AGAIN, self.bundles[candidate.bundle].calibration.raw(self.score_threshold) / 2)
         ]
-        estimates = [e for e in self._look(frame, again) if e.score >= self.score_threshold]
-        return _distinct(estimates)
+        estimates = self._calibrated(again, self._look(frame, again))
+        return _distinct([e for e in estimates if e.score >= self.score_threshold])
 
     def _follow(self, frame: Frame, follow: Sequence[PoseEstimate]) -> list[PoseEstimate]:
         place = {
@@ -146,10 +150,21 @@ class PoseEstimator:
         }
         candidates = [_Candidate(*place[last.model.name], self._box(last, frame.camera)) for last in follow]
         estimates = []
-        for last, estimate in zip(follow, self._look(frame, candidates), strict=True):
+        looks = self._calibrated(candidates, self._look(frame, candidates))
+        for last, estimate in zip(follow, looks, strict=True):
             if estimate.score >= self.score_threshold:
                 estimates.append(replace(estimate, instance=last.instance))
         return _distinct(estimates)
+
+    def _calibrated(self, candidates: list[_Candidate], estimates: list[PoseEstimate]) -> list[PoseEstimate]:
+        """With scores that are probabilities, and covariances by PnP to their measured scale."""
+        calibrated = []
+        for candidate, estimate in zip(candidates, estimates, strict=True):
+            calibration = self.bundles[candidate.bundle].calibration
+            scale = calibration.covariance_scale if estimate.method == "pnp" else 1.0
+            score = calibration.probability(estimate.score)
+            calibrated.append(replace(estimate, score=score, covariance=scale * estimate.covariance))
+        return calibrated
 
     def _find(self, frame: Frame, wanted: set[str]) -> list[_Candidate]:
         """Peaks of the box heads over the whole frame."""
@@ -173,7 +188,7 @@ class PoseEstimator:
         return candidates
 
     def _look(self, frame: Frame, candidates: list[_Candidate], turns: int = TURNS) -> list[PoseEstimate]:
-        """One estimate for every candidate, whatever its score, from so many orientations of the crop around it."""
+        """One estimate for every candidate, whatever its raw score, from so many orientations of the crop around it."""
         estimates: dict[int, PoseEstimate] = {}
         for number, bundle in enumerate(self.bundles):
             mine = [i for i, candidate in enumerate(candidates) if candidate.bundle == number]
@@ -257,8 +272,8 @@ def _decode(
     crop as it is.
 
     One row of `poses` and of `presence` for each window, and the object's channel in them. Two parts of the network
-    must vouch for either: the score is the geometric mean of the presence and of the share of correspondences that the
-    pose explains.
+    must vouch for either: the raw score is the geometric mean of the presence and of the share of correspondences that
+    the pose explains.
     """
     crop_size, matrices = bundle.config.crop_size, [window.camera_matrix for window in windows]
     found = [

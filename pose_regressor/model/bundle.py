@@ -2,7 +2,8 @@
 
 Tensors: ``network.<parameter>`` and ``objects.<i>.{bounds,points,keypoints,symmetries,vertices,faces}`` (metres).
 Header key ``pose_regressor``: format version, network configuration, objects (name, obj_id, diameter, unit), how the
-network was trained, what it scored, and the depth calibration.
+network was trained, what it scored, the depth calibration and, once it was measured, what scores and covariances are
+worth.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from pose_regressor.model.calibration import Calibration
 from pose_regressor.model.config import NetworkConfig
 from pose_regressor.model.network import PoseNetwork
 from pose_regressor.types import InputError, ObjectModel
@@ -33,7 +35,8 @@ class Bundle:
 
     network: in evaluation mode, float32, on the CPU when loaded; its output channel i belongs to ``objects[i]``.
     training, metrics: plain JSON values, for people to read. depth_scale: what distances by PnP are multiplied with, to
-    bring their median over synthetic images to the true one (dense regression errs to one side).
+    bring their median over synthetic images to the true one (dense regression errs to one side). calibration: of scores
+    and covariances; its defaults until it is measured.
     """
 
     network: PoseNetwork
@@ -41,6 +44,7 @@ class Bundle:
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     depth_scale: float = 1.0
+    calibration: Calibration = field(default_factory=Calibration)
 
     def __post_init__(self) -> None:
         if not _is_number(self.depth_scale) or not 0.5 < self.depth_scale < 2:
@@ -71,6 +75,7 @@ class Bundle:
             "training": self.training,
             "metrics": self.metrics,
             "depth_scale": self.depth_scale,
+            "calibration": self.calibration.to_dict(),
         }
         for number, model in enumerate(self.objects):
             for name in _ARRAYS:
@@ -113,7 +118,7 @@ class Bundle:
             version = header.get("version") if isinstance(header, dict) else None
             raise InputError(f"format version {version!r}, this program reads version {FORMAT_VERSION}")
         expected = {"version", "network", "objects", "training", "metrics", "depth_scale"}
-        if header.keys() != expected:
+        if header.keys() - {"calibration"} != expected:  # which bundles made before there was any are without
             raise InputError(f"expected the header's keys {sorted(expected)}, got {sorted(header)}")
         if not isinstance(header["objects"], list):
             raise InputError(f"expected a list of objects, got {header['objects']!r}")
@@ -123,7 +128,8 @@ class Bundle:
         known = len(objects) * len(_ARRAYS) + len(network.state_dict())
         if len(tensors) != known:
             raise InputError(f"holds {len(tensors)} tensors, expected {known}")
-        return cls(network.eval(), objects, header["training"], header["metrics"], header["depth_scale"])
+        calibration = Calibration.from_dict(header["calibration"]) if "calibration" in header else Calibration()
+        return cls(network.eval(), objects, header["training"], header["metrics"], header["depth_scale"], calibration)
 
 
 def _storable(value: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from pose_regressor_training.cli.calibrate import calibrate
 from pose_regressor_training.cli.evaluate import evaluate
 from pose_regressor_training.cli.generate import generate
 from pose_regressor_training.cli.preview import preview
@@ -12,5 +13,5 @@ from pose_regressor_training.cli.train import train
 
 def add_commands(app: typer.Typer) -> None:
     """Entry point `pose_regressor.commands`."""
-    for command in (train, preview, generate, evaluate):
+    for command in (train, preview, generate, evaluate, calibrate):
         app.command()(command)

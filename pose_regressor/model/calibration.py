@@ -1,0 +1,64 @@
+"""What a finished network's answers are worth, as measured on synthetic images that it was not trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pose_regressor.types import InputError
+
+#: Of a bundle that was never calibrated: as those that were come out, more or less.
+SCORE_MAP = ((0.0, 0.0), (0.5, 0.25), (1.0, 1.0))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Measured by `pose-regressor calibrate`.
+
+    score: (raw, share) knots of the map from what the network makes of itself to the share of poses that are right,
+    ADD(-S) below 0.1 diameters; straight lines between them, both strictly increasing, from raw 0 to raw 1.
+    covariance_scale: what the covariance of a pose by PnP is multiplied with.
+    """
+
+    score: tuple[tuple[float, float], ...] = SCORE_MAP
+    covariance_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        try:
+            knots = np.array(self.score, np.float64).reshape(-1, 2)
+        except (TypeError, ValueError):
+            knots = np.zeros((0, 2))
+        fits = len(knots) >= 2 and (np.diff(knots, axis=0) > 0).all() and (knots >= 0).all() and (knots <= 1).all()
+        if not fits or knots[0, 0] != 0 or knots[-1, 0] != 1:
+            raise InputError(
+                f"calibration: expected increasing pairs of a raw score, from 0 to 1, and a share, got {self.score!r}"
+            )
+        scale = self.covariance_scale
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < np.inf:
+            raise InputError(f"calibration: expected a covariance_scale above 0, got {scale!r}")
+
+    def probability(self, raw: float) -> float:
+        """The score to report for a raw one."""
+        raws, shares = zip(*self.score, strict=True)
+        return float(np.interp(raw, raws, shares))
+
+    def raw(self, probability: float) -> float:
+        """The raw score from which on `probability` is reported; 1 where nothing reaches it."""
+        raws, shares = zip(*self.score, strict=True)
+        return float(np.interp(probability, shares, raws))
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"score": [list(knot) for knot in self.score], "covariance_scale": self.covariance_scale}
+
+    @classmethod
+    def from_dict(cls, values: Any) -> Calibration:
+        """Strict: a missing or an unknown key is an error."""
+        if not isinstance(values, dict) or values.keys() != {"score", "covariance_scale"}:
+            raise InputError(f"calibration: expected score and covariance_scale, got {values!r}")
+        score = values["score"]
+        if not isinstance(score, Sequence) or not all(isinstance(knot, Sequence) and len(knot) == 2 for knot in score):
+            raise InputError(f"calibration: expected pairs in score, got {score!r}")
+        return cls(tuple((knot[0], knot[1]) for knot in score), values["covariance_scale"])
