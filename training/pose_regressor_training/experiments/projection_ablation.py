@@ -1,0 +1,96 @@
+"""[DPR]'s second table: an object with symmetries, trained with and without the projection loss, with several seeds.
+
+The projection loss acts on the regressed pose, so it is the regression that is compared: the network is trained without
+dense correspondences, and neither training is told of the symmetries.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from pose_regressor_training.engine.config import load_preset
+from pose_regressor_training.engine.objects import KnownObject, read_objects
+from pose_regressor_training.experiments.ablation import OBJECTS
+from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
+from pose_regressor_training.experiments.trials import dataset, scored, trained
+from pose_regressor_training.losses import Weights
+from pose_regressor_training.randomize.config import load_config
+
+#: [DPR]: ADD and ADD-S on its real images.
+PUBLISHED = {"without": (0.345, 0.510), "with": (0.362, 0.607)}
+#: Nothing but the source's own terms.
+SOURCE = Weights(mask=0, coordinates=0, certainty=0, pose=0)
+VARIANTS = {"without": SOURCE, "with": replace(SOURCE, projection=1.0)}
+
+
+def naive(known: KnownObject) -> KnownObject:
+    """The object, as if it had no symmetries."""
+    return replace(known, model=replace(known.model, symmetries=np.zeros((0, 4, 4))))
+
+
+def draw(rows: list[dict[str, Any]], folder: Path) -> None:
+    figure, axes = new_figure(5, 3.6)
+    axis = axes[0][0]
+    for place, name in enumerate(VARIANTS):
+        own = [100 * row["add_s"] for row in rows if row["projection_loss"] == name]
+        axis.plot([place] * len(own), own, "o", label=f"{name}: each seed")
+        axis.plot([place - 0.2, place + 0.2], [np.mean(own)] * 2, "k-")
+    axis.set_xticks(range(len(VARIANTS)), [f"{name}\nprojection loss" for name in VARIANTS])
+    axis.set_ylabel("ADD-S under 0.1 d, %")
+    write_figure(folder, "projection_ablation", figure)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="folder for projection_ablation.json and .png, networks and datasets: what is there is not made again",
+    )
+    parser.add_argument("--object", choices=sorted(OBJECTS), default="symmetric")
+    parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind (%(default)s)")
+    parser.add_argument("--preset", default="cpu", help="of the training (%(default)s)")
+    parser.add_argument("--samples", type=int, help="images a network is trained on (the preset's)")
+    parser.add_argument("--images", type=int, default=200, help="frames that are scored (%(default)s)")
+    parser.add_argument("--renderer", choices=("photoreal", "raytracer"), default="photoreal")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=2)
+    options = parser.parse_args()
+    console = Console()
+    objects = read_objects([OBJECTS[options.object](options.out / "mesh")], ["m"])
+    changes = {"samples": options.samples} if options.samples else {}
+    config = load_preset(options.preset, changes | {"workers": options.workers})
+    real = dataset(
+        objects, load_config("photoreal"), options.images, options.renderer, options.out / "real", options.workers
+    )
+    rows: list[dict[str, Any]] = []
+    for seed in range(options.seeds):
+        for name, weights in VARIANTS.items():
+            out = options.out / f"{name}_{seed}.safetensors"
+            own = replace(config, losses=weights, seed=seed)
+            bundle = trained([naive(known) for known in objects], own, out, options.device, console)
+            result = scored(bundle, real, out.with_suffix(".csv"), options.device)
+            row = {"projection_loss": name, "seed": seed} | asdict(result)
+            console.print(row)
+            rows.append(row)
+    table = []
+    for name in VARIANTS:
+        mean = [np.mean([row[key] for row in rows if row["projection_loss"] == name]) for key in ("add", "add_s")]
+        published = PUBLISHED[name]
+        table.append([name, *(f"{100 * value:.1f} %" for value in (*mean, *published))])
+    columns = ("projection loss", "ADD", "ADD-S", "[DPR]: ADD", "ADD-S")
+    print_table(f"{options.object}, {options.seeds} seeds: under a tenth of the diameter", columns, table)
+    write_json(options.out, "projection_ablation", {"samples": config.samples, "images": options.images}, rows)
+    draw(rows, options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""What the tables of trained networks share: a network trained once, datasets made once, and its score on each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from pose_regressor.estimator import PoseEstimator
+from pose_regressor.model.bundle import Bundle
+from pose_regressor_training.engine.config import TrainConfig
+from pose_regressor_training.engine.objects import KnownObject
+from pose_regressor_training.engine.training import Training
+from pose_regressor_training.evaluate import calibrate_depth
+from pose_regressor_training.evaluation.dataset import open_dataset
+from pose_regressor_training.evaluation.judge import Judge
+from pose_regressor_training.evaluation.results import read_results
+from pose_regressor_training.evaluation.run import write_results
+from pose_regressor_training.evaluation.scores import score
+from pose_regressor_training.generate.plan import Job, Shard
+from pose_regressor_training.generate.run import MANIFEST, Task, generate
+from pose_regressor_training.randomize.config import RandomizeConfig
+
+WIDTH, HEIGHT = 640, 480
+#: Seed of the images that are scored: no training draws from it.
+TEST_SEED = 900_000
+
+
+@dataclass(frozen=True)
+class Score:
+    """Shares of the objects with ADD and ADD-S under a tenth of the diameter."""
+
+    add: float
+    add_s: float
+
+
+def trained(objects: Sequence[KnownObject], config: TrainConfig, out: Path, device: str, console: Console) -> Bundle:
+    """The bundle at `out`; trained first if it is not there, going on where that was interrupted."""
+    if out.exists():
+        return Bundle.load(out)
+    training = Training(objects, config, out.with_suffix(".training.safetensors"), device)
+    if training.state.exists():
+        training.resume()
+    with console.status(f"{out.stem}: training") as line:
+        bundle = training.run([lambda step, _: line.update(f"{out.stem}: step {step} of {config.steps}")])
+    bundle.depth_scale = calibrate_depth(bundle, [known.mesh for known in objects], config.seed + 1_000)
+    bundle.save(out)
+    training.state.unlink(missing_ok=True)
+    return bundle
+
+
+def dataset(
+    objects: Sequence[KnownObject], randomize: RandomizeConfig, images: int, renderer: str, folder: Path, workers: int
+) -> Path:
+    """A BOP dataset of so many frames in `folder`, made first as far as it is not there."""
+    job = Job(
+        split="test", images=images, scene_size=images, width=WIDTH, height=HEIGHT, objects=(1, 2), camera_matrix=None,
+        suffix=".png", seed=TEST_SEED, config=randomize, meshes=tuple(known.mesh for known in objects),
+        models=tuple(known.model for known in objects), renderer=renderer,
+    )  # fmt: skip
+    symmetries = tuple(known.symmetries for known in objects)
+    generate(Task(folder, job, symmetries, Shard(1, 1), workers, "cpu", (folder / MANIFEST).exists()))
+    return folder
+
+
+def scored(bundle: Bundle, folder: Path, csv: Path, device: str) -> Score:
+    """Each frame by itself, without any pose to begin with; all poses count, whatever their score."""
+    opened = open_dataset(folder)
+    write_results(opened, PoseEstimator(bundle, device, score_threshold=0.0), csv)
+    mean = score(opened, Judge(opened, with_vsd=False).judge(read_results(csv))).mean
+    return Score(mean["add_0.1d"], mean["add_s_0.1d"])
