@@ -147,3 +147,11 @@ def test_turned_masks_are_pooled_where_they_were_seen():
     turned = np.stack([np.rot90(mask, turn)[::2, ::2] for turn in range(4)])
     pooled = pooled_mask(np.log(turned / (1 - turned)))
     assert np.abs(pooled - mask)[1:-1, 1:-1].max() < 0.02
+
+
+def test_an_outline_beyond_the_crop_says_nothing():
+    """A wrong pose may have put the object wholly outside."""
+    beside = pose_of([0.3, -0.5, 0.8], [0.4, 0.0, 0.5])
+    pose, covariance = refine_on_outline(beside, SIGMA, CAMERA, mask_of(TRUTHS[0]), Edges.of(letter()))
+    np.testing.assert_array_equal(pose, beside)
+    np.testing.assert_array_equal(covariance, SIGMA)

@@ -116,6 +116,8 @@ def _edge_distances(
     """(N,) how far outside the outline the mask ends, in pixels, and (N, 6) how that changes with the pose."""
     size = len(probability)
     points, normal = edges.outline(pose, camera_matrix, size)
+    if len(points) < MIN_POINTS:
+        return None
     pixels = _project(points, pose, camera_matrix)
     reach = np.arange(-REACH, REACH + STEP / 2, STEP)
     places = pixels[:, None] + reach[:, None] * normal[:, None]
