@@ -76,6 +76,11 @@ def test_mspd_of_a_flat_object_is_its_shift_in_pixels():
     assert mspd(pose(translation=(0.02, 0, 2)), pose(translation=(0, 0, 2)), plate, IDENTITY, K) == pytest.approx(5)
 
 
+def test_mspd_of_an_object_put_into_the_camera_is_infinite():
+    flat = np.array([[0.0, 0, 0], [0.1, 0, 0], [0, 0, 0.1]])
+    assert mspd(np.eye(4), pose(), flat, IDENTITY, K) == np.inf
+
+
 @pytest.fixture(scope="module")
 def cuboid():
     box = trimesh.creation.box(2 * HALF)

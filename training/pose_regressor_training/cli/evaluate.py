@@ -82,6 +82,7 @@ def evaluate(
         judged = judge.judge(read_results(csv), lambda done: bar.update(judging, completed=done))
     scores = score(opened, judged)
     print_scores(console, opened, scores)
-    settings = {"poses": model or csv.name, "method": method if model else None, "images": images}
+    settings: dict[str, object] = {"images": images}
+    settings |= {"model": model, "method": method, "threshold": threshold} if model else {"csv": csv.name}
     written = write_report(out, opened, scores, settings, figures)
     console.print(f"{out}: {', '.join(path.name for path in written)}")

@@ -58,5 +58,6 @@ def _project(camera_matrix: FloatArray, poses: FloatArray, points: NDArray) -> F
     """Homogeneous points (4, V) under poses (S, 4, 4) -> pixels (S, 2, V)."""
     pixels = (camera_matrix @ poses[:, :3]) @ points
     with np.errstate(divide="ignore", invalid="ignore"):
-        # What a wrong pose puts beside the camera's centre is infinitely far off, as it should be.
-        return pixels[:, :2] / pixels[:, 2:]
+        seen = pixels[:, :2] / pixels[:, 2:]
+    # A point that a wrong pose puts into the plane of the camera's centre is seen nowhere.
+    return np.where(np.isnan(seen), np.inf, seen)
