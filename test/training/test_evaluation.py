@@ -119,7 +119,8 @@ def test_exact_poses_are_all_right(dataset, tmp_path):
     scores = evaluated(dataset, tmp_path, EXACT)
     for figures in (*scores.objects.values(), scores.mean):
         for name in ("found", "add(-s)_0.02d", "auc", "5deg_5cm", "vsd_recall", "mssd_recall", "mspd_recall", "ar"):
-            assert figures[name] == pytest.approx(1, abs=1e-6), name
+            # ADD-S is over points of the surface, which after a half turn lie between each other.
+            assert figures[name] == pytest.approx(1, abs=0.02 if name == "auc" else 1e-6), name
         assert figures["rotation_degrees_mean"] == pytest.approx(0, abs=1e-5)
         assert figures["translation_share_mean"] == pytest.approx(0, abs=1e-6)
     assert scores.objects[2]["add_0.1d"] == 0 and scores.objects[2]["add_s_0.1d"] == 1

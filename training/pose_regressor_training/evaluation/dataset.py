@@ -21,6 +21,10 @@ from pose_regressor_training.symmetry import find_symmetries
 
 #: Where a dataset names no targets, every object of which at least this share is visible is one, as in BOP.
 MIN_VISIBLE = 0.1
+#: A mesh of fewer vertices has them at its corners, far from each other; BOP remeshes its models for this reason.
+COARSE = 1000
+#: Points of the surface in their place: so dense that the nearest one is less than a hundredth of the diameter away.
+SAMPLES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +51,18 @@ class EvaluatedObject:
         return len(self.symmetries) > 1
 
     @cached_property
-    def points(self) -> FloatArray:
-        """(V, 3) the mesh's vertices, on which ADD, ADD-S, MSSD and MSPD are defined."""
+    def vertices(self) -> FloatArray:
+        """(V, 3) on which MSSD and MSPD are defined."""
         return self.mesh.vertices.astype(np.float64)
+
+    @property
+    def points(self) -> FloatArray:
+        """(P, 3) over which ADD and ADD-S take their means: the vertices, of a coarse mesh points of the surface."""
+        return self.model.points if len(self.vertices) < COARSE else self.vertices
 
     @cached_property
     def hull(self) -> FloatArray:
-        return hull_of(self.points)
+        return hull_of(self.vertices)
 
 
 @dataclass(frozen=True, eq=False)
@@ -198,7 +207,9 @@ def _object(
             f"{dataset}: expected {paths[0].relative_to(dataset)} or a mesh of object {obj_id} with --mesh"
         )
     mesh = load_mesh(path, unit if given else "mm")
-    model = object_model(mesh, f"object_{obj_id}" if path.stem.startswith("obj_") else path.stem, obj_id)
+    model = object_model(
+        mesh, f"object_{obj_id}" if path.stem.startswith("obj_") else path.stem, obj_id, points=SAMPLES
+    )
     symmetries = info.symmetries if info else find_symmetries(mesh)
     if info:
         model = ObjectModel(model.name, obj_id, info.diameter, model.bounds, model.points, model.keypoints)

@@ -155,7 +155,7 @@ def _errors(
             each = mssd_each(pose, true, item.hull, item.symmetries)
             nearest[e, g] = true @ item.symmetries[each.argmin()]
             values["mssd"][e, g] = each.min()
-            values["mspd"][e, g] = scale * mspd(pose, true, item.points, item.symmetries, camera_matrix)
+            values["mspd"][e, g] = scale * mspd(pose, true, item.vertices, item.symmetries, camera_matrix)
             values["add"][e, g] = add(pose, true, item.points)
             values["add_s"][e, g] = add_s(pose, true, item.points)
     return _Errors(**values, nearest=nearest)
