@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pose_regressor.ops.pnp import Status, bpnp, ransac_pnp
-from pose_regressor.ops.pnp.p3p import three_point_poses
+from pose_regressor.ops.pnp.p3p import four_point_pose
 from pose_regressor.types import InputError
 
 
@@ -87,20 +87,23 @@ def test_a_threshold_is_a_positive_number(make_scene):
 
 
 @pytest.mark.parametrize("shape", ["general", "planar"])
-def test_three_points_have_opencvs_solutions(make_scene, shape):
-    """Every pose that OpenCV's AP3P gives is among the four."""
-    scene = make_scene(300, 3, shape=shape)
-    homogeneous = torch.nn.functional.pad(scene.points_2d, (0, 1), value=1.0)
-    rays = torch.nn.functional.normalize(torch.linalg.solve(scene.camera_matrix, homogeneous.mT).mT, dim=2)
-    poses = three_point_poses(rays, scene.points_3d)
-    assert poses.isfinite().all()
-    found = missed = 0
+def test_four_points_have_opencvs_solution(make_scene, shape):
+    """Each pose that OpenCV's AP3P gives for three points is ours, too, if the fourth is seen as from there."""
+    scene = make_scene(300, 4, shape=shape)
     camera = scene.camera_matrix.numpy()
-    for pixels, points, ours in zip(scene.points_2d.numpy(), scene.points_3d.numpy(), poses.numpy(), strict=True):
-        for rvec, tvec in zip(*cv2.solveP3P(points, pixels, camera, None, flags=cv2.SOLVEPNP_AP3P)[1:], strict=True):
-            theirs = np.hstack([cv2.Rodrigues(rvec)[0], tvec.reshape(3, 1)])
-            image = (points @ theirs[:, :3].T + theirs[:, 3]) @ camera.T
-            if (image[:, 2] > 0).all() and np.abs(image[:, :2] / image[:, 2:] - pixels).max() < 1e-4:
-                found += 1
-                missed += np.abs(ours - theirs).max((1, 2)).min() > 1e-4
-    assert found > 300 and missed <= 2
+    sample, theirs = [], []
+    for row, (pixels, points) in enumerate(zip(scene.points_2d.numpy(), scene.points_3d.numpy(), strict=True)):
+        for rvec, tvec in zip(
+            *cv2.solveP3P(points[:3], pixels[:3], camera, None, flags=cv2.SOLVEPNP_AP3P)[1:], strict=True
+        ):
+            pose = np.hstack([cv2.Rodrigues(rvec)[0], tvec.reshape(3, 1)])
+            image = (points @ pose[:, :3].T + pose[:, 3]) @ camera.T
+            if (image[:, 2] > 0).all() and np.abs(image[:3, :2] / image[:3, 2:] - pixels[:3]).max() < 1e-4:
+                sample.append(row)
+                theirs.append(pose)
+    theirs = torch.from_numpy(np.stack(theirs))
+    points = scene.points_3d[sample]
+    rays = torch.nn.functional.normalize(points @ theirs[..., :3].mT + theirs[:, None, :, 3], dim=2)
+    ours = four_point_pose(rays.permute(1, 2, 0), points.permute(1, 2, 0))
+    assert len(theirs) > 300
+    assert ((ours - theirs).abs().amax((1, 2)) > 1e-4).sum() <= 2

@@ -1,4 +1,7 @@
-"""The poses under which three points are seen where they are seen: up to four, in closed form, for any batch."""
+"""The pose under which four points are seen where they are seen, from three of them in closed form, for any batch.
+
+Points come first and the batch last, (4 points, 3 coordinates, M): whatever is done is done to rows of M numbers.
+"""
 
 from __future__ import annotations
 
@@ -6,104 +9,96 @@ import torch
 from torch import Tensor
 
 
-def three_point_poses(rays: Tensor, points: Tensor) -> Tensor:
-    """rays (M, 3, 3) unit viewing directions, one a row, and points (M, 3, 3) -> [R | t] (M, 4, 3, 4).
+def four_point_pose(rays: Tensor, points: Tensor) -> Tensor:
+    """rays (4, 3, M) unit viewing directions and points (4, 3, M) -> [R | t] (M, 3, 4).
 
-    The depths d along the rays solve three quadratic forms, dᵀ C_ij d = |x_i - x_j|². Two combinations of them are
-    homogeneous, conics that meet in the up to four solutions; a root of the cubic det(A + g B) = 0 gives a degenerate
-    conic through them, which is a pair of lines, and each line meets A in two of them (the way of Persson and Nordberg,
-    Lambda Twist, ECCV 2018, with the lines split as in Richter-Gebert, Perspectives on Projective Geometry, ch. 11).
-    Where there are fewer solutions, and for degenerate points, the rest are finite numbers of no meaning.
+    Of the up to four poses that have the first three points on their rays, the one that has the fourth nearest to its
+    own. Not finite, or of no meaning, where there is none and for degenerate points.
     """
-    first, second, third = points.unbind(1)
-    cosines = torch.bmm(rays, rays.mT)
-    a12, a13, a23 = ((p - q).square().sum(1) for p, q in ((first, second), (first, third), (second, third)))
-    c12, c13, c23 = cosines[:, 0, 1], cosines[:, 0, 2], cosines[:, 1, 2]
-    zero = torch.zeros_like(a12)
-    a = torch.stack([a23, -a23 * c12, zero, -a23 * c12, a23 - a12, a12 * c23, zero, a12 * c23, -a12], 1)
-    b = torch.stack([a23, zero, -a23 * c13, zero, -a13, a13 * c23, -a23 * c13, a13 * c23, a23 - a13], 1)
-    a, b = a.view(-1, 3, 3), b.view(-1, 3, 3)
-    lines = _split(a + _root(a, b)[:, None, None] * b)
-    depths = _meet(lines, a)  # (M, 4, 3)
+    seen = three_point_depths(rays[:3], points[:3]).unsqueeze(2) * rays[:3].unsqueeze(1)
+    triangles = torch.cat([seen, points[:3].unsqueeze(1)], 1)  # (3 points, 4 solutions and the object, 3, M)
+    origin = triangles[:1]
+    x, other = triangles[1:] - origin
+    x = _unit(x)
+    z = _unit(torch.linalg.cross(x, other, dim=1))
+    frames = torch.cat([torch.stack([x, torch.linalg.cross(z, x, dim=1), z]), origin])  # (3 axes and origin, 5, 3, M)
+    seen, own = frames[:, :4], frames[:, 4]
 
-    # The common scale from all three distances; the sign so that the points are in front.
-    i, j = depths[..., [0, 0, 1]], depths[..., [1, 2, 2]]
-    cosine = torch.stack([c12, c13, c23], 1).unsqueeze(1)
-    squares = (i.square() + j.square() - 2 * i * j * cosine).sum(2, keepdim=True).clamp(min=1e-300)
-    total = (a12 + a13 + a23)[:, None, None]
-    depths = depths * (total / squares).sqrt() * depths.sum(2, keepdim=True).sign()
-    seen = depths.unsqueeze(3) * rays.unsqueeze(1)  # (M, 4, 3, 3)
-    camera, world = _frame(seen), _frame(points.unsqueeze(1))
-    rotation = camera @ world.mT
-    translation = seen[:, :, 0] - (rotation @ points[:, None, 0, :, None]).squeeze(3)
-    return torch.cat([rotation, translation.unsqueeze(3)], 3)
+    place = (own[:3] * (points[3] - points[0])).sum(1)
+    fourth = (seen[:3] * place[:, None, None]).sum(0) + seen[3]
+    nearness = (_unit(fourth) * rays[3]).sum(1).nan_to_num(-2.0)
+    best = nearness.mT.contiguous().argmax(1)  # much faster than along the columns
+    seen = seen.gather(1, best.expand(4, 1, 3, -1)).squeeze(1).permute(2, 1, 0)  # (M, 3, 4)
+    own = own.permute(2, 0, 1)
+    rotation = torch.bmm(seen[..., :3], own[:, :3])
+    translation = torch.baddbmm(seen[..., 3:], rotation, own[:, 3:].mT, alpha=-1)
+    return torch.cat([rotation, translation], 2)
 
 
-def _root(a: Tensor, b: Tensor) -> Tensor:
-    """(M,): a real g with det(A + g B) = 0, the one that is best separated from others."""
-    adjugate_a, adjugate_b = _adjugate(a), _adjugate(b)
-    constant = (a * adjugate_a).sum((1, 2)) / 3
-    linear, quadratic = (adjugate_a * b).sum((1, 2)), (adjugate_b * a).sum((1, 2))
-    cubic = (b * adjugate_b).sum((1, 2)) / 3
-    # Monic, without a quadratic term: g = s + shift, s³ + p s + q = 0.
-    cubic = torch.where(cubic.abs() < 1e-300, 1e-300, cubic)
-    k2, k1, k0 = quadratic / cubic, linear / cubic, constant / cubic
-    shift = -k2 / 3
-    p, q = k1 - k2.square() / 3, k0 + shift * (k1 + shift * (k2 + shift))
-    discriminant = q.square() / 4 + p**3 / 27
+def three_point_depths(rays: Tensor, points: Tensor) -> Tensor:
+    """rays (3, 3, M) and points (3, 3, M) -> (3, 4, M): the distances d of the points along their rays, four solutions.
+
+    Each pair of points has a quadratic form Q_ij(d) = d_i² + d_j² - 2 d_i d_j cos_ij = |x_i - x_j|². Of the conics
+    Q_12 + g Q_13 - e Q_23 = 0 with e = (|12|² + g |13|²) / |23|², all through the solutions, one is degenerate, a pair of
+    lines: for g a root of a cubic. Each line meets Q_12 = k Q_23 twice (the way of Persson and Nordberg, Lambda Twist,
+    ECCV 2018). The third depth is always positive; without a real solution the numbers mean nothing or are NaN.
+    """
+    square = (points - points.roll(-1, 0)).square().sum(1)
+    c12, c23, c13 = cosine = (rays * rays.roll(-1, 0)).sum(1)
+    s12, s23, s13 = 1 - cosine.square()
+    k, _, l = ratio = square / square[1]  # noqa: E741
+    u, _, v = ratio * s23
+    w = 2 * (c12 * c23 * c13 - 1 + u + v)
+    g = _cubic_root(
+        l * (v - s13),
+        l * (w - v) + (1 - k) * s13,
+        (1 - l) * s12 + k * (w - u),
+        k * (u - s12),
+    )
+
+    # x = depth 1, y = depth 2, z = depth 3: (1 + g) x² - 2 x (c12 y + gc z) + (1 - e) y² + 2 e c23 y z + (g - e) z² = 0
+    # solved for x. The square root is of a square, (m y + n z)².
+    lead, gc, e = 1 + g, g * c13, torch.addcmul(k, g, l)
+    base = torch.stack([c12, gc])
+    squares = torch.addcmul(base.square(), lead, torch.stack([1 - e, g - e]), value=-1)
+    mixed = c12 * gc - lead * e * c23
+    first = squares[0] >= squares[1]
+    large = squares.amax(0).sqrt()
+    small = mixed / large
+    turn = torch.stack([torch.where(first, large, small), torch.where(first, small, large)])
+    slope, offset = (torch.stack([base + turn, base - turn], 1) / lead).unbind()  # x = slope y + offset z, (2, M)
+
+    # Put into Q_12 = k Q_23, a quadratic equation for y / z: both roots without cancellation.
+    lean = slope - c12
+    yy, zz = lean.square() + (s12 - k), offset.square() - k
+    yz = torch.addcmul(k * c23, lean, offset)
+    root = (yz.square() - yy * zz).clamp(min=0).sqrt()
+    far = -(yz + root.copysign(yz))
+    y = torch.stack([far / yy, zz / far])
+    x = torch.addcmul(offset, slope, y)
+    y = y.view(4, -1)
+    z = (square[1] / (1 + y * (y - 2 * c23))).sqrt()
+    return torch.stack([x.view(4, -1) * z, y * z, z])
+
+
+def _cubic_root(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
+    """A real root of a g³ + b g² + c g + d: the one that is best separated from others."""
+    b, c, d = b / a, c / a, d / a
+    # Without a quadratic term: g = s + shift, s³ + 3 p s + 2 q = 0.
+    shift = b / -3
+    p = torch.addcmul(c, b, shift) / 3
+    q = torch.addcmul(d, shift, torch.addcmul(c, shift, b + shift)) / 2
+    discriminant = q.square() + p * p.square()
     # One real root: Cardano, without cancellation. Three: the one farthest from the middle, by the cosine.
-    u = (q.abs() / 2 + discriminant.clamp(min=0).sqrt()).pow(1 / 3) * -q.sign()
-    single = u - p / (3 * torch.where(u == 0, 1.0, u))
-    radius = (-p / 3).clamp(min=0).sqrt()
-    angle = torch.acos((-q / 2 / radius.pow(3).clamp(min=1e-300)).clamp(-1, 1)) / 3
-    outer = torch.where(q > 0, torch.cos(angle + 2 * torch.pi / 3), torch.cos(angle))
-    s = torch.where(discriminant > 0, single, 2 * radius * outer)
-    for _ in range(2):
-        slope = 3 * s.square() + p
-        s = s - (s * (s.square() + p) + q) / torch.where(slope.abs() < 1e-300, 1.0, slope)
+    u = (q.abs() + discriminant.clamp(min=0).sqrt()).pow(1 / 3)
+    radius = (-p).clamp(min=0).sqrt()
+    angle = (q.abs() / (radius * -p)).clamp(max=1).acos() / 3
+    s = torch.where(discriminant > 0, u - p / u, 2 * radius * angle.cos()).copysign(-q)
+    square = s.square()
+    s = s - (s * (square + 3 * p) + 2 * q) / (3 * (square + p))
     return s + shift
 
 
-def _adjugate(m: Tensor) -> Tensor:
-    """(M, 3, 3) symmetric -> its adjugate."""
-    return torch.linalg.cross(m[:, [1, 2, 0]], m[:, [2, 0, 1]])
-
-
-def _split(conic: Tensor) -> Tensor:
-    """(M, 3, 3) of rank two -> the two lines (M, 2, 3) that it consists of."""
-    dual = -_adjugate(conic)
-    diagonal = dual.diagonal(dim1=1, dim2=2)
-    best = diagonal.argmax(1)[:, None, None]
-    column = dual.gather(2, best.expand(-1, 3, 1)).squeeze(2)
-    point = column / diagonal.amax(1, keepdim=True).clamp(min=1e-300).sqrt()
-    x, y, z = point.unbind(1)
-    zero = torch.zeros_like(x)
-    rank_one = conic + torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], 1).view(-1, 3, 3)
-    largest = rank_one.abs().flatten(1).argmax(1)
-    row = rank_one.gather(1, (largest // 3)[:, None, None].expand(-1, 1, 3))
-    column = rank_one.gather(2, (largest % 3)[:, None, None].expand(-1, 3, 1))
-    return torch.cat([row, column.mT], 1)
-
-
-def _meet(lines: Tensor, conic: Tensor) -> Tensor:
-    """(M, 2, 3) lines and (M, 3, 3) conic -> their (M, 4, 3) common points; where there are none, the nearest."""
-    # Two points of a line: its cross products with two axes, not with the axis it is most parallel to.
-    unit = torch.nn.functional.normalize(lines, dim=2)
-    u = torch.linalg.cross(unit, torch.roll(unit, 1, 2) * unit.new_tensor([1.0, -1.0, 1.0]))
-    u = torch.nn.functional.normalize(u, dim=2)
-    v = torch.linalg.cross(unit, u)
-    cu, cv = u @ conic, v @ conic
-    uu, uv, vv = (cu * u).sum(2), (cu * v).sum(2), (cv * v).sum(2)
-    # uu x² + 2 uv x y + vv y² = 0, both roots without cancellation.
-    root = (uv.square() - uu * vv).clamp(min=0).sqrt()
-    k = -(uv + torch.where(uv < 0, -root, root))
-    first = k.unsqueeze(2) * u + uu.unsqueeze(2) * v
-    second = vv.unsqueeze(2) * u + k.unsqueeze(2) * v
-    return torch.cat([first, second], 1)
-
-
-def _frame(points: Tensor) -> Tensor:
-    """(..., 3, 3) three points, one a row -> (..., 3, 3) orthonormal axes of their triangle as columns."""
-    x = torch.nn.functional.normalize(points[..., 1, :] - points[..., 0, :], dim=-1)
-    z = torch.nn.functional.normalize(torch.linalg.cross(x, points[..., 2, :] - points[..., 0, :]), dim=-1)
-    return torch.stack([x, torch.linalg.cross(z, x), z], -1)
+def _unit(vectors: Tensor) -> Tensor:
+    """(k, 3, M) at length one."""
+    return vectors * vectors.square().sum(1, keepdim=True).rsqrt()

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor
 
 from pose_regressor.ops.pnp.layer import check
-from pose_regressor.ops.pnp.objective import project_many
-from pose_regressor.ops.pnp.p3p import three_point_poses
-from pose_regressor.ops.pnp.problem import Inputs, Problem, moved_pose, prepare, repeat
-from pose_regressor.ops.pnp.refine import minimise
+from pose_regressor.ops.pnp.objective import NEAR, derivatives
+from pose_regressor.ops.pnp.p3p import four_point_pose
+from pose_regressor.ops.pnp.problem import Inputs, Problem, moved_pose, prepare
+from pose_regressor.ops.pnp.refine import START_DAMPING, damped_step, retract
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, solve
 from pose_regressor.types import InputError
 
-#: Hypotheses are ranked on about this many correspondences; so many of them are refined on all, by so many steps.
+#: Hypotheses are ranked and refined on about this many correspondences; so many of them are refined, by so many steps.
 RANKED_ON, REFINED, STEPS = 256, 4, 2
 ITERATIONS = 20
 
@@ -50,8 +50,7 @@ def ransac_pnp(
 
     threshold: pixels within which a correspondence agrees. Each hypothesis is the pose of three random points that
     suits a fourth. Those of least truncated squared error (MSAC: Torr and Zisserman, MLESAC, CVIU 78(1), 2000) are
-    refined on all points with a loss that forgets what is far; the best of them is refined to the optimum over what
-    agrees within core * threshold (less than all inliers where errors have heavy tails). The same seed gives the same
+    refined with a loss that forgets what is far; the best of them is refined to the optimum over what agrees within core * threshold (less than all inliers where errors have heavy tails). The same seed gives the same
     result.
 
     With gradients: ``bpnp(..., weights=consensus.inliers.to(points_2d), init=(rotation, translation))``.
@@ -69,13 +68,12 @@ def ransac_pnp(
     if count == 0:  # there must be something to draw from
         flat = [flat[0].new_zeros(size, 1, 2), flat[1].new_zeros(size, 1, 3), flat[2], flat[3].new_zeros(size, 1)]
     problem, invalid = prepare(Inputs(*flat))
+    some = _thinned(problem, max(1, count // RANKED_ON))
 
     generator = torch.Generator(points_2d.device).manual_seed(seed)
-    poses = _hypotheses(problem, hypotheses, generator)
-    poses = _lowest(problem, poses, threshold, REFINED, stride=max(1, count // RANKED_ON))
-    forgetful = RobustLoss("geman_mcclure", threshold / 2)
-    refined = minimise(problem.repeat(REFINED), poses.flatten(0, 1), forgetful, False, STEPS).pose
-    pose = _lowest(problem, torch.cat([refined.view_as(poses), poses], 1), threshold, 1)
+    poses = _lowest(some, _hypotheses(problem, hypotheses, generator), threshold, REFINED)
+    refined = _improved(some.repeat(REFINED), poses.flatten(0, 1), threshold).view_as(poses)
+    pose = _lowest(problem, torch.cat([refined, poses], 1), threshold, 1)
     agreeing = _within(problem, pose, core * threshold).double().unsqueeze(1)
     options = Options(ITERATIONS, None, None, may_stop=points_2d.device.type == "cpu")
     solution = solve(problem._replace(weights=agreeing), invalid, pose.squeeze(1), options)
@@ -85,28 +83,46 @@ def ransac_pnp(
     return Consensus(*(value.reshape((*batch, *value.shape[1:])) for value in outputs))
 
 
+def _thinned(problem: Problem, stride: int) -> Problem:
+    """Every stride-th correspondence."""
+    return problem._replace(
+        pixels=problem.pixels[..., ::stride],
+        points=problem.points[..., ::stride],
+        moments=problem.moments[:, ::stride],
+        weights=problem.weights[..., ::stride],
+    )
+
+
 def _hypotheses(problem: Problem, count: int, generator: torch.Generator) -> Tensor:
     """(B, count, 3, 4): of the poses of three random points the one that suits a fourth best."""
     chance = problem.weights.squeeze(1).clamp(min=1e-12)
     index = torch.multinomial(chance, 4 * count, replacement=True, generator=generator).unsqueeze(1)
-    pixels = problem.pixels.gather(2, index.expand(-1, 2, -1)).mT.reshape(-1, 4, 2)
-    points = problem.points.gather(2, index.expand(-1, 4, -1)).mT.reshape(-1, 4, 4)
-    camera = repeat(problem.camera, count)
-    homogeneous = torch.nn.functional.pad(pixels[:, :3], (0, 1), value=1.0)
-    rays, _ = torch.linalg.solve_ex(camera, homogeneous.mT)
-    poses = three_point_poses(torch.nn.functional.normalize(rays.mT, dim=2), points[:, :3, :3].contiguous())
-    h = torch.bmm(torch.bmm(poses.view(-1, 12, 4), points[:, 3:].mT).view(-1, 4, 3), camera.mT)
-    error = (h[..., :2] / h[..., 2:].clamp(min=1e-9) - pixels[:, 3:]).square().sum(2)
-    best = error.nan_to_num(torch.inf).argmin(1)
-    chosen = poses.gather(1, best[:, None, None, None].expand(-1, 1, 3, 4))
-    return chosen.nan_to_num(0.0, 0.0, 0.0).view(-1, count, 3, 4)
+    pixels = problem.pixels.gather(2, index.expand(-1, 2, -1))
+    points = problem.points[:, :3].gather(2, index.expand(-1, 3, -1))
+    rays, _ = torch.linalg.solve_ex(problem.camera, torch.nn.functional.pad(pixels, (0, 0, 0, 1), value=1.0))
+    rays = rays * rays.square().sum(1, keepdim=True).rsqrt()
+    both = torch.stack([rays, points]).unflatten(3, (4, count)).permute(0, 3, 2, 1, 4).flatten(3)  # (2, 4, 3, B * count)
+    return four_point_pose(*both).nan_to_num(0.0, 0.0, 0.0).view(-1, count, 3, 4)
 
 
-def _squared_errors(problem: Problem, poses: Tensor, stride: int = 1) -> Tensor:
-    """(B, k, N / stride) squared reprojection errors at poses (B, k, 3, 4), of every stride-th point."""
-    some = problem._replace(points=problem.points[..., ::stride], pixels=problem.pixels[..., ::stride])
-    _, image = project_many(some, poses)
-    return (image - some.pixels.unsqueeze(1)).square().sum(2)
+def _improved(problem: Problem, pose: Tensor, threshold: float) -> Tensor:
+    """The poses (B, 3, 4) some Gauss-Newton steps of a loss that forgets what is far from where they were."""
+    forgetful = RobustLoss("geman_mcclure", threshold / 2)
+    damping = torch.full_like(pose[:, 0, 0], START_DAMPING)
+    for _ in range(STEPS):
+        step, _ = damped_step(derivatives(problem, pose, False, forgetful), damping)
+        pose = retract(pose, step)
+    return pose
+
+
+def _squared_errors(problem: Problem, poses: Tensor) -> Tensor:
+    """(B, k, N) squared reprojection errors at poses (B, k, 3, 4), of the precision of the problem's points."""
+    size, count = poses.shape[:2]
+    projections = torch.bmm(problem.camera, poses.permute(0, 2, 1, 3).reshape(size, 3, -1)).view(size, -1, 4)
+    h = torch.bmm(projections.to(problem.points.dtype), problem.points).view(size, 3, count, -1)
+    inverse = h[:, 2:].clamp(min=NEAR).reciprocal()
+    squared = (h[:, :2] * inverse).sub_(problem.pixels.unsqueeze(2)).square_()
+    return squared[:, 0] + squared[:, 1]
 
 
 def _within(problem: Problem, pose: Tensor, distance: float) -> Tensor:
@@ -114,9 +130,10 @@ def _within(problem: Problem, pose: Tensor, distance: float) -> Tensor:
     return (_squared_errors(problem, pose).squeeze(1) < distance**2) & (problem.weights.squeeze(1) > 0)
 
 
-def _lowest(problem: Problem, poses: Tensor, threshold: float, count: int, stride: int = 1) -> Tensor:
-    """Of (B, k, 3, 4) poses the (B, count, 3, 4) with the least truncated squared error."""
-    squared = _squared_errors(problem, poses, stride).nan_to_num(torch.inf).clamp(max=threshold**2)
-    error = torch.bmm(squared, problem.weights[..., ::stride].mT).squeeze(2)
+def _lowest(problem: Problem, poses: Tensor, threshold: float, count: int) -> Tensor:
+    """Of (B, k, 3, 4) poses the (B, count, 3, 4) with the least truncated squared error, for which float32 will do."""
+    single = problem._replace(pixels=problem.pixels.float(), points=problem.points.float())
+    squared = _squared_errors(single, poses).clamp_(max=threshold**2)
+    error = torch.bmm(squared, problem.weights.float().mT).squeeze(2).nan_to_num(torch.inf)
     index = error.topk(count, 1, largest=False).indices
     return poses.gather(1, index[..., None, None].expand(-1, -1, 3, 4))

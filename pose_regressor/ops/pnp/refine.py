@@ -39,7 +39,7 @@ def minimise(
     converged = torch.zeros_like(at.cost, dtype=torch.bool)
     tolerance = STEP_TOLERANCE**2 * problem.weights.sum((1, 2))
     for _ in range(iterations):
-        step, failed = _step(at, damping)
+        step, failed = damped_step(at, damping)
         small = (failed == 0) & ((step * at.gradient).sum(1) >= -tolerance)
         converged = converged | small
         trial = retract(pose, step)
@@ -63,14 +63,14 @@ def minimise(
 def one_step(problem: Problem, pose: Tensor, loss: RobustLoss | None) -> tuple[Tensor, Tensor]:
     """A single Gauss-Newton step from the poses (B, 3, 4) where it helps: (B, 3, 4) and their cost (B,)."""
     at = derivatives(problem, pose, False, loss)
-    step, _ = _step(at, torch.full_like(at.cost, START_DAMPING))
+    step, _ = damped_step(at, torch.full_like(at.cost, START_DAMPING))
     trial = retract(pose, step)
     cost = total_cost(problem, trial, loss)
     better = cost < at.cost
     return torch.where(better[:, None, None], trial, pose), torch.where(better, cost, at.cost)
 
 
-def _step(at: Derivatives, damping: Tensor) -> tuple[Tensor, Tensor]:
+def damped_step(at: Derivatives, damping: Tensor) -> tuple[Tensor, Tensor]:
     """(B, 6), and (B,) other than 0 where there is none, the damped Hessian not being positive definite."""
     damped = torch.addcmul(
         at.hessian, at.hessian.abs(), damping[:, None, None] * torch.eye(6, dtype=damping.dtype, device=damping.device)
