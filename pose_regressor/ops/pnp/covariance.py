@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
-from pose_regressor.geometry.rotation import skew
 from pose_regressor.ops.pnp.problem import Problem
 
 
+@lru_cache
+def _constants(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """(36,) and (4, 36): what is constant and what comes from (scale, arm) of the step of (t, ω) by that of (τ, ω); and
+    the covariance (6, 6) of what is not known.
+    """
+    with torch.inference_mode(False):
+        by = torch.zeros(4, 6, 6, dtype=torch.float64)
+        by[0, :3, :3] = torch.eye(3)
+        for i in range(3):
+            j, k = (i + 1) % 3, (i + 2) % 3
+            by[1 + i, k, 3 + j], by[1 + i, j, 3 + k] = 1, -1
+        constant = torch.diag(torch.tensor([0.0, 0, 0, 1, 1, 1], dtype=torch.float64))
+        unknown = torch.diag(torch.full((6,), torch.inf, dtype=torch.float64))
+        return constant.view(36).to(device), by.view(4, 36).to(device), unknown.to(device)
+
+
 def pose_covariance(
-    problem: Problem, hessian: Tensor, cost: Tensor, arm: Tensor, known: Tensor, pixel_sigma: float | None
+    problem: Problem, root: Tensor, cost: Tensor, arm: Tensor, known: Tensor, pixel_sigma: float | None
 ) -> Tensor:
     """(B, 6, 6) over (x, y, z, rotation about the camera's x, y, z), for rotations about the object's origin.
 
-    σ² H⁻¹ with weights as inverse variances in units of 1 / σ². hessian H: (B, 6, 6) by the moved points' pose, of half
-    the weighted sum of squares `cost` (B,), from which σ is estimated where pixel_sigma is None; arm: (B, 3) from the
-    object's origin to the centroid, in the camera's axes; known: (B,) where there is one, infinite elsewhere.
+    σ² H⁻¹ with weights as inverse variances in units of 1 / σ². root: (B, 6, 6) whose rootᵀ root is H⁻¹, the Hessian by
+    the moved points' pose of half the weighted sum of squares `cost` (B,), from which σ is estimated where pixel_sigma
+    is None; arm: (B, 3) from the object's origin to the centroid, in the camera's axes; known: (B,) where there is one,
+    infinite elsewhere.
     """
     if pixel_sigma is None:
         count = (problem.weights > 0).sum((1, 2))
@@ -24,11 +42,8 @@ def pose_covariance(
     else:
         variance = torch.full_like(cost, pixel_sigma**2)
     # t = scale τ - ω x arm: the object's origin swings when the points turn about their centroid.
-    eye = torch.eye(6, dtype=hessian.dtype, device=hessian.device)
-    chart = eye.repeat(len(hessian), 1, 1)
-    chart[:, :3, :3] *= problem.scale.unsqueeze(2)
-    chart[:, :3, 3:] = skew(arm)
-    factor, _ = torch.linalg.cholesky_ex(torch.where(known[:, None, None], hessian, eye))
-    root = torch.linalg.solve_triangular(factor, chart.mT, upper=False)
+    constant, by, unknown = _constants(root.device)
+    chart = torch.addmm(constant, torch.cat([problem.scale, arm], 1), by).view(-1, 6, 6)
+    root = torch.bmm(root, chart.mT)
     covariance = variance[:, None, None] * torch.bmm(root.mT, root)
-    return torch.where(known[:, None, None], covariance, torch.diag(torch.full_like(eye[0], torch.inf)))
+    return torch.where(known[:, None, None], covariance, unknown)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pose_regressor.ops.pnp.objective import NEAR, by_h, derivatives, pose_tangent
-from pose_regressor.ops.pnp.problem import Inputs, moved_pose, prepare
+from pose_regressor.ops.pnp.problem import Inputs, invalid_items, moved_pose, prepare
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, Solution, solve
 from pose_regressor.ops.pnp.status import Status
@@ -27,7 +27,9 @@ def forward(inputs: Inputs, init: Tensor | None, options: Options) -> Solution:
     """init: (B, 3, 4) [R | t] to start from, or None. The solution is of the inputs' type, its status int32."""
     pieces = []
     for piece in _pieces(inputs.points_2d):
-        problem, invalid = prepare(Inputs(*(value[piece] for value in inputs)))
+        part = Inputs(*(value[piece] for value in inputs))
+        invalid = invalid_items(part)
+        problem = prepare(part, invalid)
         start = None if init is None else moved_pose(problem, init[piece])
         pieces.append(solve(problem, invalid, start, options))
     solution = Solution(*(torch.cat(values) for values in zip(*pieces, strict=True)))
@@ -143,7 +145,7 @@ def input_gradients(
 
     Zero for the items that are not good (B,).
     """
-    problem, _ = prepare(inputs)
+    problem = prepare(inputs, ~good)
     pose = moved_pose(problem, torch.cat([rotation, translation.unsqueeze(2)], 2).double())
     rotation = pose[..., :3]
     arm = torch.bmm(rotation, problem.centre.unsqueeze(2)).squeeze(2)

@@ -40,6 +40,7 @@ class _Maps(NamedTuple):
     hessian6: Tensor  # (60, 144): the same of all six entries of S
     tangent: Tensor  # (12, 72): [R | t] -> its derivative by (τ, ω)
     translations: Tensor  # (72,): what of that does not depend on the pose
+    eye: Tensor  # (6, 6)
     curvature: Tensor  # (9, 36): sum of v (R q)ᵀ over forces v -> second derivative by ω of moving along R(ω) q
 
 
@@ -82,6 +83,7 @@ def _make_maps() -> _Maps:
         from_entries([[(i, j, 1)] for i in range(3) for j in range(i, 3)]),
         tangent.reshape(12, 72),
         translations.reshape(72),
+        torch.eye(6, dtype=torch.float64),
         curvature.reshape(9, 36),
     )
 

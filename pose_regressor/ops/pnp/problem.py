@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: Items with numbers beyond this, or not finite, are not solved.
+#: Items with numbers beyond this, or not finite, are not solved: their squares are still far from overflowing.
 LARGEST = 1e30
 
 
@@ -45,16 +45,19 @@ def repeat(value: Tensor, count: int) -> Tensor:
     return value.unsqueeze(1).expand(-1, count, *value.shape[1:]).flatten(0, 1)
 
 
-def prepare(inputs: Inputs) -> tuple[Problem, Tensor]:
-    """The problem in float64, and which items (B,) are none: a number not finite, a weight below 0. Those get zeros."""
+def invalid_items(inputs: Inputs) -> Tensor:
+    """(B,): which have a number that is not finite or too large, or a weight below 0."""
+    largest = torch.cat([value.flatten(1) for value in inputs], 1).abs().amax(1)  # NaN where there is one
+    return ~((largest < LARGEST) & (inputs.weights >= 0).all(1))
+
+
+def prepare(inputs: Inputs, without: Tensor) -> Problem:
+    """The problem in float64; the items (B,) that it is to be without get zeros."""
     x, z, camera, weights = (value.double() for value in inputs)
-    with torch.no_grad():
-        size = x.square().sum((1, 2)) + z.square().sum((1, 2)) + camera.square().sum((1, 2)) + weights.square().sum(1)
-        invalid = ~((size < LARGEST**2) & (weights >= 0).all(1))
-        item, square = invalid[:, None], invalid[:, None, None]
+    item, square = without[:, None], without[:, None, None]
     eye = torch.eye(3, dtype=camera.dtype, device=camera.device)
     x, z, camera = x.masked_fill(square, 0), z.masked_fill(square, 0), torch.where(square, eye, camera)
-    return normalise(x, z, camera, weights.masked_fill(item, 0)), invalid
+    return normalise(x, z, camera, weights.masked_fill(item, 0))
 
 
 def normalise(pixels: Tensor, points: Tensor, camera: Tensor, weights: Tensor) -> Problem:

@@ -10,7 +10,7 @@ from torch import Tensor
 from pose_regressor.ops.pnp.layer import check
 from pose_regressor.ops.pnp.objective import NEAR, derivatives
 from pose_regressor.ops.pnp.p3p import four_point_pose
-from pose_regressor.ops.pnp.problem import Inputs, Problem, moved_pose, prepare
+from pose_regressor.ops.pnp.problem import Inputs, Problem, invalid_items, moved_pose, prepare
 from pose_regressor.ops.pnp.refine import START_DAMPING, damped_step, retract
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, solve
@@ -67,7 +67,9 @@ def ransac_pnp(
     flat[3] = (flat[3] > 0).to(flat[3].dtype)
     if count == 0:  # there must be something to draw from
         flat = [flat[0].new_zeros(size, 1, 2), flat[1].new_zeros(size, 1, 3), flat[2], flat[3].new_zeros(size, 1)]
-    problem, invalid = prepare(Inputs(*flat))
+    inputs = Inputs(*flat)
+    invalid = invalid_items(inputs)
+    problem = prepare(inputs, invalid)
     some = _thinned(problem, max(1, count // RANKED_ON))
 
     generator = torch.Generator(points_2d.device).manual_seed(seed)

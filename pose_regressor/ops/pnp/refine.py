@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pose_regressor.geometry.rotation import skew
-from pose_regressor.ops.pnp.objective import Derivatives, derivatives, total_cost
+from pose_regressor.ops.pnp.objective import Derivatives, derivatives, maps, total_cost
 from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.robust import RobustLoss
 
@@ -48,7 +48,7 @@ def minimise(
         new = derivatives(problem, trial, curved, loss)
         better = (failed == 0) & (new.cost <= at.cost + tolerance)  # never where a number is not finite
         if may_stop and bool(better.all()):
-            pose, at = trial, new
+            pose, at, damping = trial, new, 0.1 * damping
         else:
             pose = torch.where(better[:, None, None], trial, pose)
             at = Derivatives(
@@ -56,7 +56,7 @@ def minimise(
                 torch.where(better[:, None], new.gradient, at.gradient),
                 torch.where(better[:, None, None], new.hessian, at.hessian),
             )
-        damping = torch.where(better, 0.1 * damping, (10 * damping).clamp(1e-3, 1e8))
+            damping = torch.where(better, 0.1 * damping, (10 * damping).clamp(1e-3, 1e8))
     return Minimum(pose, at, converged)
 
 
@@ -72,9 +72,7 @@ def one_step(problem: Problem, pose: Tensor, loss: RobustLoss | None) -> tuple[T
 
 def damped_step(at: Derivatives, damping: Tensor) -> tuple[Tensor, Tensor]:
     """(B, 6), and (B,) other than 0 where there is none, the damped Hessian not being positive definite."""
-    damped = torch.addcmul(
-        at.hessian, at.hessian.abs(), damping[:, None, None] * torch.eye(6, dtype=damping.dtype, device=damping.device)
-    )
+    damped = torch.addcmul(at.hessian, at.hessian.abs(), damping.view(-1, 1, 1) * maps(damping.device).eye)
     factor, failed = torch.linalg.cholesky_ex(damped)
     return torch.cholesky_solve(at.gradient.unsqueeze(2), factor).squeeze(2).neg(), failed
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pose_regressor.ops.pnp.covariance import pose_covariance
 from pose_regressor.ops.pnp.initial import initial_poses
-from pose_regressor.ops.pnp.objective import NEAR, project, project_many
+from pose_regressor.ops.pnp.objective import NEAR, maps, project_many
 from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.refine import Minimum, minimise, one_step
 from pose_regressor.ops.pnp.robust import RobustLoss
@@ -52,16 +52,16 @@ def solve(problem: Problem, invalid: Tensor, start: Tensor | None, options: Opti
     if options.loss is not None:  # far points bend its surface down, where Newton's steps are of no use
         start = minimise(problem, start, options.loss, False, options.iterations, options.may_stop).pose
     minimum = minimise(problem, start, options.loss, True, options.iterations, options.may_stop)
-    status = _judge(problem, minimum, invalid)
+    status, root = _judge(problem, minimum, invalid)
 
     pose = minimum.pose
-    usable = (status < Status.TOO_FEW_POINTS) & pose.isfinite().all(2).all(1)
+    usable = (status < int(Status.TOO_FEW_POINTS)) & pose.isfinite().all(2).all(1)
     pose = torch.where(usable[:, None, None], pose, torch.eye(3, 4, dtype=pose.dtype, device=pose.device))
     rotation = pose[..., :3]
     arm = torch.bmm(rotation, problem.centre.unsqueeze(2)).squeeze(2)
     translation = torch.where(usable[:, None], problem.scale * pose[..., 3] - arm, 0.0)
     cost = torch.where(usable, 2 * minimum.at.cost, 0.0)
-    covariance = pose_covariance(problem, minimum.at.hessian, cost, arm, status == Status.OK, options.pixel_sigma)
+    covariance = pose_covariance(problem, root, cost, arm, status == int(Status.OK), options.pixel_sigma)
     return Solution(rotation, translation, covariance, cost, status)
 
 
@@ -82,22 +82,23 @@ def _lowest(poses: Tensor, cost: Tensor, count: int) -> Tensor:
     return poses.gather(1, index[..., None, None].expand(-1, -1, 3, 4))
 
 
-def _judge(problem: Problem, minimum: Minimum, invalid: Tensor) -> Tensor:
-    """Status (B,)."""
-    inverse, _ = project(problem, minimum.pose)
+def _judge(problem: Problem, minimum: Minimum, invalid: Tensor) -> tuple[Tensor, Tensor]:
+    """Status (B,), and where that is OK a root (B, 6, 6) of the inverse Hessian, rootᵀ root."""
     used = problem.weights > 0
-    behind = (used & (inverse > 0.999 / NEAR)).any(2).squeeze(1)
+    depth = torch.bmm(torch.bmm(problem.camera[:, 2:], minimum.pose), problem.points)
+    behind = (used & (depth < 1.001 * NEAR)).any(2).squeeze(1)
     # Something added on the diagonal tells a direction that is flat from one that leads further down.
-    hessian = minimum.at.hessian
-    root = hessian.diagonal(dim1=1, dim2=2).clamp(min=1e-300).rsqrt()
-    eye = torch.eye(6, dtype=hessian.dtype, device=hessian.device)
-    factor, saddle = torch.linalg.cholesky_ex(root.unsqueeze(2) * hessian * root.unsqueeze(1) + LEAST_CURVATURE * eye)
-    largest = torch.linalg.solve_triangular(factor, eye, upper=False).square().sum((1, 2))  # of the inverse
-    flat = (saddle == 0) & ~(largest < 0.1 / LEAST_CURVATURE)
-    return first_of(
+    eye = maps(depth.device).eye
+    unit = minimum.at.hessian.diagonal(dim1=1, dim2=2).clamp(min=1e-300).rsqrt()
+    scaled = torch.addcmul(LEAST_CURVATURE * eye, minimum.at.hessian, unit.unsqueeze(2) * unit.unsqueeze(1))
+    factor, saddle = torch.linalg.cholesky_ex(scaled)
+    root = torch.linalg.solve_triangular(factor, eye, upper=False)
+    flat = (saddle == 0) & ~(root.square().sum((1, 2)) < 0.1 / LEAST_CURVATURE)  # the trace of the inverse
+    status = first_of(
         (invalid, Status.INVALID_INPUT),
         (used.sum((1, 2)) < MIN_POINTS, Status.TOO_FEW_POINTS),
         (behind, Status.BEHIND_CAMERA),
         (flat, Status.DEGENERATE),
         (~minimum.converged | (saddle != 0), Status.NOT_CONVERGED),
     )
+    return status, root * unit.unsqueeze(1)
