@@ -255,7 +255,11 @@ def _projected_box(
     model: ObjectModel, pose: FloatArray, matrix: FloatArray, distortion: FloatArray | None
 ) -> FloatArray:
     points = model.points @ pose[:3, :3].T + pose[:3, 3]
-    pixels = cv2.projectPoints(points, np.zeros(3), np.zeros(3), matrix, distortion)[0].reshape(-1, 2)
+    if distortion is None:
+        h = points @ matrix.T
+        pixels = h[:, :2] / h[:, 2:]
+    else:
+        pixels = cv2.projectPoints(points, np.zeros(3), np.zeros(3), matrix, distortion)[0].reshape(-1, 2)
     return np.concatenate([pixels.min(0), pixels.max(0)])
 
 
@@ -293,7 +297,8 @@ def _decode(
             covariance = _regression_covariance(pose, model)
         else:
             pose, covariance = result.cam_from_obj, result.covariance
-        score = math.sqrt(float(presence[row, channel]) * agreement(found[row], pose, matrix, crop_size))
+        explained = agreement(found[row], pose, matrix, crop_size) if result is None else result.inliers.mean()
+        score = math.sqrt(float(presence[row, channel]) * explained)
         if result is not None:
             pose[:3, 3] *= bundle.depth_scale
             outline = edges[channel]

@@ -91,13 +91,14 @@ def correspondences(coordinates: NDArray, mask: NDArray, model: ObjectModel) -> 
     """
     pixels, points = [], []
     low, high = model.bounds
-    for turn, (values, shown) in enumerate(zip(coordinates, mask > 0, strict=True)):
-        rows, columns = np.nonzero(shown)
-        step = -(-len(rows) * len(mask) // MAX_POINTS) or 1
-        rows, columns = rows[::step], columns[::step]
-        size = mask.shape[1] * DENSE_STRIDE
+    size = mask.shape[1] * DENSE_STRIDE
+    for turn, (values, shown) in enumerate(zip(coordinates.reshape(len(mask), 3, -1), mask > 0, strict=True)):
+        place = np.flatnonzero(shown)
+        step = -(-len(place) * len(mask) // MAX_POINTS) or 1
+        place = place[::step]
+        rows, columns = np.divmod(place, mask.shape[2])
         pixels.append(_turn_back(columns * DENSE_STRIDE, rows * DENSE_STRIDE, turn, size))
-        points.append((low + high) / 2 + values[:, rows, columns].T.astype(np.float64) * (high - low) / 2)
+        points.append((low + high) / 2 + values[:, place].T.astype(np.float64) * ((high - low) / 2))
     return Correspondences(np.concatenate(pixels), np.concatenate(points))
 
 
@@ -128,20 +129,25 @@ def decode_pnp(
     enough = [i for i, item in enumerate(found) if len(item.pixels) >= MIN_INLIERS]
     if not enough:
         return poses
-    sets = [(torch.from_numpy(found[i].pixels), torch.from_numpy(found[i].points)) for i in enough]
-    pixels, points = (torch.nn.utils.rnn.pad_sequence(list(side), batch_first=True) for side in zip(*sets, strict=True))
-    counts = torch.tensor([len(side) for side, _ in sets])
-    there = (torch.arange(pixels.shape[1]) < counts[:, None]).double()
-    cameras = torch.from_numpy(np.stack([camera_matrices[i] for i in enough]))
-    result = ransac_pnp(pixels, points, cameras, INLIER_THRESHOLD * crop_size, there, core=CORE, hypotheses=HYPOTHESES)
-    agreeing = result.inliers.sum(1)
-    trusted = (result.status == Status.OK) & (agreeing >= MIN_INLIERS) & (agreeing >= MIN_INLIER_SHARE * counts)
-    transforms = rigid(result.rotation, result.translation).numpy()
+    counts = np.array([len(found[i].pixels) for i in enough])
+    there = (np.arange(counts.max()) < counts[:, None]).astype(np.float64)
+    pixels, points = np.zeros((*there.shape, 2)), np.zeros((*there.shape, 3))
+    for row, i in enumerate(enough):
+        pixels[row, : counts[row]], points[row, : counts[row]] = found[i].pixels, found[i].points
+    cameras = np.stack([camera_matrices[i] for i in enough])
+    result = ransac_pnp(
+        *map(torch.from_numpy, (pixels, points, cameras)), INLIER_THRESHOLD * crop_size, torch.from_numpy(there),
+        core=CORE, hypotheses=HYPOTHESES,
+    )  # fmt: skip
+    rotation, translation, covariance, _, status, inliers = (value.numpy() for value in result)
+    agreeing = inliers.sum(1)
+    trusted = (status == Status.OK) & (agreeing >= MIN_INLIERS) & (agreeing >= MIN_INLIER_SHARE * counts)
     for row, i in enumerate(enough):
         if trusted[row]:
-            inliers = result.inliers[row, : counts[row]].numpy()
-            covariance = result.covariance[row].numpy() * (inliers.sum() / EFFECTIVE_POINTS)
-            poses[i] = PnPPose(transforms[row], covariance, inliers)
+            pose = np.eye(4)
+            pose[:3, :3], pose[:3, 3] = rotation[row], translation[row]
+            own = covariance[row] * (agreeing[row] / EFFECTIVE_POINTS)
+            poses[i] = PnPPose(pose, own, inliers[row, : counts[row]])
     return poses
 
 

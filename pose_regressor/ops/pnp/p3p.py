@@ -93,10 +93,7 @@ def _cubic_root(a: Tensor, b: Tensor, c: Tensor, d: Tensor) -> Tensor:
     u = (q.abs() + discriminant.clamp(min=0).sqrt()).pow(1 / 3)
     radius = (-p).clamp(min=0).sqrt()
     angle = (q.abs() / (radius * -p)).clamp(max=1).acos() / 3
-    s = torch.where(discriminant > 0, u - p / u, 2 * radius * angle.cos()).copysign(-q)
-    square = s.square()
-    s = s - (s * (square + 3 * p) + 2 * q) / (3 * (square + p))
-    return s + shift
+    return shift - torch.where(discriminant > 0, u - p / u, 2 * radius * angle.cos()).copysign(q)
 
 
 def _unit(vectors: Tensor) -> Tensor:

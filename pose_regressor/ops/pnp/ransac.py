@@ -18,7 +18,9 @@ from pose_regressor.types import InputError
 
 #: Hypotheses are ranked and refined on about this many correspondences; so many of them are refined, by so many steps.
 RANKED_ON, REFINED, STEPS = 256, 4, 2
-ITERATIONS = 20
+#: Newton steps over those that agree, and pixels that the last may promise to move the projections by: its square is
+#: what is missing then.
+ITERATIONS, TOLERANCE = 20, 1e-3
 
 
 class Consensus(NamedTuple):
@@ -77,7 +79,7 @@ def ransac_pnp(
     refined = _improved(some.repeat(REFINED), poses.flatten(0, 1), threshold).view_as(poses)
     pose = _lowest(problem, torch.cat([refined, poses], 1), threshold, 1)
     agreeing = _within(problem, pose, core * threshold).double().unsqueeze(1)
-    options = Options(ITERATIONS, None, None, may_stop=points_2d.device.type == "cpu")
+    options = Options(ITERATIONS, None, None, may_stop=points_2d.device.type == "cpu", step_tolerance=TOLERANCE)
     solution = solve(problem._replace(weights=agreeing), invalid, pose.squeeze(1), options)
     pose = torch.cat([solution.rotation, solution.translation.unsqueeze(2)], 2)
     inliers = _within(problem, moved_pose(problem, pose).unsqueeze(1), threshold)
@@ -101,7 +103,8 @@ def _hypotheses(problem: Problem, count: int, generator: torch.Generator) -> Ten
     index = torch.multinomial(chance, 4 * count, replacement=True, generator=generator).unsqueeze(1)
     pixels = problem.pixels.gather(2, index.expand(-1, 2, -1))
     points = problem.points[:, :3].gather(2, index.expand(-1, 3, -1))
-    rays, _ = torch.linalg.solve_ex(problem.camera, torch.nn.functional.pad(pixels, (0, 0, 0, 1), value=1.0))
+    inverse, _ = torch.linalg.inv_ex(problem.camera)
+    rays = torch.baddbmm(inverse[..., 2:], inverse[..., :2], pixels)
     rays = rays * rays.square().sum(1, keepdim=True).rsqrt()
     both = torch.stack([rays, points]).unflatten(3, (4, count)).permute(0, 3, 2, 1, 4).flatten(3)  # (2, 4, 3, B * count)
     return four_point_pose(*both).nan_to_num(0.0, 0.0, 0.0).view(-1, count, 3, 4)

@@ -13,8 +13,7 @@ from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.robust import RobustLoss
 
 START_DAMPING = 1e-6
-#: A pose has converged when a step promises to move the projections by less than this, pixels rms. Newton's steps
-#: shrink quadratically: what remains after that one is rounding.
+#: Newton's steps shrink quadratically: what remains after one of so many pixels is rounding.
 STEP_TOLERANCE = 1e-5
 
 
@@ -27,17 +26,24 @@ class Minimum(NamedTuple):
 
 
 def minimise(
-    problem: Problem, pose: Tensor, loss: RobustLoss | None, curved: bool, iterations: int, may_stop: bool = False
+    problem: Problem,
+    pose: Tensor,
+    loss: RobustLoss | None,
+    curved: bool,
+    iterations: int,
+    may_stop: bool,
+    step_tolerance: float,
 ) -> Minimum:
     """From the poses (B, 3, 4) downhill.
 
     curved: with the full Hessian (Newton near a minimum: converges quadratically), else Gauss-Newton (sure to point
-    downhill). may_stop: look after each step how far the items are; on CUDA that would wait for the device.
+    downhill). may_stop: look after each step how far the items are; on CUDA that would wait for the device. A pose has
+    converged when a step promises to move the projections by less than step_tolerance, pixels rms.
     """
     at = derivatives(problem, pose, curved, loss)
     damping = torch.full_like(at.cost, START_DAMPING)
     converged = torch.zeros_like(at.cost, dtype=torch.bool)
-    tolerance = STEP_TOLERANCE**2 * problem.weights.sum((1, 2))
+    tolerance = step_tolerance**2 * problem.weights.sum((1, 2))
     for _ in range(iterations):
         step, failed = damped_step(at, damping)
         small = (failed == 0) & ((step * at.gradient).sum(1) >= -tolerance)
@@ -88,5 +94,5 @@ def turn(rotation: Tensor, omega: Tensor) -> Tensor:
     hat = skew(omega)
     moved = torch.bmm(hat, rotation)
     moved = torch.baddbmm(moved, hat, moved, alpha=0.5)
-    share = (1 + 0.25 * omega.square().sum(1)).reciprocal()
-    return torch.addcmul(rotation, share[:, None, None], moved)
+    square = torch.bmm(omega.unsqueeze(1), omega.unsqueeze(2))
+    return torch.addcdiv(rotation, moved, 4 + square, value=4)

@@ -12,7 +12,7 @@ from pose_regressor.ops.pnp.covariance import pose_covariance
 from pose_regressor.ops.pnp.initial import initial_poses
 from pose_regressor.ops.pnp.objective import NEAR, maps, project_many
 from pose_regressor.ops.pnp.problem import Problem
-from pose_regressor.ops.pnp.refine import Minimum, minimise, one_step
+from pose_regressor.ops.pnp.refine import STEP_TOLERANCE, Minimum, minimise, one_step
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.status import Status, first_of
 
@@ -26,13 +26,14 @@ LEAST_CURVATURE = 1e-12
 @dataclass(frozen=True)
 class Options:
     """iterations: most Newton steps; pixel_sigma: standard deviation of a pixel coordinate of weight one, or None to
-    take it from the residuals; may_stop: end early once all items have converged.
+    take it from the residuals; may_stop: end early once all items have converged; step_tolerance: see `minimise`.
     """
 
     iterations: int
     loss: RobustLoss | None
     pixel_sigma: float | None
     may_stop: bool
+    step_tolerance: float = STEP_TOLERANCE
 
 
 class Solution(NamedTuple):
@@ -49,9 +50,10 @@ def solve(problem: Problem, invalid: Tensor, start: Tensor | None, options: Opti
     """start: (B, 3, 4) [R | t] of the moved points, or None to search; invalid: (B,) items that mean nothing."""
     if start is None:
         start = _best_start(problem, options.loss)
+    limits = (options.iterations, options.may_stop, options.step_tolerance)
     if options.loss is not None:  # far points bend its surface down, where Newton's steps are of no use
-        start = minimise(problem, start, options.loss, False, options.iterations, options.may_stop).pose
-    minimum = minimise(problem, start, options.loss, True, options.iterations, options.may_stop)
+        start = minimise(problem, start, options.loss, False, *limits).pose
+    minimum = minimise(problem, start, options.loss, True, *limits)
     status, root = _judge(problem, minimum, invalid)
 
     pose = minimum.pose
