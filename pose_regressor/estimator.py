@@ -103,20 +103,24 @@ class PoseEstimator:
 
     @torch.inference_mode()
     def warm_up(self, width: int, height: int) -> None:
-        """Run every network once, so that the first real frame does not pay for allocation and kernel selection."""
+        """Run every network, on as many crops as a search may bring, so that the first real frames do not pay for
+        allocation and kernel selection.
+        """
         focal = float(max(width, height))
         camera = Camera(width, height, np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]))
         frame = Frame(np.zeros((height, width, 3), np.uint8), camera)
         middle = np.array([width, height, width, height]) / 2 + np.array([-1, -1, 1, 1]) * min(width, height) / 4
         everywhere = [_Candidate(b, 0, middle) for b in range(len(self.bundles))]
         self._find(frame, {o.name for o in self.objects})
-        self._look(frame, everywhere, turns=1)
-        self._look(frame, everywhere)
+        for count in range(1, MAX_CANDIDATES + 1):
+            self._look(frame, everywhere * count, turns=1)
+            self._look(frame, everywhere * count)
         # Nothing was seen in an empty frame: PnP has to be tried by itself.
         for model in self.objects:
             in_camera = model.points + [0, 0, 3 * model.diameter]
             pixels = focal * in_camera[:, :2] / in_camera[:, 2:] + camera.matrix[:2, 2]
-            decode_pnp([Correspondences(pixels, model.points.copy())], [camera.matrix], width)
+            for count in range(1, MAX_CANDIDATES + 1):
+                decode_pnp([Correspondences(pixels, model.points.copy())] * count, [camera.matrix] * count, width)
 
     @torch.inference_mode()
     def estimate(

@@ -20,7 +20,7 @@ from pose_regressor.types import InputError
 RANKED_ON, REFINED, STEPS = 256, 4, 2
 #: Newton steps over those that agree, and pixels that the last may promise to move the projections by: its square is
 #: what is missing then.
-ITERATIONS, TOLERANCE = 20, 1e-3
+ITERATIONS, TOLERANCE = 20, 1e-2
 
 
 class Consensus(NamedTuple):
