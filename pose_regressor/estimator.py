@@ -120,7 +120,11 @@ class PoseEstimator:
             in_camera = model.points + [0, 0, 3 * model.diameter]
             pixels = focal * in_camera[:, :2] / in_camera[:, 2:] + camera.matrix[:2, 2]
             for count in range(1, MAX_CANDIDATES + 1):
-                decode_pnp([Correspondences(pixels, model.points.copy())] * count, [camera.matrix] * count, width)
+                decode_pnp(
+                    [Correspondences(pixels, model.points.copy(), np.ones(len(pixels)))] * count,
+                    [camera.matrix] * count,
+                    width,
+                )
 
     @torch.inference_mode()
     def estimate(
@@ -284,11 +288,12 @@ def _decode(
     the pose explains.
     """
     crop_size, matrices = bundle.config.crop_size, [window.camera_matrix for window in windows]
-    found = [
-        correspondences(poses.coordinates[:, row, channel].float().numpy(), poses.mask[:, row, channel].float().numpy(),
-                        bundle.objects[channel])
-        for row, channel in enumerate(channels)
-    ]  # fmt: skip
+    found = []
+    for row, channel in enumerate(channels):
+        coordinates, mask, certainty = (
+            maps[:, row, channel].float().numpy() for maps in (poses.coordinates, poses.mask, poses.certainty)
+        )
+        found.append(correspondences(coordinates, mask, certainty, bundle.objects[channel]))
     estimates = []
     for row, (channel, result) in enumerate(zip(channels, decode_pnp(found, matrices, crop_size), strict=True)):
         model, matrix = bundle.objects[channel], matrices[row]

@@ -108,6 +108,6 @@ def test_turned_answers_point_at_the_same_pixels(tiny_bundle, turn):
     numbered = torch.arange(128 * 128.0).reshape(1, 1, 128, 128)
     mask = np.full((TURNS, 64, 64), -1.0)
     mask[turn, 20:30:3, 5:60:7] = 1.0
-    found = correspondences(np.zeros((TURNS, 3, 64, 64)), mask, tiny_bundle.objects[0])
+    found = correspondences(np.zeros((TURNS, 3, 64, 64)), mask, np.zeros_like(mask), tiny_bundle.objects[0])
     shown = quarter_turns(numbered)[turn, 0, ::DENSE_STRIDE, ::DENSE_STRIDE].numpy()[mask[turn] > 0]
     np.testing.assert_array_equal(found.pixels[:, 1] * 128 + found.pixels[:, 0], shown)

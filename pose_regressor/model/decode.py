@@ -37,10 +37,13 @@ MIN_INLIER_SHARE = 0.4
 
 @dataclass(frozen=True, eq=False)
 class Correspondences:
-    """pixels: (N, 2) in the crop; points: (N, 3) metres, object frame."""
+    """pixels: (N, 2) in the crop; points: (N, 3) metres, object frame; weights: (N,) inverse variances of the points,
+    up to a common factor.
+    """
 
     pixels: FloatArray
     points: FloatArray
+    weights: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +87,13 @@ def _turn_back(columns: NDArray, rows: NDArray, turn: int, size: int) -> NDArray
     return np.stack([x, y], -1).astype(np.float64)
 
 
-def correspondences(coordinates: NDArray, mask: NDArray, model: ObjectModel) -> Correspondences:
+def correspondences(coordinates: NDArray, mask: NDArray, certainty: NDArray, model: ObjectModel) -> Correspondences:
     """What the crop and its quarter turns say, pooled, each evenly thinned to its share of MAX_POINTS.
 
-    coordinates: (T, 3, h, w) in [-1, 1], mask: (T, h, w) logits, one for each of T <= TURNS turns, in their order.
+    coordinates: (T, 3, h, w) in [-1, 1], mask and certainty: (T, h, w), one for each of T <= TURNS turns, in their
+    order, as in PoseOutput.
     """
-    pixels, points = [], []
+    pixels, points, weights = [], [], []
     low, high = model.bounds
     size = mask.shape[1] * DENSE_STRIDE
     for turn, (values, shown) in enumerate(zip(coordinates.reshape(len(mask), 3, -1), mask > 0, strict=True)):
@@ -99,7 +103,8 @@ def correspondences(coordinates: NDArray, mask: NDArray, model: ObjectModel) -> 
         rows, columns = np.divmod(place, mask.shape[2])
         pixels.append(_turn_back(columns * DENSE_STRIDE, rows * DENSE_STRIDE, turn, size))
         points.append((low + high) / 2 + values[:, place].T.astype(np.float64) * ((high - low) / 2))
-    return Correspondences(np.concatenate(pixels), np.concatenate(points))
+        weights.append(np.exp(2 * certainty[turn].reshape(-1)[place].astype(np.float64)))
+    return Correspondences(np.concatenate(pixels), np.concatenate(points), np.concatenate(weights))
 
 
 def pooled_mask(mask: NDArray) -> NDArray[np.float32]:
@@ -130,14 +135,15 @@ def decode_pnp(
     if not enough:
         return poses
     counts = np.array([len(found[i].pixels) for i in enough])
-    there = (np.arange(counts.max()) < counts[:, None]).astype(np.float64)
-    pixels, points = np.zeros((*there.shape, 2)), np.zeros((*there.shape, 3))
+    weights = np.zeros((len(enough), counts.max()))
+    pixels, points = np.zeros((*weights.shape, 2)), np.zeros((*weights.shape, 3))
     for row, i in enumerate(enough):
-        pixels[row, : counts[row]], points[row, : counts[row]] = found[i].pixels, found[i].points
-    cameras = np.stack([camera_matrices[i] for i in enough])
+        item, places = found[i], slice(counts[row])
+        pixels[row, places], points[row, places], weights[row, places] = item.pixels, item.points, item.weights
+    cameras = torch.from_numpy(np.stack([camera_matrices[i] for i in enough]))
     result = ransac_pnp(
-        *map(torch.from_numpy, (pixels, points, cameras)), INLIER_THRESHOLD * crop_size, torch.from_numpy(there),
-        core=CORE, hypotheses=HYPOTHESES,
+        torch.from_numpy(pixels), torch.from_numpy(points), cameras, INLIER_THRESHOLD * crop_size,
+        torch.from_numpy(weights), core=CORE, hypotheses=HYPOTHESES,
     )  # fmt: skip
     rotation, translation, covariance, _, status, inliers = (value.numpy() for value in result)
     agreeing = inliers.sum(1)

@@ -16,12 +16,12 @@ from pose_regressor.types import FloatArray, ObjectModel
 
 #: All in pixels of the crop: gaps between points of the outline; how far each looks for the mask's edge, in what steps;
 #: how far outside it nothing else of the object may be.
-SPACING, REACH, STEP, CLEAR = 2.0, 6.0, 0.5, 1.5
+SPACING, REACH, STEP, CLEAR = 2.0, 4.0, 0.5, 1.5
 #: Standard deviation of the mask's edge in pixels. Neighbours err together: all points say as much as so few.
-EDGE_SIGMA, EFFECTIVE_POINTS = 1.0, 8.0
+EDGE_SIGMA, EFFECTIVE_POINTS = 0.7, 8.0
 #: Fewer points than these say nothing.
 MIN_POINTS = 20
-LOOKS, REWEIGHTINGS = 3, 3
+LOOKS, REWEIGHTINGS = 2, 3
 
 
 @dataclass(frozen=True, eq=False)

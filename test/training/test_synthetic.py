@@ -62,7 +62,8 @@ def test_labels_decode_to_the_true_pose(data, model):
             continue
         low, high = torch.tensor(model.bounds).float()
         coordinates = (batch.coordinates[i] - ((low + high) / 2)[:, None, None]) / ((high - low) / 2)[:, None, None]
-        found = correspondences(coordinates.numpy()[None], batch.mask[i].float().numpy()[None] - 0.5, model)
+        mask = batch.mask[i].float().numpy()[None] - 0.5
+        found = correspondences(coordinates.numpy()[None], mask, np.zeros_like(mask), model)
         (result,) = decode_pnp([found], [batch.camera_matrix[i].double().numpy()], 128)
         assert result is not None
         assert add(result.cam_from_obj, batch.cam_from_obj[i].numpy(), model.points) < 0.002 * model.diameter

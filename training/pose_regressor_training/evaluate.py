@@ -53,12 +53,14 @@ def _answers(bundle: Bundle, meshes: Sequence[Mesh], seed: int, batches: int) ->
             return maps.unflatten(0, (TURNS, -1))[:, rows, model]
 
         presence = own(boxes.logits).amax((2, 3)).sigmoid().mean(0)
-        coordinates, mask = own(poses.coordinates).numpy(), own(poses.mask).numpy()
+        coordinates, mask, certainty = (own(maps).numpy() for maps in (poses.coordinates, poses.mask, poses.certainty))
         rotation, location = own(poses.rotation_6d)[0].double(), own(poses.location)[0].double()
         cameras = batch.camera_matrix.double()
         asked = [i for i, kind in enumerate(batch.kind.tolist()) if kind in (Kind.LOOK, Kind.EMPTY)]
         channels = batch.model.tolist()
-        found = [correspondences(coordinates[:, i], mask[:, i], bundle.objects[channels[i]]) for i in asked]
+        found = [
+            correspondences(coordinates[:, i], mask[:, i], certainty[:, i], bundle.objects[channels[i]]) for i in asked
+        ]
         results = decode_pnp(found, [cameras[i].numpy() for i in asked], config.crop_size)
         for i, result in zip(asked, results, strict=True):
             model = bundle.objects[channels[i]]

@@ -39,9 +39,9 @@ def three_point_depths(rays: Tensor, points: Tensor) -> Tensor:
     """rays (3, 3, M) and points (3, 3, M) -> (3, 4, M): the distances d of the points along their rays, four solutions.
 
     Each pair of points has a quadratic form Q_ij(d) = d_i² + d_j² - 2 d_i d_j cos_ij = |x_i - x_j|². Of the conics
-    Q_12 + g Q_13 - e Q_23 = 0 with e = (|12|² + g |13|²) / |23|², all through the solutions, one is degenerate, a pair of
-    lines: for g a root of a cubic. Each line meets Q_12 = k Q_23 twice (the way of Persson and Nordberg, Lambda Twist,
-    ECCV 2018). The third depth is always positive; without a real solution the numbers mean nothing or are NaN.
+    Q_12 + g Q_13 - e Q_23 = 0 with e = (|12|² + g |13|²) / |23|², all through the solutions, one is degenerate, a pair
+    of lines: for g a root of a cubic. Each line meets Q_12 = k Q_23 twice (the way of Persson and Nordberg, Lambda
+    Twist, ECCV 2018). The third depth is always positive; without a real solution the numbers mean nothing or are NaN.
     """
     square = (points - points.roll(-1, 0)).square().sum(1)
     c12, c23, c13 = cosine = (rays * rays.roll(-1, 0)).sum(1)

@@ -48,12 +48,12 @@ def ransac_pnp(
     hypotheses: int = 256,
     seed: int = 0,
 ) -> Consensus:
-    """Arguments as of `bpnp`; of the weights only counts which are above zero: those correspondences there are.
+    """Arguments as of `bpnp`. Those of weight 0 are not there; the weights of the others count in the last refinement.
 
     threshold: pixels within which a correspondence agrees. Each hypothesis is the pose of three random points that
     suits a fourth. Those of least truncated squared error (MSAC: Torr and Zisserman, MLESAC, CVIU 78(1), 2000) are
-    refined with a loss that forgets what is far; the best of them is refined to the optimum over what agrees within core * threshold (less than all inliers where errors have heavy tails). The same seed gives the same
-    result.
+    refined with a loss that forgets what is far; the best of them is refined to the optimum over what agrees within
+    core * threshold (less than all inliers where errors have heavy tails). The same seed gives the same result.
 
     With gradients: ``bpnp(..., weights=consensus.inliers.to(points_2d), init=(rotation, translation))``.
     """
@@ -66,10 +66,11 @@ def ransac_pnp(
     size = int(torch.Size(batch).numel())
     tails = ((count, 2), (count, 3), (3, 3), (count,))
     flat = [v.expand(*batch, *tail).reshape(size, *tail) for v, tail in zip(named.values(), tails, strict=True)]
-    flat[3] = (flat[3] > 0).to(flat[3].dtype)
     if count == 0:  # there must be something to draw from
         flat = [flat[0].new_zeros(size, 1, 2), flat[1].new_zeros(size, 1, 3), flat[2], flat[3].new_zeros(size, 1)]
-    inputs = Inputs(*flat)
+    there = flat[3] > 0
+    worth = torch.where(there, flat[3], 0.0).double().unsqueeze(1)
+    inputs = Inputs(flat[0], flat[1], flat[2], there.to(flat[3].dtype))
     invalid = invalid_items(inputs)
     problem = prepare(inputs, invalid)
     some = _thinned(problem, max(1, count // RANKED_ON))
@@ -78,7 +79,7 @@ def ransac_pnp(
     poses = _lowest(some, _hypotheses(problem, hypotheses, generator), threshold, REFINED)
     refined = _improved(some.repeat(REFINED), poses.flatten(0, 1), threshold).view_as(poses)
     pose = _lowest(problem, torch.cat([refined, poses], 1), threshold, 1)
-    agreeing = _within(problem, pose, core * threshold).double().unsqueeze(1)
+    agreeing = _within(problem, pose, core * threshold).unsqueeze(1) * worth
     options = Options(ITERATIONS, None, None, may_stop=points_2d.device.type == "cpu", step_tolerance=TOLERANCE)
     solution = solve(problem._replace(weights=agreeing), invalid, pose.squeeze(1), options)
     pose = torch.cat([solution.rotation, solution.translation.unsqueeze(2)], 2)
@@ -106,7 +107,9 @@ def _hypotheses(problem: Problem, count: int, generator: torch.Generator) -> Ten
     inverse, _ = torch.linalg.inv_ex(problem.camera)
     rays = torch.baddbmm(inverse[..., 2:], inverse[..., :2], pixels)
     rays = rays * rays.square().sum(1, keepdim=True).rsqrt()
-    both = torch.stack([rays, points]).unflatten(3, (4, count)).permute(0, 3, 2, 1, 4).flatten(3)  # (2, 4, 3, B * count)
+    both = (
+        torch.stack([rays, points]).unflatten(3, (4, count)).permute(0, 3, 2, 1, 4).flatten(3)
+    )  # (2, 4, 3, B * count)
     return four_point_pose(*both).nan_to_num(0.0, 0.0, 0.0).view(-1, count, 3, 4)
 
 
