@@ -14,7 +14,7 @@ from pose_regressor.estimator import PoseEstimator
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.calibration import Calibration
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
-from pose_regressor_training.evaluate import RANDOMIZE
+from pose_regressor_training import evaluate
 from pose_regressor_training.evaluation.errors import mssd_each
 from pose_regressor_training.evaluation.judge import RIGHT
 from pose_regressor_training.evaluation.matching import match
@@ -107,16 +107,17 @@ def try_out(
     meshes: Sequence[Mesh],
     seed: int,
     frames: int = FRAMES,
-    config: RandomizeConfig = RANDOMIZE,
+    config: RandomizeConfig | None = None,
     device: str = "cpu",
     progress: Callable[[int], None] = lambda done: None,
 ) -> Trial:
     """Search frames of the bundle's objects, whose meshes are given in their order, as the estimator does.
 
-    progress: called with the number of frames done. Takes a quarter of a second a frame on a CPU.
+    config: everything at random if it is not given; progress: called with the number of frames done. A frame takes
+    about a quarter of a second of a CPU.
     """
     _check(bundle, meshes)
-    generator = Generator(SceneSampler(config, list(bundle.objects), seed), meshes, device)
+    generator = Generator(SceneSampler(config or evaluate.RANDOMIZE, list(bundle.objects), seed), meshes, device)
     plain = replace(bundle, calibration=RAW)
     estimator = PoseEstimator(plain, device, LEAST_RAW)
     found: list[Found] = []
@@ -136,10 +137,12 @@ def try_out(
     return Trial(tuple(found), objects)
 
 
-def calibrate(bundle: Bundle, meshes: Sequence[Mesh], seed: int, frames: int = FRAMES, device: str = "cpu") -> Trial:
-    """Measure a finished bundle and set its `calibration`; its `depth_scale` must be known by then. Returns what it was
-    measured on."""
-    trial = try_out(bundle, meshes, seed, frames, device=device)
+def calibrate(
+    bundle: Bundle, meshes: Sequence[Mesh], seed: int, frames: int | None = None, device: str = "cpu"
+) -> Trial:
+    """Measure a finished bundle on FRAMES frames, if no other number is given, and set its `calibration`; its
+    `depth_scale` must be known by then. Returns what it was measured on."""
+    trial = try_out(bundle, meshes, seed, frames or FRAMES, device=device)
     bundle.calibration = trial.calibration()
     return trial
 
