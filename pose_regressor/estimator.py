@@ -31,7 +31,7 @@ from pose_regressor.model.preprocess import Window, crop_window, frame_window
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
 #: Least score of a pose that counts, where nothing else is said.
-SCORE_THRESHOLD = 0.25
+SCORE_THRESHOLD = 0.15
 #: A first look, at a coarse box, is worth a second one from half of the raw score that counts on, or from here on.
 AGAIN = 0.25
 #: A peak of the box head is worth a second look from here on, and so many of them for each object.

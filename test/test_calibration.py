@@ -19,7 +19,7 @@ STEEP = Calibration(((0.0, 0.0), (0.5, 0.1), (0.9, 0.8), (1.0, 0.9)), 0.2)
 
 
 def test_the_map_and_its_inverse():
-    assert Calibration().probability(0.5) == pytest.approx(0.25)
+    assert Calibration().probability(0.5) == pytest.approx(0.15)
     assert STEEP.probability(0.7) == pytest.approx(0.45)
     for raw in np.linspace(0, 1, 21):
         assert STEEP.raw(STEEP.probability(raw)) == pytest.approx(raw)

@@ -32,7 +32,7 @@ def predict(
     track: Annotated[
         bool, typer.Option("--track/--no-track", help="Follow objects from frame to frame, or look at each afresh.")
     ] = False,
-    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least score of a pose that counts.")] = 0.25,
+    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least score of a pose that counts.")] = 0.15,
 ) -> None:
     """Find the objects in every frame of SOURCE and write their poses as a BOP result CSV.
 

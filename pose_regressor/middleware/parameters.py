@@ -98,7 +98,7 @@ class NodeConfig:
         form="auto, cpu, cuda or cuda:N",
     )
     score_threshold: float = _parameter(
-        "float", 0.25, "least score a pose must have to be published", unit="probability", low=0.0, high=1.0, live=True
+        "float", 0.15, "least score a pose must have to be published", unit="probability", low=0.0, high=1.0, live=True
     )
     follow: bool = _parameter(
         "bool",

@@ -11,7 +11,7 @@ import numpy as np
 from pose_regressor.types import InputError
 
 #: Of a bundle that was never calibrated: as those that were come out, more or less.
-SCORE_MAP = ((0.0, 0.0), (0.5, 0.25), (1.0, 1.0))
+SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def evaluate(
         typer.Option("--model", "-m", metavar="NAME|FILE", help="Bundle to run on the images instead; again for more."),
     ] = None,
     method: Annotated[str, typer.Option(help="frames: each by itself; tracker: one after the other.")] = "frames",
-    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least score of a bundle's pose.")] = 0.25,
+    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least score of a bundle's pose.")] = 0.15,
     split: Annotated[
         str | None, typer.Option(help="Folder of the scenes in the dataset; test, or the only one, if not given.")
     ] = None,
