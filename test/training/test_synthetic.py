@@ -12,7 +12,9 @@ from pose_regressor_training.labels import boxes_of, keypoints, masks, silhouett
 from pose_regressor_training.metrics import add, add_s, rotation_error
 from pose_regressor_training.objects import make_box
 from pose_regressor_training.randomize.background import BackgroundPart
+from pose_regressor_training.randomize.clutter import ClutterPart
 from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.randomize.pose import PosePart
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import Kind, projected_boxes
 from pose_regressor_training.render.mesh import load_mesh, object_model
@@ -69,6 +71,50 @@ def test_labels_decode_to_the_true_pose(data, model):
         assert add(result.cam_from_obj, batch.cam_from_obj[i].numpy(), model.points) < 0.002 * model.diameter
         checked += 1
     assert checked >= 15
+
+
+def test_the_object_itself_around(mesh, model):
+    """Once more in the picture it is known where, and a window without its object is none where it stands around."""
+    config = RandomizeConfig(
+        background=BackgroundPart(pictures=20),
+        clutter=ClutterPart(around=(0, 0, 0, 0, 0, 0, 1.0), twins=1.0),
+        pose=PosePart(kinds=(0.5, 0.0, 0.5)),
+    )
+    sampler = SceneSampler(config, [model], seed=3)
+    scenes = SceneBatches(sampler, NetworkConfig(), 32, 3, 0, 1)
+    batch = next(iter(SyntheticBatches(scenes, [mesh])))
+    drawn = next(iter(scenes))
+    again = batch.other_model == 0
+    assert again.sum() > 32 and not (batch.other_model > 0).any()
+    assert not (again.any(1) & (batch.kind == Kind.EMPTY)).any()
+    without = torch.from_numpy(drawn.views.kind == Kind.EMPTY)
+    assert (batch.kind[without & again.any(1)] == Kind.IGNORE).all() and (without & again.any(1)).sum() > 5
+    assert (batch.kind[without & ~again.any(1)] == Kind.EMPTY).all()
+    rendering = Generator(sampler, [mesh]).taken(drawn, 128, 128).rendering
+    checked = 0
+    for b, k in again.nonzero().tolist():
+        rows, columns = (rendering.thing[b] == k + 1).nonzero().unbind(1)
+        if len(rows):
+            x0, y0, x1, y1 = batch.other_box[b, k].tolist()
+            slack = 1 + 0.05 * max(x1 - x0, y1 - y0)  # of a few points of the hull
+            assert x0 - slack < columns.min() and columns.max() < x1 + slack
+            assert y0 - slack < rows.min() and rows.max() < y1 + slack
+            checked += 1
+    assert checked > 10
+
+
+def test_a_part_of_every_batch(data):
+    """For processes that share the work: together they have the whole."""
+    whole = next(iter(data))
+    scenes = data.scenes
+    parts = [
+        next(iter(SyntheticBatches(SceneBatches(scenes.sampler, NetworkConfig(), 32, 3, 0, 1, (i, 3)), data.meshes)))
+        for i in range(3)
+    ]
+    assert [len(part.image) for part in parts] == [11, 11, 10]
+    for i, part in enumerate(parts):
+        for field in fields(part):
+            assert torch.equal(getattr(part, field.name), getattr(whole, field.name)[i::3]), field.name
 
 
 def test_errors_of_known_poses(model):

@@ -129,6 +129,9 @@ def batch_of(samples: Samples, models: Models) -> Batch:
     model, cam_from_obj = views.model[:, 0], views.cam_from_obj[:, 0]
     grid = slice(None, None, DENSE_STRIDE)
     other, other_box = _others(samples.drawn, models)
+    # A window without its object is no example of that if the object stands there as clutter.
+    stands = torch.from_numpy((other == model[:, None]).any(1)).to(device)
+    kind = torch.where(stands & (kind == Kind.EMPTY), int(Kind.IGNORE), kind)
 
     def floats(array: NDArray) -> Tensor:
         return torch.from_numpy(array).float().to(device)
@@ -203,10 +206,31 @@ class SyntheticBatches(IterableDataset[Batch]):
         """Batches in order. The workers draw and render; for a GPU they only draw, and this process renders on it."""
         data: IterableDataset = self if self.device.type == "cpu" else self.scenes
         loader = DataLoader(data, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
-        return loader if data is self else self._rendered(loader)
+        return loader if data is self else _ahead(self._rendered(loader), self.device)
 
     def _rendered(self, scenes: Iterable[Drawn]) -> Iterator[Batch]:
         sampler = self.scenes.sampler
         generator = Generator(sampler, self.meshes, self.device)
         for drawn in scenes:
             yield batch_of(generator.taken(drawn, self.scenes.spec.size, self.scenes.spec.size), sampler.models)
+
+
+def _ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:
+    """The same, each rendered while the one before is learnt from: on a stream of its own, where its uploads wait for
+    nothing but its own kernels.
+    """
+    own = torch.cuda.Stream(device)
+
+    def following() -> Batch | None:
+        with torch.cuda.stream(own):
+            return next(batches, None)
+
+    batch = following()
+    while batch is not None:
+        learning = torch.cuda.current_stream(device)
+        learning.wait_stream(own)
+        for f in fields(batch):
+            getattr(batch, f.name).record_stream(learning)  # its memory is not to be used anew before
+        after = following()
+        yield batch
+        batch = after

@@ -41,9 +41,12 @@ def train(
     ] = None,
     models_info: ModelsInfoOption = None,
     preset: Annotated[
-        str,
-        typer.Option(metavar="NAME|FILE", help="How to train: a YAML file or a shipped one (cpu, gpu, best)."),
-    ] = "cpu",
+        str | None,
+        typer.Option(
+            metavar="NAME|FILE",
+            help="How to train: a YAML file or a shipped one (cpu, gpu, best). Not given: as the device is.",
+        ),
+    ] = None,
     config: Annotated[
         str | None,
         typer.Option(metavar="NAME|FILE", help="What is randomized, as of generate; goes before the preset's."),
@@ -84,8 +87,8 @@ def train(
     world = World.here()
     console = Console(quiet=not world.is_first)
     changes = _changes(set_ or [], samples=samples, seed=seed, workers=workers, randomize=config)
-    settings: TrainConfig = load_preset(preset, changes)
     place = select_device(device)
+    settings: TrainConfig = load_preset(preset or ("gpu" if place.type == "cuda" else "cpu"), changes)
     if place.type == "cuda" and world.size > 1:
         place = select_device(f"cuda:{world.local_rank}")
         torch.cuda.set_device(place)

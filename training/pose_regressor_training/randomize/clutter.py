@@ -51,6 +51,7 @@ class ClutterPart(Part):
     around: tuple[float, ...] = weights((0.35, 0.3, 0.2, 0.15), "how often 0, 1, 2 .. 6 beside and behind", AROUND + 1)
     size: Span = span(0.25, 1.6, "of a thing, uniform in the logarithm", least=0.01)
     others: float = chance(0.3, "share of other trained objects of what is around, where there are any")
+    twins: float = chance(0.0, "share of what is around that is the object itself once more")
     casters: float = chance(0.3, "how often something stands between the object and the first lamp")
     textured: float = chance(0.7, "share of things with a picture on them; the others are of one colour")
     ground: float = chance(0.35, "how often the object lies on a plane")
@@ -62,11 +63,13 @@ class ClutterPart(Part):
 class Setting:
     """What clutter is placed about, in the camera frame.
 
-    centre (B, 3) and radius (B,): ball around the object; camera_matrix (B, 3, 3); size: (width, height) of the view in
-    pixels; taken_centre (B, T, 3) and taken_radius (B, T): balls around all objects, which are kept free, infinitely
-    far where there is none; lamp (B, 3): direction of the first one; ground (B,): nothing is below it.
+    model (B,): which object; centre (B, 3) and radius (B,): ball around it; camera_matrix (B, 3, 3); size: (width,
+    height) of the view in pixels; taken_centre (B, T, 3) and taken_radius (B, T): balls around all objects, which are
+    kept free, infinitely far where there is none; lamp (B, 3): direction of the first one; ground (B,): nothing is
+    below it.
     """
 
+    model: NDArray[np.int64]
     centre: FloatArray
     radius: FloatArray
     camera_matrix: FloatArray
@@ -113,6 +116,9 @@ def draw_clutter(
     if len(models.diameter) > 1:
         other = rng.random((batch, AROUND)) < part.others
         model[:, around] = np.where(other, rng.integers(0, len(models.diameter), other.shape), NONE)
+    if part.twins > 0:
+        twin = rng.random((batch, AROUND)) < part.twins
+        model[:, around] = np.where(twin, setting.model[:, None], model[:, around])
     radius = np.where(limb, 2, log_uniform(rng, part.size, shape.shape)) * setting.radius[:, None]
     radius = np.where(model == NONE, radius, models.diameter[model] / 2)
     # What is in front must fit between camera and object.

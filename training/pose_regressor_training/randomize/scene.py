@@ -207,6 +207,7 @@ class SceneSampler:
             views, absent = self._settled(views, absent, ground)
             centres = self._centres(views.cam_from_obj, views.model)
         setting = Setting(
+            model=model,
             centre=centres[rows, main],
             radius=radii[rows, main],
             camera_matrix=views.camera_matrix,
