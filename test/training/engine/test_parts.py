@@ -1,6 +1,7 @@
 """Schedule, average, configuration and objects, each against what it is to be."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from pose_regressor.model.config import NetworkConfig
 from pose_regressor.model.network import PoseNetwork
 from pose_regressor.types import InputError
 from pose_regressor_training.engine.average import Average
-from pose_regressor_training.engine.config import TrainConfig, load_preset, shipped_presets
+from pose_regressor_training.engine.config import TrainConfig, load_preset, shipped_presets, table
 from pose_regressor_training.engine.objects import read_objects
 from pose_regressor_training.engine.schedule import pace
 from pose_regressor_training.engine.start import start_from
@@ -85,6 +86,11 @@ def test_configurations_say_the_same_when_they_are_read_back():
     )
     text = yaml.safe_dump(config.to_dict())
     assert TrainConfig.from_dict(yaml.safe_load(text)) == config and config.randomize.light.random is False
+
+
+def test_the_documentation_has_every_key():
+    page = Path(__file__).resolve().parents[3] / "docs" / "training.md"
+    assert table() in page.read_text(encoding="utf-8")
 
 
 def test_presets(tmp_path):

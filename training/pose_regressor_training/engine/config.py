@@ -156,9 +156,18 @@ def difference(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 def table() -> str:
     """Every key with its default and meaning, as Markdown: part of docs/training.md."""
-    defaults = TrainConfig().to_dict() | {"losses": "see below", "network": "see `NetworkConfig`"}
     lines = ["| key | default | meaning |", "|---|---|---|"]
     for f in fields(TrainConfig):
-        default = "`complete`" if f.name == "randomize" else f"`{str(defaults[f.name]).replace('False', 'false')}`"
+        if f.name == "randomize":
+            default = "complete"
+        elif f.name in ("losses", "network"):
+            inner = asdict(f.default_factory())  # type: ignore[misc, arg-type]
+            default = ", ".join(f"{key} {_plain(value)}" for key, value in inner.items())
+        else:
+            default = _plain(f.default)
         lines.append(f"| `{f.name}` | {default} | {f.metadata['help']} |")
     return "\n".join(lines) + "\n"
+
+
+def _plain(value: object) -> str:
+    return str(list(value) if isinstance(value, tuple) else value).replace("False", "false")
