@@ -161,7 +161,7 @@ def table() -> str:
         if f.name == "randomize":
             default = "complete"
         elif f.name in ("losses", "network"):
-            inner = asdict(f.default_factory())  # type: ignore[misc, arg-type]
+            inner = asdict(getattr(TrainConfig(), f.name))
             default = ", ".join(f"{key} {_plain(value)}" for key, value in inner.items())
         else:
             default = _plain(f.default)
