@@ -39,6 +39,9 @@ def whole(make_training, tmp_path_factory):
     """The bundle and the log of a training of eight steps that nothing interrupts."""
     folder = tmp_path_factory.mktemp("whole")
     bundle = make_training(folder / "state.safetensors").run([CurveFile(folder / "log", 0)])
+    at_the_end = make_training(folder / "state.safetensors")
+    at_the_end.resume()
+    assert_same(at_the_end.run(), bundle)  # of a command that was stopped while it evaluated
     return bundle, read_curve(folder / "log")
 
 
@@ -152,7 +155,7 @@ def test_full_disk(make_training, tmp_path, full_disk):
     state = tmp_path / "state.safetensors"
     with pytest.raises(InputError, match=r"state.safetensors: cannot be written \(File too large\)"):
         make_training(state).run()
-    bundle = make_training(state, samples=8).run()
+    bundle = make_training(state).bundle()
     with pytest.raises(InputError, match=r"box.safetensors: cannot be written: File too large"):
         bundle.save(tmp_path / "box.safetensors")
     assert list(tmp_path.iterdir()) == []

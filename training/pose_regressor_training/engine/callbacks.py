@@ -45,7 +45,7 @@ class Log(pl.Callback):
 
 
 class KeepState(pl.Callback):
-    """Saves the state every so many steps, and once more when a stop is requested."""
+    """Saves the state every so many steps and at the end, and when a stop is requested."""
 
     def __init__(self, path: Path, identity: Mapping[str, Any], request: StopRequest, world: World) -> None:
         self._path, self._identity, self._request, self._world = path, identity, request, world
@@ -53,7 +53,7 @@ class KeepState(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: Any) -> None:
         task: PoseTask = pl_module
         stopped = self._request.wanted is not None
-        if stopped or (task.steps_done % task.config.save_every == 0 and task.steps_done < task.config.steps):
+        if stopped or task.steps_done % task.config.save_every == 0 or task.steps_done == task.config.steps:
             self.save(trainer, task)
         if stopped:
             raise Stopped

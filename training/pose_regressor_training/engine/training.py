@@ -78,6 +78,11 @@ class Training:
                     self._fit(list(listeners), list(callbacks), request)
             except Stopped:
                 pass  # the block's end raises the signal again
+            except torch.cuda.OutOfMemoryError as error:
+                raise InputError(
+                    f"training: a batch of {self.config.batch_size} does not fit into the GPU's memory; try a smaller "
+                    "one: --set batch_size=..."
+                ) from error
             except (RuntimeError, ConnectionError, EOFError) as error:
                 of_workers = isinstance(error, ConnectionError | EOFError) or "DataLoader worker" in str(error)
                 # Ctrl-C reaches the processes that make images too, and their end may be noticed first.
