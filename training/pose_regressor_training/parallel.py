@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 from pose_regressor.types import InputError
 
@@ -80,6 +80,22 @@ def synchronised(network: nn.Module) -> nn.Module:
     return network
 
 
+class _SumOverAll(torch.autograd.Function):
+    """Every process has the sum; each one's part in it gets the gradients of all."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        dist.all_reduce(total)
+        return total
+
+
 class _SharedBatchNorm(nn.BatchNorm2d):
     """Statistics over all processes, by a differentiable sum of sums."""
 
@@ -90,7 +106,7 @@ class _SharedBatchNorm(nn.BatchNorm2d):
         assert self.momentum is not None and self.num_batches_tracked is not None
         wide = input.float()
         count = torch.tensor([wide.numel() / wide.shape[1]])
-        sums = all_reduce(torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), count]))
+        sums = _SumOverAll.apply(torch.cat([wide.sum((0, 2, 3)), wide.square().sum((0, 2, 3)), count]))
         total = sums[-1]
         mean, square = sums[:-1].view(2, -1) / total
         variance = (square - mean.square()).clamp(min=0)

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.types import InputError
 from pose_regressor_training.cli import add_commands
-from pose_regressor_training.engine.callbacks import read_curve
+from pose_regressor_training.engine.callbacks import read_curve, tensorboard
+from pose_regressor_training.engine.command import in_words
 from pose_regressor_training.objects import make_knob
 
 
@@ -79,3 +80,24 @@ def test_what_cannot_be_used_is_said_before_anything_is_written(train, box_file,
     result = train("--mesh", box_file, "--out", tmp_path / "new" / "box.safetensors", *arguments)
     assert isinstance(result.exception, InputError) and words in str(result.exception)
     assert "\n" not in str(result.exception) and not (tmp_path / "new").exists()
+
+
+def test_tensorboard_has_every_term_and_goes_on_where_the_training_does(tmp_path):
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    first = tensorboard(tmp_path, 0)
+    for step in (2, 4, 6):
+        first(step, {"mask": 1.0 * step, "pose": 0.5})
+    again = tensorboard(tmp_path, 4)  # killed after step 6, when the state was that of step 4
+    again(6, {"mask": 60.0, "pose": 0.5})
+    events = EventAccumulator(str(tmp_path)).Reload()
+    assert sorted(events.Tags()["scalars"]) == ["loss/mask", "loss/pose"]
+    assert [(event.step, event.value) for event in events.Scalars("loss/mask")] == [(2, 2.0), (4, 4.0), (6, 60.0)]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3, "1 min"), (1700, "28 min"), (3600, "1 h 0 min"), (6660, "1 h 51 min")]
+)
+def test_durations(seconds, words):
+    assert in_words(seconds) == words

@@ -37,7 +37,7 @@ if __name__ == "__main__":
 @pytest.mark.slow
 def test_two_processes_are_as_one(make_training, box_file, tmp_path):
     """In fp32 and for a few steps: sums of half the windows are rounded otherwise than those of all, and that grows."""
-    weights = {"projection": 0.5, "quaternion": 0.5, "reprojection": 1.0, "mask": 0.0}
+    weights = {"projection": 0.5, "quaternion": 0.5, "reprojection": 1.0, "presence": 0.0, "box": 0.0}
     changes = {"precision": "fp32", "samples": 24, "log_every": 1, "losses": weights}
     one = make_training(tmp_path / "one.safetensors", **changes)
     seen = []

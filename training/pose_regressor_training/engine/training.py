@@ -28,6 +28,13 @@ from pose_regressor_training.parallel import World, synchronised
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.synthetic import SceneBatches, SyntheticBatches
 
+#: The terms that each of the network's heads learns from; one that has none left has parameters without gradients.
+HEADS = (
+    ("presence", "box"),
+    ("mask", "coordinates", "certainty", "pose", "reprojection"),
+    ("rotation", "quaternion", "location", "projection", "regularization"),
+)
+
 
 class Training:
     """Trains one network for all of the objects. state: the file that holds it while it is not done; device: of this
@@ -124,10 +131,11 @@ class Training:
     def _strategy(self) -> Strategy:
         if self.world.size == 1:
             return SingleDeviceStrategy(self.device)
+        weights = asdict(self.config.losses)
         return DDPStrategy(
             process_group_backend="nccl" if self.device.type == "cuda" else "gloo",
             broadcast_buffers=False,  # the statistics are the same everywhere
-            find_unused_parameters=not all(asdict(self.config.losses).values()),
+            find_unused_parameters=not all(any(weights[name] for name in head) for head in HEADS),
         )
 
     def _devices(self) -> list[int] | int:
