@@ -8,12 +8,13 @@ where r_i is a point's residual and d_i how its projection moves when the pose m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.pnp.objective import NEAR, by_h, derivatives, pose_tangent
+from pose_regressor.ops.pnp.objective import by_h, derivatives, maps, pose_tangent, project
 from pose_regressor.ops.pnp.problem import Inputs, invalid_items, moved_pose, prepare
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, Solution, solve
@@ -107,16 +108,19 @@ class Solve(torch.autograd.Function):
     def backward(ctx: Any, by_rotation: Tensor, by_translation: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         *inputs, rotation, translation, status = ctx.saved_tensors
         good = status == int(Status.OK)
+        needed = ctx.needs_input_grad[:4]
         pieces = [
             input_gradients(
                 Inputs(*(value[piece] for value in inputs)), rotation[piece], translation[piece], good[piece],
-                by_rotation[piece], by_translation[piece], ctx.loss,
+                by_rotation[piece], by_translation[piece], ctx.loss, needed,
             )
             for piece in _pieces(inputs[0])
         ]  # fmt: skip
-        gradients = pieces[0] if len(pieces) == 1 else [torch.cat(values) for values in zip(*pieces, strict=True)]
-        wanted = zip(gradients, inputs, ctx.needs_input_grad[:4], strict=True)
-        return *(gradient.to(value.dtype) if needed else None for gradient, value, needed in wanted), None, None
+        gradients = [
+            torch.cat(column).to(inputs[0].dtype) if wanted else None  # type: ignore[arg-type]
+            for column, wanted in zip(zip(*pieces, strict=True), needed, strict=True)
+        ]
+        return *gradients, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
@@ -140,45 +144,49 @@ def input_gradients(
     by_rotation: Tensor,
     by_translation: Tensor,
     loss: RobustLoss | None,
-) -> Inputs:
-    """What the derivatives by rotation (B, 3, 3) and translation (B, 3) at the optimum mean for each input.
-
-    Zero for the items that are not good (B,).
+    needed: Sequence[bool],
+) -> tuple[Tensor | None, ...]:
+    """What the derivatives by rotation (B, 3, 3) and translation (B, 3) at the optimum mean for each input, or None where
+    that is not needed. Zero for the items that are not good (B,).
     """
     problem = prepare(inputs, ~good)
     pose = moved_pose(problem, torch.cat([rotation, translation.unsqueeze(2)], 2).double())
     rotation = pose[..., :3]
     arm = torch.bmm(rotation, problem.centre.unsqueeze(2)).squeeze(2)
-    torque = by_rotation.double() @ rotation.mT
-    by_omega = torch.stack(
-        [torque[:, 2, 1] - torque[:, 1, 2], torque[:, 0, 2] - torque[:, 2, 0], torque[:, 1, 0] - torque[:, 0, 1]], -1
-    ) - torch.linalg.cross(arm, by_translation.double())
-    by_step = torch.where(good[:, None], torch.cat([problem.scale * by_translation, by_omega], 1), 0.0)
-    eye = torch.eye(6, dtype=pose.dtype, device=pose.device)
+    by_translation = by_translation.double()
+    torque = torch.bmm(by_rotation.double(), rotation.mT).reshape(-1, 9)
+    by_omega = torch.mm(torque, maps(pose.device).torque) - torch.linalg.cross(arm, by_translation)
+    by_step = torch.cat([problem.scale * by_translation, by_omega], 1).masked_fill(~good[:, None], 0.0)
     hessian = derivatives(problem, pose, True, loss).hessian
-    solution, _ = torch.linalg.solve_ex(torch.where(good[:, None, None], hessian, eye), by_step)
+    hessian = torch.where(good[:, None, None], hessian, maps(pose.device).eye)
+    solution, _ = torch.linalg.solve_ex(hessian, by_step.unsqueeze(2))
 
-    change = (pose_tangent(pose).view(-1, 12, 6) @ solution.unsqueeze(-1)).view_as(pose)
-    weights, scale = problem.weights, problem.scale[:, None]
-    h, moved = problem.camera @ pose @ problem.points, problem.camera @ change @ problem.points
-    inverse = h[:, 2:].clamp(min=NEAR).reciprocal()
-    image = h[:, :2] * inverse
-    residual, drift = image - problem.pixels, inverse * (moved[:, :2] - image * moved[:, 2:])
+    change = torch.bmm(solution.mT, pose_tangent(pose)).reshape(-1, 4, 3).mT
+    weights, projection = problem.weights, torch.bmm(problem.camera, pose)
+    change_of_it = torch.bmm(problem.camera, change)
+    inverse, image = project(problem, pose)
+    moved = torch.bmm(change_of_it, problem.points)
+    along_ray = inverse * moved[:, 2:]
+    residual, drift = image - problem.pixels, inverse * moved[:, :2] - image * along_ray
     along = (residual * drift).sum(1, keepdim=True)
     if loss is None:
         by_residual, by_drift = drift, residual
     else:
         _, slope, bend = loss.derivatives(residual.square().sum(1, keepdim=True))
         by_residual, by_drift, along = slope * drift + 2 * bend * along * residual, slope * residual, slope * along
+    by_pixels = (weights * by_residual).mT if needed[0] else None
+    by_weights = -along.squeeze(1) if needed[3] else None
+    if not (needed[1] or needed[2]):
+        return by_pixels, None, None, by_weights
     scaled = weights * inverse
     by_moved = by_h(scaled * by_drift, image)
-    by_projected = by_h(scaled * (by_residual - moved[:, 2:] * inverse * by_drift), image)
+    by_projected = by_h(scaled * (by_residual - along_ray * by_drift), image)
     by_projected = by_projected - torch.nn.functional.pad(scaled * along, (0, 0, 2, 0))
-    by_pose, by_change = by_projected @ problem.points.mT, by_moved @ problem.points.mT
-    by_points = (problem.camera @ pose[..., :3]).mT @ by_projected + (problem.camera @ change[..., :3]).mT @ by_moved
-    return Inputs(
-        (weights * by_residual).mT,
-        -by_points.mT / scale,
-        -(by_pose @ pose.mT + by_change @ change.mT),
-        -along.squeeze(1),
-    )
+    by_points = by_camera = None
+    if needed[1]:
+        by_points = torch.bmm(by_projected.mT, projection[..., :3])
+        by_points = torch.baddbmm(by_points, by_moved.mT, change_of_it[..., :3]) / -problem.scale[:, None]
+    if needed[2]:
+        by_pose, by_change = (torch.bmm(side, problem.points.mT) for side in (by_projected, by_moved))
+        by_camera = torch.baddbmm(torch.bmm(by_pose, pose.mT), by_change, change.mT).neg()
+    return by_pixels, by_points, by_camera, by_weights

@@ -20,21 +20,22 @@ from torch import Tensor
 from pose_regressor.geometry.rotation import matrix_from_quaternion
 from pose_regressor.ops.pnp.objective import maps
 from pose_regressor.ops.pnp.problem import Problem, repeat
-from pose_regressor.ops.pnp.refine import turn
 
 #: Rotations whose error is computed; two of them are about 17 degrees apart.
 GRID = 512
 #: Starts nearer than this to each other lead to the same minimum.
 APART = math.radians(50)
 #: Gauss-Newton steps from a start, their damping as a share of the curvature, and the least scale to start from.
-STEPS, DAMPING, SMALLEST = 4, 1e-3, 1e-6
+STEPS, DAMPING, SMALLEST = 3, 1e-3, 1e-6
 
 
 class _Constants(NamedTuple):
-    grid: Tensor  # (9, GRID) rotations
+    quaternions: Tensor  # (GRID, 4)
+    rotations: Tensor  # (GRID, 9)
+    grid: Tensor  # (9, GRID) float32: the rotations
     products: Tensor  # (81, GRID) float32: products of any two entries of each
     near: Tensor  # (GRID, GRID) float32: infinite for rotations that are not APART, else 0
-    directions: Tensor  # (9, 36): M -> the three derivatives of exp([ω]) M, and M itself, (4, 9)
+    directions: Tensor  # (4, 36): q -> half the derivative of M by q, (4, 9), which q times is M
     damping: Tensor  # (4, 4)
     metric: Tensor  # (81, 24): products of any two entries of K -> (6, 4), from S over h to S over K⁻¹ h
     blocks: Tensor  # (60, 117): moments weighted with that -> Hessian by M (9, 9), by t and (M, t_z, t_x, t_y) (3, 12)
@@ -43,10 +44,15 @@ class _Constants(NamedTuple):
 @lru_cache
 def _constants(device: torch.device) -> _Constants:
     with torch.inference_mode(False):
-        grid = _spirals(GRID).flatten(1).T
-        apart = (grid.T @ grid - 1) / 2 < math.cos(APART)
+        quaternions = _spirals(GRID)
+        rotations = matrix_from_quaternion(quaternions).flatten(1)
+        grid = rotations.T
+        apart = (rotations @ grid - 1) / 2 < math.cos(APART)
         near = torch.zeros(GRID, GRID).masked_fill(~apart, torch.inf)
-        turns = maps(torch.device("cpu")).tangent.view(3, 4, 3, 4, 6)[:, :3, :, :3, 3:]
+        axes = torch.eye(4, dtype=torch.float64)
+        sums = axes[:, None] + axes
+        squares = matrix_from_quaternion(sums) * sums.square().sum(2)[..., None, None]  # M at them
+        single = squares.diagonal().permute(2, 0, 1) / 4
         metric = torch.zeros(3, 3, 3, 3, 6, 4, dtype=torch.float64)  # K[a, i] K[b, j] -> S[i, j] of K's rows a, b
         upper = [(i, j) for i in range(3) for j in range(i, 3)]
         for k, (i, j) in enumerate(upper):
@@ -55,7 +61,7 @@ def _constants(device: torch.device) -> _Constants:
                     metric[a, i, b, j, k, basis] += sign
                     if a != b:
                         metric[b, i, a, j, k, basis] += sign
-        hessian = maps(torch.device("cpu")).hessian6.view(60, 3, 4, 3, 4)
+        hessian = maps(torch.device("cpu")).hessian6.view(60, 4, 3, 4, 3).permute(0, 2, 1, 4, 3)
         by_t = hessian[:, :, 3, :, 3]
         mixed = torch.cat([hessian[:, :, 3, :, :3].flatten(2), by_t[..., 2:], by_t[..., :2]], 2)
         blocks = [hessian[:, :, :3, :, :3], mixed]
@@ -63,10 +69,12 @@ def _constants(device: torch.device) -> _Constants:
             *(
                 value.contiguous().to(device)
                 for value in (
-                    grid,
+                    quaternions,
+                    rotations,
+                    grid.float(),
                     (grid[:, None] * grid[None]).flatten(0, 1).float(),
                     near,
-                    torch.cat([turns.permute(0, 1, 4, 2, 3).reshape(9, 27), torch.eye(9).double()], 1),
+                    (squares - single[:, None] - single).view(4, 36) / 2,
                     DAMPING * torch.eye(4, dtype=torch.float64),
                     metric.reshape(81, 24),
                     torch.cat([block.flatten(1) for block in blocks], 1),
@@ -76,11 +84,11 @@ def _constants(device: torch.device) -> _Constants:
 
 
 def _spirals(count: int) -> Tensor:
-    """(count, 3, 3) rotations, evenly spread: Alexa, Super-Fibonacci Spirals, CVPR 2022."""
+    """(count, 4) quaternions, evenly spread: Alexa, Super-Fibonacci Spirals, CVPR 2022."""
     step = torch.arange(count, dtype=torch.float64) + 0.5
     inner, outer = (step / count).sqrt(), (1 - step / count).sqrt()
     a, b = 2 * math.pi * step / math.sqrt(2), 2 * math.pi * step / 1.533751168755204288118041
-    return matrix_from_quaternion(torch.stack([inner * a.sin(), inner * a.cos(), outer * b.sin(), outer * b.cos()], -1))
+    return torch.stack([inner * a.sin(), inner * a.cos(), outer * b.sin(), outer * b.cos()], -1)
 
 
 def initial_poses(problem: Problem, count: int) -> Tensor:
@@ -89,31 +97,33 @@ def initial_poses(problem: Problem, count: int) -> Tensor:
     quadric, linear, sideways = _eliminate_sideways(problem)
     # A rotation's best scale is -slope / square; where that is not above zero, the object is behind the camera.
     square = torch.mm((quadric / quadric.abs().amax((1, 2), keepdim=True)).view(-1, 81).float(), constants.products)
-    slope = torch.mm(linear, constants.grid).clamp(max=0).float()
+    slope = torch.mm(linear.float(), constants.grid).clamp(max=0)
     error = -slope.square() / square.clamp(min=1e-12)
     picks = [error.argmin(1)]
     for _ in range(count - 1):
         error = error + constants.near.index_select(0, picks[-1])
         picks.append(error.argmin(1))
-    rotation = constants.grid.T.index_select(0, torch.stack(picks, 1).view(-1))  # (B * count, 9)
-    quadric, linear, sideways = (repeat(value, count) for value in (quadric, linear, sideways))
+    picked = torch.stack(picks, 1).view(-1)
+    rotation, quaternion = constants.rotations.index_select(0, picked), constants.quaternions.index_select(0, picked)
+    size, each = len(quadric), repeat(linear.unsqueeze(1), count)
 
-    force = torch.bmm(quadric, rotation.unsqueeze(2)).squeeze(2)
-    scaled = rotation * (-(linear * rotation).sum(1) / (force * rotation).sum(1)).clamp(min=SMALLEST).unsqueeze(1)
+    # M = s R is quadratic in a quaternion of squared length s, M = q D(q), and has no other constraint.
+    square = (torch.bmm(rotation.view(size, count, 9), quadric).view(-1, 9) * rotation).sum(1)
+    scale = -(each.squeeze(1) * rotation).sum(1) / square
+    quaternion = (quaternion * scale.clamp(min=SMALLEST).sqrt().unsqueeze(1)).unsqueeze(1)
     for _ in range(STEPS):
-        directions = torch.mm(scaled, constants.directions).view(-1, 4, 9)
-        force = torch.bmm(directions, quadric)
-        curvature = torch.bmm(force, directions.mT)
-        curvature = torch.addcmul(curvature, curvature, constants.damping)
-        slope = torch.bmm(force, scaled.unsqueeze(2)) + torch.bmm(directions, linear.unsqueeze(2))
-        step, _ = torch.linalg.solve_ex(curvature, slope.squeeze(2))
-        growth = (-step[:, 3:]).clamp(-0.5, 1.0) + 1
-        scaled = turn(scaled.view(-1, 3, 3), -step[:, :3]).view(-1, 9) * growth
-    scale = scaled[:, :3].square().sum(1, keepdim=True).sqrt()
-    place = torch.baddbmm(sideways[:, :, 9:], sideways[:, :, :9], scaled.unsqueeze(2)).squeeze(2).neg()
-    location = torch.nn.functional.pad(place, (0, 1), value=1.0) / scale
-    pose = torch.cat([(scaled / scale).view(-1, 3, 3), location.unsqueeze(2)], 2)
-    return pose.view(-1, count, 3, 4)
+        by_m = torch.mm(quaternion.view(-1, 4), constants.directions).view(-1, 4, 9)
+        force = torch.bmm(by_m.view(size, 4 * count, 9), quadric).view(-1, 4, 9)
+        curvature = torch.bmm(force, by_m.mT)
+        slope = torch.bmm(by_m, torch.baddbmm(each, quaternion, force).mT)
+        step, _ = torch.linalg.solve_ex(torch.addcmul(curvature, curvature, constants.damping), slope)
+        quaternion = torch.sub(quaternion, step.mT, alpha=0.5)
+    by_m = torch.mm(quaternion.view(-1, 4), constants.directions).view(-1, 4, 9)
+    scaled = torch.bmm(quaternion, by_m)
+    scale = torch.bmm(quaternion, quaternion.mT)
+    place = torch.baddbmm(sideways[:, :, 9:].mT, scaled.view(size, count, 9), sideways[:, :, :9].mT).neg()
+    place = torch.nn.functional.pad(place, (0, 1), value=1.0).view(-1, 3, 1)
+    return (torch.cat([scaled.view(-1, 3, 3), place], 2) / scale).view(size, count, 3, 4)
 
 
 def _eliminate_sideways(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
@@ -124,7 +134,7 @@ def _eliminate_sideways(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
     pixels, weights, camera = problem.pixels, problem.weights, problem.camera.reshape(-1, 9, 1)
     second = torch.cat([weights, weights * pixels, weights * pixels.square().sum(1, keepdim=True)], 1)
     metric = torch.mm((camera * camera.mT).view(-1, 81), constants.metric).view(-1, 6, 4)
-    blocks = torch.mm(torch.bmm(metric, torch.bmm(second, problem.moments)).view(-1, 60), constants.blocks)
+    blocks = torch.mm(torch.bmm(metric, torch.bmm(second, problem.moments.mT)).view(-1, 60), constants.blocks)
     quadric, mixed = blocks.split((81, 36), 1)
     quadric, mixed = quadric.view(-1, 9, 9), mixed.view(-1, 3, 12)  # t_x, t_y and t_z by M, t_z, t_x and t_y
     sideways, _ = torch.linalg.solve_ex(mixed[:, :2, 10:], mixed[:, :2, :10])

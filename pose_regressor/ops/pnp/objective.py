@@ -34,14 +34,17 @@ class Derivatives(NamedTuple):
 
 
 class _Maps(NamedTuple):
-    """Constant linear maps between small arrays, flattened row by row."""
+    """Constant linear maps between small arrays, flattened row by row. P and [R | t] are flattened column by column:
+    torch multiplies small matrices faster the one way than the other.
+    """
 
     hessian4: Tensor  # (40, 144): moments weighted with S's s, a, b, c -> Hessian by P (derivatives says what they are)
     hessian6: Tensor  # (60, 144): the same of all six entries of S
-    tangent: Tensor  # (12, 72): [R | t] -> its derivative by (τ, ω)
+    tangent: Tensor  # (12, 72): [R | t] (row by row) -> its derivative by (τ, ω), (6, 12)
     translations: Tensor  # (72,): what of that does not depend on the pose
+    torque: Tensor  # (9, 3): derivative by a rotation R, times Rᵀ -> by ω
     eye: Tensor  # (6, 6)
-    curvature: Tensor  # (9, 36): sum of v (R q)ᵀ over forces v -> second derivative by ω of moving along R(ω) q
+    curvature: Tensor  # (9, 36): sum of R q vᵀ over forces v -> second derivative by ω of moving along R(ω) q
 
 
 def maps(device: torch.device) -> _Maps:
@@ -55,22 +58,22 @@ def _elsewhere(device: torch.device) -> _Maps:
 
 def _make_maps() -> _Maps:
     def from_entries(entries: list[list[tuple[int, int, int]]]) -> Tensor:
-        out = torch.zeros(len(entries), len(_PAIRS), 3, 4, 3, 4, dtype=torch.float64)
+        out = torch.zeros(len(entries), len(_PAIRS), 4, 3, 4, 3, dtype=torch.float64)
         for k, places in enumerate(entries):
             for m, (a, b) in enumerate(_PAIRS):
                 for i, j, sign in places:
                     for row, column in ((i, j), (j, i)):
-                        out[k, m, row, a, column, b] = out[k, m, row, b, column, a] = sign
+                        out[k, m, a, row, b, column] = out[k, m, b, row, a, column] = sign
         return out.reshape(-1, 144)
 
     hat = torch.zeros(3, 3, 3, dtype=torch.float64)  # hat[k] = [e_k]x
     for k in range(3):
         hat[k, (k + 2) % 3, (k + 1) % 3], hat[k, (k + 1) % 3, (k + 2) % 3] = 1, -1
-    tangent = torch.zeros(3, 4, 3, 4, 6, dtype=torch.float64)
+    tangent = torch.zeros(3, 4, 6, 4, 3, dtype=torch.float64)
     for k in range(3):
         for column in range(3):
-            tangent[:, column, :, column, 3 + k] = hat[k].T
-    translations = torch.zeros(3, 4, 6, dtype=torch.float64)
+            tangent[:, column, 3 + k, column] = hat[k].T
+    translations = torch.zeros(6, 4, 3, dtype=torch.float64)
     curvature = torch.zeros(3, 3, 6, 6, dtype=torch.float64)
     for i in range(3):
         translations[i, 3, i] = 1
@@ -83,6 +86,7 @@ def _make_maps() -> _Maps:
         from_entries([[(i, j, 1)] for i in range(3) for j in range(i, 3)]),
         tangent.reshape(12, 72),
         translations.reshape(72),
+        hat.view(3, 9).T.contiguous(),
         torch.eye(6, dtype=torch.float64),
         curvature.reshape(9, 36),
     )
@@ -127,15 +131,14 @@ def derivatives(problem: Problem, pose: Tensor, curved: bool, loss: RobustLoss |
     else:
         second, to_hessian = torch.cat([diagonal, mixed, corner], 1), constants.hessian4
 
-    by_projection = torch.bmm(pull, problem.points.mT)  # (B, 3, 4)
-    tangent = torch.bmm(camera, pose_tangent(pose)).view(-1, 12, 6)
-    back = tangent.mT
-    gradient = torch.bmm(back, by_projection.view(-1, 12, 1)).squeeze(2)
-    hessian = torch.mm(torch.bmm(second, problem.moments).flatten(1), to_hessian).view(-1, 12, 12)
-    hessian = torch.bmm(torch.bmm(back, hessian), tangent)
+    by_projection = torch.bmm(problem.points, pull.mT)  # (B, 4, 3)
+    tangent = torch.bmm(pose_tangent(pose).view(-1, 24, 3), camera.mT).view(-1, 6, 12)
+    gradient = torch.bmm(tangent, by_projection.view(-1, 12, 1)).squeeze(2)
+    hessian = torch.mm(torch.bmm(second, problem.moments.mT).flatten(1), to_hessian).view(-1, 12, 12)
+    hessian = torch.bmm(torch.bmm(tangent, hessian), tangent.mT)
     if curved:
-        forces = torch.bmm(torch.bmm(camera.mT, by_projection[..., :3]), pose[..., :3].mT)
-        hessian = hessian + torch.mm(forces.view(-1, 9), constants.curvature).view(-1, 6, 6)
+        forces = torch.bmm(torch.bmm(pose[..., :3], by_projection[:, :3]), camera)
+        hessian = torch.addmm(hessian.view(-1, 36), forces.view(-1, 9), constants.curvature).view(-1, 6, 6)
     return Derivatives(cost, gradient, hessian)
 
 
@@ -168,6 +171,6 @@ def by_h(by_image: Tensor, image: Tensor) -> Tensor:
 
 
 def pose_tangent(pose: Tensor) -> Tensor:
-    """(B, 3, 4) [R | t] -> (B, 3, 24): its derivative by (τ, ω), as 3 rows of 4 x 6."""
+    """(B, 3, 4) [R | t] -> (B, 6, 12): its derivative by (τ, ω), column by column."""
     constants = maps(pose.device)
-    return torch.addmm(constants.translations, pose.reshape(-1, 12), constants.tangent).view(-1, 3, 24)
+    return torch.addmm(constants.translations, pose.reshape(-1, 12), constants.tangent).view(-1, 6, 12)

@@ -23,7 +23,7 @@ class Inputs(NamedTuple):
 class Problem(NamedTuple):
     """B sets of N correspondences, and how their points were moved and scaled.
 
-    pixels: (B, 2, N); points: (B, 4, N) homogeneous; moments: (B, N, 10) products of two of a point's coordinates;
+    pixels: (B, 2, N); points: (B, 4, N) homogeneous; moments: (B, 10, N) products of two of a point's coordinates;
     weights: (B, 1, N); camera: (B, 3, 3); centre: (B, 3) and scale: (B, 1), object point = scale * point + centre.
     """
 
@@ -69,12 +69,12 @@ def normalise(pixels: Tensor, points: Tensor, camera: Tensor, weights: Tensor) -
     with torch.no_grad():
         scale = torch.bmm(share, moved.square()).sum(2, keepdim=True).sqrt()
         scale = torch.where(scale > 0, scale, 1.0)
-    homogeneous = torch.nn.functional.pad(moved / scale, (0, 1), value=1.0)
-    x, y, z, _ = homogeneous.split(1, 2)
-    moments = torch.cat([x * homogeneous, y * homogeneous[..., 1:], z * homogeneous[..., 2:], homogeneous[..., 3:]], 2)
+    points = torch.nn.functional.pad(moved / scale, (0, 1), value=1.0).mT
+    x, y, z, one = points.split(1, 1)
+    moments = torch.cat([x * points, y * points[:, 1:], z * points[:, 2:], one], 1)
     return Problem(
         pixels.mT.contiguous(),
-        homogeneous.mT,
+        points,
         moments,
         weights.unsqueeze(1),
         camera,

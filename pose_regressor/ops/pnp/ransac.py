@@ -93,7 +93,7 @@ def _thinned(problem: Problem, stride: int) -> Problem:
     return problem._replace(
         pixels=problem.pixels[..., ::stride],
         points=problem.points[..., ::stride],
-        moments=problem.moments[:, ::stride],
+        moments=problem.moments[..., ::stride],
         weights=problem.weights[..., ::stride],
     )
 

@@ -18,7 +18,7 @@ from pose_regressor.ops.pnp.status import Status, first_of
 
 MIN_POINTS = 4
 #: Minima of the algebraic error that are looked at, and those that a Gauss-Newton step of the true one decides among.
-CANDIDATES, FINALISTS = 5, 3
+CANDIDATES, FINALISTS = 5, 2
 #: A pose counts as determined when the Hessian, scaled to a unit diagonal, has no eigenvalue under some ten times this.
 LEAST_CURVATURE = 1e-12
 
