@@ -33,7 +33,7 @@ def forward(inputs: Inputs, init: Tensor | None, options: Options) -> Solution:
         problem = prepare(part, invalid)
         start = None if init is None else moved_pose(problem, init[piece])
         pieces.append(solve(problem, invalid, start, options))
-    solution = Solution(*(torch.cat(values) for values in zip(*pieces, strict=True)))
+    solution = pieces[0] if len(pieces) == 1 else Solution(*map(torch.cat, zip(*pieces, strict=True)))
     kind = inputs.points_2d.dtype
     return Solution(*(value.to(kind) if value.is_floating_point() else value for value in solution))
 
@@ -117,7 +117,7 @@ class Solve(torch.autograd.Function):
             for piece in _pieces(inputs[0])
         ]  # fmt: skip
         gradients = [
-            torch.cat(column).to(inputs[0].dtype) if wanted else None  # type: ignore[arg-type]
+            (column[0] if len(column) == 1 else torch.cat(column)).to(inputs[0].dtype) if wanted else None
             for column, wanted in zip(zip(*pieces, strict=True), needed, strict=True)
         ]
         return *gradients, None, None
@@ -146,8 +146,8 @@ def input_gradients(
     loss: RobustLoss | None,
     needed: Sequence[bool],
 ) -> tuple[Tensor | None, ...]:
-    """What the derivatives by rotation (B, 3, 3) and translation (B, 3) at the optimum mean for each input, or None where
-    that is not needed. Zero for the items that are not good (B,).
+    """What the derivatives by rotation (B, 3, 3) and translation (B, 3) at the optimum mean for each input, or None
+    where that is not needed. Zero for the items that are not good (B,).
     """
     problem = prepare(inputs, ~good)
     pose = moved_pose(problem, torch.cat([rotation, translation.unsqueeze(2)], 2).double())

@@ -158,11 +158,14 @@ def project(problem: Problem, pose: Tensor) -> tuple[Tensor, Tensor]:
     return inverse, h[:, :2] * inverse
 
 
-def project_many(problem: Problem, poses: Tensor) -> tuple[Tensor, Tensor]:
-    """h2 (B, k, N) and pixels (B, k, 2, N) at k poses an item, (B, k, 3, 4)."""
-    projections = problem.camera.unsqueeze(1) @ poses
-    h = torch.bmm(projections.flatten(1, 2), problem.points).unflatten(1, (-1, 3))
-    return h[:, :, 2], h[:, :, :2] / h[:, :, 2:].clamp(min=NEAR)
+def squared_errors(problem: Problem, poses: Tensor) -> Tensor:
+    """(B, k, N) squared reprojection errors at k poses an item, (B, k, 3, 4), of the type of the problem's points."""
+    size, count = poses.shape[:2]
+    projections = torch.bmm(problem.camera, poses.transpose(1, 2).reshape(size, 3, 4 * count)).view(size, 3 * count, 4)
+    h = torch.bmm(projections.to(problem.points.dtype), problem.points).unflatten(1, (3, count))
+    inverse = h[:, 2:].clamp(min=NEAR).reciprocal()
+    squared = (h[:, :2] * inverse).sub_(problem.pixels.unsqueeze(2)).square_()
+    return squared[:, 0] + squared[:, 1]
 
 
 def by_h(by_image: Tensor, image: Tensor) -> Tensor:

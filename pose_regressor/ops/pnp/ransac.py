@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pose_regressor.ops.pnp.layer import check
-from pose_regressor.ops.pnp.objective import NEAR, derivatives
+from pose_regressor.ops.pnp.objective import derivatives, squared_errors
 from pose_regressor.ops.pnp.p3p import four_point_pose
 from pose_regressor.ops.pnp.problem import Inputs, Problem, invalid_items, moved_pose, prepare
 from pose_regressor.ops.pnp.refine import START_DAMPING, damped_step, retract
@@ -123,25 +123,15 @@ def _improved(problem: Problem, pose: Tensor, threshold: float) -> Tensor:
     return pose
 
 
-def _squared_errors(problem: Problem, poses: Tensor) -> Tensor:
-    """(B, k, N) squared reprojection errors at poses (B, k, 3, 4), of the precision of the problem's points."""
-    size, count = poses.shape[:2]
-    projections = torch.bmm(problem.camera, poses.permute(0, 2, 1, 3).reshape(size, 3, -1)).view(size, -1, 4)
-    h = torch.bmm(projections.to(problem.points.dtype), problem.points).view(size, 3, count, -1)
-    inverse = h[:, 2:].clamp(min=NEAR).reciprocal()
-    squared = (h[:, :2] * inverse).sub_(problem.pixels.unsqueeze(2)).square_()
-    return squared[:, 0] + squared[:, 1]
-
-
 def _within(problem: Problem, pose: Tensor, distance: float) -> Tensor:
     """(B, N) bool: which points that there are lie so many pixels from where the pose (B, 1, 3, 4) has them."""
-    return (_squared_errors(problem, pose).squeeze(1) < distance**2) & (problem.weights.squeeze(1) > 0)
+    return (squared_errors(problem, pose).squeeze(1) < distance**2) & (problem.weights.squeeze(1) > 0)
 
 
 def _lowest(problem: Problem, poses: Tensor, threshold: float, count: int) -> Tensor:
     """Of (B, k, 3, 4) poses the (B, count, 3, 4) with the least truncated squared error, for which float32 will do."""
     single = problem._replace(pixels=problem.pixels.float(), points=problem.points.float())
-    squared = _squared_errors(single, poses).clamp_(max=threshold**2)
+    squared = squared_errors(single, poses).clamp_(max=threshold**2)
     error = torch.bmm(squared, problem.weights.float().mT).squeeze(2).nan_to_num(torch.inf)
     index = error.topk(count, 1, largest=False).indices
     return poses.gather(1, index[..., None, None].expand(-1, -1, 3, 4))

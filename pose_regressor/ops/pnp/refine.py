@@ -7,7 +7,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pose_regressor.geometry.rotation import skew
 from pose_regressor.ops.pnp.objective import Derivatives, derivatives, maps, total_cost
 from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.robust import RobustLoss
@@ -91,7 +90,7 @@ def retract(pose: Tensor, step: Tensor) -> Tensor:
 
 def turn(rotation: Tensor, omega: Tensor) -> Tensor:
     """Cayley's map: (B, 3, 3) rotations turned by (B, 3). exp([ω]) to second order, without trigonometric functions."""
-    hat = skew(omega)
+    hat = torch.mm(omega, maps(omega.device).torque.mT).view(-1, 3, 3)
     moved = torch.bmm(hat, rotation)
     moved = torch.baddbmm(moved, hat, moved, alpha=0.5)
     square = torch.bmm(omega.unsqueeze(1), omega.unsqueeze(2))

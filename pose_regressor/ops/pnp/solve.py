@@ -10,11 +10,11 @@ from torch import Tensor
 
 from pose_regressor.ops.pnp.covariance import pose_covariance
 from pose_regressor.ops.pnp.initial import initial_poses
-from pose_regressor.ops.pnp.objective import NEAR, maps, project_many
+from pose_regressor.ops.pnp.objective import NEAR, maps, squared_errors
 from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.refine import STEP_TOLERANCE, Minimum, minimise, one_step
 from pose_regressor.ops.pnp.robust import RobustLoss
-from pose_regressor.ops.pnp.status import Status, first_of
+from pose_regressor.ops.pnp.status import Status, greatest_of
 
 MIN_POINTS = 4
 #: Minima of the algebraic error that are looked at, and those that a Gauss-Newton step of the true one decides among.
@@ -57,7 +57,7 @@ def solve(problem: Problem, invalid: Tensor, start: Tensor | None, options: Opti
     status, root = _judge(problem, minimum, invalid)
 
     pose = minimum.pose
-    usable = (status < int(Status.TOO_FEW_POINTS)) & pose.isfinite().all(2).all(1)
+    usable = (status < int(Status.TOO_FEW_POINTS)) & (pose.abs().amax((1, 2)) < torch.inf)
     pose = torch.where(usable[:, None, None], pose, torch.eye(3, 4, dtype=pose.dtype, device=pose.device))
     rotation = pose[..., :3]
     arm = torch.bmm(rotation, problem.centre.unsqueeze(2)).squeeze(2)
@@ -70,8 +70,7 @@ def solve(problem: Problem, invalid: Tensor, start: Tensor | None, options: Opti
 def _best_start(problem: Problem, loss: RobustLoss | None) -> Tensor:
     """(B, 3, 4): of several minima of the algebraic error the one that a step brings lowest."""
     poses = initial_poses(problem, CANDIDATES)
-    _, image = project_many(problem, poses)
-    squared = (image - problem.pixels.unsqueeze(1)).square().sum(2)
+    squared = squared_errors(problem, poses)
     rho = squared if loss is None else loss.derivatives(squared)[0]
     poses = _lowest(poses, (problem.weights * rho).sum(2), FINALISTS)
     poses, cost = one_step(problem.repeat(FINALISTS), poses.flatten(0, 1), loss)
@@ -96,7 +95,7 @@ def _judge(problem: Problem, minimum: Minimum, invalid: Tensor) -> tuple[Tensor,
     factor, saddle = torch.linalg.cholesky_ex(scaled)
     root = torch.linalg.solve_triangular(factor, eye, upper=False)
     flat = (saddle == 0) & ~(root.square().sum((1, 2)) < 0.1 / LEAST_CURVATURE)  # the trace of the inverse
-    status = first_of(
+    status = greatest_of(
         (invalid, Status.INVALID_INPUT),
         (used.sum((1, 2)) < MIN_POINTS, Status.TOO_FEW_POINTS),
         (behind, Status.BEHIND_CAMERA),

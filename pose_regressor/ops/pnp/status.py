@@ -24,9 +24,6 @@ class Status(IntEnum):
     INVALID_INPUT = 5
 
 
-def first_of(*conditions: tuple[Tensor, Status]) -> Tensor:
-    """(...) int32: of the (mask, status) pairs the first whose mask holds, OK where none does."""
-    status = torch.zeros_like(conditions[0][0], dtype=torch.int32)
-    for mask, value in reversed(conditions):
-        status = status.masked_fill(mask, int(value))
-    return status
+def greatest_of(*conditions: tuple[Tensor, Status]) -> Tensor:
+    """(B,) int32: of the (mask, status) pairs whose mask holds the greatest status, OK where none does."""
+    return torch.stack([mask * int(value) for mask, value in conditions]).amax(0).int()
