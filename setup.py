@@ -46,7 +46,8 @@ setup(
     ],
     extras_require={
         "dds": ["cyclonedds>=11.0.1"],
-        "test": ["pytest>=7.4", "hypothesis", "scipy", "ruff", "mypy", "types-PyYAML"],
+        "bag": ["cyclonedds>=11.0.1", "mcap>=1.2"],
+        "test": ["pytest>=7.4", "rosbags>=0.10", "hypothesis", "scipy", "ruff", "mypy", "types-PyYAML"],
     },
     entry_points={
         "console_scripts": [

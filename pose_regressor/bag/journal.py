@@ -1,0 +1,134 @@
+"""What the estimator answered, kept beside the bag that is being written, so that a killed run can be taken up again.
+
+A file of blocks, each with its length and CRC-32 before it. The first block says in JSON what the answers depend on;
+each further one is the answer to one call of the estimator. What a kill leaves half written at the end is cut off.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import struct
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from pose_regressor.types import Frame, InputError, ObjectModel, PoseEstimate
+
+HEAD = struct.Struct("<II")
+METHODS = ("pnp", "regression")
+ESTIMATE = np.dtype(
+    [
+        ("model", "<u4"),
+        ("method", "u1"),
+        ("instance", "<i8"),
+        ("score", "<f8"),
+        ("cam_from_obj", "<f8", (4, 4)),
+        ("covariance", "<f8", (6, 6)),
+        ("box", "<f8", (4,)),
+    ]
+)
+
+
+class Journal:
+    """The blocks of a file: those of an earlier run with the same `key` first, in `earlier`; `add` appends.
+
+    key: plain JSON; another one starts the file afresh. A context manager; InputError: another process has the file.
+    """
+
+    def __init__(self, path: Path, key: Mapping[str, Any]) -> None:
+        self.path = path
+        first = json.dumps(key, sort_keys=True).encode()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = path.open("a+b")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise InputError(f"{path}: another process is writing this bag") from None
+        self._file.seek(0)
+        blocks = list(_blocks(self._file.read()))
+        same = bool(blocks) and blocks[0] == first
+        self.earlier: list[bytes] = blocks[1:] if same else []
+        self._file.truncate(sum(HEAD.size + len(block) for block in blocks) if same else 0)
+        self._file.seek(0, 2)
+        if not same:
+            self.add(first)
+
+    def add(self, block: bytes) -> None:
+        self._file.write(HEAD.pack(len(block), zlib.crc32(block)) + block)
+        self._file.flush()  # so that no more than the answer in work is lost with the process
+
+    def discard(self) -> None:
+        """Its work is done."""
+        self.path.unlink()
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        self._file.close()
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    """The whole blocks at the beginning."""
+    position = 0
+    while position + HEAD.size <= len(data):
+        length, crc = HEAD.unpack_from(data, position)
+        block = data[position + HEAD.size : position + HEAD.size + length]
+        if len(block) != length or zlib.crc32(block) != crc:
+            return
+        yield block
+        position += HEAD.size + length
+
+
+class RememberingEstimator:
+    """An estimator whose answers are kept in a journal; as long as the journal has earlier ones, it gives those.
+
+    A tracker on top comes to the same results and the same state, whether its estimator had to look or to remember.
+    """
+
+    def __init__(self, estimator: Any, journal: Journal) -> None:
+        self._estimator, self._journal = estimator, journal
+        self.remembered = len(journal.earlier)
+        self._earlier = iter(journal.earlier)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._estimator, name)
+
+    def estimate(self, frame: Frame, **options: Any) -> list[PoseEstimate]:
+        models: Sequence[ObjectModel] = self._estimator.objects
+        if (block := next(self._earlier, None)) is not None:
+            return unpack(block, models)
+        estimates: list[PoseEstimate] = self._estimator.estimate(frame, **options)
+        self._journal.add(pack(estimates, models))
+        return estimates
+
+
+def pack(estimates: Sequence[PoseEstimate], models: Sequence[ObjectModel]) -> bytes:
+    rows = np.zeros(len(estimates), ESTIMATE)
+    numbers = {model.name: number for number, model in enumerate(models)}
+    for row, e in zip(rows, estimates, strict=True):
+        values = (numbers[e.model.name], METHODS.index(e.method), e.instance, e.score)
+        row["model"], row["method"], row["instance"], row["score"] = values
+        row["cam_from_obj"], row["covariance"], row["box"] = e.cam_from_obj, e.covariance, e.box
+    return rows.tobytes()
+
+
+def unpack(block: bytes, models: Sequence[ObjectModel]) -> list[PoseEstimate]:
+    return [
+        PoseEstimate(
+            model=models[row["model"]],
+            cam_from_obj=row["cam_from_obj"].copy(),
+            covariance=row["covariance"].copy(),
+            score=float(row["score"]),
+            method="pnp" if METHODS[row["method"]] == "pnp" else "regression",
+            box=row["box"].copy(),
+            instance=int(row["instance"]),
+        )
+        for row in np.frombuffer(block, ESTIMATE)
+    ]

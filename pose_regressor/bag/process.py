@@ -1,0 +1,204 @@
+"""The poses in a whole bag: one pass from the one file to the other, which a killed run can take up again."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pose_regressor
+from pose_regressor.assets import find_model
+from pose_regressor.bag.answer import BagCamera, read_camera_info
+from pose_regressor.bag.journal import Journal, RememberingEstimator
+from pose_regressor.bag.reading import Bag, Recorded, open_bag
+from pose_regressor.bag.topics import CameraTopics, find_cameras
+from pose_regressor.bag.writing import BagWriter, bag_writer
+from pose_regressor.files import load_camera
+from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.dds.type_hash import ros_name
+from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.types import Camera, InputError
+
+#: Beside the images themselves a bag grows by little: a few messages for each.
+ROOM = 1.05
+TF = "/tf"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to look at: see `find_cameras`; every: each how many-th image of a camera is looked at."""
+
+    images: Sequence[str] = ()
+    infos: Sequence[str] = ()
+    every: int = 1
+    overwrite: bool = False
+
+
+@dataclass
+class Result:
+    """What came of a bag. remembered: calls of the estimator that an earlier run had already answered; seconds: of
+    this run; recorded: from the bag's first message to its last."""
+
+    recorded: float
+    seconds: float = 0.0
+    remembered: int = 0
+    images: int = 0
+    answered: int = 0
+    found: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+def add_poses(
+    source: Path,
+    target: Path,
+    config: NodeConfig,
+    options: Options = Options(),
+    progress: Callable[[int], object] = lambda images: None,
+) -> Result:
+    """Writes to `target` what the bag `source` has, with the poses of the objects in its images on /tf and as
+    detections. InputError: it cannot be; what was worked out so far is kept beside `target` for the next time.
+
+    progress: called after each image with their number.
+    """
+    start = time.monotonic()
+    bag = open_bag(source)
+    _check_target(bag, target, options.overwrite)
+    cameras = find_cameras(bag, options.images, options.infos, bool(config.camera_file))
+    fixed = load_camera(config.camera_file) if config.camera_file else None
+    infos = {} if fixed else _first_infos(bag, cameras)
+    models = [find_model(name) for name in config.model]
+    with Journal(target.with_name(f"{target.name}.journal"), _key(bag, cameras, models, config, options)) as journal:
+        views, remembered = _open_cameras(cameras, fixed, infos, config, models, journal)
+        _check_topics(bag, views)
+        with bag_writer(target, bag.profile, bag.compression, bag.qos) as writer:
+            _process(bag, views, writer, options.every, progress)
+            result = Result(bag.seconds, remembered=remembered)
+            for view in views:
+                _add_counts(result, bag, view)
+        journal.discard()
+    result.seconds = time.monotonic() - start
+    return result
+
+
+def _check_target(bag: Bag, target: Path, overwrite: bool) -> None:
+    if target.is_dir():
+        raise InputError(f"{target}: expected a file to write, this is a folder")
+    if target.exists():
+        if any(target.samefile(file) for file in bag.files):
+            raise InputError(f"{target}: is the bag that is read; the result needs a file of its own")
+        if not overwrite:
+            raise InputError(f"{target}: exists already; another name, or --overwrite to replace it")
+    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    free, needed = shutil.disk_usage(folder).free, int(bag.size * ROOM)
+    if free < needed:
+        raise InputError(f"{target}: expected {needed / 1e9:.1f} GB free on its disk, {free / 1e9:.1f} GB are")
+
+
+def _first_infos(bag: Bag, cameras: Sequence[CameraTopics]) -> dict[str, bytes]:
+    """The first camera info of each topic: it counts for images before it, too."""
+    found = bag.first_messages({camera.info for camera in cameras})
+    for topic, data in found.items():
+        with _naming(f"{bag.path}: {topic}", " (--camera FILE takes its place)"):
+            read_camera_info(data)
+    return found
+
+
+@contextmanager
+def _naming(what: str, remedy: str = "") -> Iterator[None]:
+    """Puts the name of `what` before an InputError from within, and a remedy behind it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{what}: {error}{remedy}") from None
+
+
+def _key(
+    bag: Bag, cameras: Sequence[CameraTopics], models: Sequence[Path], config: NodeConfig, options: Options
+) -> Mapping[str, Any]:
+    """All that the estimator's answers depend on. Files of a bag by size and time: hashing them takes as long as
+    reading them."""
+    files = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in bag.files]
+    camera_file = Path(config.camera_file).read_text(encoding="utf-8") if config.camera_file else ""
+    settings = {name: value for name, value in vars(config).items() if name not in ("frame_prefix", "frame_id")}
+    return {
+        "version": pose_regressor.__version__,
+        "bag": files,
+        "cameras": [vars(camera) for camera in cameras],
+        "models": [hashlib.sha256(model.read_bytes()).hexdigest() for model in models],
+        "settings": settings,
+        "camera": camera_file,
+        "every": options.every,
+    }
+
+
+def _open_cameras(
+    cameras: Sequence[CameraTopics],
+    fixed: Camera | None,
+    infos: Mapping[str, bytes],
+    config: NodeConfig,
+    models: Sequence[Path],
+    journal: Journal,
+) -> tuple[list[BagCamera], int]:
+    # Imported late: torch takes seconds, and what is wrong with the bag should be said before.
+    from pose_regressor.estimator import PoseEstimator
+    from pose_regressor.tracker import Tracker
+
+    estimator: Any = RememberingEstimator(PoseEstimator(list(models), config.device, config.score_threshold), journal)
+    views = []
+    for camera in cameras:  # each follows its own objects
+        views.append(BagCamera(camera, fixed, config, Tracker(estimator, config.follow, config.objects)))
+        if camera.info in infos:
+            views[-1].on_info(infos[camera.info])
+    return views, estimator.remembered
+
+
+def _check_topics(bag: Bag, views: Sequence[BagCamera]) -> None:
+    """That the added messages fit in with what is there."""
+    types = {topic.name: (topic.type, topic.encoding) for topic in bag.counts}
+    expected = (ros_name(idl.TFMessage), "cdr")
+    if types.get(TF, expected) != expected:
+        raise InputError(f"{bag.path}: expected {expected[0]} on {TF}, got {' '.join(types[TF])}")
+    for view in views:
+        if view.detections in types:
+            raise InputError(f"{bag.path}: has {view.detections} already: these poses are in the bag")
+
+
+def _process(
+    bag: Bag, views: Sequence[BagCamera], writer: BagWriter, every: int, progress: Callable[[int], object]
+) -> None:
+    by_image = {view.topics.image: view for view in views}
+    by_info: dict[str, list[BagCamera]] = {}
+    for view in views:
+        by_info.setdefault(view.topics.info, []).append(view)
+    seen: Counter[str] = Counter()
+    for record in bag.records():
+        writer.copy(record)
+        if not isinstance(record, Recorded):
+            continue
+        topic = record.channel.topic
+        if topic == TF:
+            writer.continue_topic(record.channel, record.schema)
+        for view in by_info.get(topic, ()):
+            view.on_info(record.message.data)
+        if topic in by_image:
+            seen[topic] += 1
+            if (seen[topic] - 1) % every == 0:
+                for name, message, depth in by_image[topic].answer(record):
+                    writer.add(name, message, record.message.log_time, depth)
+            progress(seen.total())
+
+
+def _add_counts(result: Result, bag: Bag, view: BagCamera) -> None:
+    if not view.counts["answered"]:
+        reason, count = next(iter(view.dropped.most_common(1)), ("no image", 0))
+        raise InputError(f"{bag.path}: {view.topics.image}: none of {count} images can be used ({reason})")
+    result.images += view.counts["images"]
+    result.answered += view.counts["answered"]
+    result.found += view.counts["found"]
+    result.dropped += view.dropped

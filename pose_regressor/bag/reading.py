@@ -1,0 +1,204 @@
+"""Reads what rosbag2 records with its MCAP storage: one file, or the folder with metadata.yaml. Needs no ROS 2."""
+
+from __future__ import annotations
+
+import struct
+from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import zstandard
+from mcap.exceptions import McapError
+from mcap.reader import SeekingReader
+from mcap.records import Channel, Chunk, McapRecord, Message, Schema
+from mcap.stream_reader import StreamReader, breakup_chunk
+
+from pose_regressor.files import read_yaml
+from pose_regressor.types import InputError
+
+MAGIC = b"\x89MCAP0\r\n"
+NANOSECONDS = 1_000_000_000
+#: What the library lets through when a file is not as it should be.
+DAMAGE = (McapError, zstandard.ZstdError, struct.error, ValueError, KeyError, RuntimeError, EOFError, MemoryError)
+
+
+@dataclass(frozen=True)
+class Topic:
+    """type: as sensor_msgs/msg/Image, '' where there is no schema; encoding: of the messages."""
+
+    name: str
+    type: str
+    encoding: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """One message as it lies in the bag: `channel` and `schema` are those of its file."""
+
+    channel: Channel
+    schema: Schema | None
+    message: Message
+
+
+@dataclass
+class Bag:
+    """files: in the order of recording; counts: messages a topic; start, end: log times in nanoseconds; compression:
+    that of the first chunk ("" none); qos: the QoS of one of the topics, in the words of the ROS 2 that recorded it."""
+
+    path: Path
+    files: list[Path]
+    profile: str = "ros2"
+    compression: str = ""
+    counts: Counter[Topic] = field(default_factory=Counter)
+    start: int = 0
+    end: int = 0
+    qos: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        return (self.end - self.start) / NANOSECONDS
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.stat().st_size for file in self.files)
+
+    def records(self) -> Iterator[Recorded | McapRecord]:
+        """Everything in the order of the file: messages as Recorded, attachments, metadata and so on as they are.
+
+        InputError: a file is damaged.
+        """
+        for path in self.files:
+            yield from _records(path)
+
+    def first_messages(self, topics: Collection[str]) -> dict[str, bytes]:
+        """The data of the first message of each of the topics; those without one are left out."""
+        wanted = {topic.name for topic, count in self.counts.items() if topic.name in topics and count}
+        found: dict[str, bytes] = {}
+        for record in self.records() if wanted else ():
+            if isinstance(record, Recorded) and record.channel.topic in wanted:
+                found.setdefault(record.channel.topic, record.message.data)
+                if len(found) == len(wanted):
+                    break
+        return found
+
+
+def open_bag(path: str | Path) -> Bag:
+    """The bag at `path`: an MCAP file, or rosbag2's folder. InputError: it is none, or is cut off."""
+    path = Path(path)
+    bag = Bag(path, _files_of_folder(path) if path.is_dir() else [path])
+    for number, file in enumerate(bag.files):
+        _survey(bag, file, first=number == 0)
+    if not bag.counts:
+        raise InputError(f"{path}: expected a bag with messages, this has none")
+    return bag
+
+
+def _files_of_folder(folder: Path) -> list[Path]:
+    file = folder / "metadata.yaml"
+    if not file.is_file():
+        raise InputError(f"{folder}: expected a bag's folder with a metadata.yaml, or an MCAP file")
+    content = read_yaml(file)
+    about = content.get("rosbag2_bagfile_information") if isinstance(content, dict) else None
+    if not isinstance(about, dict):
+        raise InputError(f"{file}: expected 'rosbag2_bagfile_information'")
+    storage, compression = about.get("storage_identifier"), about.get("compression_mode") or ""
+    if storage != "mcap" or compression:
+        got = f"{storage!r}" + (f" compressed by {compression}" if compression else "")
+        raise InputError(f"{file}: expected the storage mcap, got {got}; `ros2 bag convert` makes it so")
+    names = about.get("relative_file_paths")
+    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
+        raise InputError(f"{file}: expected 'relative_file_paths' to be a list of files")
+    return [folder / name for name in names]
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """What goes wrong within becomes an InputError that names the file."""
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except DAMAGE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: expected a whole MCAP file, this is damaged ({reason[:200]})") from None
+
+
+def _check_ends(path: Path) -> None:
+    """Both ends of the file; a recording that was not closed lacks the second."""
+    with path.open("rb") as file:
+        head = file.read(len(MAGIC))
+        file.seek(0, 2)
+        file.seek(max(0, file.tell() - len(MAGIC)))
+        tail = file.read()
+    if head != MAGIC:
+        raise InputError(f"{path}: expected an MCAP file, got one that begins with {head.hex() or 'nothing'}")
+    if tail != MAGIC:
+        raise InputError(
+            f"{path}: the file is cut off (recorded until the power went, or copied in part); `mcap recover` mends it"
+        )
+
+
+def _survey(bag: Bag, path: Path, first: bool) -> None:
+    """Adds to the bag's topics, times and so on what is in one file."""
+    with _reading(path):
+        _check_ends(path)
+        with path.open("rb") as file:
+            reader = SeekingReader(file, record_size_limit=path.stat().st_size)
+            if first:
+                bag.profile = reader.get_header().profile
+            summary = reader.get_summary()
+        statistics = summary.statistics if summary else None
+        if summary is None or statistics is None:
+            _survey_all(bag, path)
+            return
+        types = {number: schema.name for number, schema in summary.schemas.items()}
+        for number, channel in summary.channels.items():
+            topic = Topic(channel.topic, types.get(channel.schema_id, ""), channel.message_encoding)
+            bag.counts[topic] += statistics.channel_message_counts.get(number, 0)
+            bag.qos = bag.qos or channel.metadata.get("offered_qos_profiles")
+        _add_times(bag, statistics.message_start_time, statistics.message_end_time, statistics.message_count)
+        if first and summary.chunk_indexes:
+            bag.compression = summary.chunk_indexes[0].compression
+
+
+def _survey_all(bag: Bag, path: Path) -> None:
+    """The same of a file without a summary, which has to be read from end to end."""
+    for record in _records(path):
+        if isinstance(record, Recorded):
+            channel, schema = record.channel, record.schema
+            bag.counts[Topic(channel.topic, schema.name if schema else "", channel.message_encoding)] += 1
+            bag.qos = bag.qos or channel.metadata.get("offered_qos_profiles")
+            _add_times(bag, record.message.log_time, record.message.log_time, 1)
+
+
+def _add_times(bag: Bag, start: int, end: int, messages: int) -> None:
+    if messages:
+        bag.start = min(bag.start or start, start)
+        bag.end = max(bag.end, end)
+
+
+def _records(path: Path) -> Iterator[Recorded | McapRecord]:
+    channels: dict[int, Channel] = {}
+    schemas: dict[int, Schema] = {}
+    with _reading(path), path.open("rb") as file:
+        # A length that lies would be believed up to the size of the memory.
+        reader = StreamReader(file, emit_chunks=True, record_size_limit=path.stat().st_size)
+        for outer in reader.records:
+            for record in breakup_chunk(outer, validate_crc=True) if isinstance(outer, Chunk) else (outer,):
+                item: Any = record
+                if isinstance(record, Schema):
+                    schemas[record.id] = record
+                elif isinstance(record, Channel):
+                    channels[record.id] = record
+                elif isinstance(record, Message):
+                    channel = channels[record.channel_id]
+                    item = Recorded(channel, schemas[channel.schema_id] if channel.schema_id else None, record)
+                yield item
