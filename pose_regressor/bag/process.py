@@ -177,13 +177,13 @@ def _process(
     for view in views:
         by_info.setdefault(view.topics.info, []).append(view)
     seen: Counter[str] = Counter()
+    if TF in bag.channels:
+        writer.continue_topic(*bag.channels[TF])
     for record in bag.records():
         writer.copy(record)
         if not isinstance(record, Recorded):
             continue
         topic = record.channel.topic
-        if topic == TF:
-            writer.continue_topic(record.channel, record.schema)
         for view in by_info.get(topic, ()):
             view.on_info(record.message.data)
         if topic in by_image:

@@ -45,14 +45,17 @@ class Recorded:
 
 @dataclass
 class Bag:
-    """files: in the order of recording; counts: messages a topic; start, end: log times in nanoseconds; compression:
-    that of the first chunk ("" none); qos: the QoS of one of the topics, in the words of the ROS 2 that recorded it."""
+    """files: in the order of recording; counts: messages a topic; channels: one with its schema of each topic; start,
+    end: log times in nanoseconds; compression: that of the first chunk ("" none); qos: the QoS of one of the topics, in
+    the words of the ROS 2 that recorded it.
+    """
 
     path: Path
     files: list[Path]
     profile: str = "ros2"
     compression: str = ""
     counts: Counter[Topic] = field(default_factory=Counter)
+    channels: dict[str, tuple[Channel, Schema | None]] = field(default_factory=dict)
     start: int = 0
     end: int = 0
     qos: str | None = None
@@ -159,11 +162,9 @@ def _survey(bag: Bag, path: Path, first: bool) -> None:
         if summary is None or statistics is None:
             _survey_all(bag, path)
             return
-        types = {number: schema.name for number, schema in summary.schemas.items()}
         for number, channel in summary.channels.items():
-            topic = Topic(channel.topic, types.get(channel.schema_id, ""), channel.message_encoding)
-            bag.counts[topic] += statistics.channel_message_counts.get(number, 0)
-            bag.qos = bag.qos or channel.metadata.get("offered_qos_profiles")
+            count = statistics.channel_message_counts.get(number, 0)
+            _add_channel(bag, channel, summary.schemas.get(channel.schema_id), count)
         _add_times(bag, statistics.message_start_time, statistics.message_end_time, statistics.message_count)
         if first and summary.chunk_indexes:
             bag.compression = summary.chunk_indexes[0].compression
@@ -173,10 +174,14 @@ def _survey_all(bag: Bag, path: Path) -> None:
     """The same of a file without a summary, which has to be read from end to end."""
     for record in _records(path):
         if isinstance(record, Recorded):
-            channel, schema = record.channel, record.schema
-            bag.counts[Topic(channel.topic, schema.name if schema else "", channel.message_encoding)] += 1
-            bag.qos = bag.qos or channel.metadata.get("offered_qos_profiles")
+            _add_channel(bag, record.channel, record.schema, 1)
             _add_times(bag, record.message.log_time, record.message.log_time, 1)
+
+
+def _add_channel(bag: Bag, channel: Channel, schema: Schema | None, messages: int) -> None:
+    bag.counts[Topic(channel.topic, schema.name if schema else "", channel.message_encoding)] += messages
+    bag.channels.setdefault(channel.topic, (channel, schema))
+    bag.qos = bag.qos or channel.metadata.get("offered_qos_profiles")
 
 
 def _add_times(bag: Bag, start: int, end: int, messages: int) -> None:
