@@ -22,8 +22,9 @@ MAY_IMPORT["files"] = MAY_IMPORT["assets"] = {"types"}
 MAY_IMPORT["sources"] = MAY_IMPORT["draw"] = MAY_IMPORT["video"] = {"types", "geometry", "files"}
 MAY_IMPORT["middleware"] |= {"files", "assets", "sources", "draw"}
 MAY_IMPORT["bag"] = MAY_IMPORT["middleware"] | {"middleware", "__init__"}
+MAY_IMPORT["doctor"] = MAY_IMPORT["bag"] - {"__init__"}
 MAY_IMPORT["demo"] = MAY_IMPORT["middleware"] | {"middleware", "video"}
-MAY_IMPORT["cli"] = MAY_IMPORT["demo"] | {"demo", "bag", "__init__"}
+MAY_IMPORT["cli"] = MAY_IMPORT["demo"] | {"demo", "bag", "doctor", "__init__"}
 MAY_IMPORT["__main__"] = {"cli"}
 MAY_IMPORT["__init__"] = {"types", "estimator"}
 
@@ -32,6 +33,7 @@ ANYWHERE = {"numpy", "torch", "cv2", "safetensors", "yaml", "typer", "rich"}
 THE_BACKEND = "ops/projection/backend.py"
 ONLY_BELOW = {
     "middleware/dds": {"cyclonedds"},
+    "doctor": {"cyclonedds"},
     "bag": {"cyclonedds", "mcap", "zstandard"},
     "middleware/ros2": {
         *("rclpy", "cv_bridge", "tf2_ros", "tf_transformations", "ament_index_python", "launch", "launch_ros"),

@@ -59,6 +59,10 @@ class Graph:
 
     def namesakes(self) -> int:
         """How many other nodes say that they have this one's name. By one thread at a time."""
+        return self.others().count((NAMESPACE, self._node_name))
+
+    def others(self) -> list[tuple[str, str]]:
+        """Namespace and name of every other node. By one thread at a time."""
         if self._reader is None:  # only who asks need listen
             self._reader = DataReader(self._participant, self._topic, qos=self._qos(100))
         for sample in self._reader.take(1000):
@@ -67,4 +71,4 @@ class Graph:
                 self._names[sample.sample_info.publication_handle & HANDLE] = names
         here = {writer & HANDLE for writer in self._reader.matched_pub} - {self._writer.instance_handle & HANDLE}
         self._names = {writer: names for writer, names in self._names.items() if writer in here}
-        return sum(names.count((NAMESPACE, self._node_name)) for names in self._names.values())
+        return [name for names in self._names.values() for name in names]

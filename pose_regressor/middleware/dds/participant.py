@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cyclonedds.builtin import BuiltinDataReader, BuiltinTopic
 from cyclonedds.core import DDSException, GuardCondition, InstanceState, ReadCondition, SampleState, ViewState, WaitSet
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.internal import InvalidSample
@@ -22,6 +23,7 @@ from pose_regressor.middleware.worker import Log, Throttle
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor"
+MAX_DISCOVERED = 10_000  # endpoints that are looked at
 MAX_DOMAIN = 232  # beyond, the RTPS port numbers pass 65535
 
 #: Cyclone's own packets and buffers are small enough that a 1080p image loses fragments even on the loopback.
@@ -88,10 +90,14 @@ class Participant:
         self._changing = threading.RLock()
         self._graph = Graph(self._dds, node_name)
 
-    def reader(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataReader[Any]:
-        """A volatile reader of the ROS 2 topic; `message` is a class of `idl`."""
+    def reader(
+        self, topic: str, message: type, *, reliable: bool, depth: int, transient_local: bool = False
+    ) -> DataReader[Any]:
+        """A reader of the ROS 2 topic; `message` is a class of `idl`. transient_local: also of what was written before,
+        where the writer keeps that."""
         with self._changing:
-            reader = self._make_reader(dds_topic(topic), message, endpoint_qos(reliable, depth, message))
+            qos = endpoint_qos(reliable, depth, message, transient_local)
+            reader = self._make_reader(dds_topic(topic), message, qos)
             self._graph.announce(self._readers, self._writers)
         return reader
 
@@ -138,6 +144,16 @@ class Participant:
     def namesakes(self) -> int:
         """How many other nodes say that they have this one's name."""
         return self._graph.namesakes()
+
+    def nodes(self) -> list[str]:
+        """The full names of all other nodes, as often as they are there."""
+        return [f"{namespace.rstrip('/')}/{name}" for namespace, name in self._graph.others()]
+
+    def discovered(self, kind: BuiltinTopic) -> list[Any]:
+        """What DDS knows of other participants, or of their endpoints: the samples of a builtin topic."""
+        found = BuiltinDataReader(self._dds, kind).read(MAX_DISCOVERED)
+        own = self._dds.guid
+        return [sample for sample in found if own not in (sample.key, getattr(sample, "participant_key", None))]
 
     def waitset(self) -> WaitSet:
         return WaitSet(self._dds)

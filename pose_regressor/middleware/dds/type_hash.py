@@ -21,8 +21,12 @@ REQUEST_ID = ("guid", "sequence_number")
 
 
 def ros_name(message: type[IdlStruct]) -> str:
+    return ros_type(message.__idl_typename__)
+
+
+def ros_type(name: str) -> str:
     """sensor_msgs::msg::dds_::Image_ -> sensor_msgs/msg/Image"""
-    return re.sub(r"(\w+)::(msg|srv)::dds_::(\w+)_$", r"\1/\2/\3", message.__idl_typename__)
+    return re.sub(r"(\w+)::(msg|srv)::dds_::(\w+)_$", r"\1/\2/\3", name)
 
 
 @functools.cache

@@ -1,0 +1,87 @@
+"""`pose-regressor doctor`: what is wrong with a set-up, and what to do about it."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pose_regressor.cli.options import CameraOption
+from pose_regressor.cli.run import node_config
+
+if TYPE_CHECKING:
+    from pose_regressor.doctor import Finding
+
+COLOURS = ("green", "yellow", "red")
+
+
+def doctor(
+    model: Annotated[
+        list[str] | None,
+        typer.Option("--model", "-m", metavar="BUNDLE", help="Bundle file or name of a shipped one (default: box)."),
+    ] = None,
+    camera: CameraOption = None,
+    image_topic: Annotated[str, typer.Option(metavar="TOPIC", help="Topic of the images.")] = "image",
+    camera_info_topic: Annotated[
+        str, typer.Option(metavar="TOPIC", help="Topic of the camera info; not used with --camera.")
+    ] = "camera_info",
+    fixed_frame: Annotated[
+        str, typer.Option(metavar="FRAME", help="Frame in which poses are needed, as map or base_link.")
+    ] = "",
+    seconds: Annotated[float, typer.Option(min=0.5, max=60.0, help="How long to listen.")] = 3.0,
+    device: Annotated[str | None, typer.Option(help="auto (CUDA where there is one), cpu, cuda or cuda:N.")] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="ROS 2 parameter file, as config/pose_regressor.yaml."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="One parameter of the node, as in --set frame_id=head."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Say what is wrong with a set-up: machine, model, camera, QoS, clocks, frames, domain. Needs no ROS 2.
+
+    Takes the options of `run`, listens for a few seconds, and changes nothing. Exit code 1: something is an ERROR.
+
+        pose-regressor doctor --model box --image-topic /camera/image_raw --camera-info-topic /camera/camera_info
+    """
+    from pose_regressor.doctor import Level
+    from pose_regressor.doctor.machine import check_machine
+
+    parameters = node_config(config, model, camera, device, settings)
+    findings = check_machine(parameters)
+    from pose_regressor.middleware import missing
+
+    if not missing("dds"):
+        from pose_regressor.doctor.network import check_network
+        from pose_regressor.doctor.observe import observe
+        from pose_regressor.middleware.dds.participant import dds_topic
+
+        compressed = parameters.image_transport == "compressed"
+        images = dds_topic(f"{image_topic}/compressed" if compressed else image_topic).removeprefix("rt")
+        infos = dds_topic(camera_info_topic).removeprefix("rt")
+        seen = observe(images, infos, compressed, seconds)
+        findings += check_network(seen, parameters, images, infos, os.environ, fixed_frame)
+    if as_json:
+        print(json.dumps([{**vars(finding), "level": finding.level.name} for finding in findings], indent=1))
+    else:
+        _print(findings)
+    if any(finding.level == Level.ERROR for finding in findings):
+        raise typer.Exit(1)
+
+
+def _print(findings: list[Finding]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_header=False, box=None)
+    for finding in findings:
+        level = Text(finding.level.name, style=COLOURS[finding.level])
+        text = finding.text + (f"\n-> {finding.advice}" if finding.advice else "")
+        table.add_row(level, Text(finding.check, style="bold"), Text(text))
+    Console().print(table)

@@ -1,0 +1,34 @@
+"""What is wrong with a set-up, and what to do about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Level(IntEnum):
+    OK = 0
+    WARN = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True)
+class Finding:
+    """check: what was looked at, in a word or two; text: what was found; advice: what to do, '' where nothing is."""
+
+    level: Level
+    check: str
+    text: str
+    advice: str = ""
+
+
+def ok(check: str, text: str) -> Finding:
+    return Finding(Level.OK, check, text)
+
+
+def warn(check: str, text: str, advice: str) -> Finding:
+    return Finding(Level.WARN, check, text, advice)
+
+
+def error(check: str, text: str, advice: str) -> Finding:
+    return Finding(Level.ERROR, check, text, advice)

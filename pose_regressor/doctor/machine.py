@@ -1,0 +1,104 @@
+"""What this machine should have for the node to work."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pose_regressor.doctor import Finding, error, ok, warn
+from pose_regressor.middleware import NEEDS, missing
+from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.types import InputError
+
+#: The oldest versions that the package is tested with.
+OLDEST = {"numpy": (1, 26), "cv2": (4, 8), "torch": (2, 4), "safetensors": (0, 4)}
+RECEIVE_BUFFER = Path("/proc/sys/net/core/rmem_max")
+BUFFER = 2**21  # bytes: what a 1080p image of 6 MB in fragments needs to get through, by experience
+NO_DDS = ("rmw_zenoh_cpp",)
+
+
+def check_machine(config: NodeConfig, environment: Mapping[str, str] = os.environ) -> list[Finding]:
+    findings = [check_package(name, oldest) for name, oldest in OLDEST.items()]
+    broken = [finding for finding in findings if finding.level]
+    if not broken:
+        findings += [check_device(config.device), check_threads(), *check_models(config.model, config.objects)]
+    return findings + [check_middleware(environment), check_buffer(RECEIVE_BUFFER)]
+
+
+def check_package(name: str, oldest: tuple[int, ...]) -> Finding:
+    wanted = ".".join(map(str, oldest))
+    try:
+        version = str(importlib.import_module(name).__version__)
+    except ImportError as reason:  # also of one built for another numpy
+        return error(name, f"does not import ({' '.join(str(reason).split())})", f"pip install '{name}>={wanted}'")
+    if tuple(map(int, re.findall(r"\d+", version)[: len(oldest)])) < oldest:
+        return error(name, f"is version {version}", f"expected {wanted} or newer")
+    return ok(name, version)
+
+
+def check_device(name: str) -> Finding:
+    from pose_regressor.estimator import select_device
+
+    try:
+        device = select_device(name)
+    except InputError as reason:
+        return error("device", str(reason), "set device to auto or cpu, or install a torch build for this GPU")
+    return ok("device", str(device))
+
+
+def check_threads() -> Finding:
+    import torch
+
+    threads = torch.get_num_threads()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads > cores:
+        text = f"torch uses {threads} threads, this process may use {cores} cores"
+        return warn("threads", text, f"export OMP_NUM_THREADS={cores}: more threads than cores wait for each other")
+    return ok("threads", f"torch uses {threads} of {cores} cores")
+
+
+def check_models(models: Sequence[str], objects: Sequence[str]) -> list[Finding]:
+    from pose_regressor.assets import find_model
+    from pose_regressor.model.bundle import Bundle
+
+    findings, known = [], []
+    for model in models:
+        try:
+            names = [found.name for found in Bundle.load(find_model(model)).objects]
+            findings.append(ok("model", f"{model}: knows {', '.join(names)}"))
+            known += names
+        except InputError as reason:  # noqa: PERF203 - one finding each
+            findings.append(error("model", str(reason), "give a bundle's file or a shipped name (pose-regressor info)"))
+    if unknown := [name for name in objects if name not in known]:
+        text = f"{', '.join(unknown)} is in none of the bundles"
+        findings.append(error("objects", text, f"known are: {', '.join(known) or 'none'}"))
+    return findings
+
+
+def check_middleware(environment: Mapping[str, str]) -> Finding:
+    check = "middleware"
+    rmw = environment.get("RMW_IMPLEMENTATION", "")
+    if rmw in NO_DDS:
+        advice = "use the node over rclpy (--middleware ros2), or RMW_IMPLEMENTATION=rmw_cyclonedds_cpp everywhere"
+        return warn(check, f"RMW_IMPLEMENTATION is {rmw}, which is not DDS: what is said of the network is not", advice)
+    ros2, dds = missing("ros2"), missing("dds")
+    if ros2 and dds:
+        return error(check, f"neither ROS 2 nor DDS is here: {ros2}", NEEDS["dds"][1])
+    here = " and ".join(name for name, reason in (("rclpy", ros2), ("cyclonedds", dds)) if not reason)
+    return ok(check, here + (f", RMW_IMPLEMENTATION is {rmw}" if rmw else ""))
+
+
+def check_buffer(path: Path) -> Finding:
+    """Of Linux: how much of a large image may wait in the socket."""
+    check = "socket buffer"
+    try:
+        size = int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return ok(check, "not known on this system")
+    if size < BUFFER:
+        text = f"net.core.rmem_max is {size} bytes: raw images of 1080p may get lost"
+        return warn(check, text, "sysctl -w net.core.rmem_max=4194304 (VGA and compressed images need it less)")
+    return ok(check, f"net.core.rmem_max is {size} bytes")

@@ -1,0 +1,93 @@
+"""Listens on the network for a few seconds: over DDS, so that it needs no ROS 2 and sees that of others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from cyclonedds.builtin import BuiltinTopicDcpsParticipant, BuiltinTopicDcpsPublication
+from cyclonedds.core import DDSException
+from cyclonedds.internal import InvalidSample
+from cyclonedds.qos import Policy
+
+from pose_regressor.doctor.seen import Arrival, Edge, Endpoint, Seen
+from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.dds.participant import Participant
+from pose_regressor.middleware.dds.type_hash import ros_type
+from pose_regressor.middleware.messages import stamp_from_message
+from pose_regressor.types import InputError
+
+NODE_NAME = "pose_regressor_doctor"
+PAUSE = 0.005
+
+
+def observe(image_topic: str, camera_info_topic: str, compressed: bool, seconds: float) -> Seen:
+    """What comes within so many seconds. `image_topic` is what is read: with /compressed where that is asked for."""
+    with Participant(NODE_NAME) as participant:
+        seen = Seen(participant.domain, seconds)
+        static = participant.reader("/tf_static", idl.TFMessage, reliable=True, depth=100, transient_local=True)
+        # Best effort takes both kinds: that a reader is choosy must not hide what there is.
+        loose = partial(participant.reader, reliable=False, depth=100)
+        handlers: dict[str, tuple[Any, Callable[[Any], None]]] = {
+            image_topic: (loose(image_topic, idl.CompressedImage if compressed else idl.Image), partial(_image, seen)),
+            camera_info_topic: (loose(camera_info_topic, idl.CameraInfo), partial(_info, seen)),
+            "/tf": (loose("/tf", idl.TFMessage), partial(_edges, seen, False)),
+            "/tf_static": (static, partial(_edges, seen, True)),
+        }
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            took = [_take(seen, topic, reader, handle) for topic, (reader, handle) in handlers.items()]
+            if not any(took):
+                time.sleep(PAUSE)
+        seen.participants = len(participant.discovered(BuiltinTopicDcpsParticipant))
+        seen.publishers = [_endpoint(found) for found in participant.discovered(BuiltinTopicDcpsPublication)]
+        seen.nodes = participant.nodes()
+    return seen
+
+
+def _take(seen: Seen, topic: str, reader: Any, handle: Callable[[Any], None]) -> bool:
+    """One sample; False when there is none."""
+    try:
+        samples = reader.take(1)
+    except DDSException:
+        return False
+    except Exception as error:  # anybody may send anything
+        seen.unreadable[topic] = str(error) if isinstance(error, InputError) else repr(error)
+        return True
+    for sample in samples:
+        if not isinstance(sample, InvalidSample):
+            handle(sample)
+    return bool(samples)
+
+
+def _image(seen: Seen, message: Any) -> None:
+    seen.image = message
+    seen.images.append(_arrival(message.header))
+
+
+def _info(seen: Seen, message: Any) -> None:
+    seen.info = message
+    seen.infos.append(_arrival(message.header))
+
+
+def _edges(seen: Seen, static: bool, message: Any) -> None:
+    for transform in message.transforms:
+        parent, child = transform.header.frame_id.lstrip("/"), transform.child_frame_id.lstrip("/")
+        seen.edges.add(Edge(parent, child, static))
+
+
+def _arrival(header: Any) -> Arrival:
+    return Arrival(time.time_ns(), stamp_from_message(header.stamp), header.frame_id)
+
+
+def _endpoint(found: Any) -> Endpoint:
+    reliability, durability = found.qos[Policy.Reliability], found.qos[Policy.Durability]
+    name = found.topic_name
+    return Endpoint(
+        topic=name[2:] if name.startswith("rt/") else name,
+        type=ros_type(found.type_name),
+        reliable=reliability is not None and reliability != Policy.Reliability.BestEffort,
+        transient_local=durability == Policy.Durability.TransientLocal,
+    )

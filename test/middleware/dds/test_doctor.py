@@ -1,0 +1,241 @@
+"""`pose-regressor doctor` against real participants, each set-up wrong in one way."""
+
+import contextlib
+import json
+import threading
+import time
+
+import pytest
+
+pytest.importorskip("cyclonedds")
+from cyclonedds.qos import Policy, Qos
+
+from pose_regressor.cli import main
+
+K = (50.0, 0, 3.5, 0, 50, 2.5, 0, 0, 1)
+STATIC_QOS = Qos(Policy.Reliability.Reliable(10**9), Policy.Durability.TransientLocal, Policy.History.KeepLast(10))
+
+
+def now():
+    return divmod(time.time_ns(), 1_000_000_000)
+
+
+def transforms(wire, *edges):
+    """One message of (parent, child), as static ones come."""
+    still = wire.Transform(wire.Triple(0, 0, 0), wire.Quaternion(0, 0, 0, 1))
+    return wire.TFMessage([wire.TransformStamped(wire.Header(wire.Time(0, 0), a), b, still) for a, b in edges])
+
+
+class SetUp:
+    """A camera that publishes as told, with the rest of a robot."""
+
+    def __init__(self, peer, wire):
+        self.peer, self.wire = peer, wire
+        self.writers, self.static = {}, peer.writer("rt/tf_static", wire.TFMessage, STATIC_QOS)
+        self.messages = []
+
+    def camera(self, topic="image", qos=None, frame_id="optical", stamp=now, encoding="rgb8", size=(8, 6)):
+        wire = self.wire
+        writer = self.peer.writer(f"rt/{topic}", wire.Image, qos or wire.RELIABLE_QOS)
+        width, height = size
+        data = [7] * (width * height * 3)
+        self.messages.append(
+            lambda: writer.write(
+                wire.Image(wire.Header(wire.Time(*stamp()), frame_id), height, width, encoding, 0, 3 * width, data)
+            )
+        )
+
+    def info(self, k=K, frame_id="optical", size=(8, 6)):
+        wire, roi = self.wire, self.wire.RegionOfInterest(0, 0, 0, 0, False)
+        writer = self.peer.writer("rt/camera_info", wire.CameraInfo, wire.RELIABLE_QOS)
+        width, height = size
+        header = wire.Header(wire.Time(0, 0), frame_id)
+        rest = (height, width, "plumb_bob", [0.0] * 5, list(k), [0.0] * 9, [0.0] * 12, 0, 0, roi)
+        self.messages.append(lambda: writer.write(wire.CameraInfo(header, *rest)))
+
+    @contextlib.contextmanager
+    def running(self):
+        ended = threading.Event()
+
+        def publish():
+            while not ended.wait(0.03):
+                for send in self.messages:
+                    send()
+
+        thread = threading.Thread(target=publish)
+        thread.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            thread.join()
+
+
+@pytest.fixture
+def set_up(make_peer, wire):
+    peer = make_peer()
+    # The peer's own ends are a camera already: one that says nothing.
+    for writer in (peer.images, peer.infos):
+        writer.__del__()
+    return SetUp(peer, wire)
+
+
+@pytest.fixture
+def diagnose(set_up, capsys):
+    """Findings by check: (level, text with its advice), and the exit code."""
+
+    def diagnose(*arguments, seconds=1.0):
+        with set_up.running():
+            code = main(["doctor", "--json", "--seconds", str(seconds), *arguments])
+        found = json.loads(capsys.readouterr().out)
+        findings = {f["check"]: (f["level"], f"{f['text']} {f['advice']}") for f in found}
+        assert code == any(level == "ERROR" for level, _ in findings.values())
+        return findings
+
+    return diagnose
+
+
+def test_a_good_set_up(set_up, diagnose, wire):
+    set_up.camera()
+    set_up.info()
+    set_up.static.write(transforms(wire, ("base_link", "optical")))
+    findings = diagnose("--fixed-frame", "base_link")
+    assert {check: level for check, (level, _) in findings.items() if level != "OK"} == {}
+    assert findings["frames"][1].startswith("optical is connected to base_link")
+    assert "fx 50.0, fy 50.0, plumb_bob" in findings["camera info"][1]
+    assert " Hz" in findings["images"][1]
+
+
+def test_nobody_there(domain, capsys):
+    assert main(["doctor", "--json", "--seconds", "0.5"]) == 1
+    [found] = [f for f in json.loads(capsys.readouterr().out) if f["level"] == "ERROR"]
+    assert found["text"] == f"nobody else in domain {domain} within 0.5 s"
+    assert f"ROS_DOMAIN_ID is {domain} here" in found["advice"]
+    assert "discovery is kept to this machine" in found["advice"]
+
+
+def error(findings, check):
+    level, text = findings[check]
+    assert level == "ERROR"
+    return text
+
+
+def test_another_topic(set_up, diagnose):
+    set_up.camera("camera/image_raw")
+    set_up.info()
+    assert "did you mean /camera/image_raw?" in error(diagnose("--image-topic", "/camera/image"), "images")
+
+
+def test_no_camera(set_up, diagnose):
+    findings = diagnose()
+    assert "no topic of sensor_msgs/msg/Image or" in error(findings, "images")
+    assert "nobody publishes /camera_info" in error(findings, "camera info")
+
+
+def test_a_publisher_that_says_nothing(set_up, diagnose, wire):
+    silent = set_up.peer.writer("rt/image", wire.Image)
+    assert "no image came within 1 s" in error(diagnose(), "images")
+    assert silent
+
+
+def test_another_type(set_up, diagnose, wire):
+    writer = set_up.peer.writer("rt/image", wire.CompressedImage)
+    assert "has the type sensor_msgs/msg/CompressedImage" in error(diagnose(), "images")
+    assert writer
+
+
+def test_quality_of_service_that_never_matches(set_up, diagnose, wire):
+    set_up.camera(qos=wire.SENSOR_QOS)
+    set_up.info()
+    assert diagnose()["images"][0] == "OK"
+    findings = diagnose("--set", "image_reliability=reliable")
+    assert "published best effort, and the node asks for reliable" in error(findings, "images")
+
+
+def test_cameras_that_are_not_calibrated(set_up, diagnose):
+    set_up.camera()
+    set_up.info(k=(0.0,) * 9)
+    assert "expected a calibrated camera matrix K" in error(diagnose(), "camera info")
+
+
+def test_calibrated_for_another_size(set_up, diagnose):
+    set_up.camera()
+    set_up.info(size=(16, 12))
+    assert "images of 8x6, but their camera info is for 16x12" in error(diagnose(), "images")
+
+
+def test_unknown_encodings(set_up, diagnose):
+    set_up.camera(encoding="16UC1")
+    set_up.info()
+    assert "encoding '16UC1' is not known" in error(diagnose(), "images")
+
+
+def test_info_of_another_frame(set_up, diagnose):
+    set_up.camera(frame_id="left")
+    set_up.info(frame_id="right")
+    level, text = diagnose()["camera info"]
+    assert level == "WARN"
+    assert "in the frame 'right', the images are in 'left'" in text
+
+
+def test_frames(set_up, diagnose, wire):
+    set_up.camera()
+    set_up.info()
+    level, text = diagnose()["frames"]
+    assert (level, "is not on TF" in text) == ("WARN", True)
+    edges = [("camera_link", "optical"), ("map", "base_link")]
+    set_up.static.write(transforms(wire, *edges))
+    text = error(diagnose("--fixed-frame", "map"), "frames")
+    assert text.startswith("map is not connected to optical; optical hangs below camera_link")
+    assert error(diagnose("--fixed-frame", "odom"), "frames").startswith("odom is not on TF")
+    edges += [("tripod", "camera_link"), ("base_link", "camera_link")]
+    set_up.static.write(transforms(wire, *edges))
+    text = error(diagnose("--fixed-frame", "map"), "frames")
+    assert text.startswith("camera_link has several parents: base_link, tripod")
+
+
+def test_images_without_a_frame(set_up, diagnose):
+    set_up.camera(frame_id="")
+    set_up.info(frame_id="")
+    assert "have no frame_id" in error(diagnose(), "frames")
+    assert diagnose("--set", "frame_id=optical")["frames"][0] == "WARN"
+
+
+@pytest.mark.parametrize(
+    ("stamp", "expected"),
+    [
+        (lambda: (int(time.time()) - 60, 0), "behind this machine's clock"),
+        (lambda: (int(time.time()) + 60, 0), "ahead of this machine's clock"),
+        (lambda: (12, 0), "since it was switched on"),
+    ],
+)
+def test_clocks(set_up, diagnose, stamp, expected):
+    set_up.camera(stamp=stamp)
+    set_up.info()
+    level, text = diagnose()["clock"]
+    assert level == "WARN"
+    assert expected in text
+
+
+def test_simulated_time(set_up, diagnose, wire):
+    set_up.camera(stamp=lambda: (12, 0))
+    set_up.info()
+    clock = set_up.peer.writer("rt/clock", wire.TFMessage)
+    assert "set use_sim_time" in diagnose()["clock"][1]
+    assert clock
+
+
+def test_static_transforms_that_latecomers_miss(set_up, diagnose, wire):
+    volatile = set_up.peer.writer("rt/tf_static", wire.TFMessage)
+    level, text = diagnose()["static transforms"]
+    assert (level, "is volatile" in text) == ("WARN", True)
+    assert volatile
+
+
+def test_two_nodes_of_one_name(set_up, diagnose, wire):
+    peer = set_up.peer
+    writer = peer.writer("ros_discovery_info", wire.ParticipantEntities, wire.DISCOVERY_QOS)
+    nodes = [wire.NodeEntities("/arm", "camera", [], []), wire.NodeEntities("/arm", "camera", [], [])]
+    writer.write(wire.ParticipantEntities(wire.Gid(list(peer.dds.guid.bytes)), nodes))
+    level, text = diagnose()["node names"]
+    assert (level, "several nodes are called /arm/camera" in text) == ("WARN", True)
