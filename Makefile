@@ -65,12 +65,12 @@ $(VENV)/.torch: $(VENV)/.made
 
 $(VENV)/.runtime: $(VENV)/.torch setup.py
 	@echo "installing pose_regressor"
-	@$(PIP) -e ".[dds]"
+	@$(PIP) -e ".[dds,onnx]"
 	@touch $@
 
 $(VENV)/.develop: $(VENV)/.runtime $(wildcard training/setup.py training/pyproject.toml)
 	@echo "installing pose_regressor_training and the tools for tests"
-	@$(PIP) -e ".[dds,bag,test]" -e "./training[test]"
+	@$(PIP) -e ".[dds,bag,onnx,test]" -e "./training[test]"
 	@touch $@
 
 # Without a compiler the torch reference does its work, and the tests of the extension are left out.

@@ -47,6 +47,7 @@ setup(
     extras_require={
         "dds": ["cyclonedds>=11.0.1"],
         "bag": ["cyclonedds>=11.0.1", "mcap>=1.2"],
+        "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],
         "test": ["pytest>=7.4", "rosbags>=0.10", "hypothesis", "scipy", "ruff", "mypy", "types-PyYAML"],
     },
     entry_points={

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pose_regressor.model.backend import choose_backend, open_runner
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.decode import (
     TURNS,
@@ -71,6 +72,7 @@ class PoseEstimator:
     """Finds the objects of one or several bundles.
 
     model: a bundle, its path, or several of either; score_threshold: poses of a lower score are not returned;
+    backend: what runs the network, see `model.backend.choose_backend`;
     `stages` holds the seconds that the last `estimate` spent in "preprocess", "network" and "decode".
     """
 
@@ -79,6 +81,7 @@ class PoseEstimator:
         model: str | Path | Bundle | Sequence[str | Path | Bundle],
         device: str = "auto",
         score_threshold: float = SCORE_THRESHOLD,
+        backend: str = "auto",
     ) -> None:
         models = [model] if isinstance(model, str | Path | Bundle) else list(model)
         if not models:
@@ -92,9 +95,8 @@ class PoseEstimator:
         if len(set(names)) != len(names):
             raise InputError(f"model: expected bundles of different objects, got {', '.join(names)}")
         self._edges = [[Edges.of(model) for model in bundle.objects] for bundle in self.bundles]
-        for bundle in self.bundles:
-            bundle.network.eval()
-            bundle.network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.backend = choose_backend(backend, self.device)
+        self._runners = [open_runner(bundle.network, self.backend, self.device) for bundle in self.bundles]
         self.stages = {"preprocess": 0.0, "network": 0.0, "decode": 0.0}
 
     @property
@@ -183,7 +185,7 @@ class PoseEstimator:
             with self._stage("preprocess"):
                 window = frame_window(frame.image, frame.camera, bundle.config.find_size)
             with self._stage("network"):
-                output = bundle.network.find(self._tensor([window]))
+                output = self._runners[number].find(self._tensor([window]))
                 scores, boxes = _peaks(output)
             with self._stage("decode"):
                 pinhole_from_window = frame.camera.matrix @ np.linalg.inv(window.camera_matrix)
@@ -209,7 +211,7 @@ class PoseEstimator:
                     for i in mine
                 ]
             with self._stage("network"):
-                boxes, poses = bundle.network(quarter_turns(self._tensor(windows), turns))
+                boxes, poses = self._runners[number](quarter_turns(self._tensor(windows), turns))
                 presence = boxes.logits.amax((2, 3)).sigmoid().unflatten(0, (turns, -1)).mean(0).cpu().numpy()
                 poses = PoseOutput(
                     *(getattr(poses, name).unflatten(0, (turns, -1)).cpu() for name in poses.__dataclass_fields__)

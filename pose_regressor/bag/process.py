@@ -149,7 +149,8 @@ def _open_cameras(
     from pose_regressor.estimator import PoseEstimator
     from pose_regressor.tracker import Tracker
 
-    estimator: Any = RememberingEstimator(PoseEstimator(list(models), config.device, config.score_threshold), journal)
+    looking = PoseEstimator(list(models), config.device, config.score_threshold, config.backend)
+    estimator: Any = RememberingEstimator(looking, journal)
     views = []
     for camera in cameras:  # each follows its own objects
         views.append(BagCamera(camera, fixed, config, Tracker(estimator, config.follow, config.objects)))

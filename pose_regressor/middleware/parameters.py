@@ -97,6 +97,12 @@ class NodeConfig:
         pattern=r"auto|cpu|cuda(:\d+)?",
         form="auto, cpu, cuda or cuda:N",
     )
+    backend: str = _parameter(
+        "string",
+        "auto",
+        "what runs the network; auto takes the faster one: onnxruntime on a CPU where it is installed, else torch",
+        choices=("auto", "torch", "onnxruntime"),
+    )
     score_threshold: float = _parameter(
         "float", 0.15, "least score a pose must have to be published", unit="probability", low=0.0, high=1.0, live=True
     )

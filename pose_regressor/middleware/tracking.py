@@ -36,7 +36,9 @@ def open_tracker(config: NodeConfig) -> Tracking:
     from pose_regressor.estimator import PoseEstimator
     from pose_regressor.tracker import Tracker
 
-    estimator = PoseEstimator([find_model(m) for m in config.model], config.device, config.score_threshold)
+    estimator = PoseEstimator(
+        [find_model(m) for m in config.model], config.device, config.score_threshold, config.backend
+    )
     tracker = Tracker(estimator, config.follow, config.objects)
     camera = load_camera(config.camera_file) if config.camera_file else None
     estimator.warm_up(*((camera.width, camera.height) if camera else (640, 480)))

@@ -1,0 +1,107 @@
+"""`pose-regressor export`: a bundle's network as ONNX files."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pose_regressor.types import InputError
+
+if TYPE_CHECKING:
+    from pose_regressor.model.bundle import Bundle
+
+#: Largest relative deviation from torch that passes: a hundred times what rounding in float32 makes of it.
+TOLERANCE = 1e-3
+BATCHES = (1, 2, 4)
+FORMAT_VERSION = 1
+
+
+def export(
+    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Bundle file or name of a shipped one.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", metavar="FOLDER", help="Where to write NAME.find.onnx and NAME.look.onnx (here)."),
+    ] = None,
+) -> None:
+    """Write a bundle's network as two ONNX files, each compared with torch before it is there.
+
+    NAME.find.onnx looks for objects in a whole frame, NAME.look.onnx at the crops around them. The metadata of each
+    says what goes in and comes out, and which objects it knows. Exit code 1: the outputs differ from torch's.
+
+        pose-regressor export box --out onnx
+    """
+    from pose_regressor.assets import find_model
+    from pose_regressor.files import replacing
+    from pose_regressor.model.backend import choose_backend
+    from pose_regressor.model.bundle import Bundle
+
+    path = find_model(bundle)
+    loaded = Bundle.load(path)
+    import numpy as np
+    import torch
+
+    choose_backend("onnxruntime", torch.device("cpu"))  # says what is missing
+    from pose_regressor.model.onnx_runtime import largest_deviation, onnx_graph
+
+    rng = np.random.default_rng(0)
+    for entry in ("find", "look"):
+        graph = onnx_graph(loaded.network, entry, describe(loaded, path, entry))
+        size = loaded.config.find_size if entry == "find" else loaded.config.crop_size
+        # Frames are rarely square.
+        height = size * 3 // 4 // 32 * 32 if entry == "find" else size
+        images = [rng.integers(0, 256, (batch, 3, height, size), np.uint8) for batch in BATCHES]
+        deviation = largest_deviation(loaded.network, graph, entry, images)
+        target = (out or Path()) / f"{path.stem}.{entry}.onnx"
+        if deviation > TOLERANCE:
+            print(f"{target}: not written, deviates from torch by {deviation:.1e} (at most {TOLERANCE:.0e})")
+            raise typer.Exit(1)
+        with replacing(target) as temporary:
+            temporary.write_bytes(graph)
+        print(f"{target}: {len(graph) / 1e6:.1f} MB, deviates from torch by {deviation:.1e}")
+
+
+def describe(bundle: Bundle, path: Path, entry: str) -> dict[str, Any]:
+    """What a file says of itself: enough to use it without this package."""
+    config = bundle.config
+    look = {
+        "coordinates": "(B, O, 3, S/2, S/2) object coordinates, each axis scaled to [-1, 1] over the object's bounds",
+        "mask": "(B, O, S/2, S/2) logits of 'this cell shows the object'",
+        "rotation_6d": "(B, O, 6) first two columns of the allocentric rotation",
+        "location": "(B, O, 3) projected centre from the crop's centre over S, and log(f diameter / (z S))",
+    }
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    return {
+        "version": FORMAT_VERSION,
+        "entry": entry,
+        "bundle": {"name": path.stem, "sha256": digest},
+        "input": {
+            "image": "(B, 3, H, W) uint8 RGB of an undistorted pinhole camera; the mean and deviation are in the graph",
+            "size": config.find_size if entry == "find" else config.crop_size,
+            "multiple_of": 32,
+        },
+        "outputs": {
+            "box_logits": "(B, O, H/8, W/8) presence of an object's centre; cell (i, j) is at pixel (8 j, 8 i)",
+            "box_boxes": "(B, O, 4, H/8, W/8) centre from the cell over 8 (x, y), log of size over 8 (width, height)",
+            **(look if entry == "look" else {}),
+        },
+        "network": config.to_dict(),
+        "objects": [
+            {
+                "name": model.name,
+                "obj_id": model.obj_id,
+                "diameter": model.diameter,
+                "bounds": model.bounds.tolist(),
+                "unit": "m",
+            }
+            for model in bundle.objects
+        ],
+        "depth_scale": bundle.depth_scale,
+        "training": bundle.training,
+        "metrics": bundle.metrics,
+    }
