@@ -67,6 +67,7 @@ def describe(bundle: Bundle, path: Path, entry: str) -> dict[str, Any]:
     """What a file says of itself: enough to use it without this package."""
     config = bundle.config
     look = {
+        "certainty": "(B, O, S/2, S/2) minus the log of the scale of the scaled coordinates' errors",
         "coordinates": "(B, O, 3, S/2, S/2) object coordinates, each axis scaled to [-1, 1] over the object's bounds",
         "mask": "(B, O, S/2, S/2) logits of 'this cell shows the object'",
         "rotation_6d": "(B, O, 6) first two columns of the allocentric rotation",
