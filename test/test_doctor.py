@@ -45,9 +45,12 @@ def test_models(tmp_path):
     assert (objects.level, objects.advice) == (Level.ERROR, "known are: box")
 
 
-def test_devices():
-    assert check_device("cpu").text == "cpu"
+def test_devices(monkeypatch):
+    assert check_device("cpu", "torch").text == "cpu, network by torch"
     assert check_device("cuda:99").level == Level.ERROR
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
+    assert check_device("cpu").advice == 'pip install "pose_regressor[onnx]"'
+    assert check_device("cpu", "onnxruntime").level == Level.ERROR
 
 
 def test_threads(monkeypatch):

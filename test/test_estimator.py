@@ -29,9 +29,9 @@ def test_no_object_means_no_pose(tiny_bundle):
 
 
 def test_followed_objects_come_back_with_their_numbers(tiny_bundle):
-    estimator = PoseEstimator(tiny_bundle, "cpu", score_threshold=0.0)
     with torch.no_grad():
         tiny_bundle.network.box_head.out.bias[0] = 2.0  # sees something everywhere
+    estimator = PoseEstimator(tiny_bundle, "cpu", score_threshold=0.0)
     first = estimator.estimate(noise_frame())
     assert first and all(0 <= estimate.score <= 1 for estimate in first)
     tracker = Tracker(estimator)

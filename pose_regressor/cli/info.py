@@ -93,7 +93,7 @@ def machine() -> dict[str, Any]:
         "packages": {
             "pose_regressor": pose_regressor.__version__,
             "torch": torch.__version__,
-            **{name: _version(name) for name in ("numpy", "cv2", "safetensors", "cyclonedds")},
+            **{name: _version(name) for name in ("numpy", "cv2", "safetensors", "cyclonedds", "mcap", "onnxruntime")},
             "pose_regressor_training": _installed("pose_regressor_training"),
             "pose_regressor_cuda": _installed("pose_regressor_cuda"),
         },

@@ -24,7 +24,11 @@ def check_machine(config: NodeConfig, environment: Mapping[str, str] = os.enviro
     findings = [check_package(name, oldest) for name, oldest in OLDEST.items()]
     broken = [finding for finding in findings if finding.level]
     if not broken:
-        findings += [check_device(config.device), check_threads(), *check_models(config.model, config.objects)]
+        findings += [
+            check_device(config.device, config.backend),
+            check_threads(),
+            *check_models(config.model, config.objects),
+        ]
     return findings + [check_middleware(environment), check_buffer(RECEIVE_BUFFER)]
 
 
@@ -39,14 +43,19 @@ def check_package(name: str, oldest: tuple[int, ...]) -> Finding:
     return ok(name, version)
 
 
-def check_device(name: str) -> Finding:
+def check_device(name: str, backend: str = "auto") -> Finding:
     from pose_regressor.estimator import select_device
+    from pose_regressor.model.backend import choose_backend
 
     try:
         device = select_device(name)
+        runs = choose_backend(backend, device)
     except InputError as reason:
-        return error("device", str(reason), "set device to auto or cpu, or install a torch build for this GPU")
-    return ok("device", str(device))
+        return error("device", str(reason), "set device and backend to auto, or install what they need")
+    if device.type == "cpu" and runs == "torch" and backend == "auto":
+        text = f"{device}, network by torch, which takes twice the time of ONNX Runtime"
+        return warn("device", text, 'pip install "pose_regressor[onnx]"')
+    return ok("device", f"{device}, network by {runs}")
 
 
 def check_threads() -> Finding:
