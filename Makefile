@@ -8,13 +8,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint sanitize train-demo clean
+# What `make fuzz` breaks: messages in all, files of each kind, and after how many seconds it ends at the latest.
+MESSAGES ?= 1000000
+FILES ?= 100000
+SECONDS ?= 36000
+
+.PHONY: help demo test lint sanitize fuzz train-demo clean
 
 help:
 	@echo "make demo        install what is needed and see the pose of a box follow it through a video"
 	@echo "make test        run the tests (those that need ROS 2 where it is sourced)"
 	@echo "make lint        ruff and mypy"
 	@echo "make sanitize    the C++ and CUDA code of cuda_ext under the address, undefined-behaviour and thread sanitizers"
+	@echo "make fuzz        break a million messages and 100,000 files of each kind: MESSAGES=, FILES=, SECONDS= change that"
 	@echo "make train-demo  train the demo's network again, into out/train (one to two hours on two cores)"
 	@echo "make clean       remove the environment and everything made here"
 
@@ -30,6 +36,9 @@ test: $(VENV)/.develop $(VENV)/.extension
 
 sanitize: $(VENV)/.develop
 	$(BIN)/python -m pytest -rs test/cuda_ext/test_sanitizers.py
+
+fuzz: $(VENV)/.develop
+	$(BIN)/python test/fuzz/fuzz.py --messages $(MESSAGES) --files $(FILES) --seconds $(SECONDS)
 
 lint: $(VENV)/.develop
 	$(BIN)/ruff check .

@@ -112,6 +112,14 @@ def camera_frame(msg: Any, frame_id: str = "") -> str:
     return str(name)
 
 
+def image_stamp(msg: Any) -> int:
+    """Nanoseconds of its header. What no clock shows is refused: it could not be sent on."""
+    stamp = msg.header.stamp
+    if not 0 <= stamp.nanosec < NANOSECONDS:
+        raise InputError(f"image: expected a stamp of less than {NANOSECONDS} nanoseconds, got {stamp.nanosec}")
+    return stamp_from_message(stamp)
+
+
 def frame_from_image(msg: Any, camera: Camera, frame_id: str = "", index: int = 0) -> Frame:
     """sensor_msgs/Image -> Frame. `frame_id` replaces the message's; one of the two must name the camera's TF frame."""
     name = camera_frame(msg, frame_id)
@@ -120,7 +128,7 @@ def frame_from_image(msg: Any, camera: Camera, frame_id: str = "", index: int = 
             f"image: {msg.width}x{msg.height} does not match its camera info, "
             f"which is for {camera.width}x{camera.height}"
         )
-    return Frame(image_from_message(msg), camera, stamp_from_message(msg.header.stamp), name, index)
+    return Frame(image_from_message(msg), camera, image_stamp(msg), name, index)
 
 
 def camera_from_info(msg: Any) -> Camera:

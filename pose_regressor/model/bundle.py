@@ -112,7 +112,7 @@ class Bundle:
     def _from_file(cls, metadata: dict[str, str], tensors: dict[str, torch.Tensor]) -> Bundle:
         try:
             header = json.loads(metadata[_HEADER_KEY])
-        except (KeyError, json.JSONDecodeError) as error:
+        except (KeyError, json.JSONDecodeError, RecursionError) as error:
             raise InputError("its header is not that of a pose_regressor bundle") from error
         if not isinstance(header, dict) or header.get("version") != FORMAT_VERSION:
             version = header.get("version") if isinstance(header, dict) else None
@@ -123,8 +123,11 @@ class Bundle:
         if not isinstance(header["objects"], list):
             raise InputError(f"expected a list of objects, got {header['objects']!r}")
         objects = tuple(_read_object(i, entry, tensors) for i, entry in enumerate(header["objects"]))
-        network = PoseNetwork(NetworkConfig.from_dict(header["network"]), len(objects))
-        _load_weights(network, {k[8:]: v for k, v in tensors.items() if k.startswith("network.")})
+        config, weights = NetworkConfig.from_dict(header["network"]), _weights(tensors)
+        with torch.device("meta"):  # without memory: a header may ask for any amount
+            _check_weights(PoseNetwork(config, len(objects)), weights)
+        network = PoseNetwork(config, len(objects))
+        network.load_state_dict(weights)
         known = len(objects) * len(_ARRAYS) + len(network.state_dict())
         if len(tensors) != known:
             raise InputError(f"holds {len(tensors)} tensors, expected {known}")
@@ -153,7 +156,12 @@ def _read_object(number: int, entry: dict[str, Any], tensors: dict[str, torch.Te
     return ObjectModel(entry["name"], entry["obj_id"], entry["diameter"], **arrays)
 
 
-def _load_weights(network: PoseNetwork, weights: dict[str, torch.Tensor]) -> None:
+def _weights(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    start = "network."
+    return {name[len(start) :]: value for name, value in tensors.items() if name.startswith(start)}
+
+
+def _check_weights(network: PoseNetwork, weights: dict[str, torch.Tensor]) -> None:
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     got = {name: tuple(value.shape) for name, value in weights.items()}
     for name in sorted(expected.keys() | got.keys()):
@@ -161,4 +169,3 @@ def _load_weights(network: PoseNetwork, weights: dict[str, torch.Tensor]) -> Non
             raise InputError(f"weight {name}: expected shape {expected.get(name)}, got {got.get(name)}")
         if not torch.isfinite(weights[name]).all():
             raise InputError(f"weight {name}: expected finite numbers, found NaN or infinity")
-    network.load_state_dict(weights)

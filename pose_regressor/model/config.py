@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, fields
 
 from pose_regressor.types import InputError
@@ -9,6 +10,8 @@ from pose_regressor.types import InputError
 #: The box head answers once every BOX_STRIDE pixels, the correspondence head once every DENSE_STRIDE.
 BOX_STRIDE = 8
 DENSE_STRIDE = 2
+#: Far above what makes sense: a file that says more is broken, and building what it says would take all memory.
+MOST_BLOCKS, MOST_WIDTH, MOST_PIXELS, MOST_MARGIN = 64, 1024, 4096, 10.0
 
 
 @dataclass(frozen=True)
@@ -29,17 +32,21 @@ class NetworkConfig:
     std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
     def __post_init__(self) -> None:
-        if len(self.blocks) != 4 or min(self.blocks) < 1:
-            raise InputError(f"network.blocks: expected four numbers of at least 1, got {self.blocks}")
-        if self.width < 8 or self.width % 8:
-            raise InputError(f"network.width: expected a positive multiple of 8, got {self.width}")
+        if len(self.blocks) != 4 or not 1 <= min(self.blocks) <= max(self.blocks) <= MOST_BLOCKS:
+            raise InputError(f"network.blocks: expected four numbers from 1 to {MOST_BLOCKS}, got {self.blocks}")
+        if not 8 <= self.width <= MOST_WIDTH or self.width % 8:
+            raise InputError(f"network.width: expected a positive multiple of 8 up to {MOST_WIDTH}, got {self.width}")
         for name in ("crop_size", "find_size"):
-            if getattr(self, name) < 32 or getattr(self, name) % 32:
-                raise InputError(f"network.{name}: expected a positive multiple of 32, got {getattr(self, name)}")
-        if self.crop_margin < 1:
-            raise InputError(f"network.crop_margin: expected at least 1, got {self.crop_margin}")
-        if len(self.mean) != 3 or len(self.std) != 3 or min(self.std) <= 0:
-            raise InputError(f"network.mean, network.std: expected three numbers, std positive, got {self}")
+            value = getattr(self, name)
+            if not 32 <= value <= MOST_PIXELS or value % 32:
+                raise InputError(f"network.{name}: expected a positive multiple of 32 up to {MOST_PIXELS}, got {value}")
+        if not 1 <= self.crop_margin <= MOST_MARGIN:
+            raise InputError(
+                f"network.crop_margin: expected a number from 1 to {MOST_MARGIN:g}, got {self.crop_margin}"
+            )
+        finite = all(map(math.isfinite, (*self.mean, *self.std)))
+        if len(self.mean) != 3 or len(self.std) != 3 or not finite or min(self.std) <= 0:
+            raise InputError(f"network.mean, network.std: expected three finite numbers, std positive, got {self}")
 
     def to_dict(self) -> dict[str, object]:
         return asdict(self)

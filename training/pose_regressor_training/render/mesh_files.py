@@ -65,6 +65,8 @@ def read_parts(path: Path) -> list[Part]:
 
 def _part(mesh: trimesh.Trimesh, path: Path) -> Part:
     vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
+    if vertices.shape[1:] != (3,) or faces.shape[1:] != (3,):
+        raise InputError(f"mesh {path}: expected vertices of three coordinates and triangles")
     if faces.min() < 0 or faces.max() >= len(vertices):
         raise InputError(f"mesh {path}: a face names vertex {faces.max()} of {len(vertices)}")
     if not np.isfinite(vertices).all():

@@ -1,0 +1,94 @@
+"""What `make fuzz` has found, each kept as small as it was."""
+
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from pose_regressor.middleware.compressed import image_from_compressed
+from pose_regressor.middleware.messages import frame_from_image
+from pose_regressor.model.bundle import Bundle
+from pose_regressor.types import Camera, InputError
+
+pytest.importorskip("cyclonedds")
+from pose_regressor.middleware.dds import idl
+
+CAMERA = Camera(8, 6, np.array([[50.0, 0, 3.5], [0, 50, 2.5], [0, 0, 1]]))
+
+
+def chunk(name, content, length=None):
+    checksum = zlib.crc32(name + content)
+    return struct.pack(">I", len(content) if length is None else length) + name + content + struct.pack(">I", checksum)
+
+
+@pytest.mark.parametrize("length", [0xFFFFFF30, 0xAC800000, 200])
+def test_a_chunk_that_says_it_is_of_gigabytes(length):
+    """OpenCV took 4 GB and 15 seconds for 120 bytes."""
+    start = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 8, 6, 8, 2, 0, 0, 0))
+    data = start + chunk(b"IDAT", bytes(40), length)
+    with pytest.raises(InputError, match="bytes that are not whole"):
+        image_from_compressed(idl.CompressedImage(data=np.frombuffer(data, np.uint8)), CAMERA)
+
+
+@pytest.mark.parametrize("nanosec", [10**9, 2**32 - 1])
+def test_a_stamp_that_no_clock_shows(nanosec):
+    """With the largest second it did not fit into the answer."""
+    header = idl.Header(idl.Time(2**31 - 1, nanosec), "camera")
+    message = idl.Image(header, 6, 8, "rgb8", 0, 24, np.zeros(144, np.uint8))
+    with pytest.raises(InputError, match="expected a stamp of less than"):
+        frame_from_image(message, CAMERA)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("width", 99999992),
+        ("blocks", [2, 2, 2, 10**9]),
+        ("crop_size", 32 * 10**9),
+        ("width", 256),  # of an allowed size, but the weights are not there: no memory for what is only said
+        ("crop_margin", float("inf")),
+        ("crop_margin", float("nan")),
+        ("mean", [0.5, 0.5, float("nan")]),
+    ],
+)
+def test_a_bundle_whose_network_would_fill_the_memory(tiny_bundle, tmp_path, name, value):
+    path = tmp_path / "bundle.safetensors"
+    tiny_bundle.save(path)
+    rewrite(path, lambda about: about["network"].update({name: value}))
+    with pytest.raises(InputError, match=f"network.{name}" if name != "width" or value != 256 else "expected shape"):
+        Bundle.load(path)
+
+
+def rewrite(path, change):
+    """What the bundle says of itself, changed."""
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + length])
+    about = json.loads(header["__metadata__"]["pose_regressor"])
+    change(about)
+    header["__metadata__"]["pose_regressor"] = json.dumps(about)
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
+
+
+def test_nesting_without_end(tiny_bundle, tmp_path):
+    path = tmp_path / "bundle.safetensors"
+    tiny_bundle.save(path)
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + length])
+    header["__metadata__"]["pose_regressor"] = "[" * 100_000
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
+    with pytest.raises(InputError, match="header is not that of a pose_regressor bundle"):
+        Bundle.load(path)
+
+
+def test_vertices_of_two_numbers(tmp_path):
+    mesh = pytest.importorskip("pose_regressor_training.render.mesh")
+    path = tmp_path / "flat.obj"
+    path.write_text("v 0 0\nv 1 0\nv 0 1\nf 1 2 3\n")
+    with pytest.raises(InputError, match=r"flat\.obj"):
+        mesh.load_mesh(path)

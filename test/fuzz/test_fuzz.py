@@ -1,0 +1,54 @@
+"""A short run of what `make fuzz` does for long: hypothesis chooses the faults, and makes small what it finds."""
+
+import pytest
+
+pytest.importorskip("cyclonedds")
+pytest.importorskip("mcap")
+from fuzz_files import Files
+from fuzz_messages import Messages
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # libraries warn of what they are given here
+MESSAGES = ("image", "compressed", "info")
+FILES = (
+    *("bundle", "calibration", "parameters", "camera", "truth", "bag", "bag zstd", "bag lz4"),
+    *("mesh obj", "mesh ply", "mesh stl", "mesh glb", "mesh off"),
+)
+SHORT = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+CHANCE = st.randoms(use_true_random=False)
+
+
+@pytest.fixture(scope="module")
+def messages():
+    made = Messages()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return Files(tmp_path_factory.mktemp("broken"))
+
+
+@pytest.mark.parametrize("kind", MESSAGES)
+def test_broken_messages_are_counted_with_a_reason(messages, kind):
+    @SHORT
+    @given(CHANCE)
+    def run(rng):
+        messages.one(rng, kind)
+
+    run()
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_broken_files_are_refused_in_one_line(files, kind):
+    if kind not in files.kinds:
+        pytest.skip("the training package is not here")
+
+    @SHORT
+    @given(CHANCE)
+    def run(rng):
+        files.one(rng, kind)
+
+    run()
