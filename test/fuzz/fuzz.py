@@ -80,10 +80,10 @@ def main():
         runs = [Run(kind, messages.one, options.messages // 3, options.seed) for kind in messages.cores]
         for kinds in groups.values():
             runs += [Run(kind, files.one, options.files // len(kinds), options.seed) for kind in kinds]
-        for number, run in enumerate(runs):
-            share = options.seconds / len(runs)
-            run.go(time.monotonic() + share)
-            print(f"{run.kind}: {run.done} in {run.seconds:.0f} s ({number + 1} of {len(runs)} kinds)", flush=True)
+        runs = [run for run in runs if run.count]
+        for run in runs:
+            run.go(time.monotonic() + options.seconds / len(runs))
+            print(f"{run.kind}: {run.done} in {run.seconds:.0f} s, {len(run.faults)} faults", flush=True)
         messages.close()
     table = Table("kind", "done", "a second", "taken", "refused", "reasons", "growth (MB)", "faults")
     for run in runs:
