@@ -130,18 +130,23 @@ class PoseEstimator:
 
     @torch.inference_mode()
     def estimate(
-        self, frame: Frame, follow: Sequence[PoseEstimate] = (), objects: Iterable[str] | None = None
+        self,
+        frame: Frame,
+        follow: Sequence[PoseEstimate] = (),
+        objects: Iterable[str] | None = None,
+        known: Sequence[PoseEstimate] = (),
     ) -> list[PoseEstimate]:
         """The poses of all objects seen in the frame, best score first.
 
         follow: poses from a frame shortly before: then only the crops around these are looked at, and each comes
-        back, in its own turn, if it is still there. objects: names to look for (all, if not given).
+        back, in its own turn, if it is still there. objects: names to look for (all, if not given). known: what was
+        seen in this frame already, and need not be looked at again.
         """
         self.stages = dict.fromkeys(self.stages, 0.0)
         if follow:
             return self._follow(frame, follow)
         wanted = {model.name for model in self.objects} if objects is None else set(objects)
-        candidates = self._find(frame, wanted)
+        candidates = [c for c in self._find(frame, wanted) if not self._is_known(c, known, frame.camera)]
         # The first look is at a box of the coarse frame, and quick; the second, at where the first saw the object.
         first = self._look(frame, candidates, turns=1)
         again = [
@@ -150,7 +155,7 @@ class PoseEstimator:
             if estimate.score >= min(AGAIN, self.bundles[candidate.bundle].calibration.raw(self.score_threshold) / 2)
         ]
         estimates = self._calibrated(again, self._look(frame, again))
-        return _distinct([e for e in estimates if e.score >= self.score_threshold])
+        return distinct([e for e in estimates if e.score >= self.score_threshold])
 
     def _follow(self, frame: Frame, follow: Sequence[PoseEstimate]) -> list[PoseEstimate]:
         place = {
@@ -164,7 +169,7 @@ class PoseEstimator:
         for last, estimate in zip(follow, looks, strict=True):
             if estimate.score >= self.score_threshold:
                 estimates.append(replace(estimate, instance=last.instance))
-        return _distinct(estimates)
+        return distinct(estimates)
 
     def _calibrated(self, candidates: list[_Candidate], estimates: list[PoseEstimate]) -> list[PoseEstimate]:
         """With scores that are probabilities, and covariances by PnP to their measured scale."""
@@ -196,6 +201,13 @@ class PoseEstimator:
                         if score > FIND_THRESHOLD:
                             candidates.append(_Candidate(number, channel, _map_box(pinhole_from_window, box)))
         return candidates
+
+    def _is_known(self, candidate: _Candidate, known: Sequence[PoseEstimate], camera: Camera) -> bool:
+        model = self.bundles[candidate.bundle].objects[candidate.channel]
+        return any(
+            estimate.model is model and _shared_area(self._box(estimate, camera), candidate.box) > 0.5
+            for estimate in known
+        )
 
     def _look(self, frame: Frame, candidates: list[_Candidate], turns: int = TURNS) -> list[PoseEstimate]:
         """One estimate for every candidate, whatever its raw score, from so many orientations of the crop around it."""
@@ -328,7 +340,7 @@ def _regression_covariance(pose: FloatArray, model: ObjectModel) -> FloatArray:
     return np.diag(sigma**2)
 
 
-def _distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:
+def distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:
     """Best first, without those that are another's twin: the same object, less than half its diameter away or seen for
     the most part in the same pixels.
     """

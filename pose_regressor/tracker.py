@@ -1,30 +1,41 @@
-"""Which object is which from frame to frame, and where to look next."""
+"""Which object is which from frame to frame, how it moves, and where to look next."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
-import numpy as np
-
-from pose_regressor.estimator import PoseEstimator
+from pose_regressor.estimator import PoseEstimator, distinct
+from pose_regressor.tracking.track import TrackingParameters
+from pose_regressor.tracking.tracks import Tracks
 from pose_regressor.types import Frame, InputError, PoseEstimate
+
+#: Frames after which the whole image is searched again for more instances of what is followed.
+SEARCH_EVERY = 15
 
 
 class Tracker:
     """Follows objects through a sequence of frames.
 
-    A followed object is looked for around its last place alone; the whole frame is searched only for objects that
-    are not being followed. With ``follow=False`` every frame is searched anew, and instances still keep their numbers.
-    objects: names to look for (all, if none are given).
+    A followed object is looked for around its expected place alone; the whole frame is searched for objects that are
+    not followed or not seen, and now and then for more of the same. With ``follow=False`` every frame is searched anew,
+    and instances still keep their numbers. smooth: poses are those of a filter of each object's motion; else as they
+    were measured. objects: names to look for (all, if none are given).
     """
 
-    def __init__(self, estimator: PoseEstimator, follow: bool = True, objects: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        estimator: PoseEstimator,
+        follow: bool = True,
+        objects: Sequence[str] = (),
+        smooth: bool = True,
+        parameters: TrackingParameters | None = None,
+    ) -> None:
         self.estimator = estimator
-        self.follow = follow
+        self.follow, self.smooth = follow, smooth
         self.objects = self.wanted(objects)
         self.stages = dict.fromkeys(estimator.stages, 0.0)
-        self._last: list[PoseEstimate] = []
+        self._tracks = Tracks(parameters or TrackingParameters())
+        self._since_search = 0
 
     @property
     def device(self) -> str:
@@ -37,43 +48,38 @@ class Tracker:
             raise InputError(f"objects: {unknown[0]!r} is in none of the bundles, expected one of {', '.join(known)}")
         return tuple(objects) or known
 
-    def tune(self, follow: bool, objects: Sequence[str], score_threshold: float) -> None:
+    def tune(self, follow: bool, objects: Sequence[str], score_threshold: float, smooth: bool = True) -> None:
         """From the next update on; objects that are no longer wanted are forgotten."""
         self.objects = self.wanted(objects)
-        self.follow = follow
+        self.follow, self.smooth = follow, smooth
         self.estimator.score_threshold = score_threshold
-        self._last = [estimate for estimate in self._last if estimate.model.name in self.objects]
+        self._tracks.keep(self.objects)
 
     def reset(self) -> None:
         """Forget every object."""
-        self._last = []
+        self._tracks.reset()
 
     def update(self, frame: Frame) -> list[PoseEstimate]:
         """The poses in this frame, best score first, each with its instance number."""
         self.stages = dict.fromkeys(self.stages, 0.0)
-        followed = self._estimate(frame, follow=self._last) if self.follow and self._last else []
-        known = {estimate.model.name for estimate in followed}
-        missing = [name for name in self.objects if name not in known]
-        found = self._estimate(frame, objects=missing) if missing else []
-        self._last = followed + self._number(found)
-        return sorted(self._last, key=lambda estimate: -estimate.score)
+        self._tracks.advance(frame.stamp)
+        expected = self._tracks.expected() if self.follow else []
+        found = self._estimate(frame, follow=expected) if expected else []
+        if missing := self._missing(found):
+            found = distinct(found + self._estimate(frame, objects=missing, known=found))
+        return self._tracks.take(found, self.estimator.score_threshold, self.smooth)
+
+    def _missing(self, found: list[PoseEstimate]) -> list[str]:
+        """Names of the objects to search the whole frame for."""
+        self._since_search += 1
+        if not found or self._since_search >= SEARCH_EVERY:
+            self._since_search = 0
+            return list(self.objects)
+        seen = [estimate.model.name for estimate in found]
+        return [name for name in self.objects if seen.count(name) < max(1, self._tracks.number_of(name))]
 
     def _estimate(self, frame: Frame, **options: object) -> list[PoseEstimate]:
         estimates = self.estimator.estimate(frame, **options)  # type: ignore[arg-type]
         for name, seconds in self.estimator.stages.items():
             self.stages[name] += seconds
         return estimates
-
-    def _number(self, found: list[PoseEstimate]) -> list[PoseEstimate]:
-        """An instance keeps the number of the nearest one of the last frame; others get the lowest that is free."""
-        numbered: list[PoseEstimate] = []
-        for estimate in found:
-            taken = {e.instance for e in numbered if e.model is estimate.model}
-            before = [e for e in self._last if e.model is estimate.model and e.instance not in taken]
-            if before:
-                nearest = min(before, key=lambda e: float(np.linalg.norm(e.translation - estimate.translation)))
-                number = nearest.instance
-            else:
-                number = next(i for i in range(len(found)) if i not in taken)
-            numbered.append(replace(estimate, instance=number))
-        return numbered

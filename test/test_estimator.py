@@ -8,7 +8,10 @@ from pose_regressor import Camera, Frame, InputError, PoseEstimate, PoseEstimato
 from pose_regressor.model.config import DENSE_STRIDE
 from pose_regressor.model.decode import TURNS, correspondences, decode_regression, quarter_turns
 from pose_regressor.tracker import Tracker
+from pose_regressor.tracking.track import TrackingParameters
 
+#: Every pose is believed.
+AT_ONCE = TrackingParameters(hits=1)
 CAMERA = Camera(320, 240, np.array([[300.0, 0, 160], [0, 300, 120], [0, 0, 1]]))
 
 
@@ -34,7 +37,7 @@ def test_followed_objects_come_back_with_their_numbers(tiny_bundle):
     estimator = PoseEstimator(tiny_bundle, "cpu", score_threshold=0.0)
     first = estimator.estimate(noise_frame())
     assert first and all(0 <= estimate.score <= 1 for estimate in first)
-    tracker = Tracker(estimator)
+    tracker = Tracker(estimator, parameters=AT_ONCE)
     numbers = {estimate.instance for estimate in tracker.update(noise_frame())}
     assert numbers == set(range(len(numbers)))
     assert {estimate.instance for estimate in tracker.update(noise_frame())} <= numbers
@@ -58,7 +61,9 @@ def test_a_tracker_looks_for_what_it_is_told(make_bundle):
     with torch.no_grad():
         bundle.network.box_head.out.bias[:2] = 2.0
     estimator = PoseEstimator(bundle, "cpu", score_threshold=0.0)
-    assert {e.model.name for e in Tracker(estimator, objects=["two"]).update(noise_frame())} == {"two"}
+    assert {e.model.name for e in Tracker(estimator, objects=["two"], parameters=AT_ONCE).update(noise_frame())} == {
+        "two"
+    }
     with pytest.raises(InputError, match="objects: 'mug' is in none of the bundles, expected one of one, two"):
         Tracker(estimator, objects=["mug"])
 

@@ -199,7 +199,7 @@ class NodeCore:
     def _track(self, frame: Frame) -> list[PoseEstimate]:
         config = self._config
         if config is not self._tuned:
-            self._tracker.tune(config.follow, config.objects, config.score_threshold)
+            self._tracker.tune(config.follow, config.objects, config.score_threshold, config.smooth)
             self._tuned = config
         if self._afresh:
             self._afresh = False

@@ -112,6 +112,12 @@ class NodeConfig:
         "look only around the last pose while an object is followed (faster); false: always at the whole image",
         live=True,
     )
+    smooth: bool = _parameter(
+        "bool",
+        True,
+        "publish poses from a filter of each object's motion, which tremble less; false: as they were measured",
+        live=True,
+    )
     max_rate: float = _parameter(
         "float",
         0.0,

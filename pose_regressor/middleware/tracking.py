@@ -21,7 +21,7 @@ class Tracking(Protocol):
     def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
         """`objects`, or all that are known if none are given. InputError: one that is not known."""
 
-    def tune(self, follow: bool, objects: Sequence[str], score_threshold: float) -> None: ...
+    def tune(self, follow: bool, objects: Sequence[str], score_threshold: float, smooth: bool) -> None: ...
     def update(self, frame: Frame) -> list[PoseEstimate]: ...
     def reset(self) -> None: ...
 
@@ -39,7 +39,7 @@ def open_tracker(config: NodeConfig) -> Tracking:
     estimator = PoseEstimator(
         [find_model(m) for m in config.model], config.device, config.score_threshold, config.backend
     )
-    tracker = Tracker(estimator, config.follow, config.objects)
+    tracker = Tracker(estimator, config.follow, config.objects, config.smooth)
     camera = load_camera(config.camera_file) if config.camera_file else None
     estimator.warm_up(*((camera.width, camera.height) if camera else (640, 480)))
     return tracker

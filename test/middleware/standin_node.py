@@ -64,7 +64,7 @@ class StandIn:
             raise InputError(f"objects: expected crate, got {', '.join(objects)}")
         return tuple(objects) or ("crate",)
 
-    def tune(self, follow, objects, score_threshold) -> None:
+    def tune(self, follow, objects, score_threshold, smooth) -> None:
         self.score_threshold = score_threshold
 
     def reset(self) -> None:

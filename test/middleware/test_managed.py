@@ -59,7 +59,7 @@ def node(ends, standin, log, image, info, until):
         if config.model == ("huge",):
             raise MemoryError("the device is full")
         tracker = standin.StandIn()
-        tracker.tune(config.follow, tracker.wanted(config.objects), config.score_threshold)
+        tracker.tune(config.follow, tracker.wanted(config.objects), config.score_threshold, config.smooth)
         trackers.append(weakref.ref(tracker))
         return tracker
 

@@ -1,0 +1,166 @@
+"""One object that is followed: its motion, how sure it is to be there, and since when it was not seen."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pose_regressor.tracking.motion import MotionFilter, MotionNoise
+from pose_regressor.tracking.state import turned
+from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
+
+
+@dataclass(frozen=True)
+class TrackingParameters:
+    """When a pose belongs to a track, when a track begins and ends.
+
+    gate: largest squared Mahalanobis distance of a pose and its track's prediction (99.9 % of chi-square with 6 degrees
+    of freedom). independent: share of a pose's standard deviation that is new in each frame. Neighbouring frames look
+    alike, so the network errs alike in them; that part no averaging over time takes away. hits: poses in a row that
+    make a track of an object, unless the first has a score of at least halfway from the threshold to 1. coast, misses:
+    a track ends when it was not seen for more than so many seconds and frames. patience: seconds that a track was not
+    seen before poses that contradict it, `hits` of them, are believed.
+    """
+
+    noise: MotionNoise = field(default_factory=MotionNoise)
+    gate: float = 22.46
+    independent: float = 0.2
+    hits: int = 3
+    coast: float = 1.0
+    misses: int = 3
+    patience: float = 0.5
+
+
+class Track:
+    """An object of one kind that was seen at least once. instance: its number, None until it is confirmed."""
+
+    def __init__(self, seen: PoseEstimate, sure: bool, parameters: TrackingParameters) -> None:
+        self.model: ObjectModel = seen.model
+        self.instance: int | None = None
+        self._parameters = parameters
+        self._hits = parameters.hits if sure else 0
+        self._rival: Track | None = None
+        self._seen: PoseEstimate
+        self._filter: MotionFilter
+        self._restart(seen)
+
+    @property
+    def confirmed(self) -> bool:
+        return self._hits >= self._parameters.hits
+
+    @property
+    def ended(self) -> bool:
+        if not self.confirmed:
+            return self._misses > 0
+        return self._misses >= self._parameters.misses and self.unseen > self._parameters.coast
+
+    @property
+    def pose(self) -> FloatArray:
+        """(4, 4) where it is expected to be."""
+        return self._filter.state.pose
+
+    @property
+    def in_sight(self) -> bool:
+        """Whether it is known well enough where it is that a look there, and not at the whole image, will find it."""
+        sideways = math.sqrt(self._filter.state.covariance[:2, :2].diagonal().max())
+        nearest = (self.model.points @ self.pose[2, :3]).min() + self.pose[2, 3] if len(self.model.points) else 1.0
+        return bool(sideways < self.model.diameter / 2 and nearest > 0)
+
+    def expected(self, score: float = 1.0) -> PoseEstimate:
+        """As an estimate, for those who look for it there."""
+        number = -1 if self.instance is None else self.instance
+        return replace(self._seen, cam_from_obj=self.pose, covariance=self._covariance, score=score, instance=number)
+
+    def advance(self, seconds: float) -> None:
+        """Go on for so many seconds."""
+        self._filter.predict(seconds)
+        self.unseen += seconds
+        if self._rival:
+            self._rival.advance(seconds)
+
+    def lose_time(self) -> None:
+        """Nobody knows how much time has passed: the next pose is where it begins anew."""
+        self.unseen = math.inf
+        self._rival = None
+
+    @property
+    def timeless(self) -> bool:
+        return math.isinf(self.unseen)
+
+    def nearest(self, seen: PoseEstimate) -> PoseEstimate:
+        """Of the poses that a symmetric object cannot be told from, the one nearest to what is expected."""
+        symmetries = self.model.symmetries
+        if not len(symmetries):
+            return seen
+        # The trace of A Bᵀ is largest for the rotations least apart.
+        alike = np.einsum("ij,sij->s", self.pose[:3, :3], seen.rotation @ symmetries[:, :3, :3])
+        best = int(alike.argmax())
+        if alike[best] <= float((self.pose[:3, :3] * seen.rotation).sum()):
+            return seen
+        pose, covariance = turned(seen.cam_from_obj, seen.covariance, symmetries[best])
+        return replace(seen, cam_from_obj=pose, covariance=covariance)
+
+    def cost(self, seen: PoseEstimate) -> float:
+        """Twice the negative logarithm of the likelihood of this pose, but for a constant; infinite beyond the gate."""
+        if self.timeless:
+            return math.inf
+        seen = self.nearest(seen)
+        surprise = self._filter.surprise(seen.cam_from_obj, seen.covariance)
+        spread = self._filter.state.pose_covariance + seen.covariance
+        return surprise + float(np.linalg.slogdet(spread)[1]) if surprise < self._parameters.gate else math.inf
+
+    def distance(self, seen: PoseEstimate) -> float:
+        """Metres from where it is expected."""
+        return float(np.linalg.norm(seen.translation - self.pose[:3, 3]))
+
+    def match(self, seen: PoseEstimate) -> None:
+        """It was seen again."""
+        self._seen = self.nearest(seen)
+        covariance = self._parameters.independent**2 * seen.covariance
+        self._filter.update(self._seen.cam_from_obj, covariance)
+        self._count_hit()
+
+    def miss(self) -> None:
+        """It was looked for and not seen."""
+        self._misses += 1
+
+    def contradict(self, seen: PoseEstimate) -> bool:
+        """Something was seen that may be this object at another place; whether that is believed now."""
+        if self.timeless:
+            self._restart(self.nearest(seen))
+            return True
+        rival = self._rival
+        if rival is None or not math.isfinite(rival.cost(seen)):
+            self._rival = Track(seen, False, self._parameters)
+            return False
+        rival.match(seen)
+        if not (rival.confirmed and self.unseen >= self._parameters.patience):
+            return False
+        self._filter, self._seen = rival._filter, rival._seen
+        self._count_hit()
+        return True
+
+    def report(self, smooth: bool) -> PoseEstimate:
+        """What was seen last, with its number: where the track has it, or (not `smooth`) as it was measured."""
+        seen = replace(self._seen, instance=self.instance or 0)
+        return replace(seen, cam_from_obj=self.pose, covariance=self._covariance) if smooth else seen
+
+    @property
+    def _covariance(self) -> FloatArray:
+        """(6, 6) of the expected pose: what the filter has not averaged away, and what it cannot."""
+        common = 1 - self._parameters.independent**2
+        return self._filter.state.pose_covariance + common * self._seen.covariance
+
+    def _restart(self, seen: PoseEstimate) -> None:
+        independent = self._parameters.independent**2 * seen.covariance
+        self._seen = seen
+        self._filter = MotionFilter(seen.cam_from_obj, independent, self._parameters.noise)
+        self._count_hit()
+
+    def _count_hit(self) -> None:
+        self._hits += 1
+        self._misses = 0
+        self.unseen = 0.0
+        self._rival = None
