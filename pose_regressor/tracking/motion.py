@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_regressor.tracking.state import State, corrected, difference, mixed, moving, still
+from pose_regressor.tracking.state import State, corrected, mixed, moving, still
 from pose_regressor.types import FloatArray
 
 #: Neither model is ever ruled out, or it could not come back.
@@ -74,11 +74,6 @@ class MotionFilter:
             moving(in_motion, seconds, self._acceleration),
         ]
         self.state = mixed(self._models, self._probabilities)
-
-    def surprise(self, pose: FloatArray, covariance: FloatArray) -> float:
-        """Squared Mahalanobis distance of a measured pose: chi-square of 6 degrees of freedom if all is as assumed."""
-        innovation = difference(pose, self.state.pose)
-        return float(innovation @ np.linalg.solve(self.state.pose_covariance + covariance, innovation))
 
     def update(self, pose: FloatArray, covariance: FloatArray) -> None:
         """Take in a measured pose (4, 4) with the covariance (6, 6) of what is new in its error."""

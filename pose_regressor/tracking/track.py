@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pose_regressor.tracking.motion import MotionFilter, MotionNoise
-from pose_regressor.tracking.state import turned
+from pose_regressor.tracking.state import difference, turned
 from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
 
 
@@ -107,8 +107,10 @@ class Track:
         if self.timeless:
             return math.inf
         seen = self.nearest(seen)
-        surprise = self._filter.surprise(seen.cam_from_obj, seen.covariance)
-        spread = self._filter.state.pose_covariance + seen.covariance
+        # As if the two had no error in common: those in which they have are nearer than that anyway.
+        spread = self._covariance + seen.covariance
+        apart = difference(seen.cam_from_obj, self.pose)
+        surprise = float(apart @ np.linalg.solve(spread, apart))
         return surprise + float(np.linalg.slogdet(spread)[1]) if surprise < self._parameters.gate else math.inf
 
     def distance(self, seen: PoseEstimate) -> float:

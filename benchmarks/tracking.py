@@ -1,0 +1,297 @@
+"""What does the tracker's motion filter do to poses: how much do they tremble at rest, lag in motion, and miss?
+
+    PYTHONPATH=. python benchmarks/tracking.py [--runs 20] [--json FILE]
+    PYTHONPATH=. python benchmarks/tracking.py --clip CLIP --camera FILE --truth scene_gt.json --model box [--json FILE]
+
+Without a clip: poses of a box that lies still, is carried and turned, lies still again, is pushed slowly and stays,
+with errors as the network's on demo/box.mp4 are: most of an error belongs to the view and stays while that stays, a
+fifth of its standard deviation is new in each frame, one frame in fifty begins a burst of wrong faces, and once
+something stands in front of it for half a second. With a clip: the whole tracker on its frames.
+
+jitter: step from frame to frame over sqrt(2), rms, while the true pose rests; wander: rms about the mean of each such
+rest. lag: shift at which the velocities of the bounding box's corners fit the true ones best (cross-correlation), in
+frames. ADD: mean distance of the object's points from where they are, in diameters; of the frames with a pose. close:
+share of all frames with an ADD under a tenth. The rival is the same frame by frame: every measured pose as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from pose_regressor.tracking.rotations import exp, log
+from pose_regressor.tracking.state import difference, moved
+from pose_regressor.tracking.track import TrackingParameters
+from pose_regressor.tracking.tracks import Tracks
+from pose_regressor.types import FloatArray, InputError, ObjectModel, PoseEstimate
+
+RATE = 30.0
+CLOSE = 0.1
+THRESHOLD = 0.5
+#: A true pose rests where it stays this near to its median over 21 frames: metres, radians.
+RESTING = (1e-3, np.radians(0.5))
+#: Standard deviations of the simulated errors: sideways, along the view (m), about the three axes (rad).
+SIGMA = np.array([3e-3, 3e-3, 20e-3, 0.08, 0.08, 0.035])
+NEW = 0.2
+
+Poses = Mapping[int, FloatArray]
+
+
+@dataclass(frozen=True)
+class Figures:
+    """As the module's docstring has them."""
+
+    found: float
+    add: float
+    close: float
+    jitter_mm: float
+    jitter_deg: float
+    wander_mm: float
+    wander_deg: float
+    lag_frames: float
+    ids: int
+
+
+# ------------------------------------------------------------------ figures
+
+
+def add(model: ObjectModel, pose: FloatArray, true: FloatArray) -> float:
+    offset = model.points @ (pose[:3, :3] - true[:3, :3]).T + pose[:3, 3] - true[:3, 3]
+    return float(np.linalg.norm(offset, axis=1).mean() / model.diameter)
+
+
+def filled(truth: Poses, gap: int = 3) -> dict[int, FloatArray]:
+    """True poses also of frames between annotated ones that are near each other."""
+    result = dict(truth)
+    for a, b in itertools.pairwise(sorted(truth)):
+        if 1 < b - a <= gap:
+            step = difference(truth[b], truth[a])
+            result |= {i: moved(truth[a], step * (i - a) / (b - a)) for i in range(a + 1, b)}
+    return result
+
+
+def rests(truth: Poses) -> list[list[int]]:
+    """Runs of frames in which the true pose rests."""
+    resting = []
+    for i in sorted(truth):
+        around = [truth[k] for k in range(i - 10, i + 11) if k in truth]
+        steps = np.array([difference(pose, truth[i]) for pose in around])
+        steps -= np.median(steps, axis=0)
+        near = np.linalg.norm(steps[:, :3], axis=1).max() < RESTING[0]
+        if len(around) == 21 and near and np.linalg.norm(steps[:, 3:], axis=1).max() < RESTING[1]:
+            resting.append(i)
+    runs = [[i for _, i in group] for _, group in itertools.groupby(enumerate(resting), lambda x: x[1] - x[0])]
+    return [run for run in runs if len(run) >= 10]
+
+
+def rms(steps: list[FloatArray]) -> tuple[float, float]:
+    """Millimetres and degrees."""
+    if not steps:
+        return float("nan"), float("nan")
+    squares = np.square(np.array(steps))
+    return 1e3 * float(squares[:, :3].sum(1).mean() ** 0.5), float(np.degrees(squares[:, 3:].sum(1).mean() ** 0.5))
+
+
+def trembling(poses: Poses, truth: Poses) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Jitter and wander."""
+    steps, offsets = [], []
+    for run in rests(truth):
+        there = [i for i in run if i in poses]
+        steps += [difference(poses[i], poses[i - 1]) / 2**0.5 for i in there if i - 1 in poses and i - 1 in run]
+        around = np.array([difference(poses[i], poses[there[0]]) for i in there])
+        offsets += list(around - around.mean(0)) if len(there) else []
+    return rms(steps), rms(offsets)
+
+
+def lag(model: ObjectModel, poses: Poses, truth: Poses) -> float:
+    """Frames."""
+    corners = np.array(list(itertools.product(*model.bounds.T)))
+    frames = max([*poses, *truth]) + 1
+
+    def places(source: Poses) -> FloatArray:
+        """(frames, 24), not a number where there is no pose."""
+        result = np.full((frames, 24), np.nan)
+        for i, pose in source.items():
+            result[i] = (corners @ pose[:3, :3].T + pose[:3, 3]).ravel()
+        return result
+
+    def velocities(place: FloatArray, shift: float) -> FloatArray:
+        """Those of `shift` frames before."""
+        whole = int(np.floor(shift))
+        early, late = np.roll(place, whole + 1, axis=0), np.roll(place, whole, axis=0)
+        there = late if shift == whole else late + (shift - whole) * (early - late)
+        return np.roll(there, -1, axis=0) - np.roll(there, 1, axis=0)
+
+    measured, true = velocities(places(poses), 0), places(truth)
+    shifts = np.round(np.arange(-5, 5.01, 0.1), 1)
+    wanted = np.stack([velocities(true, shift) for shift in shifts])
+    # The same frames for every shift; and none in which the pose jumps, which no motion does.
+    usable = np.isfinite(wanted).all((0, 2)) & (np.abs(measured).max(1) < 2 * np.nanmax(np.abs(wanted)))
+    usable[:8] = usable[-8:] = False
+    products = (wanted[:, usable] * measured[usable]).sum((1, 2))
+    return float(shifts[np.argmax(products / np.sqrt(np.square(wanted[:, usable]).sum((1, 2))))])
+
+
+def figures(model: ObjectModel, poses: Poses, truth: Poses, ids: int) -> Figures:
+    errors = [add(model, poses[i], truth[i]) for i in truth if i in poses]
+    whole = filled(truth)
+    jitter, wander = trembling(poses, whole)
+    return Figures(
+        found=len(errors) / len(truth),
+        add=statistics.fmean(errors),
+        close=sum(error < CLOSE for error in errors) / len(truth),
+        jitter_mm=jitter[0],
+        jitter_deg=jitter[1],
+        wander_mm=wander[0],
+        wander_deg=wander[1],
+        lag_frames=lag(model, poses, whole),
+        ids=ids,
+    )
+
+
+# ------------------------------------------------------------------ simulation
+
+
+def carried(t: float) -> FloatArray:
+    """The true pose at `t` seconds: at rest but for (3, 4.5), 25 cm and a quarter turn, and (7, 11), 11 cm slowly."""
+
+    def minimum_jerk(u: float) -> float:
+        u = min(max(u, 0.0), 1.0)
+        return u**3 * (10 - 15 * u + 6 * u * u)
+
+    pose = np.eye(4)
+    quick, slow = minimum_jerk((t - 3) / 1.5), minimum_jerk((t - 7) / 4)
+    pose[:3, 3] = np.array([-0.1, 0, 0.6]) + quick * np.array([0.2, 0.05, 0.15]) + slow * np.array([0.1, 0, -0.05])
+    pose[:3, :3] = exp(quick * np.array([0.3, 1.5, 0.2])) @ exp(np.array([0.5, -0.4, 1.0]))
+    return pose
+
+
+def view_error(generator: np.random.Generator) -> Callable[[FloatArray], FloatArray]:
+    """A smooth random error (6,) of unit variance of each view: random waves over rotations of about 20° and places of
+    about 5 cm."""
+    waves, phases = generator.normal(size=(64, 6)), generator.uniform(0, 2 * np.pi, (64, 6))
+    waves *= np.repeat([1 / 0.05, 1 / np.radians(20)], 3)
+
+    def error(pose: FloatArray) -> FloatArray:
+        place = np.concatenate([pose[:3, 3], log(pose[:3, :3])])
+        return np.asarray(np.cos((waves @ place)[:, None] + phases).sum(0) * (2 / 64) ** 0.5)
+
+    return error
+
+
+def simulated(model: ObjectModel, seed: int) -> Iterator[tuple[int, FloatArray, PoseEstimate | None]]:
+    """Frame, true pose, measured pose."""
+    generator = np.random.default_rng(seed)
+    of_view = view_error(generator)
+    wrong = 0
+    for i in range(int(13 * RATE)):
+        true = carried(i / RATE)
+        error = (1 - NEW**2) ** 0.5 * of_view(true) + NEW * generator.normal(size=6)
+        wrong = generator.integers(1, 7) if generator.random() < 0.02 and not wrong else max(0, wrong - 1)
+        pose = moved(true, SIGMA * error)
+        if wrong:
+            pose[:3, :3] = pose[:3, :3] @ exp(np.array([0, np.pi / 2, 0]))
+        seen = PoseEstimate(model, pose, np.diag(SIGMA**2), 0.6 if wrong else 0.9, "pnp", np.zeros(4))
+        yield i, true, None if 60 <= i < 75 else seen
+
+
+def simulate(model: ObjectModel, seed: int) -> dict[str, Figures]:
+    tracks = Tracks(TrackingParameters())
+    truth: dict[int, FloatArray] = {}
+    raw: dict[int, FloatArray] = {}
+    smooth: dict[int, FloatArray] = {}
+    ids = set()
+    for i, true, seen in simulated(model, seed):
+        truth[i] = true
+        if seen:
+            raw[i] = seen.cam_from_obj
+        tracks.advance(round(1e9 * (1 + i / RATE)))
+        for estimate in tracks.take([seen] if seen else [], THRESHOLD, smooth=True):
+            smooth[i] = estimate.cam_from_obj
+            ids.add(estimate.instance)
+    return {"frame by frame": figures(model, raw, truth, 1), "tracked": figures(model, smooth, truth, len(ids))}
+
+
+# ------------------------------------------------------------------ a clip
+
+
+def on_clip(options: argparse.Namespace) -> dict[str, Figures]:
+    from pose_regressor.assets import find_model
+    from pose_regressor.estimator import PoseEstimator
+    from pose_regressor.files import load_camera, read_scene_gt
+    from pose_regressor.sources import open_source
+    from pose_regressor.tracker import Tracker
+
+    estimator = PoseEstimator(find_model(options.model), "cpu")
+    (model,) = estimator.objects
+    truth = {
+        i: pose.cam_from_obj
+        for i, poses in read_scene_gt(options.truth).items()
+        for pose in poses
+        if pose.obj_id == model.obj_id
+    }
+    frames = list(open_source(options.clip, load_camera(options.camera)))
+    trackers = {
+        "tracked": Tracker(estimator),
+        "tracked, smooth=false": Tracker(estimator, smooth=False),
+        "tracked, follow=false": Tracker(estimator, follow=False),
+    }
+    updates = {"frame by frame": estimator.estimate} | {name: t.update for name, t in trackers.items()}
+    results = {}
+    for name, update in updates.items():
+        found = {frame.index: update(frame) for frame in frames}
+        ids = {estimate.instance for estimates in found.values() for estimate in estimates}
+        poses = {i: estimates[0].cam_from_obj for i, estimates in found.items() if estimates}
+        results[name] = figures(model, poses, truth, len(ids))
+    return results
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--runs", type=int, default=20, help="simulated runs, of which the median counts (%(default)s)")
+    parser.add_argument("--clip", help="video or folder of images in place of the simulation")
+    parser.add_argument("--camera", help="its camera file")
+    parser.add_argument("--truth", type=Path, help="its scene_gt.json; image ids are frame numbers")
+    parser.add_argument("--model", default="box", help="bundle of its one object (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    options = parser.parse_args()
+    if options.clip:
+        if not (options.camera and options.truth):
+            raise InputError("--clip: expected --camera and --truth too")
+        results = on_clip(options)
+    else:
+        size = np.array([0.16, 0.11, 0.06])
+        points = np.random.default_rng(0).uniform(-size / 2, size / 2, (500, 3))
+        model = ObjectModel("box", 1, float(np.linalg.norm(size)), np.stack([-size, size]) / 2, points, points[:8])
+        runs = [simulate(model, seed) for seed in range(options.runs)]
+        results = {
+            kind: Figures(**{key: statistics.median(asdict(run[kind])[key] for run in runs) for key in asdict(value)})
+            for kind, value in runs[0].items()
+        }
+    table = Table(title=options.clip or f"simulation, median of {options.runs} runs")
+    names = list(asdict(next(iter(results.values()))))
+    for heading in ("", *names):
+        table.add_column(heading, justify="right" if heading else "left")
+    for kind, value in results.items():
+        table.add_row(kind, *(f"{number:.3g}" for number in asdict(value).values()))
+    Console(width=150).print(table)
+    rival, ours = asdict(results["frame by frame"]), asdict(results["tracked"])
+    units = {"jitter_mm": "mm", "jitter_deg": "deg", "lag_frames": "frames", "add": "diameters", "ids": "ids"}
+    for key, unit in units.items():
+        ratio = rival[key] / ours[key] if ours[key] else float("nan")
+        print(f"headline: {key} = {ours[key]:.3g} {unit} (frame by frame {rival[key]:.3g}, ratio {ratio:.1f})")
+    if options.json:
+        options.json.write_text(json.dumps({kind: asdict(value) for kind, value in results.items()}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
