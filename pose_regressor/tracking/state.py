@@ -10,12 +10,12 @@ so measured ones go in as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pose_regressor.tracking.rotations import exp, left_jacobian, log, skew
-from pose_regressor.types import FloatArray
+from pose_regressor.types import FloatArray, PoseEstimate
 
 POSITION, ROTATION, POSE, RATE = slice(0, 3), slice(3, 6), slice(0, 6), slice(6, 12)
 _OBSERVED = np.eye(6, 12)
@@ -57,6 +57,21 @@ def turned(pose: FloatArray, covariance: FloatArray, symmetry: FloatArray) -> tu
     chart = np.eye(6)
     chart[POSITION, ROTATION] = -skew(pose[:3, :3] @ symmetry[:3, 3])
     return pose @ symmetry, chart @ covariance @ chart.T
+
+
+def nearest(estimate: PoseEstimate, reference: FloatArray) -> PoseEstimate:
+    """Of the poses that a symmetric object cannot be told from, the one whose rotation is nearest to that of a pose
+    (4, 4)."""
+    symmetries = estimate.model.symmetries
+    if not len(symmetries):
+        return estimate
+    # The trace of A Bᵀ is largest for the rotations least apart.
+    alike = np.einsum("ij,sij->s", reference[:3, :3], estimate.rotation @ symmetries[:, :3, :3])
+    best = int(alike.argmax())
+    if alike[best] <= float((reference[:3, :3] * estimate.rotation).sum()):
+        return estimate
+    pose, covariance = turned(estimate.cam_from_obj, estimate.covariance, symmetries[best])
+    return replace(estimate, cam_from_obj=pose, covariance=covariance)
 
 
 def moving(state: State, seconds: float, density: FloatArray) -> State:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from pose_regressor.tracking.motion import MotionFilter, MotionNoise
-from pose_regressor.tracking.state import difference, turned
+from pose_regressor.tracking.state import difference, nearest
 from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
 
 
@@ -89,24 +89,11 @@ class Track:
     def timeless(self) -> bool:
         return math.isinf(self.unseen)
 
-    def nearest(self, seen: PoseEstimate) -> PoseEstimate:
-        """Of the poses that a symmetric object cannot be told from, the one nearest to what is expected."""
-        symmetries = self.model.symmetries
-        if not len(symmetries):
-            return seen
-        # The trace of A Bᵀ is largest for the rotations least apart.
-        alike = np.einsum("ij,sij->s", self.pose[:3, :3], seen.rotation @ symmetries[:, :3, :3])
-        best = int(alike.argmax())
-        if alike[best] <= float((self.pose[:3, :3] * seen.rotation).sum()):
-            return seen
-        pose, covariance = turned(seen.cam_from_obj, seen.covariance, symmetries[best])
-        return replace(seen, cam_from_obj=pose, covariance=covariance)
-
     def cost(self, seen: PoseEstimate) -> float:
         """Twice the negative logarithm of the likelihood of this pose, but for a constant; infinite beyond the gate."""
         if self.timeless:
             return math.inf
-        seen = self.nearest(seen)
+        seen = nearest(seen, self.pose)
         # As if the two had no error in common: those in which they have are nearer than that anyway.
         spread = self._covariance + seen.covariance
         apart = difference(seen.cam_from_obj, self.pose)
@@ -119,7 +106,7 @@ class Track:
 
     def match(self, seen: PoseEstimate) -> None:
         """It was seen again."""
-        self._seen = self.nearest(seen)
+        self._seen = nearest(seen, self.pose)
         covariance = self._parameters.independent**2 * seen.covariance
         self._filter.update(self._seen.cam_from_obj, covariance)
         self._count_hit()
@@ -131,7 +118,7 @@ class Track:
     def contradict(self, seen: PoseEstimate) -> bool:
         """Something was seen that may be this object at another place; whether that is believed now."""
         if self.timeless:
-            self._restart(self.nearest(seen))
+            self._restart(nearest(seen, self.pose))
             return True
         rival = self._rival
         if rival is None or not math.isfinite(rival.cost(seen)):
