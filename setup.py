@@ -55,6 +55,7 @@ setup(
             "pose-regressor = pose_regressor.cli:main",
             # For `ros2 run` and launch files; they need a sourced ROS 2.
             "pose_regressor_node = pose_regressor.middleware.executables:node",
+            "pose_regressor_fusion = pose_regressor.middleware.executables:fusion",
             "pose_regressor_player = pose_regressor.middleware.executables:player",
             "pose_regressor_demo_listener = pose_regressor.cli.demo_listener:main",
         ],

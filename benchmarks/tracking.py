@@ -37,8 +37,9 @@ from pose_regressor.types import FloatArray, InputError, ObjectModel, PoseEstima
 RATE = 30.0
 CLOSE = 0.1
 THRESHOLD = 0.5
-#: A true pose rests where it stays this near to its median over 21 frames: metres, radians.
-RESTING = (1e-3, np.radians(0.5))
+#: A true pose rests where it stays this near to its median over 21 frames, metres and radians: a hand that holds still,
+#: or the noise of a truth that was measured.
+RESTING = (2.5e-3, np.radians(1.5))
 #: Standard deviations of the simulated errors: sideways, along the view (m), about the three axes (rad).
 SIGMA = np.array([3e-3, 3e-3, 20e-3, 0.08, 0.08, 0.035])
 NEW = 0.2
@@ -125,18 +126,18 @@ def lag(model: ObjectModel, poses: Poses, truth: Poses) -> float:
         return result
 
     def velocities(place: FloatArray, shift: float) -> FloatArray:
-        """Those of `shift` frames before."""
+        """Those of `shift` frames before, as steps over six frames: over fewer the noise is larger than the motion."""
         whole = int(np.floor(shift))
         early, late = np.roll(place, whole + 1, axis=0), np.roll(place, whole, axis=0)
         there = late if shift == whole else late + (shift - whole) * (early - late)
-        return np.roll(there, -1, axis=0) - np.roll(there, 1, axis=0)
+        return np.roll(there, -3, axis=0) - np.roll(there, 3, axis=0)
 
     measured, true = velocities(places(poses), 0), places(truth)
     shifts = np.round(np.arange(-5, 5.01, 0.1), 1)
     wanted = np.stack([velocities(true, shift) for shift in shifts])
     # The same frames for every shift; and none in which the pose jumps, which no motion does.
     usable = np.isfinite(wanted).all((0, 2)) & (np.abs(measured).max(1) < 2 * np.nanmax(np.abs(wanted)))
-    usable[:8] = usable[-8:] = False
+    usable[:10] = usable[-10:] = False
     products = (wanted[:, usable] * measured[usable]).sum((1, 2))
     return float(shifts[np.argmax(products / np.sqrt(np.square(wanted[:, usable]).sum((1, 2))))])
 

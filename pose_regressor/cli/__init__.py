@@ -22,6 +22,7 @@ from pose_regressor.cli.bag import bag, record
 from pose_regressor.cli.demo import demo
 from pose_regressor.cli.doctor import doctor
 from pose_regressor.cli.export import export
+from pose_regressor.cli.fuse import fuse
 from pose_regressor.cli.info import info
 from pose_regressor.cli.predict import predict
 from pose_regressor.cli.run import run
@@ -55,7 +56,7 @@ def build_app() -> typer.Typer:
     """The application with its own commands and those of installed plug-ins."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_top)
-    for command in (run, predict, bag, record, demo, info, doctor, export):
+    for command in (run, predict, bag, record, fuse, demo, info, doctor, export):
         app.command()(command)
     for entry_point in importlib.metadata.entry_points(group=PLUGIN_GROUP):
         _add_plugin(app, entry_point)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,11 +14,9 @@ from pose_regressor.cli.options import CameraOption
 from pose_regressor.types import InputError
 
 if TYPE_CHECKING:
-    from pose_regressor.middleware.parameters import NodeConfig
+    from pose_regressor.middleware.parameters import NodeConfig, Parameter
 
 NODE_NAME = "pose_regressor"
-#: Sections of a ROS parameter file that concern this node, the later ones winning.
-SECTIONS = ("/**", NODE_NAME, f"/{NODE_NAME}")
 
 
 def run(
@@ -81,18 +80,22 @@ def node_config(
     values = read_parameters(config) if config else {}
     options = {"model": model, "camera_file": str(camera) if camera else None, "device": device}
     values |= {key: value for key, value in options.items() if value}
-    values |= dict(_setting(text) for text in settings or ())
+    values |= dict(setting(text, NodeConfig.table()) for text in settings or ())
     return NodeConfig.from_dict(values)
 
 
-def read_parameters(path: Path) -> dict[str, Any]:
-    """The node's parameters in a ROS 2 parameter file: those under ``/**`` and under the node's own name."""
+def read_parameters(path: Path, node_name: str = NODE_NAME) -> dict[str, Any]:
+    """A node's parameters in a ROS 2 parameter file: those under ``/**`` and, winning, under the node's own name."""
     from pose_regressor.files import read_yaml
 
     content = read_yaml(path)
-    sections = [content[name] for name in SECTIONS if name in content] if isinstance(content, dict) else []
+    sections = (
+        [content[name] for name in ("/**", node_name, f"/{node_name}") if name in content]
+        if isinstance(content, dict)
+        else []
+    )
     if not sections:
-        raise InputError(f"{path}: expected a ROS 2 parameter file with a section '/**' or '{NODE_NAME}'")
+        raise InputError(f"{path}: expected a ROS 2 parameter file with a section '/**' or '{node_name}'")
     values: dict[str, Any] = {}
     for section in sections:
         parameters = section.get("ros__parameters") if isinstance(section, dict) else None
@@ -102,16 +105,14 @@ def read_parameters(path: Path) -> dict[str, Any]:
     return values
 
 
-def _setting(text: str) -> tuple[str, Any]:
+def setting(text: str, table: Sequence[Parameter]) -> tuple[str, Any]:
     """KEY=VALUE, the value read as the parameter's kind asks."""
     import yaml
-
-    from pose_regressor.middleware.parameters import PARAMETERS
 
     key, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"--set {text}: expected KEY=VALUE, as in score_threshold=0.7")
-    kind = next((parameter.kind for parameter in PARAMETERS if parameter.name == key), "string")
+    kind = next((parameter.kind for parameter in table if parameter.name == key), "string")
     if kind == "string":
         return key, value
     try:

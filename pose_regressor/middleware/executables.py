@@ -16,6 +16,10 @@ def node() -> int:
     return _run("node")
 
 
+def fusion() -> int:
+    return _run("fusion")
+
+
 def player() -> int:
     return _run("player")
 

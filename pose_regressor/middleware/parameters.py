@@ -7,10 +7,11 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 from pose_regressor.types import InputError
 
+Some = TypeVar("Some", bound="Config")
 Kind = Literal["bool", "float", "string", "string_array"]
 
 
@@ -76,49 +77,92 @@ class Parameter:
         return value
 
 
-def _parameter(kind: Kind, default: Any, description: str, **rest: Any) -> Any:
+def parameter(kind: Kind, default: Any, description: str, **rest: Any) -> Any:
     return field(default=default, metadata={"kind": kind, "description": description, **rest})
 
 
 @dataclass(frozen=True)
-class NodeConfig:
-    """Every parameter of the node, checked when it is made (InputError names key, value and range)."""
+class Config:
+    """A table of parameters: each a field, made by `parameter`; checked when it is made (InputError names key, value
+    and range)."""
 
-    model: tuple[str, ...] = _parameter(
+    #: Whose parameters they are.
+    node_name: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for parameter in self.table():
+            object.__setattr__(self, parameter.name, parameter.check(getattr(self, parameter.name)))
+
+    @classmethod
+    def table(cls) -> tuple[Parameter, ...]:
+        return tuple(Parameter(name=f.name, default=f.default, **f.metadata) for f in fields(cls))
+
+    @classmethod
+    def from_dict(cls: type[Some], values: Mapping[str, object], where: str = "") -> Some:
+        """From a mapping as parameter files and command lines give it; `where` (a file's name, say) starts errors."""
+        known = {p.name: p for p in cls.table()}
+        prefix = f"{where}: " if where else ""
+        if unknown := [key for key in values if key not in known]:
+            raise InputError(f"{prefix}unknown parameter {unknown[0]!r}, expected one of {', '.join(known)}")
+        checked = {key: known[key].check(value, where) for key, value in values.items()}
+        try:
+            return cls(**checked)
+        except InputError as error:  # of several that do not go together
+            raise InputError(f"{prefix}{error}") from None
+
+    def changed(self: Some, values: Mapping[str, object]) -> Some:
+        """With some parameters changed while the node runs. InputError: one that is unknown, fixed or out of range."""
+        known = {p.name: p for p in self.table()}
+        for name, value in values.items():
+            if name not in known:
+                raise InputError(f"unknown parameter {name!r}, expected one of {', '.join(known)}")
+            if not known[name].live and known[name].check(value) != getattr(self, name):
+                live = ", ".join(p.name for p in known.values() if p.live)
+                raise InputError(f"{name}: is fixed once the node runs; these may be changed: {live}")
+        return replace(self, **dict[str, Any](values))
+
+
+@dataclass(frozen=True)
+class NodeConfig(Config):
+    """Every parameter of the node."""
+
+    node_name = "pose_regressor"
+
+    model: tuple[str, ...] = parameter(
         "string_array", ("box",), "bundles to load: files, or the names of shipped ones (box, cube)"
     )
-    objects: tuple[str, ...] = _parameter(
+    objects: tuple[str, ...] = parameter(
         "string_array", (), "names of the objects to look for; empty: all that the bundles know", live=True
     )
-    device: str = _parameter(
+    device: str = parameter(
         "string",
         "auto",
         "where the network runs; auto takes CUDA where there is one",
         pattern=r"auto|cpu|cuda(:\d+)?",
         form="auto, cpu, cuda or cuda:N",
     )
-    backend: str = _parameter(
+    backend: str = parameter(
         "string",
         "auto",
         "what runs the network; auto takes the faster one: onnxruntime on a CPU where it is installed, else torch",
         choices=("auto", "torch", "onnxruntime"),
     )
-    score_threshold: float = _parameter(
+    score_threshold: float = parameter(
         "float", 0.15, "least score a pose must have to be published", unit="probability", low=0.0, high=1.0, live=True
     )
-    follow: bool = _parameter(
+    follow: bool = parameter(
         "bool",
         True,
         "look only around the last pose while an object is followed (faster); false: always at the whole image",
         live=True,
     )
-    smooth: bool = _parameter(
+    smooth: bool = parameter(
         "bool",
         True,
         "publish poses from a filter of each object's motion, which tremble less; false: as they were measured",
         live=True,
     )
-    max_rate: float = _parameter(
+    max_rate: float = parameter(
         "float",
         0.0,
         "most images a second that are worked on; what comes between is dropped; 0: as many as the network manages",
@@ -127,93 +171,67 @@ class NodeConfig:
         high=1000.0,
         live=True,
     )
-    camera_file: str = _parameter(
+    camera_file: str = parameter(
         "string", "", "camera file (ROS calibration YAML or BOP camera.json) used in place of the camera_info topic"
     )
-    frame_id: str = _parameter(
+    frame_id: str = parameter(
         "string",
         "",
         "TF frame of the camera; empty: the frame_id of the image",
         pattern=r"([^\s/][^\s]*)?",
         form="a TF frame name without spaces and not starting with '/'",
     )
-    frame_prefix: str = _parameter(
+    frame_prefix: str = parameter(
         "string",
         "",
         "put before the names of the objects' TF frames, <prefix><object>_<instance>",
         pattern=r"([^\s/][^\s]*)?",
         form="the start of a TF frame name, without spaces and not starting with '/'",
     )
-    image_transport: str = _parameter(
+    image_transport: str = parameter(
         "string",
         "raw",
         "how images come: raw (sensor_msgs/Image) or compressed (CompressedImage on <image>/compressed, JPEG or PNG)",
         choices=("raw", "compressed"),
     )
-    image_reliability: str = _parameter(
+    image_reliability: str = parameter(
         "string",
         "best_effort",
         "QoS asked of image publishers; best_effort takes both kinds and loses frames rather than time",
         choices=("best_effort", "reliable"),
     )
-    camera_info_reliability: str = _parameter(
+    camera_info_reliability: str = parameter(
         "string",
         "best_effort",
         "QoS asked of camera_info publishers; best_effort takes both kinds",
         choices=("best_effort", "reliable"),
     )
-    overlay: bool = _parameter(
+    overlay: bool = parameter(
         "bool", True, "publish the image with the poses drawn on it; costs nothing unless read", live=True
     )
-    autostart: bool = _parameter(
+    autostart: bool = parameter(
         "bool", True, "configure and activate at once; false: wait for a lifecycle manager (ros2 lifecycle set)"
     )
 
     def __post_init__(self) -> None:
-        for parameter in PARAMETERS:
-            object.__setattr__(self, parameter.name, parameter.check(getattr(self, parameter.name)))
+        super().__post_init__()
         if not self.model:
             raise InputError("model: expected at least one bundle, got none")
 
-    @classmethod
-    def from_dict(cls, values: Mapping[str, object], where: str = "") -> NodeConfig:
-        """From a mapping as parameter files and command lines give it; `where` (a file's name, say) starts errors."""
-        known = {p.name: p for p in PARAMETERS}
-        prefix = f"{where}: " if where else ""
-        if unknown := [key for key in values if key not in known]:
-            raise InputError(f"{prefix}unknown parameter {unknown[0]!r}, expected one of {', '.join(known)}")
-        checked = {key: known[key].check(value, where) for key, value in values.items()}
-        if "model" in checked and not checked["model"]:
-            raise InputError(f"{prefix}model: expected at least one bundle, got none")
-        return cls(**checked)
 
-    def changed(self, values: Mapping[str, object]) -> NodeConfig:
-        """With some parameters changed while the node runs. InputError: one that is unknown, fixed or out of range."""
-        known = {p.name: p for p in PARAMETERS}
-        for name, value in values.items():
-            if name not in known:
-                raise InputError(f"unknown parameter {name!r}, expected one of {', '.join(known)}")
-            if not known[name].live and known[name].check(value) != getattr(self, name):
-                live = ", ".join(p.name for p in PARAMETERS if p.live)
-                raise InputError(f"{name}: is fixed once the node runs; these may be changed: {live}")
-        return replace(self, **dict[str, Any](values))
+PARAMETERS: tuple[Parameter, ...] = NodeConfig.table()
 
 
-PARAMETERS: tuple[Parameter, ...] = tuple(
-    Parameter(name=f.name, default=f.default, **f.metadata)
-    for f in fields(NodeConfig)  # the defaults are checked when the first NodeConfig is made
-)
-
-
-def as_yaml() -> str:
-    """The whole table with its defaults as a ROS 2 parameter file: the text of config/pose_regressor.yaml."""
+def as_yaml(config: type[Config] = NodeConfig) -> str:
+    """A whole table with its defaults as a ROS 2 parameter file: the text of config/pose_regressor.yaml."""
     lines = [
-        "# Every parameter of the pose_regressor node and its default. Those marked live may be changed while it runs.",
-        "# Written from pose_regressor/middleware/parameters.py, where the table is; a test compares the two.",
+        f"# Every parameter of the {config.node_name} node and its default. Those marked live may be changed while it "
+        "runs.",
+        "# Written from its table in pose_regressor/middleware; a test compares the two.",
         "/**:",
         "  ros__parameters:",
     ]
-    for p in PARAMETERS:
+    for p in config.table():
         lines.append(f"    # {p.description}")
         notes = [f"{word}: {note}" for word, note in (("unit", p.unit), ("allowed", p.constraint)) if note]
         if notes := ["live"] * p.live + notes:

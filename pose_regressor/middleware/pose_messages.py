@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from pose_regressor.geometry.rotation import quaternion_from_matrix
 from pose_regressor.middleware.messages import header
-from pose_regressor.types import Frame, PoseEstimate
+from pose_regressor.types import PoseEstimate
+
+
+class Stamped(Protocol):
+    """When and in which TF frame poses were seen: a Frame, say. stamp: ns."""
+
+    @property
+    def stamp(self) -> int: ...
+    @property
+    def frame_id(self) -> str: ...
 
 
 def object_frame(estimate: PoseEstimate, prefix: str = "") -> str:
@@ -23,7 +32,7 @@ def _quaternions(types: Any, estimates: Sequence[PoseEstimate]) -> list[Any]:
     return [types.Quaternion(x=x, y=y, z=z, w=w) for x, y, z, w in quaternion_from_matrix(rotations).tolist()]
 
 
-def tf_message(types: Any, frame: Frame, estimates: Sequence[PoseEstimate], prefix: str = "") -> Any:
+def tf_message(types: Any, frame: Stamped, estimates: Sequence[PoseEstimate], prefix: str = "") -> Any:
     """tf2_msgs/TFMessage: one transform an estimate, parent = the image's frame, stamp = the image's stamp."""
     if not estimates:
         return types.TFMessage(transforms=[])
@@ -40,7 +49,7 @@ def tf_message(types: Any, frame: Frame, estimates: Sequence[PoseEstimate], pref
     return types.TFMessage(transforms=transforms)
 
 
-def detections_message(types: Any, frame: Frame, estimates: Sequence[PoseEstimate]) -> Any:
+def detections_message(types: Any, frame: Stamped, estimates: Sequence[PoseEstimate]) -> Any:
     """vision_msgs/Detection3DArray: pose of the object's frame with its 6x6 covariance (m², rad²), score, and the
     bounding box (metres), whose centre is the box's own and whose axes are the object's. class_id is the object's
     name, id its name and instance number."""

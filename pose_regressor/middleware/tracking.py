@@ -10,7 +10,7 @@ from typing import Protocol
 from pose_regressor.assets import find_model
 from pose_regressor.files import load_camera
 from pose_regressor.middleware.parameters import NodeConfig
-from pose_regressor.types import Frame, PoseEstimate
+from pose_regressor.types import Frame, ObjectModel, PoseEstimate
 
 
 class Tracking(Protocol):
@@ -43,6 +43,13 @@ def open_tracker(config: NodeConfig) -> Tracking:
     camera = load_camera(config.camera_file) if config.camera_file else None
     estimator.warm_up(*((camera.width, camera.height) if camera else (640, 480)))
     return tracker
+
+
+def known_objects(models: Sequence[str]) -> list[ObjectModel]:
+    """The objects of bundles. InputError: one that cannot be used."""
+    from pose_regressor.model.bundle import Bundle
+
+    return [model for name in models for model in Bundle.load(find_model(name)).objects]
 
 
 def free_device_memory() -> None:

@@ -57,3 +57,10 @@ def left_jacobian(vector: FloatArray) -> FloatArray:
     second = (angle - math.sin(angle)) / (angle * squared) if angle > SMALL else 1 / 6 - squared / 120
     hat = skew(vector)
     return np.eye(3) + first * hat + second * (hat @ hat)
+
+
+def from_quaternion(quaternion: FloatArray) -> FloatArray:
+    """(4,) xyzw of any norm but zero -> (3, 3)."""
+    x, y, z, w = quaternion / np.linalg.norm(quaternion)
+    hat = skew(np.array([x, y, z]))
+    return np.asarray(np.eye(3) + 2 * w * hat + 2 * hat @ hat)

@@ -3,26 +3,31 @@ from pathlib import Path
 import pytest
 import yaml
 
+from pose_regressor.middleware.fusion_parameters import FusionConfig
 from pose_regressor.middleware.parameters import PARAMETERS, NodeConfig, as_yaml
 from pose_regressor.types import InputError
 
-SHIPPED = Path(__file__).parents[2] / "config" / "pose_regressor.yaml"
+SHIPPED = Path(__file__).parents[2] / "config"
+CONFIGS = pytest.mark.parametrize("config", [NodeConfig, FusionConfig], ids=lambda config: config.node_name)
 
 
-def test_yaml_holds_every_parameter_with_its_default():
-    values = yaml.safe_load(as_yaml())["/**"]["ros__parameters"]
-    assert list(values) == [p.name for p in PARAMETERS]
-    assert NodeConfig.from_dict(values) == NodeConfig()
+@CONFIGS
+def test_yaml_holds_every_parameter_with_its_default(config):
+    values = yaml.safe_load(as_yaml(config))["/**"]["ros__parameters"]
+    assert list(values) == [p.name for p in config.table()]
+    assert config.from_dict(values) == config()
 
 
-def test_shipped_yaml_is_the_table():
-    assert SHIPPED.read_text(encoding="utf-8") == as_yaml(), (
-        f"write it anew: python -c 'from pose_regressor.middleware.parameters import *; print(as_yaml(), end=\"\")' "
-        f"> {SHIPPED.name}"
+@CONFIGS
+def test_shipped_yaml_is_the_table(config):
+    shipped = SHIPPED / f"{config.node_name.removeprefix('pose_regressor_')}.yaml"
+    assert shipped.read_text(encoding="utf-8") == as_yaml(config), (
+        f"write it anew: python -c 'from {config.__module__} import *; from pose_regressor.middleware.parameters "
+        f'import as_yaml; print(as_yaml({config.__name__}), end="")\' > {shipped.name}'
     )
 
 
-@pytest.mark.parametrize("parameter", PARAMETERS, ids=lambda p: p.name)
+@pytest.mark.parametrize("parameter", PARAMETERS + FusionConfig.table(), ids=lambda p: p.name)
 def test_every_parameter_is_described(parameter):
     assert parameter.description
     assert parameter.check(parameter.default) == parameter.default

@@ -88,7 +88,7 @@ class PoseNode(LifecycleNode):
         self, config: NodeConfig | None, image_topic: str, camera_info_topic: str, open_tracker: OpenTracker
     ) -> NodeConfig:
         """Declares the parameters and returns the values in use. InputError: they cannot be used."""
-        values = declare_parameters(self, config)
+        values = declare_parameters(self, NodeConfig, config)
         ends = RosEnds(self, values, image_topic, camera_info_topic)
         self.managed = ManagedNode(values, ends, RosLog(self), open_tracker)
         self._starting = False
@@ -190,7 +190,7 @@ def run_source(
     No image topic is involved, and no lifecycle.
     """
     with interruptible() as stop, ros(), ros_node(NODE_NAME) as node:
-        declare_parameters(node, config)
+        declare_parameters(node, NodeConfig, config)
         output = Output(node, config)
         tracker = open_tracker(config)
         with spinning(node, stop):

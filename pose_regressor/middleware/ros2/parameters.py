@@ -9,7 +9,7 @@ from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, Paramete
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
-from pose_regressor.middleware.parameters import PARAMETERS, NodeConfig, Parameter
+from pose_regressor.middleware.parameters import Parameter, Some
 from pose_regressor.types import InputError
 
 #: Every rclpy node has these itself.
@@ -22,9 +22,9 @@ TYPES = {
 }
 
 
-def declare_parameters(node: Node, config: NodeConfig | None = None) -> NodeConfig:
-    """Declares the whole table with descriptors and returns the values in use: `config`, else what was given to the
-    node by ``--ros-args``. InputError names a parameter that is unknown or out of its range.
+def declare_parameters(node: Node, kind: type[Some], config: Some | None = None) -> Some:
+    """Declares the whole table of a `kind` of parameters with descriptors and returns the values in use: `config`, else
+    what was given to the node by ``--ros-args``. InputError names a parameter that is unknown or out of its range.
 
     The node must have been made with ``automatically_declare_parameters_from_overrides=True``: only so can those that
     nobody knows be seen, which rclpy would pass over in silence.
@@ -32,8 +32,8 @@ def declare_parameters(node: Node, config: NodeConfig | None = None) -> NodeConf
     given = {name: p.value for name, p in node.get_parameters_by_prefix("").items() if name not in BUILT_IN}
     for name in given:
         node.undeclare_parameter(name)
-    config = config or NodeConfig.from_dict(given)
-    for parameter in PARAMETERS:
+    config = config or kind.from_dict(given)
+    for parameter in config.table():
         value = _ros_value(getattr(config, parameter.name))
         node.declare_parameter(parameter.name, value, describe(parameter), ignore_override=True)
     return config

@@ -34,7 +34,7 @@ def make_node(domain):
 
 def test_every_parameter_is_declared_and_described(make_node):
     node = make_node()
-    assert declare_parameters(node) == NodeConfig()
+    assert declare_parameters(node, NodeConfig) == NodeConfig()
     for parameter in PARAMETERS:
         descriptor = node.describe_parameter(parameter.name)
         assert descriptor.name == parameter.name
@@ -54,7 +54,7 @@ def test_every_parameter_is_declared_and_described(make_node):
 
 def test_given_values_are_used(make_node):
     node = make_node(score_threshold=1, objects=["mug", "cup"], frame_prefix="seen/", use_sim_time=True)
-    config = declare_parameters(node)
+    config = declare_parameters(node, NodeConfig)
     assert (config.score_threshold, config.objects, config.frame_prefix) == (1.0, ("mug", "cup"), "seen/")
     assert node.get_parameter("score_threshold").value == 1.0
     assert node.get_parameter("objects").value == ["mug", "cup"]
@@ -64,7 +64,7 @@ def test_given_values_are_used(make_node):
 def test_a_configuration_from_elsewhere_is_shown(make_node):
     node = make_node()
     config = NodeConfig(model=("a", "b"), follow=False)
-    assert declare_parameters(node, config) is config
+    assert declare_parameters(node, NodeConfig, config) is config
     assert node.get_parameter("model").value == ["a", "b"]
     assert node.get_parameter("follow").value is False
 
@@ -75,4 +75,4 @@ def test_a_configuration_from_elsewhere_is_shown(make_node):
 )
 def test_bad_values_are_refused_by_name(make_node, given, words):
     with pytest.raises(InputError, match=words):
-        declare_parameters(make_node(**given))
+        declare_parameters(make_node(**given), NodeConfig)
