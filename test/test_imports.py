@@ -40,7 +40,7 @@ ONLY_BELOW = {
     "middleware/ros2": {
         *("rclpy", "cv_bridge", "tf2_ros", "tf_transformations", "ament_index_python", "launch", "launch_ros"),
         *("builtin_interfaces", "rcl_interfaces", "std_msgs", "geometry_msgs", "sensor_msgs", "tf2_msgs"),
-        *("vision_msgs", "diagnostic_msgs", "lifecycle_msgs"),
+        *("vision_msgs", "visualization_msgs", "diagnostic_msgs", "lifecycle_msgs"),
     },
 }
 

@@ -32,12 +32,15 @@ LATENCIES = 4096  # of so many answered images the latency is remembered
 
 
 class Publishing(Protocol):
-    """Where answers go. `overlay` may take its time, the poses do not wait for it."""
+    """Where answers go. `overlay` and `markers` may take their time, the poses do not wait for them."""
 
     def poses(self, frame: Frame, estimates: list[PoseEstimate]) -> None: ...
     def overlay(self, frame: Frame, estimates: list[PoseEstimate]) -> None: ...
     def overlay_wanted(self) -> bool:
         """Whether anybody reads it."""
+
+    def markers(self, frame: Frame, estimates: list[PoseEstimate]) -> None: ...
+    def markers_wanted(self) -> bool: ...
 
 
 def publish_source(
@@ -54,8 +57,7 @@ def publish_source(
         for frame in paced(source, rate, config.frame_id or "camera"):
             estimates = tracker.update(frame)
             output.poses(frame, estimates)
-            if config.overlay and output.overlay_wanted():
-                output.overlay(frame, estimates)
+            _show(config, output, frame, estimates)
             frames, poses = frames + 1, poses + len(estimates)
     finally:
         log.info(f"{source.name}: {poses} poses in {frames} frames")
@@ -192,7 +194,7 @@ class NodeCore:
             self._output.poses(frame, estimates)
         now = time.monotonic()
         self._latencies.append(Latency(now, now - arrived))
-        if self._config.overlay and self._output.overlay_wanted():
+        if (self._config.overlay and self._output.overlay_wanted()) or self._output.markers_wanted():
             self._overlay.submit((frame, estimates))
         return None
 
@@ -212,7 +214,15 @@ class NodeCore:
             raise
 
     def _draw(self, item: tuple[Frame, list[PoseEstimate]]) -> None:
-        self._output.overlay(*item)
+        _show(self._config, self._output, *item)
+
+
+def _show(config: NodeConfig, output: Publishing, frame: Frame, estimates: list[PoseEstimate]) -> None:
+    """Publishes what is for people, as far as anybody reads it."""
+    if output.markers_wanted():
+        output.markers(frame, estimates)
+    if config.overlay and output.overlay_wanted():
+        output.overlay(frame, estimates)
 
 
 def _same(a: Camera, b: Camera) -> bool:

@@ -209,6 +209,16 @@ class NodeConfig(Config):
     overlay: bool = parameter(
         "bool", True, "publish the image with the poses drawn on it; costs nothing unless read", live=True
     )
+    meshes: tuple[str, ...] = parameter(
+        "string_array",
+        (),
+        "what RViz shows for an object: object=URI of its mesh; without one, the coarse mesh in the bundle, or its box",
+        pattern=r"[A-Za-z_]\w*=(package|file|https?)://\S+",
+        form="OBJECT=URI with a URI that begins with package://, file:// or http(s)://",
+    )
+    mesh_scale: float = parameter(
+        "float", 1.0, "length of one unit of those meshes: 0.001 for millimetres", unit="m", low=1e-6, high=1000.0
+    )
     autostart: bool = parameter(
         "bool", True, "configure and activate at once; false: wait for a lifecycle manager (ros2 lifecycle set)"
     )

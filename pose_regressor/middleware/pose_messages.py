@@ -10,7 +10,7 @@ import torch
 
 from pose_regressor.geometry.rotation import quaternion_from_matrix
 from pose_regressor.middleware.messages import header
-from pose_regressor.types import PoseEstimate
+from pose_regressor.types import FloatArray, PoseEstimate
 
 
 class Stamped(Protocol):
@@ -30,6 +30,13 @@ def object_frame(estimate: PoseEstimate, prefix: str = "") -> str:
 def _quaternions(types: Any, estimates: Sequence[PoseEstimate]) -> list[Any]:
     rotations = torch.from_numpy(np.stack([e.rotation for e in estimates]).astype(np.float64))
     return [types.Quaternion(x=x, y=y, z=z, w=w) for x, y, z, w in quaternion_from_matrix(rotations).tolist()]
+
+
+def pose_message(types: Any, pose: FloatArray) -> Any:
+    """(4, 4) -> geometry_msgs/Pose."""
+    x, y, z, w = quaternion_from_matrix(torch.from_numpy(pose[:3, :3])).tolist()
+    position = dict(zip("xyz", pose[:3, 3].tolist(), strict=True))
+    return types.Pose(position=types.Point(**position), orientation=types.Quaternion(x=x, y=y, z=z, w=w))
 
 
 def tf_message(types: Any, frame: Stamped, estimates: Sequence[PoseEstimate], prefix: str = "") -> Any:

@@ -28,6 +28,9 @@ class Kept:
     def overlay_wanted(self):
         return self.wanted
 
+    def markers_wanted(self):
+        return False
+
 
 @pytest.fixture
 def node(standin, log):

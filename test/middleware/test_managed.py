@@ -42,6 +42,9 @@ class Ends:
     def overlay_wanted(self):
         return False
 
+    def markers_wanted(self):
+        return False
+
 
 @pytest.fixture
 def ends():

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import array, bounded_str, byte, float64, int32, int64, sequence, uint8, uint32, uint64
+from cyclonedds.idl.types import (
+    array,
+    bounded_str,
+    byte,
+    float32,
+    float64,
+    int32,
+    int64,
+    sequence,
+    uint8,
+    uint32,
+    uint64,
+)
 from cyclonedds.internal import InvalidSample
 from cyclonedds.pub import DataWriter
 from cyclonedds.qos import Policy, Qos
@@ -152,6 +164,60 @@ class Detection3D(IdlStruct, typename="vision_msgs::msg::dds_::Detection3D_"):
 class Detection3DArray(IdlStruct, typename="vision_msgs::msg::dds_::Detection3DArray_"):
     header: Header
     detections: sequence[Detection3D]
+
+
+@dataclass
+class Duration(IdlStruct, typename="builtin_interfaces::msg::dds_::Duration_"):
+    sec: int32
+    nanosec: uint32
+
+
+@dataclass
+class Color(IdlStruct, typename="std_msgs::msg::dds_::ColorRGBA_"):
+    r: float32
+    g: float32
+    b: float32
+    a: float32
+
+
+@dataclass
+class UVCoordinate(IdlStruct, typename="visualization_msgs::msg::dds_::UVCoordinate_"):
+    u: float32
+    v: float32
+
+
+@dataclass
+class MeshFile(IdlStruct, typename="visualization_msgs::msg::dds_::MeshFile_"):
+    filename: str
+    data: sequence[uint8]
+
+
+@dataclass
+class Marker(IdlStruct, typename="visualization_msgs::msg::dds_::Marker_"):
+    header: Header
+    ns: str
+    id: int32
+    type: int32
+    action: int32
+    pose: Pose
+    scale: Triple
+    color: Color
+    lifetime: Duration
+    frame_locked: bool
+    points: sequence[Place]
+    colors: sequence[Color]
+    texture_resource: str
+    texture: CompressedImage
+    uv_coordinates: sequence[UVCoordinate]
+    text: str
+    mesh_resource: str
+    mesh_file: MeshFile
+    mesh_use_embedded_materials: bool
+
+
+@dataclass
+class MarkerArray(IdlStruct, typename="visualization_msgs::msg::dds_::MarkerArray_"):
+    markers: sequence[Marker]
 
 
 @dataclass

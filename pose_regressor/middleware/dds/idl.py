@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import array, bounded_str, byte, float64, int32, sequence, uint8, uint32
+from cyclonedds.idl.types import array, bounded_str, byte, float32, float64, int32, sequence, uint8, uint32
 
 from pose_regressor.middleware.dds import cdr
 
@@ -30,6 +30,20 @@ class Time(IdlStruct, typename="builtin_interfaces::msg::dds_::Time_"):
 class Header(IdlStruct, typename="std_msgs::msg::dds_::Header_"):
     stamp: Time = field(default_factory=Time)
     frame_id: str = ""
+
+
+@dataclass
+class Duration(IdlStruct, typename="builtin_interfaces::msg::dds_::Duration_"):
+    sec: int32 = 0
+    nanosec: uint32 = 0
+
+
+@dataclass
+class ColorRGBA(IdlStruct, typename="std_msgs::msg::dds_::ColorRGBA_"):
+    r: float32 = 0.0
+    g: float32 = 0.0
+    b: float32 = 0.0
+    a: float32 = 0.0
 
 
 @dataclass
@@ -246,6 +260,49 @@ class Detection3D(IdlStruct, typename="vision_msgs::msg::dds_::Detection3D_"):
 class Detection3DArray(IdlStruct, typename="vision_msgs::msg::dds_::Detection3DArray_"):
     header: Header = field(default_factory=Header)
     detections: sequence[Detection3D] = field(default_factory=list)
+
+
+# ------------------------------------------------------------------ visualization_msgs
+
+
+@dataclass
+class UVCoordinate(IdlStruct, typename="visualization_msgs::msg::dds_::UVCoordinate_"):
+    u: float32 = 0.0
+    v: float32 = 0.0
+
+
+@dataclass
+class MeshFile(IdlStruct, typename="visualization_msgs::msg::dds_::MeshFile_"):
+    filename: str = ""
+    data: sequence[uint8] = field(default_factory=list)
+
+
+@dataclass
+class Marker(IdlStruct, typename="visualization_msgs::msg::dds_::Marker_"):
+    header: Header = field(default_factory=Header)
+    ns: str = ""
+    id: int32 = 0
+    type: int32 = 0
+    action: int32 = 0
+    pose: Pose = field(default_factory=Pose)
+    scale: Vector3 = field(default_factory=Vector3)
+    color: ColorRGBA = field(default_factory=ColorRGBA)
+    lifetime: Duration = field(default_factory=Duration)
+    frame_locked: bool = False
+    points: sequence[Point] = field(default_factory=list)
+    colors: sequence[ColorRGBA] = field(default_factory=list)
+    texture_resource: str = ""
+    texture: CompressedImage = field(default_factory=CompressedImage)
+    uv_coordinates: sequence[UVCoordinate] = field(default_factory=list)
+    text: str = ""
+    mesh_resource: str = ""
+    mesh_file: MeshFile = field(default_factory=MeshFile)
+    mesh_use_embedded_materials: bool = False
+
+
+@dataclass
+class MarkerArray(IdlStruct, typename="visualization_msgs::msg::dds_::MarkerArray_"):
+    markers: sequence[Marker] = field(default_factory=list)
 
 
 # ------------------------------------------------------------------ rmw_dds_common (ROS 2 Iron and later)

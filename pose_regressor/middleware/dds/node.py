@@ -14,6 +14,7 @@ from pose_regressor.middleware.dds.services import NodeServices
 from pose_regressor.middleware.diagnostics import Health, Reporting, diagnostics_message
 from pose_regressor.middleware.interrupts import end_without_threads, interruptible
 from pose_regressor.middleware.managed import ManagedNode
+from pose_regressor.middleware.marker_messages import Shapes
 from pose_regressor.middleware.messages import image_message
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.middleware.pose_messages import detections_message, tf_message
@@ -33,6 +34,8 @@ class Output:
         self._tf = participant.writer("/tf", idl.TFMessage, reliable=True, depth=100)
         self._detections = participant.writer("~/detections", idl.Detection3DArray, reliable=True, depth=10)
         self._overlay = participant.writer("~/overlay", idl.Image, reliable=True, depth=1)
+        self._markers = participant.writer("~/markers", idl.MarkerArray, reliable=True, depth=1)
+        self._shapes = Shapes(idl, config)
 
     def poses(self, frame: Frame, estimates: list[PoseEstimate]) -> None:
         """Transforms first, since others wait for them; detections also when there are none."""
@@ -47,8 +50,14 @@ class Output:
         drawn = draw_poses(frame.image, frame.camera, estimates)
         self._overlay.write(image_message(idl, drawn, frame.stamp, frame.frame_id))
 
+    def markers_wanted(self) -> bool:
+        return bool(self._markers.matched_sub)
+
+    def markers(self, frame: Frame, estimates: list[PoseEstimate]) -> None:
+        self._markers.write(self._shapes.message(frame, estimates))
+
     def close(self) -> None:
-        self._participant.remove(self._tf, self._detections, self._overlay)
+        self._participant.remove(self._tf, self._detections, self._overlay, self._markers)
 
 
 class DdsEnds:

@@ -13,7 +13,18 @@ from typing import Any
 from cyclonedds.idl import IdlStruct, types
 
 #: type_description_interfaces/msg/FieldType: ids of single values; those of arrays and sequences lie higher by as much.
-SINGLE = {"uint8": 3, "int32": 6, "uint32": 7, "int64": 8, "uint64": 9, "float64": 11, bool: 15, "byte": 16, str: 17}
+SINGLE = {
+    "uint8": 3,
+    "int32": 6,
+    "uint32": 7,
+    "int64": 8,
+    "uint64": 9,
+    "float32": 10,
+    "float64": 11,
+    bool: 15,
+    "byte": 16,
+    str: 17,
+}
 NESTED, BOUNDED_STRING = 1, 21
 ARRAY, BOUNDED_SEQUENCE, SEQUENCE = 48, 96, 144
 #: Before the fields of a service's request and response; no part of the ROS type.

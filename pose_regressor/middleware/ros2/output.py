@@ -7,6 +7,7 @@ from rclpy.qos import QoSProfile
 from tf2_ros import TransformBroadcaster
 
 from pose_regressor.draw import draw_poses
+from pose_regressor.middleware.marker_messages import Shapes
 from pose_regressor.middleware.messages import header
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.middleware.pose_messages import detections_message, object_frame
@@ -31,6 +32,8 @@ class Output:
         self._broadcaster = TransformBroadcaster(node)
         self._detections = node.create_publisher(ros.Detection3DArray, "~/detections", QoSProfile(depth=10))
         self._overlay = node.create_publisher(ros.Image, "~/overlay", QoSProfile(depth=1))
+        self._markers = node.create_publisher(ros.MarkerArray, "~/markers", QoSProfile(depth=1))
+        self._shapes = Shapes(ros, config)
         self._bridge = CvBridge()
 
     def poses(self, frame: Frame, estimates: list[PoseEstimate]) -> None:
@@ -47,8 +50,14 @@ class Output:
         stamped = header(ros, frame.stamp, frame.frame_id)
         self._overlay.publish(self._bridge.cv2_to_imgmsg(drawn, "rgb8", stamped))
 
+    def markers_wanted(self) -> bool:
+        return bool(self._markers.get_subscription_count())
+
+    def markers(self, frame: Frame, estimates: list[PoseEstimate]) -> None:
+        self._markers.publish(self._shapes.message(frame, estimates))
+
     def close(self) -> None:
-        for publisher in (self._broadcaster.pub_tf, self._detections, self._overlay):
+        for publisher in (self._broadcaster.pub_tf, self._detections, self._overlay, self._markers):
             self._node.destroy_publisher(publisher)
 
 

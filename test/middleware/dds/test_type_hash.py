@@ -15,6 +15,7 @@ sensor_msgs/msg/CompressedImage 15640771531571185e2efc8a100baf923961a4d15d556965
 sensor_msgs/msg/CameraInfo b3dfd68ff46c9d56c80fd3bd4ed22c7a4ddce8c8348f2f59c299e73118e7e275
 tf2_msgs/msg/TFMessage e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087
 vision_msgs/msg/Detection3DArray 793f5eab9595ac1c0da07873cc859db42eae51f0ee76056db8562515d830e018
+visualization_msgs/msg/MarkerArray 86cb8800b6fb05b5eff1abd7a56f62a5641d3ae9a1c29e78e67e704f1d067dcf
 diagnostic_msgs/msg/DiagnosticArray 5a8a36efb05fb25070fa0fb3810290c0e6cd4862b54a8fb975a1ee8dc55a333e
 rmw_dds_common/msg/ParticipantEntitiesInfo 91a0593bacdcc50ea9bdcf849a938b128412cc1ea821245c663bcd26f83c295e
 lifecycle_msgs/srv/ChangeState_Request d74c6f524e14cade7b67e7297190360ed749264af300524fc1456f27cc2a553a
@@ -39,7 +40,7 @@ rcl_interfaces/srv/SetParametersAtomically_Response 31b1a38c5b0b9d893ee24da45f69
 )
 MESSAGES = [
     *(idl.Image, idl.CompressedImage, idl.CameraInfo, idl.TFMessage, idl.Detection3DArray),
-    *(idl.DiagnosticArray, idl.ParticipantEntitiesInfo),
+    *(idl.MarkerArray, idl.DiagnosticArray, idl.ParticipantEntitiesInfo),
     *(
         part
         for service in (service_types.LIFECYCLE | service_types.PARAMETERS).values()
