@@ -32,6 +32,9 @@ def predict(
     track: Annotated[
         bool, typer.Option("--track/--no-track", help="Follow objects from frame to frame, or look at each afresh.")
     ] = False,
+    smooth: Annotated[
+        bool, typer.Option("--smooth/--no-smooth", help="With --track: poses from a filter of each object's motion.")
+    ] = True,
     threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least score of a pose that counts.")] = 0.15,
 ) -> None:
     """Find the objects in every frame of SOURCE and write their poses as a BOP result CSV.
@@ -65,7 +68,7 @@ def predict(
         from pose_regressor.tracker import Tracker
 
         estimator = PoseEstimator(bundles, device=device, score_threshold=threshold)
-        estimate = Tracker(estimator).update if track else estimator.estimate
+        estimate = Tracker(estimator, smooth=smooth).update if track else estimator.estimate
         bar = progress(opened, description=opened.name, total=opened.length, console=Console(stderr=True))
         try:
             for frame in bar:
