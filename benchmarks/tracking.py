@@ -205,7 +205,10 @@ def simulated(model: ObjectModel, seed: int) -> Iterator[tuple[int, FloatArray, 
         yield i, true, None if 60 <= i < 75 else seen
 
 
-def simulate(model: ObjectModel, seed: int) -> dict[str, Figures]:
+def follow_simulated(
+    model: ObjectModel, seed: int
+) -> tuple[dict[int, FloatArray], dict[int, FloatArray], dict[int, FloatArray], set[int]]:
+    """True, measured and tracked poses, and all ids."""
     tracks = Tracks(TrackingParameters())
     truth: dict[int, FloatArray] = {}
     raw: dict[int, FloatArray] = {}
@@ -219,7 +222,33 @@ def simulate(model: ObjectModel, seed: int) -> dict[str, Figures]:
         for estimate in tracks.take([seen] if seen else [], THRESHOLD, smooth=True):
             smooth[i] = estimate.cam_from_obj
             ids.add(estimate.instance)
+    return truth, raw, smooth, ids
+
+
+def simulate(model: ObjectModel, seed: int) -> dict[str, Figures]:
+    truth, raw, smooth, ids = follow_simulated(model, seed)
     return {"frame by frame": figures(model, raw, truth, 1), "tracked": figures(model, smooth, truth, len(ids))}
+
+
+def summary(key: str, values: list[float]) -> float:
+    """The median; of the ids, which are never to change, the most."""
+    return max(values) if key == "ids" else statistics.median(values)
+
+
+def plot(model: ObjectModel, path: Path) -> None:
+    """One simulated run: measured and tracked."""
+    import matplotlib.pyplot as plt
+
+    truth, raw, smooth, _ = follow_simulated(model, seed=0)
+    figure, axes = plt.subplots(2, 1, figsize=(9, 5), sharex=True, layout="constrained")
+    for axis, row, name in ((axes[0], 2, "distance (mm)"), (axes[1], 0, "sideways (mm)")):
+        for poses, style, label in ((raw, "C1.", "measured"), (smooth, "C0-", "tracked"), (truth, "k--", "true")):
+            there = [poses[i][row, 3] * 1e3 if i in poses else np.nan for i in range(len(truth))]
+            axis.plot(np.arange(len(truth)) / RATE, there, style, label=label, linewidth=1, markersize=3)
+        axis.set_ylabel(name)
+    axes[0].legend()
+    axes[1].set_xlabel("time (s)")
+    figure.savefig(path, dpi=90)
 
 
 # ------------------------------------------------------------------ a clip
@@ -264,6 +293,7 @@ def main() -> None:
     parser.add_argument("--truth", type=Path, help="its scene_gt.json; image ids are frame numbers")
     parser.add_argument("--model", default="box", help="bundle of its one object (%(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw one simulated run")
     options = parser.parse_args()
     if options.clip:
         if not (options.camera and options.truth):
@@ -273,9 +303,11 @@ def main() -> None:
         size = np.array([0.16, 0.11, 0.06])
         points = np.random.default_rng(0).uniform(-size / 2, size / 2, (500, 3))
         model = ObjectModel("box", 1, float(np.linalg.norm(size)), np.stack([-size, size]) / 2, points, points[:8])
+        if options.plot:
+            plot(model, options.plot)
         runs = [simulate(model, seed) for seed in range(options.runs)]
         results = {
-            kind: Figures(**{key: statistics.median(asdict(run[kind])[key] for run in runs) for key in asdict(value)})
+            kind: Figures(**{key: summary(key, [asdict(run[kind])[key] for run in runs]) for key in asdict(value)})
             for kind, value in runs[0].items()
         }
     table = Table(title=options.clip or f"simulation, median of {options.runs} runs")
