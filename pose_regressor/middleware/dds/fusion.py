@@ -30,7 +30,9 @@ class DdsFusion:
         self.core = FusionCore(config, known_objects(config.model), tree.lookup, self._publish, log)
         readers = {
             participant.reader("/tf", idl.TFMessage, reliable=True, depth=100): tree.on_tf,
-            participant.reader("/tf_static", idl.TFMessage, reliable=True, depth=100, transient_local=True): tree.on_tf_static,
+            participant.reader(
+                "/tf_static", idl.TFMessage, reliable=True, depth=100, transient_local=True
+            ): tree.on_tf_static,
         }
         for topic in config.detections:
             reader = participant.reader(topic, idl.Detection3DArray, reliable=True, depth=10)
