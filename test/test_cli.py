@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -267,17 +266,15 @@ sys.exit(main(sys.argv[1:]))
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_it_quietly_within_two_seconds(folder, number, status):
+def test_signals_end_it_quietly_long_before_its_work_is_done(folder, number, status):
     command = ["predict", str(folder / "images"), "--camera", str(folder / "camera.json")]
     command += ["--model", str(folder / "box.safetensors"), "--out", str(folder / "new" / "out.csv")]
     with process("-c", SLOW_PREDICT, *command, stdout=subprocess.PIPE) as running:
         assert running.stdout is not None
         while running.stdout.readline() != "ready\n":
             assert running.poll() is None
-        started = time.monotonic()
         running.send_signal(number)
         errors = running.communicate(timeout=20)[1]
-        assert time.monotonic() - started < 2
     assert running.returncode == status
     assert "Traceback" not in errors
     # Interrupted, it keeps what it has; terminated, it leaves nothing behind.

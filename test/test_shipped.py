@@ -36,8 +36,17 @@ def test_it_finds_the_box_where_it_truly_is(clip):
     assert close >= 0.8 * len(clip)
 
 
+def shapeless():
+    """The shipped bundle without the mesh by which the mask's edge corrects the distance."""
+    bundle = Bundle.load(find_model("box"))
+    bundle.objects = tuple(
+        replace(model, vertices=np.zeros((0, 3)), faces=np.zeros((0, 3))) for model in bundle.objects
+    )
+    return bundle
+
+
 def test_depth_scale_moves_poses_along_their_ray(clip):
-    bundles = [Bundle.load(find_model("box")) for _ in range(2)]
+    bundles = [shapeless(), shapeless()]
     bundles[1].depth_scale = 1.1 * bundles[0].depth_scale
     estimators = [PoseEstimator(bundle, "cpu") for bundle in bundles]
     seen = estimators[0].estimate(clip[0])
@@ -45,6 +54,15 @@ def test_depth_scale_moves_poses_along_their_ray(clip):
     assert a.method == b.method == "pnp"
     np.testing.assert_allclose(b.translation, 1.1 * a.translation)
     np.testing.assert_allclose(b.rotation, a.rotation)
+
+
+def test_the_masks_edge_corrects_a_wrong_distance(clip):
+    wrong = Bundle.load(find_model("box"))
+    wrong.depth_scale *= 1.1
+    with_edge, without = (PoseEstimator(bundle, "cpu") for bundle in (Bundle.load(find_model("box")), shapeless()))
+    seen = without.estimate(clip[0])
+    right, off = (e.estimate(clip[0], follow=seen)[0] for e in (with_edge, PoseEstimator(wrong, "cpu")))
+    assert abs(off.translation[2] / right.translation[2] - 1) < 0.03
 
 
 def test_a_picture_without_the_box_has_no_pose(clip):
