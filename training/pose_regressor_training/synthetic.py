@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
@@ -205,7 +206,13 @@ class SyntheticBatches(IterableDataset[Batch]):
     def loader(self, workers: int) -> Iterable[Batch]:
         """Batches in order. The workers draw and render; for a GPU they only draw, and this process renders on it."""
         data: IterableDataset = self if self.device.type == "cpu" else self.scenes
-        loader = DataLoader(data, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None)
+        loader: DataLoader = DataLoader(
+            data,
+            batch_size=None,
+            num_workers=workers,
+            prefetch_factor=4 if workers else None,
+            worker_init_fn=_leave_interrupts_to_parent,
+        )
         return loader if data is self else _ahead(self._rendered(loader), self.device)
 
     def _rendered(self, scenes: Iterable[Drawn]) -> Iterator[Batch]:
@@ -213,6 +220,10 @@ class SyntheticBatches(IterableDataset[Batch]):
         generator = Generator(sampler, self.meshes, self.device)
         for drawn in scenes:
             yield batch_of(generator.taken(drawn, self.scenes.spec.size, self.scenes.spec.size), sampler.models)
+
+
+def _leave_interrupts_to_parent(_: int) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:

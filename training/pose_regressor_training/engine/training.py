@@ -91,15 +91,12 @@ class Training:
                     "one: --set batch_size=..."
                 ) from error
             except (RuntimeError, ConnectionError, EOFError) as error:
-                of_workers = isinstance(error, ConnectionError | EOFError) or "DataLoader worker" in str(error)
-                # Ctrl-C reaches the processes that make images too, and their end may be noticed first.
-                if of_workers and request.wanted is None:
-                    raise InputError(
-                        "training: a process that makes images died (killed, or out of memory); the same command goes "
-                        "on from the last saved state"
-                    ) from error
-                if not of_workers:
+                if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                     raise
+                raise InputError(
+                    "training: a process that makes images died (killed, or out of memory); the same command goes on "
+                    "from the last saved state"
+                ) from error
         return self.bundle()
 
     def _fit(self, listeners: list[Progress], callbacks: list[pl.Callback], request: StopRequest) -> None:
