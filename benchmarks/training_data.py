@@ -87,7 +87,7 @@ class Step:
         self.task.training_step(batch, 0).backward()
         torch.nn.utils.clip_grad_norm_(self.task.network.parameters(), self.task.config.clip)
         self.optimizer.step()
-        self.task.average.update()
+        self.task.average.update(0)
 
 
 def _options() -> argparse.Namespace:

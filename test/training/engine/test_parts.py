@@ -41,17 +41,21 @@ def test_cosine_rises_straight_and_falls_to_nothing():
 
 def test_average_is_the_weighted_mean_of_all_steps():
     network = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2))
-    average, seen = Average(network, 0.9), [network[0].weight.detach().clone()]
-    for step in range(20):
+    average, seen = Average(network, 0.8), [network[0].weight.detach().clone()]
+    for step in range(40):
         with torch.no_grad():
             network[0].weight += torch.randn(2, 2, generator=torch.Generator().manual_seed(step))
             network[1].num_batches_tracked += 1
-        average.update()
+        average.update(step)
         seen.append(network[0].weight.detach().clone())
-    shares = 0.1 * 0.9 ** np.arange(20)[::-1]
-    expected = 0.9**20 * seen[0] + sum(float(share) * value for share, value in zip(shares, seen[1:], strict=True))
+    decay = np.minimum(0.8, (1 + np.arange(40)) / (10 + np.arange(40)))
+    assert (decay == 0.8).sum() == 5
+    left = np.append(np.cumprod(decay[::-1])[::-1], 1)  # of what was there before each step, at the end
+    shares = np.append(left[0], (1 - decay) * left[1:])
+    assert shares.sum() == pytest.approx(1)
+    expected = sum(float(share) * value for share, value in zip(shares, seen, strict=True))
     torch.testing.assert_close(average.network[0].weight, expected)
-    assert average.network[1].num_batches_tracked == 20 and not average.network.training
+    assert average.network[1].num_batches_tracked == 40 and not average.network.training
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Average(Generic[Network]):
-    """network: the averaged one, in evaluation mode; `update` follows the trained one by 1 - decay of the way.
+    """network: the averaged one, in evaluation mode; `update` follows the trained one by 1 - decay of the way, by more
+    in the first steps, so that the average forgets the weights of the beginning.
 
     Its batch statistics are averaged too. One kernel for all tensors, and no word between host and device.
     """
@@ -24,8 +25,9 @@ class Average(Generic[Network]):
         self._trained, self._counts = _split(trained)
 
     @torch.no_grad()
-    def update(self) -> None:
-        torch._foreach_lerp_(self._own, self._trained, 1 - self._decay)
+    def update(self, step: int) -> None:
+        """step: how many came before."""
+        torch._foreach_lerp_(self._own, self._trained, 1 - min(self._decay, (1 + step) / (10 + step)))
         if self._counts:
             torch._foreach_copy_(self._own_counts, self._counts)
 

@@ -55,8 +55,9 @@ class Command:
         self._console.print(f"{report}")
 
     def _pace(self) -> str:
-        rate = f"{self._estimate.rate:.0f} a second on " if self._estimate.rate else ""
-        return f"{rate}{self._training.device.type}, {self._training.world.size} process(es)"
+        device, count = self._training.device.type, self._training.world.size
+        place = f"{count} processes on {device}" if count > 1 else device
+        return f"{self._estimate.rate:.0f} a second on {place}" if self._estimate.rate else f"on {place}"
 
     def _trained(self) -> Bundle:
         training, config = self._training, self._training.config

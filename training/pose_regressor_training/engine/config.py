@@ -38,7 +38,9 @@ class TrainConfig:
     warmup: float = number(0.05, "share of the training in which the rate rises", 0, 0.9)
     weight_decay: float = number(0.02, "of AdamW")
     clip: float = number(5.0, "largest norm of the gradient; longer ones are shortened to it", _LEAST)
-    ema: float = number(0.998, "decay of the averaged weights, which are the ones that are kept", 0, 0.999999)
+    ema: float = number(
+        0.998, "decay of the averaged weights, the ones that are kept; less in the first steps", 0, 0.999999
+    )
     precision: str = choice("bf16", ("bf16", "fp32"), "of the network's arithmetic; weights and losses are in fp32")
     compile: bool = switch(False, "have torch.compile translate the network: takes a minute, pays on a GPU")
     seed: int = count(0, "of everything random", most=2**31)

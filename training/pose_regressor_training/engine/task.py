@@ -75,7 +75,7 @@ class PoseTask(pl.LightningModule):
         for group in optimizer.param_groups:
             group["lr"], group["betas"] = now.learning_rate, (now.beta1, group["betas"][1])
         super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
-        self.average.update()
+        self.average.update(self.steps_done)
         self.steps_done += 1
 
     def take_means(self, steps: int) -> dict[str, float]:
