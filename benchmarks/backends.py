@@ -1,0 +1,130 @@
+"""Which way of running the network is the fastest on this CPU, and how far is it from torch?
+
+    PYTHONPATH=. OMP_NUM_THREADS=1 python benchmarks/backends.py [--model box] [--runs 25] [--json FILE]
+
+find: a whole frame of 4:3 at the bundle's size; look 1, 4 and 8: so many crops (four: one and its quarter turns).
+Medians of the processor's time, all ways in turn, so that other processes matter little. deviation: the largest from
+torch's outputs, over the largest magnitude of that output or 1. The rival is torch as it comes, channels last.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from pose_regressor.assets import find_model
+from pose_regressor.model.bundle import Bundle
+from pose_regressor.model.onnx_runtime import OnnxRunner
+
+Run = Callable[[Tensor], list[Tensor]]
+
+
+class Entry(nn.Module):
+    """One entry point, with its outputs as a list, whatever runs it."""
+
+    def __init__(self, runner: object, find: bool) -> None:
+        super().__init__()
+        self.runner, self.find = runner, find
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        found = (self.runner.find(image),) if self.find else self.runner(image)  # type: ignore[attr-defined,operator]
+        return [getattr(output, field.name) for output in found for field in fields(output)]
+
+
+def folded(module: nn.Module) -> nn.Module:
+    """Batch normalisation worked into the convolution before it, in place."""
+    before: tuple[str, nn.Module] = ("", module)
+    for name, child in list(module.named_children()):
+        if isinstance(child, nn.BatchNorm2d) and isinstance(before[1], nn.Conv2d):
+            setattr(module, before[0], fuse_conv_bn_eval(before[1], child))
+            setattr(module, name, nn.Identity())
+        else:
+            folded(child)
+        before = (name, child)
+    return module
+
+
+def ways(bundle: Bundle, image: Tensor, find: bool, compiled: bool) -> dict[str, Run]:
+    layout = torch.channels_last
+    plain = copy.deepcopy(bundle.network).to(memory_format=layout)  # type: ignore[call-overload]
+    fused = folded(copy.deepcopy(bundle.network)).to(memory_format=layout)  # type: ignore[call-overload]
+    half = copy.deepcopy(fused).bfloat16()
+    half.mean, half.std = half.mean.float(), half.std.float()
+    frozen = torch.jit.freeze(torch.jit.trace(Entry(fused, find).eval(), image, check_trace=False))
+    runs: dict[str, Run] = {
+        "torch": Entry(plain, find),
+        "torch, folded": Entry(fused, find),
+        "torch, traced and frozen": frozen,
+        "torch, folded, bfloat16": Entry(half, find),
+        "ONNX Runtime": Entry(OnnxRunner(bundle.network), find),
+    }
+    if compiled:
+        runs["torch.compile"] = torch.compile(Entry(fused, find))
+    return runs
+
+
+def deviation(values: list[Tensor], truth: list[Tensor]) -> float:
+    pairs = zip(values, truth, strict=True)
+    return max(float((v.float() - t).abs().max() / t.abs().max().clamp(min=1)) for v, t in pairs)
+
+
+@torch.inference_mode()
+def measure(runs: dict[str, Run], image: Tensor, count: int) -> dict[str, tuple[float, float]]:
+    """ms and deviation of each."""
+    truth = [value.clone() for value in runs["torch"](image)]
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    worst = {name: deviation(run(image), truth) for name, run in runs.items()}
+    for _ in range(count):
+        for name, run in runs.items():
+            start = time.process_time()
+            run(image)
+            times[name].append(1e3 * (time.process_time() - start))
+    return {name: (statistics.median(values), worst[name]) for name, values in times.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--model", default="box", help="bundle: file or name of a shipped one (%(default)s)")
+    parser.add_argument("--runs", type=int, default=25, help="(%(default)s)")
+    parser.add_argument("--compile", action="store_true", help="torch.compile, too: needs a C++ compiler and minutes")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    bundle = Bundle.load(find_model(options.model))
+    config, generator = bundle.config, torch.Generator().manual_seed(0)
+    height = config.find_size * 3 // 4 // 32 * 32
+    shapes = {"find": (1, 3, height, config.find_size)}
+    shapes |= {f"look {n}": (n, 3, config.crop_size, config.crop_size) for n in (1, 4, 8)}
+    results: dict[str, dict[str, tuple[float, float]]] = {}
+    for name, shape in shapes.items():
+        image = torch.randint(0, 256, shape, dtype=torch.uint8, generator=generator)
+        with torch.inference_mode(False), torch.no_grad():
+            runs = ways(bundle, image, name == "find", options.compile)
+        results[name] = measure(runs, image, options.runs)
+    table = Table("", *(f"{name} (ms)" for name in shapes), "deviation")
+    for way in runs:
+        worst = max(results[name][way][1] for name in shapes)
+        table.add_row(way, *(f"{results[name][way][0]:.1f}" for name in shapes), f"{worst:.0e}")
+    Console().print(table)
+    for name in shapes:
+        rival, value = results[name]["torch"][0], results[name]["ONNX Runtime"][0]
+        print(f"headline: network, {name} = {value:.1f} ms (torch {rival:.1f} ms, ratio {rival / value:.1f})")
+    if options.json:
+        options.json.write_text(json.dumps({"threads": torch.get_num_threads(), "results": results}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
