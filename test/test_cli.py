@@ -34,7 +34,7 @@ class FakeEstimator:
 
     answer = staticmethod(lambda frame: [found()])
 
-    def __init__(self, bundles, device="auto", score_threshold=0.5):
+    def __init__(self, bundles, device="auto", score_threshold=0.5, backend="auto"):
         pass
 
     def estimate(self, frame, follow=()):
@@ -65,7 +65,7 @@ def predict(folder: Path, *more: str) -> int:
     return main(["predict", *arguments])
 
 
-@pytest.mark.parametrize("command", ["", "run", "predict", "demo", "info"])
+@pytest.mark.parametrize("command", ["", "run", "predict", "bag", "record", "export", "doctor", "demo", "info"])
 def test_help(command, capsys):
     assert main([*filter(None, [command]), "--help"]) == 0
     assert "Usage: pose-regressor" in capsys.readouterr().out

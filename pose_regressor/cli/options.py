@@ -22,3 +22,6 @@ CameraOption = Annotated[
 DeviceOption = Annotated[
     str, typer.Option("--device", help="Where the network runs: auto (CUDA where there is one), cpu, cuda, cuda:N.")
 ]
+BackendOption = Annotated[
+    str, typer.Option("--backend", help="What runs the network: auto (the faster one here), torch, onnxruntime.")
+]

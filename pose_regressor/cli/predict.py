@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor.cli.options import CameraOption, DeviceOption, ModelOption
+from pose_regressor.cli.options import BackendOption, CameraOption, DeviceOption, ModelOption
 
 #: Frames a second of an overlay when the images carry no time.
 DEFAULT_FPS = 10.0
@@ -29,6 +29,7 @@ def predict(
     ] = None,
     camera: CameraOption = None,
     device: DeviceOption = "auto",
+    backend: BackendOption = "auto",
     track: Annotated[
         bool, typer.Option("--track/--no-track", help="Follow objects from frame to frame, or look at each afresh.")
     ] = False,
@@ -67,7 +68,7 @@ def predict(
         from pose_regressor.estimator import PoseEstimator
         from pose_regressor.tracker import Tracker
 
-        estimator = PoseEstimator(bundles, device=device, score_threshold=threshold)
+        estimator = PoseEstimator(bundles, device=device, score_threshold=threshold, backend=backend)
         estimate = Tracker(estimator, smooth=smooth).update if track else estimator.estimate
         bar = progress(opened, description=opened.name, total=opened.length, console=Console(stderr=True))
         try:
