@@ -6,6 +6,7 @@ from pose_regressor_training import evaluate
 from pose_regressor_training.engine.config import TrainConfig
 from pose_regressor_training.engine.objects import read_objects
 from pose_regressor_training.engine.training import Training
+from pose_regressor_training.evaluation import calibrate
 from pose_regressor_training.objects import make_box
 from pose_regressor_training.parallel import World
 from pose_regressor_training.randomize.background import BackgroundPart
@@ -45,3 +46,4 @@ def make_training(objects):
 @pytest.fixture
 def few_pictures_to_evaluate_on(monkeypatch):
     monkeypatch.setattr(evaluate, "RANDOMIZE", RandomizeConfig(background=BackgroundPart(pictures=20)))
+    monkeypatch.setattr(calibrate, "FRAMES", 8)

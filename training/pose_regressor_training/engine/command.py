@@ -20,6 +20,7 @@ from pose_regressor_training.engine.pictures import Pictures
 from pose_regressor_training.engine.report import Run, write_report
 from pose_regressor_training.engine.training import Training
 from pose_regressor_training.evaluate import calibrate_depth, evaluate_synthetic
+from pose_regressor_training.evaluation.calibrate import calibrate
 
 #: The rate is measured over so many seconds, from a step on at which everything runs.
 _MEASURED, _WARM = 20.0, 10
@@ -45,8 +46,9 @@ class Command:
         seed = training.config.seed
         self._console.print("evaluating on images it has not seen")
         bundle.depth_scale = calibrate_depth(bundle, meshes, seed + 1_000)
-        # Other images than either of the two before.
+        # Each on other images than those before.
         bundle.metrics, errors = evaluate_synthetic(bundle, meshes, seed + 2_000)
+        calibrate(bundle, meshes, seed + 3_000)
         bundle.save(self._out)
         write_text(self._out.with_suffix(".md"), card(bundle, self._command))
         report = write_report(self._folder, bundle, errors, Run(self._command, self._pace(), read_curve(self._log)))
