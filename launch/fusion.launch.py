@@ -1,0 +1,50 @@
+"""The fusion node: one pose of each object from the poses of several cameras.
+
+ros2 launch pose_regressor fusion.launch.py fixed_frame:=world model:=box detections:=/left/pose_regressor/detections,/right/pose_regressor/detections
+"""  # noqa: E501
+
+from pathlib import Path
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+SHARE = Path(get_package_share_directory("pose_regressor"))
+#: Arguments that are parameters of the node. What is left empty stays as the parameter file has it.
+LISTS = {
+    "detections": "topics of the cameras' poses, separated by commas",
+    "model": "bundles of the objects, for their symmetries, separated by commas",
+}
+STRINGS = {
+    "fixed_frame": "TF frame that the cameras' places are known in",
+    "frame_prefix": "put before the names of the objects' TF frames",
+}
+ARGUMENTS = (
+    *(DeclareLaunchArgument(k, default_value="", description=v) for k, v in (LISTS | STRINGS).items()),
+    DeclareLaunchArgument(
+        "params_file",
+        default_value=str(SHARE / "config" / "fusion.yaml"),
+        description="parameter file; the arguments above win over it",
+    ),
+)
+
+
+def start(context: LaunchContext) -> list[Node]:
+    value = {a.name: LaunchConfiguration(a.name).perform(context) for a in ARGUMENTS}
+    parameters = {name: value[name] for name in STRINGS if value[name]}
+    parameters |= {name: [item.strip() for item in value[name].split(",")] for name in LISTS if value[name]}
+    return [
+        Node(
+            package="pose_regressor",
+            executable="pose_regressor_fusion",
+            name="pose_regressor_fusion",
+            parameters=[value["params_file"], parameters] if parameters else [value["params_file"]],
+            output="screen",
+        )
+    ]
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=start)])
