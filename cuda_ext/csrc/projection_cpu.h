@@ -59,17 +59,26 @@ class ImageLoss {
     land_all(points, count_, true_, a_.data(), b_.data(), pixel_.data());
     mark(wanted_);
     land_all(points, count_, predicted, a_.data(), b_.data(), pixel_.data());
-    mark(covered_);
+    const auto index = [](int i) { return i; };
+    // With many points in few pixels: who is the last in each, which is asked for later, says also whether there is one.
+    const bool last_first = pose != nullptr && kernel == Kernel::one_pixel && hit_.size() < pixel_.size();
+    if (last_first) {
+      std::fill(last_.begin(), last_.end(), -1);
+      scatter(last_.data(), index);
+      std::transform(last_.begin(), last_.end(), hit_.begin(), [](int point) { return uint8_t(point >= 0); });
+      pack(covered_);
+    } else {
+      mark(covered_);
+    }
     const auto [intersection, union_] = overlap();
     if (union_ == 0) return 0;
     const T loss = T(1) - T(intersection) / T(union_);
     if (pose == nullptr || intersection == union_) return loss;
-    const auto index = [](int i) { return i; };
     scatter(first_.data(), index, true);  // the point of the lowest index represents its pixel
     const Silhouettes<T> silhouettes({covered_.data(), width_}, {covered_by_column_.data(), height_},
                                      {wanted_.data(), width_}, intersection, union_);
     if (kernel == Kernel::one_pixel) {
-      scatter(last_.data(), index);
+      if (!last_first) scatter(last_.data(), index);
       feel_neighbours(silhouettes);
     } else {
       feel_differences(silhouettes);
@@ -83,6 +92,10 @@ class ImageLoss {
   void mark(std::vector<uint32_t>& bits) {
     std::fill(hit_.begin(), hit_.end(), 0);
     scatter(hit_.data(), [](int) { return uint8_t(1); });
+    pack(bits);
+  }
+
+  void pack(std::vector<uint32_t>& bits) const {
     for (size_t word = 0; word < bits.size(); ++word) bits[word] = packed(hit_.data() + 32 * word);
   }
 
