@@ -12,6 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("cyclonedds")
+pytest.importorskip("mcap")
 from mcap.writer import CompressionType
 
 from pose_regressor.assets import find_model

@@ -10,6 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("cyclonedds")
+pytest.importorskip("mcap")
+
 from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.cli import main
 from pose_regressor.middleware.dds import idl
