@@ -1,10 +1,12 @@
 """What `pose-regressor doctor` says of the machine alone."""
 
+import json
 import sys
 from types import ModuleType
 
 import pytest
 
+from pose_regressor.cli import main
 from pose_regressor.doctor import Level
 from pose_regressor.doctor.machine import (
     check_buffer,
@@ -73,3 +75,11 @@ def test_buffers(tmp_path):
     assert check_buffer(file).level == Level.WARN
     file.write_text("4194304\n")
     assert check_buffer(file).level == Level.OK
+
+
+def test_without_dds_the_network_is_not_looked_at(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cyclonedds", None)  # as if it were not installed
+    main(["doctor", "--json"])
+    [network] = [found for found in json.loads(capsys.readouterr().out) if found["check"] == "network"]
+    assert network["level"] == "WARN"
+    assert network["advice"] == 'pip install "pose_regressor[dds]"'

@@ -49,14 +49,15 @@ def doctor(
 
         pose-regressor doctor --model box --image-topic /camera/image_raw --camera-info-topic /camera/camera_info
     """
-    from pose_regressor.doctor import Level
+    from pose_regressor.doctor import Level, warn
     from pose_regressor.doctor.machine import check_machine
+    from pose_regressor.middleware import NEEDS, missing
 
     parameters = node_config(config, model, camera, device, settings)
     findings = check_machine(parameters)
-    from pose_regressor.middleware import missing
-
-    if not missing("dds"):
+    if reason := missing("dds"):
+        findings.append(warn("network", f"not looked at: {reason.partition(';')[0]}", NEEDS["dds"][1]))
+    else:
         from pose_regressor.doctor.network import check_network
         from pose_regressor.doctor.observe import observe
         from pose_regressor.middleware.dds.participant import dds_topic
