@@ -5,11 +5,17 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import trimesh
+import typer
 from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
+from typer.testing import CliRunner
 
+from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.calibration import Calibration
 from pose_regressor.types import InputError, PoseEstimate
+from pose_regressor_training import evaluate
+from pose_regressor_training.cli import add_commands
+from pose_regressor_training.data.ply import ply_files
 from pose_regressor_training.evaluation import calibrate
 from pose_regressor_training.evaluation.calibrate import RAW, Found, Trial, score_map, try_out
 from pose_regressor_training.randomize.config import RandomizeConfig
@@ -88,11 +94,15 @@ def test_poses_are_judged_by_their_nearest_equal(tiny_bundle):
     assert not none.right and none.share == np.inf and np.isnan(none.held)
 
 
+def brick(bundle):
+    box = trimesh.creation.box(2 * bundle.objects[0].bounds[1])
+    grey = np.full((8, 3), 99, np.uint8)
+    return Mesh(box.vertices.astype(np.float32), box.faces.astype(np.int32), None, None, grey)
+
+
 def test_a_bundle_is_tried_out_on_frames_of_its_own(tiny_bundle):
     """The same frames from the same seed; the mesh must be the bundle's."""
-    half = tiny_bundle.objects[0].bounds[1]
-    box = trimesh.creation.box(2 * half)
-    mesh = Mesh(box.vertices.astype(np.float32), box.faces.astype(np.int32), None, None, np.full((8, 3), 99, np.uint8))
+    mesh = brick(tiny_bundle)
     done = []
     trial = try_out(tiny_bundle, [mesh], 3, 10, CONFIG, progress=done.append)
     assert done == list(range(1, 11)) and trial.objects > 3
@@ -103,3 +113,22 @@ def test_a_bundle_is_tried_out_on_frames_of_its_own(tiny_bundle):
         try_out(tiny_bundle, [mesh, mesh], 3, 2, CONFIG)
     with pytest.raises(InputError, match="mesh of brick: expected the one it was trained on, of 200 x 100 x 60 mm"):
         try_out(tiny_bundle, [replace(mesh, vertices=2 * mesh.vertices)], 3, 2, CONFIG)
+
+
+def test_the_command_writes_what_it_measured_into_the_bundle(tiny_bundle, tmp_path, monkeypatch):
+    """An untrained network's scores are all worth nothing."""
+    monkeypatch.setattr(evaluate, "RANDOMIZE", CONFIG)
+    monkeypatch.setattr(calibrate, "GROUP", 4)
+    path, figure = tmp_path / "brick.safetensors", tmp_path / "scores.png"
+    tiny_bundle.save(path)
+    for name, content in ply_files(brick(tiny_bundle), "brick").items():
+        (tmp_path / name).write_bytes(content)
+    app = typer.Typer()
+    add_commands(app)
+    arguments = ["calibrate", str(path), "--mesh", str(tmp_path / "brick.ply"), "--unit", "mm", "--frames", "16"]
+    result = CliRunner().invoke(app, [*arguments, "--figure", str(figure)])
+    assert result.exit_code == 0, result.output
+    assert "objects, threshold 0.15" in result.output and figure.exists()
+    calibration = Bundle.load(path).calibration
+    assert calibration.probability(0.3) < 0.2
+    assert isinstance(CliRunner().invoke(app, [*arguments, "--unit", "m"]).exception, InputError)
