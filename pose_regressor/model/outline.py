@@ -18,7 +18,9 @@ from pose_regressor.types import FloatArray, ObjectModel
 #: how far outside it nothing else of the object may be.
 SPACING, REACH, STEP, CLEAR = 2.0, 4.0, 0.5, 1.5
 #: Standard deviation of the mask's edge in pixels. Neighbours err together: all points say as much as so few.
-EDGE_SIGMA, EFFECTIVE_POINTS = 0.7, 8.0
+EDGE_SIGMA, EFFECTIVE_POINTS = 0.7, 16.0
+#: Pixels over which a sharp edge of the mask fades.
+SHARP = 2.0
 #: Fewer points than these say nothing.
 MIN_POINTS = 20
 LOOKS, REWEIGHTINGS = 2, 3
@@ -96,11 +98,11 @@ def refine_on_outline(
         seen = _edge_distances(pose, camera_matrix, probability, edges)
         if seen is None:
             return cam_from_obj, covariance
-        distance, jacobian = seen
+        distance, sigma, jacobian = seen
         step = np.zeros(6)
         for _ in range(REWEIGHTINGS):
-            error = (distance - jacobian @ step) / (1.5 * EDGE_SIGMA)
-            weight = EFFECTIVE_POINTS / (len(distance) * EDGE_SIGMA**2 * (1 + error**2))
+            error = (distance - jacobian @ step) / (1.5 * sigma)
+            weight = EFFECTIVE_POINTS / (len(distance) * sigma**2 * (1 + error**2))
             information = before + (jacobian * weight[:, None]).T @ jacobian
             step = np.linalg.solve(information, jacobian.T @ (weight * distance) - before @ moved)
         moved = moved + step
@@ -112,8 +114,10 @@ def refine_on_outline(
 
 def _edge_distances(
     pose: FloatArray, camera_matrix: FloatArray, probability: NDArray[np.float32], edges: Edges
-) -> tuple[FloatArray, FloatArray] | None:
-    """(N,) how far outside the outline the mask ends, in pixels, and (N, 6) how that changes with the pose."""
+) -> tuple[FloatArray, FloatArray, FloatArray] | None:
+    """(N,) how far outside the outline the mask ends, in pixels, (N,) the standard deviation of that, and (N, 6) how it
+    changes with the pose.
+    """
     size = len(probability)
     points, normal = edges.outline(pose, camera_matrix, size)
     if len(points) < MIN_POINTS:
@@ -133,6 +137,9 @@ def _edge_distances(
     rows = np.arange(len(last))
     inner, outer = shown[rows, last], shown[rows, last + 1]
     distance = reach[last] + STEP * (inner - 0.5) / (inner - outer)
+    # Where the mask fades away slowly it is not known where it ends.
+    width = 4 * STEP * (shown * (1 - shown)).sum(1)
+    sigma = EDGE_SIGMA * np.maximum(width / SHARP, 1)
 
     turned = points @ pose[:3, :3].T
     in_camera = turned + pose[:3, 3]
@@ -141,7 +148,7 @@ def _edge_distances(
     by_position = np.concatenate(
         [slope, -(slope[:, :1] * (x / depth)[:, None] + slope[:, 1:] * (y / depth)[:, None])], 1
     )
-    return distance, np.concatenate([by_position, np.cross(turned, by_position)], axis=1)
+    return distance, sigma, np.concatenate([by_position, np.cross(turned, by_position)], axis=1)
 
 
 def _project(points: FloatArray, cam_from_obj: FloatArray, camera_matrix: FloatArray) -> FloatArray:
