@@ -22,7 +22,10 @@ from pose_regressor.types import InputError
 MAGIC = b"\x89MCAP0\r\n"
 NANOSECONDS = 1_000_000_000
 #: What the library lets through when a file is not as it should be.
-DAMAGE = (McapError, zstandard.ZstdError, struct.error, ValueError, KeyError, RuntimeError, EOFError, MemoryError)
+DAMAGE = (
+    *(McapError, zstandard.ZstdError, struct.error, ValueError, KeyError, RuntimeError, EOFError, MemoryError),
+    OverflowError,
+)
 
 
 @dataclass(frozen=True)

@@ -92,3 +92,23 @@ def test_vertices_of_two_numbers(tmp_path):
     path.write_text("v 0 0\nv 1 0\nv 0 1\nf 1 2 3\n")
     with pytest.raises(InputError, match=r"flat\.obj"):
         mesh.load_mesh(path)
+
+
+@pytest.mark.parametrize("field", ["uncompressed size", "length of the data"])
+def test_a_bag_whose_chunk_says_it_is_larger_than_any_memory(tmp_path, field):
+    pytest.importorskip("mcap")
+    from pose_regressor.bag.reading import open_bag
+    from pose_regressor.bag.writing import bag_writer
+
+    path = tmp_path / "bag.mcap"
+    with bag_writer(path, compression="zstd") as writer:
+        writer.add("/tf", idl.TFMessage(), 1, 100)
+    data = bytearray(path.read_bytes())
+    chunk = 8 + 9 + struct.unpack_from("<Q", data, 8 + 1)[0]  # after the file's header
+    assert data[chunk] == 6
+    # Both times, size, checksum and the compression's name come before the data's length.
+    place = chunk + 9 + (16 if field == "uncompressed size" else 8 + 8 + 8 + 4 + 4 + len("zstd"))
+    data[place : place + 8] = b"\xff" * 8
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"bag\.mcap: expected a whole MCAP file, this is damaged"):
+        list(open_bag(path).records())
