@@ -95,7 +95,7 @@ class NodeCore:
         self._worker: Worker[tuple[float, Any]] = Worker(self._work, log)
         compressed = config.image_transport == "compressed"
         self._decoder: Worker[tuple[float, Any]] | None = Worker(self._decode, log) if compressed else None
-        self._overlay: Worker[tuple[Frame, list[PoseEstimate]]] = Worker(self._draw, log, what="overlay")
+        self._overlay: Worker[tuple[NodeConfig, Frame, list[PoseEstimate]]] = Worker(self._draw, log, what="overlay")
 
     @property
     def wants_camera_info(self) -> bool:
@@ -187,6 +187,7 @@ class NodeCore:
     def _work(self, item: tuple[float, Any]) -> str | None:
         arrived, msg = item
         frame = msg if self._decoder else self._frame(msg, frame_from_image)
+        config = self._config  # not that of after the answer, which may be why it is changed
         estimates = self._track(frame)
         with self._publishing:
             if not self._active:
@@ -194,8 +195,8 @@ class NodeCore:
             self._output.poses(frame, estimates)
         now = time.monotonic()
         self._latencies.append(Latency(now, now - arrived))
-        if (self._config.overlay and self._output.overlay_wanted()) or self._output.markers_wanted():
-            self._overlay.submit((frame, estimates))
+        if (config.overlay and self._output.overlay_wanted()) or self._output.markers_wanted():
+            self._overlay.submit((config, frame, estimates))
         return None
 
     def _track(self, frame: Frame) -> list[PoseEstimate]:
@@ -213,8 +214,9 @@ class NodeCore:
             free_device_memory()  # and so may be what it ran out of
             raise
 
-    def _draw(self, item: tuple[Frame, list[PoseEstimate]]) -> None:
-        _show(self._config, self._output, *item)
+    def _draw(self, item: tuple[NodeConfig, Frame, list[PoseEstimate]]) -> None:
+        config, frame, estimates = item
+        _show(config, self._output, frame, estimates)
 
 
 def _show(config: NodeConfig, output: Publishing, frame: Frame, estimates: list[PoseEstimate]) -> None:

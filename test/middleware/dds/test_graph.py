@@ -15,8 +15,11 @@ def test_seen_as_a_node_of_ros_2(start_dds, peer, wire, until):
     """What `ros2 node list` and `ros2 topic list` go by."""
     start_dds()
     peer.match()
-    overlay, diagnostics = peer.overlay_reader(), peer.diagnostics_reader()
-    until(lambda: overlay.matched_pub and diagnostics.matched_pub, "the node's other writers")
+    others = [
+        *(peer.overlay_reader(), peer.diagnostics_reader()),
+        peer.reader("rt/pose_regressor/markers", wire.MarkerArray),
+    ]
+    until(lambda: all(other.matched_pub for other in others), "the node's other writers")
     reader = peer.reader("ros_discovery_info", wire.ParticipantEntities, wire.DISCOVERY_QOS)
 
     def complete(sample):
@@ -26,8 +29,7 @@ def test_seen_as_a_node_of_ros_2(start_dds, peer, wire, until):
     (node,) = info.node_entities_info_seq
     assert (node.node_namespace, node.node_name) == ("/", "pose_regressor")
     endpoints = [
-        reader.get_matched_publication_data(reader.matched_pub[0])
-        for reader in (peer.tf, peer.detections, overlay, diagnostics)
+        reader.get_matched_publication_data(reader.matched_pub[0]) for reader in (peer.tf, peer.detections, *others)
     ]
     assert len(node.writer_gid_seq) == len(endpoints) + SERVICES
     assert {bytes(gid.data) for gid in node.writer_gid_seq} > {e.key.bytes for e in endpoints}

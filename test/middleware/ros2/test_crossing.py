@@ -85,6 +85,7 @@ def test_the_dds_node_is_a_node_to_ros(launch, peer, until):
         "/tf": ["tf2_msgs/msg/TFMessage"],
         "/pose_regressor/detections": ["vision_msgs/msg/Detection3DArray"],
         "/pose_regressor/overlay": ["sensor_msgs/msg/Image"],
+        "/pose_regressor/markers": ["visualization_msgs/msg/MarkerArray"],
         "/diagnostics": ["diagnostic_msgs/msg/DiagnosticArray"],
     }
     subscribed = dict(peer.node.get_subscriber_names_and_types_by_node("pose_regressor", "/"))
