@@ -54,14 +54,11 @@ class KeepState(pl.Callback):
         task: PoseTask = pl_module
         stopped = self._request.wanted is not None
         if stopped or task.steps_done % task.config.save_every == 0 or task.steps_done == task.config.steps:
-            self.save(trainer, task)
+            state = task.state(trainer.optimizers[0])  # asks all processes
+            if self._world.is_first:
+                state.save(self._path, self._identity)
         if stopped:
             raise Stopped
-
-    def save(self, trainer: pl.Trainer, task: PoseTask) -> None:
-        state = task.state(trainer.optimizers[0])  # asks all processes
-        if self._world.is_first:
-            state.save(self._path, self._identity)
 
 
 class CurveFile:

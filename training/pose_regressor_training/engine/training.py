@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -78,8 +78,10 @@ class Training:
         self.task.restore(State.load(self.state, self._identity()))
 
     def run(self, listeners: Sequence[Progress] = (), callbacks: Sequence[pl.Callback] = ()) -> Bundle:
-        """Train to the end. Ctrl-C or termination saves the state and then does what it always does."""
-        with stop_requests() as request:
+        """Train to the end. Ctrl-C or termination saves the state and then does what it always does; of several
+        processes, which would stop at different steps, it leaves the state that was saved last.
+        """
+        with stop_requests() if self.world.size == 1 else nullcontext(StopRequest()) as request:
             try:
                 if self.steps_done < self.config.steps:
                     self._fit(list(listeners), list(callbacks), request)
