@@ -5,7 +5,7 @@ from __future__ import annotations
 from pose_regressor.model.bundle import Bundle
 
 METRICS = {
-    "synthetic_add_0.1d": "poses within ADD 0.1 diameter, crops of the generator",
+    "synthetic_add_0.1d": "poses within ADD(-S) 0.1 diameter, crops of the generator",
     "synthetic_add_0.1d_regression": "the same by regression alone",
     "synthetic_presence_recall": "present objects with presence above 0.5",
     "synthetic_false_alarms": "empty crops with presence above 0.5",
