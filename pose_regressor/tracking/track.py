@@ -21,7 +21,8 @@ class TrackingParameters:
     alike, so the network errs alike in them; that part no averaging over time takes away. hits: poses in a row that
     make a track of an object, unless the first has a score of at least halfway from the threshold to 1. coast, misses:
     a track ends when it was not seen for more than so many seconds and frames. patience: seconds that a track was not
-    seen before poses that contradict it, `hits` of them, are believed.
+    seen before poses that contradict it, `hits` of them, are believed. sudden: seconds that it may have moved at a speed
+    that nobody expected.
     """
 
     noise: MotionNoise = field(default_factory=MotionNoise)
@@ -31,6 +32,7 @@ class TrackingParameters:
     coast: float = 1.0
     misses: int = 3
     patience: float = 0.5
+    sudden: float = 0.05
 
 
 class Track:
@@ -95,7 +97,7 @@ class Track:
             return math.inf
         seen = nearest(seen, self.pose)
         # As if the two had no error in common: those in which they have are nearer than that anyway.
-        spread = self._covariance + seen.covariance
+        spread = self._covariance + seen.covariance + self._jerk()
         apart = difference(seen.cam_from_obj, self.pose)
         surprise = float(apart @ np.linalg.solve(spread, apart))
         return surprise + float(np.linalg.slogdet(spread)[1]) if surprise < self._parameters.gate else math.inf
@@ -135,6 +137,12 @@ class Track:
         """What was seen last, with its number: where the track has it, or (not `smooth`) as it was measured."""
         seen = replace(self._seen, instance=self.instance or 0)
         return replace(seen, cam_from_obj=self.pose, covariance=self._covariance) if smooth else seen
+
+    def _jerk(self) -> FloatArray:
+        """(6, 6) of what a sudden change of motion adds to where it may be: objects are snatched up and put down."""
+        noise = self._parameters.noise
+        speed = np.repeat([noise.speed, noise.angular_speed], 3)
+        return np.diag((speed * min(self.unseen, self._parameters.sudden)) ** 2)
 
     @property
     def _covariance(self) -> FloatArray:

@@ -193,3 +193,16 @@ def test_a_coasting_one_is_looked_for_until_nobody_knows_where(scene, words):
     scene.frame(words.seen(words.pose([0, 0, 0.5]), model=tiny))
     scene.frame()
     assert scene.tracks.expected() == [], "a bead that may be ten beads away is looked for in the whole image"
+
+
+@pytest.mark.parametrize("sigma", [SMALL := np.repeat([0.001, 0.017], 3), 3 * SMALL], ids=["sure", "less sure"])
+def test_one_that_is_snatched_up_is_followed(scene, words, sigma):
+    """From rest to 0.6 m/s and 150°/s from one frame to the next, and to rest again, and never out of sight."""
+    speed, turn = 0.6, np.radians(150)
+    for k in range(90):
+        t = max(0, min(k - 40, 20)) * STEP
+        error = sigma * (scene.common + 0.2 * scene.generator.normal(size=6))
+        pose = words.pose([0.2 + speed * t, 0, 0.5], [0, turn * t, 0])
+        found = scene.frame(words.seen(moved(pose, error), sigma=sigma))
+        assert set(found) == {0}
+        assert abs(found[0].translation[0] - pose[0, 3]) < speed * STEP + 3 * sigma[0], "a frame late at the most"
