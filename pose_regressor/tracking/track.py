@@ -21,8 +21,8 @@ class TrackingParameters:
     alike, so the network errs alike in them; that part no averaging over time takes away. hits: poses in a row that
     make a track of an object, unless the first has a score of at least halfway from the threshold to 1. coast, misses:
     a track ends when it was not seen for more than so many seconds and frames. patience: seconds that a track was not
-    seen before poses that contradict it, `hits` of them, are believed. sudden: seconds that it may have moved at a speed
-    that nobody expected.
+    seen before poses that contradict it, `hits` of them, are believed. sudden: seconds for which it may
+    have moved at a speed that nobody expected.
     """
 
     noise: MotionNoise = field(default_factory=MotionNoise)
