@@ -29,6 +29,7 @@ def train(make_training, tmp_path):
     return run
 
 
+@pytest.mark.slow
 def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_evaluate_on):
     out = tmp_path / "new" / "both.safetensors"
     arguments = ["--mesh", box_file, "--mesh", make_knob(tmp_path), "--unit", "m", "--out", out, "--name", "carton"]
