@@ -45,7 +45,7 @@ struct Bits {
 
   HOST_DEVICE int place(int row, int column) const { return row * padded(width) + column; }
 
-  HOST_DEVICE bool get(int place) const { return words[place / 32] >> (place % 32) & 1; }
+  HOST_DEVICE bool get(int place) const { return words[unsigned(place) / 32] >> (unsigned(place) % 32) & 1; }
 
   // The nearest column of the row whose bit is `value`, from `column` (included) on towards step = -1 or +1;
   // -1 or `width` where there is none.

@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(kThreads, sizeof(T) == 4 ? 2 : 1) projection_l
         const T* point = point_of(pixel);
         const Landing<T> landing = land(predicted, point[0], point[1], point[2]);
         T by_a, by_b;
-        one_pixel(silhouettes, row, column, first[pixel] == last[pixel], landing.a, landing.b, height, width, by_a, by_b);
+        one_pixel(silhouettes, pixel, first[pixel] == last[pixel], landing.a, landing.b, height, width, by_a, by_b);
         if (by_a != 0 || by_b != 0) pull(pixel, by_a, by_b);
       } else if (is_covered != silhouettes.wanted.get(pixel)) {
         const auto coordinate = [&](int at, int axis) {

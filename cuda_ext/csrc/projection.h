@@ -78,14 +78,13 @@ struct Silhouettes {
         by_wanted(T(-1) / T(union_)), by_unwanted(T(intersection) / (T(union_) * T(union_))) {}
 };
 
-// [DPR]'s kernel at a covered pixel whose representative landed at (a, b); `single`: no other point did.
+// [DPR]'s kernel at the covered pixel `own` whose representative landed at (a, b); `single`: no other point did.
 template <typename T>
-HOST_DEVICE void one_pixel(const Silhouettes<T>& s, int row, int column, bool single, T a, T b, int height, int width,
-                           T& by_a, T& by_b) {
+HOST_DEVICE void one_pixel(const Silhouettes<T>& s, int own, bool single, T a, T b, int height, int width, T& by_a,
+                           T& by_b) {
   // The four pixels around (a, b); b and a are above -1, so adding 1 makes truncation the floor.
   const int top = int(b + T(1)) - 1, left = int(a + T(1)) - 1;
-  by_a = by_b = 0;
-  const int own = s.covered.place(row, column);
+  T sum_a = 0, sum_b = 0;
   for (int n = top; n <= top + 1; ++n) {
     for (int m = left; m <= left + 1; ++m) {
       // Without branches, which nothing could predict.
@@ -95,10 +94,12 @@ HOST_DEVICE void one_pixel(const Silhouettes<T>& s, int row, int column, bool si
       const T by_x = changes ? (s.wanted.get(pixel) ? s.by_wanted : s.by_unwanted) : T(0);
       const T near_a = T(1) - (m > a ? m - a : a - m), near_b = T(1) - (n > b ? n - b : b - n);
       const T pull_a = by_x * near_b, pull_b = by_x * near_a;
-      by_a += near_a > 0 ? (a <= m ? pull_a : -pull_a) : T(0);
-      by_b += near_b > 0 ? (b <= n ? pull_b : -pull_b) : T(0);
+      sum_a += near_a > 0 ? (a <= m ? pull_a : -pull_a) : T(0);
+      sum_b += near_b > 0 ? (b <= n ? pull_b : -pull_b) : T(0);
     }
   }
+  by_a = sum_a;
+  by_b = sum_b;
 }
 
 // The long-range kernel at a pixel where X and Y differ: calls coordinate(pixel, axis), which says where in its row

@@ -135,8 +135,8 @@ class ImageLoss {
   void feel_neighbours(const Silhouettes<T>& silhouettes) {
     each(covered_, [&](int pixel) {
       const int point = first_[pixel];
-      one_pixel(silhouettes, pixel / line_, pixel % line_, point == last_[pixel], a_[point], b_[point], height_, width_,
-                by_a_[pixel], by_b_[pixel]);
+      one_pixel(silhouettes, pixel, point == last_[pixel], a_[point], b_[point], height_, width_, by_a_[pixel],
+                by_b_[pixel]);
     });
   }
 
