@@ -48,7 +48,7 @@ class Command:
         bundle.depth_scale = calibrate_depth(bundle, meshes, seed + 1_000)
         # Each on other images than those before.
         bundle.metrics, errors = evaluate_synthetic(bundle, meshes, seed + 2_000)
-        calibrate(bundle, meshes, seed + 3_000)
+        calibrate(bundle, meshes, seed + 3_000, device=str(training.device))
         bundle.save(self._out)
         write_text(self._out.with_suffix(".md"), card(bundle, self._command))
         report = write_report(self._folder, bundle, errors, Run(self._command, self._pace(), read_curve(self._log)))
