@@ -32,7 +32,7 @@ class Finds:
     def wanted(self, objects):
         return tuple(objects)
 
-    def tune(self, follow, objects, score_threshold): ...
+    def tune(self, follow, objects, score_threshold, smooth): ...
 
     def reset(self): ...
 
@@ -52,6 +52,11 @@ class Serialised:
     def overlay(self, frame, estimates): ...
 
     def overlay_wanted(self):
+        return False
+
+    def markers(self, frame, estimates): ...
+
+    def markers_wanted(self):
         return False
 
 
