@@ -118,6 +118,15 @@ def test_the_true_pose_stays():
         assert error_in_pixels(pose, truth) < 0.1
 
 
+@pytest.mark.parametrize("depth", [0.02, 0.0421, 0.0, -0.5, 1e-9])
+def test_a_pose_at_or_behind_the_camera_is_left_alone(depth):
+    """However large its edges would be in the image."""
+    pose = pose_of([0.3, -0.5, 0.8], [0.0, 0.0, depth])
+    refined, covariance = refine_on_outline(pose, SIGMA, CAMERA, mask_of(TRUTHS[0]), Edges.of(letter()))
+    assert np.isfinite(refined).all()
+    assert np.isfinite(covariance).all()
+
+
 def test_nothing_to_be_seen():
     edges = Edges.of(letter())
     for mask in (np.zeros((SIZE, SIZE)), np.ones((SIZE, SIZE))):

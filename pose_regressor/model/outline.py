@@ -24,6 +24,10 @@ EDGE_SIGMA, EFFECTIVE_POINTS = 0.7, 16.0
 OFFSET_SIGMA = 0.4
 #: Pixels over which a sharp edge of the mask fades.
 SHARP = 2.0
+#: A pose is nonsense if the object's nearest point is nearer than this share of its farthest.
+NEAREST = 0.02
+#: Nor may it be moved by more of its standard deviations.
+FARTHEST = 7.0
 #: Fewer points than these say nothing.
 MIN_POINTS = 20
 LOOKS, REWEIGHTINGS = 2, 3
@@ -58,8 +62,11 @@ class Edges:
 
     def outline(self, cam_from_obj: FloatArray, camera_matrix: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:
         """Points (N, 3) of the surface, object frame, that are seen at the object's outline, and (N, 2) normals that
-        point out of it in the image, which is `size` pixels square.
+        point out of it in the image, which is `size` pixels square. None for a pose that reaches up to the camera.
         """
+        depth = self.vertices @ cam_from_obj[2, :3] + cam_from_obj[2, 3]
+        if depth.min() < NEAREST * depth.max():
+            return np.zeros((0, 3)), np.zeros((0, 2))
         pixels = _project(self.vertices, cam_from_obj, camera_matrix)
         start, along = pixels[self.ends[:, 0]], pixels[self.ends[:, 1]] - pixels[self.ends[:, 0]]
         third = pixels[self.opposite] - start[:, None]
@@ -93,7 +100,7 @@ def refine_on_outline(
     """The most likely pose, and its covariance, after `probability` (S, S) that a pixel shows the object was seen.
 
     cam_from_obj (4, 4) and covariance (6, 6): what was known before, as in PoseEstimate; they come back as they are
-    where too little of the outline is seen.
+    where too little of the outline is seen, or says something altogether different.
     """
     # The last unknown is how far the whole mask is too wide.
     before = np.zeros((7, 7))
@@ -114,6 +121,8 @@ def refine_on_outline(
         pose = pose.copy()
         pose[:3, :3] = cv2.Rodrigues(step[3:6])[0] @ pose[:3, :3]
         pose[:3, 3] += step[:3]
+    if moved @ before @ moved > FARTHEST**2:
+        return cam_from_obj, covariance
     return pose, np.linalg.inv(information)[:6, :6]
 
 
