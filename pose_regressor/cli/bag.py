@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor.cli.options import CameraOption
+from pose_regressor.cli.options import CameraOption, NodeDeviceOption, NodeModelOption, ParametersOption, SettingsOption
 from pose_regressor.cli.run import node_config
 from pose_regressor.types import InputError
 
@@ -19,10 +19,7 @@ from pose_regressor.types import InputError
 def bag(
     source: Annotated[Path, typer.Argument(metavar="IN", help="MCAP file, or a rosbag2 folder with metadata.yaml.")],
     target: Annotated[Path, typer.Argument(metavar="OUT.mcap", help="Bag to write.")],
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", metavar="BUNDLE", help="Bundle file or name of a shipped one (default: box)."),
-    ] = None,
+    model: NodeModelOption = None,
     image: Annotated[
         list[str] | None,
         typer.Option("--image", metavar="TOPIC", help="Topic of the images; once for each camera (default: found)."),
@@ -33,15 +30,9 @@ def bag(
     ] = None,
     camera: CameraOption = None,
     every: Annotated[int, typer.Option(min=1, help="Look at each so-many-th image only.")] = 1,
-    device: Annotated[str | None, typer.Option(help="auto (CUDA where there is one), cpu, cuda or cuda:N.")] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="ROS 2 parameter file, as config/pose_regressor.yaml."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One parameter of the node, as in --set score_threshold=0.7."),
-    ] = None,
+    device: NodeDeviceOption = None,
+    config: ParametersOption = None,
+    settings: SettingsOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.mcap if it is there.")] = False,
 ) -> None:
     """Add the poses of the objects in a bag's images to it: /tf and /pose_regressor/detections. Needs no ROS 2.

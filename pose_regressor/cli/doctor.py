@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pose_regressor.cli.options import CameraOption
+from pose_regressor.cli.options import (
+    CameraInfoTopicOption,
+    CameraOption,
+    ImageTopicOption,
+    NodeDeviceOption,
+    NodeModelOption,
+    ParametersOption,
+    SettingsOption,
+)
 from pose_regressor.cli.run import node_config
 
 if TYPE_CHECKING:
@@ -19,28 +26,17 @@ COLOURS = ("green", "yellow", "red")
 
 
 def doctor(
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", metavar="BUNDLE", help="Bundle file or name of a shipped one (default: box)."),
-    ] = None,
+    model: NodeModelOption = None,
     camera: CameraOption = None,
-    image_topic: Annotated[str, typer.Option(metavar="TOPIC", help="Topic of the images.")] = "image",
-    camera_info_topic: Annotated[
-        str, typer.Option(metavar="TOPIC", help="Topic of the camera info; not used with --camera.")
-    ] = "camera_info",
+    image_topic: ImageTopicOption = "image",
+    camera_info_topic: CameraInfoTopicOption = "camera_info",
     fixed_frame: Annotated[
         str, typer.Option(metavar="FRAME", help="Frame in which poses are needed, as map or base_link.")
     ] = "",
     seconds: Annotated[float, typer.Option(min=0.5, max=60.0, help="How long to listen.")] = 3.0,
-    device: Annotated[str | None, typer.Option(help="auto (CUDA where there is one), cpu, cuda or cuda:N.")] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="ROS 2 parameter file, as config/pose_regressor.yaml."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One parameter of the node, as in --set frame_id=head."),
-    ] = None,
+    device: NodeDeviceOption = None,
+    config: ParametersOption = None,
+    settings: SettingsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Say what is wrong with a set-up: machine, model, camera, QoS, clocks, frames, domain. Needs no ROS 2.

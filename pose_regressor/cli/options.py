@@ -25,3 +25,24 @@ DeviceOption = Annotated[
 BackendOption = Annotated[
     str, typer.Option("--backend", help="What runs the network: auto (the faster one here), torch, onnxruntime.")
 ]
+#: The node's own: what is not given stays as its parameters have it.
+NodeModelOption = Annotated[
+    list[str] | None,
+    typer.Option("--model", "-m", metavar="BUNDLE", help="Bundle file or name of a shipped one (default: box)."),
+]
+NodeDeviceOption = Annotated[
+    str | None, typer.Option("--device", help="auto (CUDA where there is one), cpu, cuda or cuda:N.")
+]
+ParametersOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="ROS 2 parameter file, as config/pose_regressor.yaml."),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="One parameter of the node, as in --set score_threshold=0.7."),
+]
+ImageTopicOption = Annotated[str, typer.Option("--image-topic", metavar="TOPIC", help="Topic of the images.")]
+CameraInfoTopicOption = Annotated[
+    str,
+    typer.Option("--camera-info-topic", metavar="TOPIC", help="Topic of the camera info; not used with --camera."),
+]

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pose_regressor.cli.options import CameraOption
+from pose_regressor.cli.options import (
+    CameraInfoTopicOption,
+    CameraOption,
+    ImageTopicOption,
+    NodeDeviceOption,
+    NodeModelOption,
+    ParametersOption,
+    SettingsOption,
+)
 from pose_regressor.types import InputError
 
 if TYPE_CHECKING:
@@ -20,31 +28,20 @@ NODE_NAME = "pose_regressor"
 
 
 def run(
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", metavar="BUNDLE", help="Bundle file or name of a shipped one (default: box)."),
-    ] = None,
+    model: NodeModelOption = None,
     source: Annotated[
         str | None,
         typer.Option(metavar="SOURCE", help="Video, image folder, BOP scene or webcam:N, in place of the image topic."),
     ] = None,
     camera: CameraOption = None,
-    image_topic: Annotated[str, typer.Option(metavar="TOPIC", help="Topic of the images.")] = "image",
-    camera_info_topic: Annotated[
-        str, typer.Option(metavar="TOPIC", help="Topic of the camera info; not used with --camera.")
-    ] = "camera_info",
+    image_topic: ImageTopicOption = "image",
+    camera_info_topic: CameraInfoTopicOption = "camera_info",
     middleware: Annotated[
         str, typer.Option(help="ros2 (rclpy), dds (no ROS 2 needed), or auto: ros2 where rclpy imports, else dds.")
     ] = "auto",
-    device: Annotated[str | None, typer.Option(help="auto (CUDA where there is one), cpu, cuda or cuda:N.")] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option("--config", metavar="FILE", help="ROS 2 parameter file, as config/pose_regressor.yaml."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One parameter of the node, as in --set score_threshold=0.7."),
-    ] = None,
+    device: NodeDeviceOption = None,
+    config: ParametersOption = None,
+    settings: SettingsOption = None,
 ) -> None:
     """Publish the poses of the objects in a camera's images on /tf and /pose_regressor/detections.
 

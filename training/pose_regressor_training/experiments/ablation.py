@@ -6,21 +6,16 @@ makes, the real side the photoreal domain: path-traced scenes of the object on a
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from pose_regressor_training.engine.config import load_preset
-from pose_regressor_training.engine.objects import read_objects
 from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
-from pose_regressor_training.experiments.trials import dataset, scored, trained
-from pose_regressor_training.objects import make_box, make_symmetric, make_toy
+from pose_regressor_training.experiments.trials import dataset, parser_of, scored, setting_of, trained
 from pose_regressor_training.randomize.config import load_config
 
-OBJECTS = {"toy": make_toy, "box": make_box, "symmetric": make_symmetric}
 #: Rows in the source's order, by the name of their configuration.
 ROWS = ("complete", "fixed_light", "real_background", "fixed_object", "without_randomization")
 #: The source's real side: ADD and ADD-S of its toy.
@@ -46,31 +41,11 @@ def draw(rows: list[dict[str, Any]], name: str, folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder for ablation.json and .png, and for the networks and datasets: what is there is not made again",
-    )
-    parser.add_argument("--object", choices=sorted(OBJECTS), default="toy")
+    parser = parser_of(__doc__, "ablation", "toy")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
-    parser.add_argument("--preset", default="cpu", help="of the training (%(default)s)")
-    parser.add_argument("--samples", type=int, help="images a network is trained on (the preset's)")
-    parser.add_argument("--images", type=int, default=200, help="frames that are scored, a side (%(default)s)")
-    parser.add_argument("--renderer", choices=("photoreal", "raytracer"), default="photoreal",
-                        help="of the real side; raytracer only tries the command out")  # fmt: skip
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    console = Console()
-    objects = read_objects([OBJECTS[options.object](options.out / "mesh")], ["m"])
-    changes = {"samples": options.samples} if options.samples else {}
-    config = load_preset(options.preset, changes | {"workers": options.workers})
-    real = dataset(
-        objects, load_config("photoreal"), options.images, options.renderer, options.out / "real", options.workers
-    )
+    console, setting = Console(), setting_of(options)
+    objects, config, real = setting.objects, setting.config, setting.real
     rows = []
     for name in options.rows:
         randomize = load_config(name)

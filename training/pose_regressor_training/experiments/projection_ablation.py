@@ -6,7 +6,6 @@ dense correspondences, and neither training is told of the symmetries.
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,10 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
-from pose_regressor_training.engine.config import load_preset
-from pose_regressor_training.engine.objects import KnownObject, read_objects
-from pose_regressor_training.experiments.ablation import OBJECTS
+from pose_regressor_training.engine.objects import KnownObject
 from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
-from pose_regressor_training.experiments.trials import dataset, scored, trained
+from pose_regressor_training.experiments.trials import parser_of, scored, setting_of, trained
 from pose_regressor_training.losses import Weights
-from pose_regressor_training.randomize.config import load_config
 
 #: [DPR]: ADD and ADD-S on its real images.
 PUBLISHED = {"without": (0.345, 0.510), "with": (0.362, 0.607)}
@@ -47,30 +43,11 @@ def draw(rows: list[dict[str, Any]], folder: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
-        "--out",
-        type=Path,
-        required=True,
-        metavar="DIR",
-        help="folder for projection_ablation.json and .png, networks and datasets: what is there is not made again",
-    )
-    parser.add_argument("--object", choices=sorted(OBJECTS), default="symmetric")
+    parser = parser_of(__doc__, "projection_ablation", "symmetric")
     parser.add_argument("--seeds", type=int, default=3, help="trainings of each kind (%(default)s)")
-    parser.add_argument("--preset", default="cpu", help="of the training (%(default)s)")
-    parser.add_argument("--samples", type=int, help="images a network is trained on (the preset's)")
-    parser.add_argument("--images", type=int, default=200, help="frames that are scored (%(default)s)")
-    parser.add_argument("--renderer", choices=("photoreal", "raytracer"), default="photoreal")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    console = Console()
-    objects = read_objects([OBJECTS[options.object](options.out / "mesh")], ["m"])
-    changes = {"samples": options.samples} if options.samples else {}
-    config = load_preset(options.preset, changes | {"workers": options.workers})
-    real = dataset(
-        objects, load_config("photoreal"), options.images, options.renderer, options.out / "real", options.workers
-    )
+    console, setting = Console(), setting_of(options)
+    objects, config, real = setting.objects, setting.config, setting.real
     rows: list[dict[str, Any]] = []
     for seed in range(options.seeds):
         for name, weights in VARIANTS.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,8 @@ from rich.console import Console
 
 from pose_regressor.estimator import PoseEstimator
 from pose_regressor.model.bundle import Bundle
-from pose_regressor_training.engine.config import TrainConfig
-from pose_regressor_training.engine.objects import KnownObject
+from pose_regressor_training.engine.config import TrainConfig, load_preset
+from pose_regressor_training.engine.objects import KnownObject, read_objects
 from pose_regressor_training.engine.training import Training
 from pose_regressor_training.evaluate import calibrate_depth
 from pose_regressor_training.evaluation.dataset import open_dataset
@@ -21,11 +22,49 @@ from pose_regressor_training.evaluation.run import write_results
 from pose_regressor_training.evaluation.scores import score
 from pose_regressor_training.generate.plan import Job, Shard
 from pose_regressor_training.generate.run import MANIFEST, Task, generate
-from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.objects import make_box, make_symmetric, make_toy
+from pose_regressor_training.randomize.config import RandomizeConfig, load_config
 
+OBJECTS = {"toy": make_toy, "box": make_box, "symmetric": make_symmetric}
 WIDTH, HEIGHT = 640, 480
 #: Seed of the images that are scored: no training draws from it.
 TEST_SEED = 900_000
+
+
+def parser_of(doc: str | None, name: str, object_name: str) -> argparse.ArgumentParser:
+    """The options that the tables share; object_name: what is trained for, if no other is named."""
+    parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    there = f"folder for {name}.json and .png, networks and datasets: what is there is not made again"
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=there)
+    parser.add_argument("--object", choices=sorted(OBJECTS), default=object_name)
+    parser.add_argument("--preset", default="cpu", help="of the training (%(default)s)")
+    parser.add_argument("--samples", type=int, help="images a network is trained on (the preset's)")
+    parser.add_argument("--images", type=int, default=200, help="frames that are scored, of each kind (%(default)s)")
+    of_real = "of the real side; raytracer only tries the command out"
+    parser.add_argument("--renderer", choices=("photoreal", "raytracer"), default="photoreal", help=of_real)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=2)
+    return parser
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """objects: one of OBJECTS; config: how it is trained; real: the dataset of the real side."""
+
+    objects: list[KnownObject]
+    config: TrainConfig
+    real: Path
+
+
+def setting_of(options: argparse.Namespace) -> Setting:
+    """What the options of `parser_of` ask for, made as far as it is not there."""
+    objects = read_objects([OBJECTS[options.object](options.out / "mesh")], ["m"])
+    changes = {"samples": options.samples} if options.samples else {}
+    config = load_preset(options.preset, changes | {"workers": options.workers})
+    photoreal = load_config("photoreal")
+    folder = options.out / "real"
+    real = dataset(objects, photoreal, options.images, options.renderer, folder, options.workers)
+    return Setting(objects, config, real)
 
 
 @dataclass(frozen=True)
