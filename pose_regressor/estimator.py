@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
-import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pose_regressor.model.backend import choose_backend, open_runner
-from pose_regressor.model.bundle import Bundle
-from pose_regressor.model.decode import (
-    TURNS,
-    Correspondences,
-    agreement,
-    correspondences,
-    decode_pnp,
-    decode_regression,
-    pooled_mask,
-    quarter_turns,
+from pose_regressor.model.boxes import (
+    FIND_THRESHOLD,
+    MAX_CANDIDATES,
+    distinct,
+    map_box,
+    peaks,
+    projected_box,
+    shared_area,
 )
-from pose_regressor.model.heads import BoxOutput, PoseOutput
-from pose_regressor.model.outline import Edges, refine_on_outline
+from pose_regressor.model.bundle import Bundle
+from pose_regressor.model.decode import TURNS, Correspondences, decode_pnp, quarter_turns
+from pose_regressor.model.estimates import estimates_of
+from pose_regressor.model.heads import PoseOutput
+from pose_regressor.model.outline import Edges
 from pose_regressor.model.preprocess import Window, crop_window, frame_window
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
@@ -35,11 +32,6 @@ from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectMo
 SCORE_THRESHOLD = 0.15
 #: A first look, at a coarse box, is worth a second one from half of the raw score that counts on, or from here on.
 AGAIN = 0.25
-#: A peak of the box head is worth a second look from here on, and so many of them for each object.
-FIND_THRESHOLD = 0.1
-MAX_CANDIDATES = 4
-#: Standard deviations assumed for a pose that was regressed: shares of the distance and of the diameter, and radians.
-REGRESSION_SIGMA = {"depth": 0.05, "sideways": 0.1, "rotation": 0.3}
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,7 +183,7 @@ class PoseEstimator:
                 window = frame_window(frame.image, frame.camera, bundle.config.find_size)
             with self._stage("network"):
                 output = self._runners[number].find(self._tensor([window]))
-                scores, boxes = _peaks(output)
+                scores, boxes = peaks(output)
             with self._stage("decode"):
                 pinhole_from_window = frame.camera.matrix @ np.linalg.inv(window.camera_matrix)
                 for channel, model in enumerate(bundle.objects):
@@ -199,13 +191,13 @@ class PoseEstimator:
                         continue
                     for score, box in zip(scores[channel], boxes[channel], strict=True):
                         if score > FIND_THRESHOLD:
-                            candidates.append(_Candidate(number, channel, _map_box(pinhole_from_window, box)))
+                            candidates.append(_Candidate(number, channel, map_box(pinhole_from_window, box)))
         return candidates
 
     def _is_known(self, candidate: _Candidate, known: Sequence[PoseEstimate], camera: Camera) -> bool:
         model = self.bundles[candidate.bundle].objects[candidate.channel]
         return any(
-            estimate.model is model and _shared_area(self._box(estimate, camera), candidate.box) > 0.5
+            estimate.model is model and shared_area(self._box(estimate, camera), candidate.box) > 0.5
             for estimate in known
         )
 
@@ -230,7 +222,7 @@ class PoseEstimator:
                 )
             with self._stage("decode"):
                 channels = [candidates[i].channel for i in mine]
-                decoded = _decode(poses, channels, windows, bundle, self._edges[number], presence, frame.camera)
+                decoded = estimates_of(poses, channels, windows, bundle, self._edges[number], presence, frame.camera)
                 estimates |= dict(zip(mine, decoded, strict=True))
         return [estimates[i] for i in range(len(candidates))]
 
@@ -240,7 +232,7 @@ class PoseEstimator:
 
     def _box(self, estimate: PoseEstimate, camera: Camera) -> FloatArray:
         """(4,) around the object's points in ideal pinhole pixels."""
-        return _projected_box(estimate.model, estimate.cam_from_obj, camera.matrix, None)
+        return projected_box(estimate.model, estimate.cam_from_obj, camera.matrix, None)
 
     def _stage(self, name: str) -> _Stopwatch:
         return _Stopwatch(self.stages, name)
@@ -257,107 +249,3 @@ class _Stopwatch:
 
     def __exit__(self, *_: object) -> None:
         self.totals[self.name] += time.perf_counter() - self.start
-
-
-def _peaks(output: BoxOutput) -> tuple[NDArray, NDArray]:
-    """Local maxima of the presence map: scores (O, MAX_CANDIDATES) and boxes (O, MAX_CANDIDATES, 4), best first."""
-    score = output.logits.float().sigmoid()
-    score = score * (score == torch.nn.functional.max_pool2d(score, 3, 1, 1))
-    best, index = score[0].flatten(1).topk(min(MAX_CANDIDATES, score[0, 0].numel()), dim=1)
-    boxes = output.decode()[0].flatten(1, 2).gather(1, index[..., None].expand(-1, -1, 4))
-    return best.cpu().numpy(), boxes.cpu().numpy()
-
-
-def _map_box(matrix: FloatArray, box: NDArray) -> FloatArray:
-    corners = matrix @ np.array([[box[0], box[2]], [box[1], box[3]], [1, 1]])
-    return (corners[:2] / corners[2]).T.reshape(4)
-
-
-def _projected_box(
-    model: ObjectModel, pose: FloatArray, matrix: FloatArray, distortion: FloatArray | None
-) -> FloatArray:
-    points = model.points @ pose[:3, :3].T + pose[:3, 3]
-    if distortion is None:
-        h = points @ matrix.T
-        pixels = h[:, :2] / h[:, 2:]
-    else:
-        pixels = cv2.projectPoints(points, np.zeros(3), np.zeros(3), matrix, distortion)[0].reshape(-1, 2)
-    return np.concatenate([pixels.min(0), pixels.max(0)])
-
-
-def _decode(
-    poses: PoseOutput,
-    channels: list[int],
-    windows: list[Window],
-    bundle: Bundle,
-    edges: list[Edges | None],
-    presence: NDArray,
-    camera: Camera,
-) -> list[PoseEstimate]:
-    """PnP where the correspondences of all turns agree, refined on the mask's edge, else the pose regressed from the
-    crop as it is.
-
-    One row of `poses` and of `presence` for each window, and the object's channel in them. Two parts of the network
-    must vouch for either: the raw score is the geometric mean of the presence and of the share of correspondences that
-    the pose explains.
-    """
-    crop_size, matrices = bundle.config.crop_size, [window.camera_matrix for window in windows]
-    found = []
-    for row, channel in enumerate(channels):
-        coordinates, mask, certainty = (
-            maps[:, row, channel].float().numpy() for maps in (poses.coordinates, poses.mask, poses.certainty)
-        )
-        found.append(correspondences(coordinates, mask, certainty, bundle.objects[channel]))
-    estimates = []
-    for row, (channel, result) in enumerate(zip(channels, decode_pnp(found, matrices, crop_size), strict=True)):
-        model, matrix = bundle.objects[channel], matrices[row]
-        if result is None:
-            pose = decode_regression(
-                poses.rotation_6d[0, row, channel].double(), poses.location[0, row, channel].double(),
-                torch.from_numpy(matrix), crop_size, torch.from_numpy(model.bounds.mean(0)),
-                torch.tensor(model.diameter),
-            ).numpy()  # fmt: skip
-            covariance = _regression_covariance(pose, model)
-        else:
-            pose, covariance = result.cam_from_obj, result.covariance
-        explained = agreement(found[row], pose, matrix, crop_size) if result is None else result.inliers.mean()
-        score = math.sqrt(float(presence[row, channel]) * explained)
-        if result is not None:
-            pose[:3, 3] *= bundle.depth_scale
-            outline = edges[channel]
-            if outline is not None:
-                mask = pooled_mask(poses.mask[:, row, channel].float().numpy())
-                pose, covariance = refine_on_outline(pose, covariance, matrix, mask, outline)
-        box = _projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
-        method: Literal["pnp", "regression"] = "regression" if result is None else "pnp"
-        estimates.append(PoseEstimate(model, pose, covariance, score, method, box))
-    return estimates
-
-
-def _regression_covariance(pose: FloatArray, model: ObjectModel) -> FloatArray:
-    sigma = np.repeat([REGRESSION_SIGMA["sideways"] * model.diameter, REGRESSION_SIGMA["rotation"]], 3)
-    sigma[2] = REGRESSION_SIGMA["depth"] * pose[2, 3]
-    return np.diag(sigma**2)
-
-
-def distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:
-    """Best first, without those that are another's twin: the same object, less than half its diameter away or seen for
-    the most part in the same pixels.
-    """
-    kept: list[PoseEstimate] = []
-    for estimate in sorted(estimates, key=lambda e: -e.score):
-        same = [e for e in kept if e.model is estimate.model]
-        if not any(
-            np.linalg.norm(e.translation - estimate.translation) < e.model.diameter / 2
-            or _shared_area(e.box, estimate.box) > 0.5
-            for e in same
-        ):
-            kept.append(estimate)
-    return kept
-
-
-def _shared_area(a: NDArray, b: NDArray) -> float:
-    """Area of the intersection of two boxes over that of the smaller one."""
-    edges = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
-    smaller = min(np.prod(a[2:] - a[:2]), np.prod(b[2:] - b[:2]))
-    return float(np.prod(edges.clip(0)) / max(smaller, 1e-9))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pose_regressor.estimator import PoseEstimator, distinct
+from pose_regressor.estimator import PoseEstimator
+from pose_regressor.model.boxes import distinct
 from pose_regressor.tracking.track import TrackingParameters
 from pose_regressor.tracking.tracks import Tracks
 from pose_regressor.types import Frame, InputError, PoseEstimate

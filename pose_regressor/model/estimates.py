@@ -1,0 +1,76 @@
+"""From what the network says of crops to estimates: by PnP and the outline where they can be trusted, else regressed."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pose_regressor.model.boxes import projected_box
+from pose_regressor.model.bundle import Bundle
+from pose_regressor.model.decode import agreement, correspondences, decode_pnp, decode_regression, pooled_mask
+from pose_regressor.model.heads import PoseOutput
+from pose_regressor.model.outline import Edges, refine_on_outline
+from pose_regressor.model.preprocess import Window
+from pose_regressor.types import Camera, FloatArray, ObjectModel, PoseEstimate
+
+#: Standard deviations assumed for a pose that was regressed: shares of the distance and of the diameter, and radians.
+REGRESSION_SIGMA = {"depth": 0.05, "sideways": 0.1, "rotation": 0.3}
+
+
+def estimates_of(
+    poses: PoseOutput,
+    channels: list[int],
+    windows: list[Window],
+    bundle: Bundle,
+    edges: list[Edges | None],
+    presence: NDArray,
+    camera: Camera,
+) -> list[PoseEstimate]:
+    """PnP where the correspondences of all turns agree, refined on the mask's edge, else the pose regressed from the
+    crop as it is.
+
+    One row of `poses` and of `presence` for each window, and the object's channel in them. Two parts of the network
+    must vouch for either: the raw score is the geometric mean of the presence and of the share of correspondences that
+    the pose explains.
+    """
+    crop_size, matrices = bundle.config.crop_size, [window.camera_matrix for window in windows]
+    found = []
+    for row, channel in enumerate(channels):
+        coordinates, mask, certainty = (
+            maps[:, row, channel].float().numpy() for maps in (poses.coordinates, poses.mask, poses.certainty)
+        )
+        found.append(correspondences(coordinates, mask, certainty, bundle.objects[channel]))
+    estimates = []
+    for row, (channel, result) in enumerate(zip(channels, decode_pnp(found, matrices, crop_size), strict=True)):
+        model, matrix = bundle.objects[channel], matrices[row]
+        if result is None:
+            pose = decode_regression(
+                poses.rotation_6d[0, row, channel].double(), poses.location[0, row, channel].double(),
+                torch.from_numpy(matrix), crop_size, torch.from_numpy(model.bounds.mean(0)),
+                torch.tensor(model.diameter),
+            ).numpy()  # fmt: skip
+            covariance = _regression_covariance(pose, model)
+        else:
+            pose, covariance = result.cam_from_obj, result.covariance
+        explained = agreement(found[row], pose, matrix, crop_size) if result is None else result.inliers.mean()
+        score = math.sqrt(float(presence[row, channel]) * explained)
+        if result is not None:
+            pose[:3, 3] *= bundle.depth_scale
+            outline = edges[channel]
+            if outline is not None:
+                mask = pooled_mask(poses.mask[:, row, channel].float().numpy())
+                pose, covariance = refine_on_outline(pose, covariance, matrix, mask, outline)
+        box = projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
+        method: Literal["pnp", "regression"] = "regression" if result is None else "pnp"
+        estimates.append(PoseEstimate(model, pose, covariance, score, method, box))
+    return estimates
+
+
+def _regression_covariance(pose: FloatArray, model: ObjectModel) -> FloatArray:
+    sigma = np.repeat([REGRESSION_SIGMA["sideways"] * model.diameter, REGRESSION_SIGMA["rotation"]], 3)
+    sigma[2] = REGRESSION_SIGMA["depth"] * pose[2, 3]
+    return np.diag(sigma**2)
