@@ -1,4 +1,4 @@
-"""From what the network says of crops to estimates: by PnP and the outline where they can be trusted, else regressed."""
+"""From what the network says of crops to estimates: PnP and the outline where they can be trusted, else regression."""
 
 from __future__ import annotations
 
