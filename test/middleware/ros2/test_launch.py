@@ -62,7 +62,7 @@ def test_arguments_become_parameters_and_topics(prefix, launch, peer_node, until
     until(answer.done, "the parameters")
     model, device, prefix_, threshold = answer.result().values
     assert list(model.string_array_value) == [str(path) for path in paths]
-    assert (device.string_value, prefix_.string_value, threshold.double_value) == ("cpu", "seen/", 0.5)
+    assert (device.string_value, prefix_.string_value, threshold.double_value) == ("cpu", "seen/", 0.15)
     running.end(signal.SIGINT)
     assert "process has finished cleanly" in running.text
 
@@ -120,7 +120,8 @@ def test_the_rviz_layout_shows_what_the_node_publishes():
     content = yaml.safe_load((ROOT / "config" / "pose_regressor.rviz").read_text(encoding="utf-8"))
     manager = content["Visualization Manager"]
     displays = {display["Class"].rpartition("/")[2]: display for display in manager["Displays"]}
-    assert displays.keys() == {"Grid", "TF", "Image", "Camera"}
+    assert displays.keys() == {"Grid", "TF", "MarkerArray", "Image", "Camera"}
+    assert displays["MarkerArray"]["Topic"]["Value"] == "pose_regressor/markers"
     assert displays["Image"]["Topic"]["Value"] == "pose_regressor/overlay"
     assert displays["Camera"]["Topic"]["Value"] == "image"
     assert manager["Global Options"]["Fixed Frame"] == "camera"
