@@ -6,9 +6,10 @@ Imports late: torch and ROS take seconds, in which a signal ends the process alr
 from __future__ import annotations
 
 import importlib
+import signal
 import sys
 
-from pose_regressor.middleware.interrupts import interruptible
+from pose_regressor.middleware.interrupts import SIGNALS, interruptible
 from pose_regressor.types import InputError
 
 
@@ -32,4 +33,7 @@ def _run(name: str) -> int:
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             status = 2
+    # Where a service manager and `ros2 launch` both pass a signal on, the second must not kill a process at its end.
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     return status

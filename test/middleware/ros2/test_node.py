@@ -162,6 +162,17 @@ def test_a_signal_ends_it_within_two_seconds_and_peers_see_it_go(start, peer, un
     until(lambda: not peer.node.count_publishers("/tf"), "the node to be gone", 5)
 
 
+def test_signals_that_go_on_coming_leave_it_its_exit_code(launch, until, tiny_bundle, tmp_path):
+    path = tmp_path / "tiny.safetensors"
+    tiny_bundle.save(path)
+    node = launch(*NODE, "-p", f"model:=[{path}]")
+    until(lambda: "ready" in node.text, "the node")
+    while node.process.poll() is None:
+        node.process.send_signal(signal.SIGINT)
+        time.sleep(0.02)
+    assert node.process.returncode == 0
+
+
 @pytest.mark.parametrize("delay", [0.3, 0.8, 2.0])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_it_starts_ends_it_too(launch, tiny_bundle, tmp_path, number, delay):
