@@ -3,6 +3,9 @@ PYTHON ?= python3
 # Installed when the environment has no torch: what is measured here was measured with this one.
 TORCH ?= torch==2.13.0
 
+# Images a second of the demo.
+RATE ?= 30
+
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
@@ -25,7 +28,7 @@ help:
 	@echo "make clean       remove the environment and everything made here"
 
 demo: $(VENV)/.runtime
-	$(BIN)/pose-regressor demo --out out/demo
+	$(BIN)/pose-regressor demo --out out/demo --rate $(RATE)
 
 test: $(VENV)/.develop $(VENV)/.extension
 	@if $(BIN)/python -c "import rclpy" 2>/dev/null; then \

@@ -190,7 +190,8 @@ def check_frames(seen: Seen, frame_id: str, fixed_frame: str) -> Finding:
         child, found = next(iter(sorted(torn.items())))
         advice = "only one may publish it; give nodes a frame_prefix of their own"
         return error(check, f"{child} has several parents: {', '.join(sorted(found))}", advice)
-    known = set(parents) | {edge.parent for edge in seen.edges}
+    # Poses of objects hang below the camera's frame without its being mounted anywhere.
+    known = set(parents) | {edge.parent for edge in seen.edges if edge.static or edge.parent != frame}
     chain = [frame]
     while (above := parents.get(chain[-1])) and next(iter(above)) not in chain:
         chain.append(next(iter(above)))

@@ -27,6 +27,7 @@ def observe(image_topic: str, camera_info_topic: str, compressed: bool, seconds:
     """What comes within so many seconds. `image_topic` is what is read: with /compressed where that is asked for."""
     with Participant(NODE_NAME) as participant:
         seen = Seen(participant.domain, seconds)
+        participant.nodes()  # from now on it listens to what others say of theirs
         static = participant.reader("/tf_static", idl.TFMessage, reliable=True, depth=100, transient_local=True)
         # Best effort takes both kinds: that a reader is choosy must not hide what there is.
         loose = partial(participant.reader, reliable=False, depth=100)

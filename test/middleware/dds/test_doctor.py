@@ -11,6 +11,8 @@ pytest.importorskip("cyclonedds")
 from cyclonedds.qos import Policy, Qos
 
 from pose_regressor.cli import main
+from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.dds.participant import Participant
 
 K = (50.0, 0, 3.5, 0, 50, 2.5, 0, 0, 1)
 STATIC_QOS = Qos(Policy.Reliability.Reliable(10**9), Policy.Durability.TransientLocal, Policy.History.KeepLast(10))
@@ -239,3 +241,32 @@ def test_two_nodes_of_one_name(set_up, diagnose, wire):
     writer.write(wire.ParticipantEntities(wire.Gid(list(peer.dds.guid.bytes)), nodes))
     level, text = diagnose()["node names"]
     assert (level, "several nodes are called /arm/camera" in text) == ("WARN", True)
+
+
+def test_nodes_that_were_there_before(set_up, diagnose, domain):
+    with Participant("twin") as one, Participant("twin") as other:
+        for twin in (one, other):
+            twin.writer("chatter", idl.TFMessage, reliable=True, depth=1)
+        level, text = diagnose()["node names"]
+    assert (level, "several nodes are called /twin" in text) == ("WARN", True)
+
+
+def test_poses_below_the_camera_do_not_mount_it(set_up, diagnose, wire):
+    set_up.camera()
+    set_up.info()
+    with Participant("estimates") as participant:
+        writer = participant.writer("/tf", idl.TFMessage, reliable=True, depth=10)
+        stop = threading.Event()
+
+        def publish():
+            while not stop.wait(0.05):
+                header = idl.Header(idl.Time(1, 0), "optical")
+                place = idl.Transform(idl.Vector3(0.0, 0.0, 1.0), idl.Quaternion(0.0, 0.0, 0.0, 1.0))
+                writer.write(idl.TFMessage([idl.TransformStamped(header, "box_0", place)]))
+
+        thread = threading.Thread(target=publish)
+        thread.start()
+        level, text = diagnose()["frames"]
+        stop.set()
+        thread.join()
+    assert (level, "is not on TF" in text) == ("WARN", True)
