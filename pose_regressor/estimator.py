@@ -12,6 +12,7 @@ import torch
 
 from pose_regressor.model.backend import choose_backend, open_runner
 from pose_regressor.model.boxes import (
+    FIND_MORE_THRESHOLD,
     FIND_THRESHOLD,
     MAX_CANDIDATES,
     distinct,
@@ -138,7 +139,8 @@ class PoseEstimator:
         if follow:
             return self._follow(frame, follow)
         wanted = {model.name for model in self.objects} if objects is None else set(objects)
-        candidates = [c for c in self._find(frame, wanted) if not self._is_known(c, known, frame.camera)]
+        least = FIND_MORE_THRESHOLD if known else FIND_THRESHOLD
+        candidates = [c for c in self._find(frame, wanted, least) if not self._is_known(c, known, frame.camera)]
         # The first look is at a box of the coarse frame, and quick; the second, at where the first saw the object.
         first = self._look(frame, candidates, turns=1)
         again = [
@@ -173,8 +175,8 @@ class PoseEstimator:
             calibrated.append(replace(estimate, score=score, covariance=scale * estimate.covariance))
         return calibrated
 
-    def _find(self, frame: Frame, wanted: set[str]) -> list[_Candidate]:
-        """Peaks of the box heads over the whole frame."""
+    def _find(self, frame: Frame, wanted: set[str], least: float = FIND_THRESHOLD) -> list[_Candidate]:
+        """Peaks of the box heads over the whole frame, from this presence on."""
         candidates = []
         for number, bundle in enumerate(self.bundles):
             if wanted.isdisjoint(model.name for model in bundle.objects):
@@ -190,7 +192,7 @@ class PoseEstimator:
                     if model.name not in wanted:
                         continue
                     for score, box in zip(scores[channel], boxes[channel], strict=True):
-                        if score > FIND_THRESHOLD:
+                        if score > least:
                             candidates.append(_Candidate(number, channel, map_box(pinhole_from_window, box)))
         return candidates
 

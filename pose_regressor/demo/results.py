@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pose_regressor.middleware.transforms import StampedTransform
 
 #: What counts as working: share of frames with a pose, share of frames with an ADD under CLOSE diameters.
-LEAST_FOUND = 0.95
-LEAST_CLOSE = 0.80
+LEAST_FOUND = 0.90
+LEAST_CLOSE = 0.85
 CLOSE = 0.1
 
 

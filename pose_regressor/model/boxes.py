@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from pose_regressor.model.heads import BoxOutput
 from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
 
-#: A peak of the box head is worth a second look from here on, and so many of them for each object.
-FIND_THRESHOLD = 0.1
+#: A peak of the box head is worth a second look from here on, and so many of them for each object; where an object is
+#: known already, more of the kind must show more clearly.
+FIND_THRESHOLD, FIND_MORE_THRESHOLD = 0.1, 0.4
 MAX_CANDIDATES = 4
 
 
