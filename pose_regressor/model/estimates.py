@@ -38,34 +38,35 @@ def estimates_of(
     the pose explains.
     """
     crop_size, matrices = bundle.config.crop_size, [window.camera_matrix for window in windows]
-    found = []
+    found, masks = [], []
     for row, channel in enumerate(channels):
         coordinates, mask, certainty = (
             maps[:, row, channel].float().numpy() for maps in (poses.coordinates, poses.mask, poses.certainty)
         )
+        masks.append(mask)
         found.append(correspondences(coordinates, mask, certainty, bundle.objects[channel]))
     estimates = []
     for row, (channel, result) in enumerate(zip(channels, decode_pnp(found, matrices, crop_size), strict=True)):
         model, matrix = bundle.objects[channel], matrices[row]
         if result is None:
+            method: Literal["pnp", "regression"] = "regression"
             pose = decode_regression(
                 poses.rotation_6d[0, row, channel].double(), poses.location[0, row, channel].double(),
                 torch.from_numpy(matrix), crop_size, torch.from_numpy(model.bounds.mean(0)),
                 torch.tensor(model.diameter),
             ).numpy()  # fmt: skip
             covariance = _regression_covariance(pose, model)
+            explained = agreement(found[row], pose, matrix, crop_size)
         else:
+            method = "pnp"
             pose, covariance = result.cam_from_obj, result.covariance
-        explained = agreement(found[row], pose, matrix, crop_size) if result is None else result.inliers.mean()
-        score = math.sqrt(float(presence[row, channel]) * explained)
-        if result is not None:
+            explained = float(result.inliers.mean())
             pose[:3, 3] *= bundle.depth_scale
             outline = edges[channel]
             if outline is not None:
-                mask = pooled_mask(poses.mask[:, row, channel].float().numpy())
-                pose, covariance = refine_on_outline(pose, covariance, matrix, mask, outline)
+                pose, covariance = refine_on_outline(pose, covariance, matrix, pooled_mask(masks[row]), outline)
+        score = math.sqrt(float(presence[row, channel]) * explained)
         box = projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
-        method: Literal["pnp", "regression"] = "regression" if result is None else "pnp"
         estimates.append(PoseEstimate(model, pose, covariance, score, method, box))
     return estimates
 

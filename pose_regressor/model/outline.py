@@ -62,7 +62,7 @@ class Edges:
 
     def outline(self, cam_from_obj: FloatArray, camera_matrix: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:
         """Points (N, 3) of the surface, object frame, that are seen at the object's outline, and (N, 2) normals that
-        point out of it in the image, which is `size` pixels square. None for a pose that reaches up to the camera.
+        point out of it in the image, which is `size` pixels square; no points for a pose that reaches up to the camera.
         """
         depth = self.vertices @ cam_from_obj[2, :3] + cam_from_obj[2, 3]
         if depth.min() < NEAREST * depth.max():

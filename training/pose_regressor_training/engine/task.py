@@ -16,7 +16,7 @@ from pose_regressor_training.engine.average import Average
 from pose_regressor_training.engine.config import TrainConfig
 from pose_regressor_training.engine.schedule import pace
 from pose_regressor_training.engine.state import State
-from pose_regressor_training.losses import ObjectTensors, objective
+from pose_regressor_training.losses import ObjectTensors, objective, total
 from pose_regressor_training.parallel import mean_over_all
 from pose_regressor_training.synthetic import Batch
 
@@ -24,7 +24,7 @@ from pose_regressor_training.synthetic import Batch
 class PoseTask(pl.LightningModule):
     """network: on its device already. `steps_done` counts the training's steps, also those before an interruption.
 
-    Nothing here waits for the device: the terms are summed up there until `terms_since` asks for them.
+    Nothing here waits for the device: the terms are summed up there until `take_means` asks for them.
     """
 
     def __init__(self, network: PoseNetwork, models: Sequence[ObjectModel], config: TrainConfig, start: str) -> None:
@@ -34,10 +34,8 @@ class PoseTask(pl.LightningModule):
         self.average = Average(network, config.ema)
         self.steps_done = 0
         self._forward = torch.compile(network) if config.compile else network
-        weights = {name: weight for name, weight in asdict(config.losses).items() if weight > 0}
-        self._names = list(weights)
+        self._names = [name for name, weight in asdict(config.losses).items() if weight > 0]
         home = next(network.parameters()).device
-        self._weights = torch.tensor(list(weights.values()), device=home)
         self._sums = torch.zeros(len(self._names), device=home)
         self._optimizer_state: dict[int, dict[str, Tensor]] = {}
         self._objects = ObjectTensors.from_models(models, home)
@@ -53,9 +51,9 @@ class PoseTask(pl.LightningModule):
         return {name: terms[name] for name in self._names}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        terms = torch.stack(list(self.terms(batch).values()))
-        self._sums += terms.detach()
-        return terms @ self._weights
+        terms = self.terms(batch)
+        self._sums += torch.stack(list(terms.values())).detach()
+        return total(terms, self.config.losses)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         optimizer = torch.optim.AdamW(
