@@ -82,6 +82,16 @@ def test_colours_of_vertices_and_of_faces(tmp_path):
     assert len(np.unique(plain.vertex_colors, axis=0)) == 1
 
 
+def test_a_colour_in_place_of_the_files_own(tmp_path):
+    textured(trimesh.creation.box((0.1, 0.1, 0.1)), (255, 0, 0)).export(tmp_path / "textured.obj")
+    trimesh.creation.box((0.1, 0.1, 0.1)).export(tmp_path / "plain.stl")
+    for name in ("textured.obj", "plain.stl"):
+        assert seen_colors(load_mesh(tmp_path / name, "m", "#0a63C7")) == {(10, 99, 199)}
+    for wrong in ("red", "#12345", "#12345g", "0a63c7", ""):
+        with pytest.raises(InputError, match=f"color '{wrong}'.*hexadecimal"):
+            load_mesh(tmp_path / "plain.stl", "m", wrong)
+
+
 def test_ply_with_a_texture_file(tmp_path):
     """As in BOP's data sets: a comment names the picture, vertices have texture coordinates."""
     box = trimesh.creation.box((100, 100, 100))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import UnitOption, read_mesh
+from pose_regressor_training.cli.options import ColorOption, UnitOption, read_meshes
 
 
 def calibrate(
@@ -16,6 +16,7 @@ def calibrate(
         list[Path], typer.Option(metavar="FILE", help="Mesh of its object; again for more, in the bundle's order.")
     ],
     unit: UnitOption = None,
+    color: ColorOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Bundle to write; BUNDLE itself if not given.")
     ] = None,
@@ -41,7 +42,7 @@ def calibrate(
 
     console = Console()
     loaded = Bundle.load(bundle)
-    meshes = [read_mesh(path, unit) for path in mesh]
+    meshes = read_meshes(mesh, unit, color)
     before = loaded.calibration
     on = str(select_device(device))
     with Progress(console=console, transient=True) as bar:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import ConfigOption, ModelsInfoOption, UnitOption, read_mesh
+from pose_regressor_training.cli.options import ColorOption, ConfigOption, ModelsInfoOption, UnitOption, read_meshes
 
 
 def generate(
@@ -22,6 +22,7 @@ def generate(
     ],
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Dataset to write.")],
     unit: UnitOption = None,
+    color: ColorOption = None,
     config: ConfigOption = "complete",
     images: Annotated[int, typer.Option(help="Of the whole dataset.")] = 1000,
     width: Annotated[int, typer.Option(help="Of an image, pixels.")] = 640,
@@ -78,7 +79,7 @@ def generate(
     seen_by = load_camera(camera) if camera else None
     if seen_by is not None and seen_by.is_distorted:
         raise InputError(f"{camera}: expected a camera without distortion, images are rendered as a pinhole sees them")
-    meshes = [read_mesh(path, unit) for path in mesh]
+    meshes = read_meshes(mesh, unit, color)
     found_before = models_info_path(out)
     if models_info is None and found_before.exists():
         models_info = found_before

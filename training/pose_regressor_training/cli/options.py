@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +21,13 @@ UnitOption = Annotated[
     str | None,
     typer.Option(help="Unit of the mesh: m or mm. Not given: guessed from its size, with a warning."),
 ]
+ColorOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="#RRGGBB",
+        help="Colour of plain meshes, in place of the files' own; one for all or one for each mesh.",
+    ),
+]
 ModelsInfoOption = Annotated[
     Path | None,
     typer.Option(
@@ -33,17 +40,19 @@ ConfigOption = Annotated[
     typer.Option(
         metavar="NAME|FILE",
         help="What is randomized: a YAML file or a shipped one (complete, fixed_light, real_background, fixed_object, "
-        "without_randomization, photoreal).",
+        "without_randomization, plain, photoreal).",
     ),
 ]
 
 
-def read_mesh(path: Path, unit: str | None) -> Mesh:
-    """The mesh; what its reader warns of goes to stderr, a line each."""
+def read_meshes(paths: Sequence[Path], unit: str | None, colors: Sequence[str] | None) -> list[Mesh]:
+    """The meshes; what their reader warns of goes to stderr, a line each."""
+    from pose_regressor_training.engine.objects import one_for_each
     from pose_regressor_training.render.mesh import load_mesh
 
+    each_color = one_for_each(paths, "color", colors or ())
     with warnings_on_stderr():
-        return load_mesh(path, unit)
+        return [load_mesh(path, unit, color) for path, color in zip(paths, each_color, strict=True)]
 
 
 @contextmanager

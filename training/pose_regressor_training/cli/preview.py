@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import ConfigOption, MeshOption, UnitOption, read_mesh
+from pose_regressor_training.cli.options import ColorOption, ConfigOption, MeshOption, UnitOption, read_meshes
 
 
 def preview(
     mesh: MeshOption,
     unit: UnitOption = None,
+    color: ColorOption = None,
     config: ConfigOption = "complete",
     out: Annotated[Path, typer.Option("--out", "-o", metavar="PNG|JPG", help="Picture to write.")] = Path(
         "out/preview.png"
@@ -32,7 +33,7 @@ def preview(
 
     started = time.monotonic()
     randomize = load_config(config)
-    loaded = read_mesh(mesh, unit)
+    (loaded,) = read_meshes([mesh], unit, color)
     sheet = preview_sheet(loaded, object_model(loaded, "object", 1), randomize, seed, labels)
     with replacing(out) as temporary:
         try:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pose_regressor_training.cli.options import ModelsInfoOption, warnings_on_stderr
+from pose_regressor_training.cli.options import ColorOption, ModelsInfoOption, warnings_on_stderr
 
 if TYPE_CHECKING:
     from pose_regressor_training.engine.config import TrainConfig
@@ -30,6 +30,7 @@ def train(
         list[str] | None,
         typer.Option(help="Unit of the meshes: m or mm, one for all or one for each. Not given: guessed and said."),
     ] = None,
+    color: ColorOption = None,
     name: Annotated[
         list[str] | None, typer.Option(help="Names of the objects, one for each mesh; if not given, the files' names.")
     ] = None,
@@ -94,7 +95,7 @@ def train(
         torch.cuda.set_device(place)
     initial = Bundle.load(start_from) if start_from else None
     with warnings_on_stderr():
-        objects = read_objects(mesh, unit or (), name or (), obj_id or (), models_info)
+        objects = read_objects(mesh, unit or (), name or (), obj_id or (), models_info, color or ())
     for known in objects:
         console.print(known.in_words())
     training = Training(objects, settings, out.with_suffix(".training.safetensors"), place, world)

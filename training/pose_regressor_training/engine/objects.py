@@ -39,28 +39,34 @@ def read_objects(
     names: Sequence[str] = (),
     obj_ids: Sequence[int] = (),
     models_info: Path | None = None,
+    colors: Sequence[str] = (),
 ) -> list[KnownObject]:
-    """The objects of meshes. units, names and obj_ids are given for all of the meshes, in their order, or for none
-    (one unit may stand for all): names are then those of the files, and obj_000010.ply has the id 10, others their
-    place in the list. Raises InputError for anything given twice, before the meshes are read.
+    """The objects of meshes. units, names, obj_ids and colors are given for all of the meshes, in their order, or for
+    none (one unit or color may stand for all): names are then those of the files, and obj_000010.ply has the id 10,
+    others their place in the list. Raises InputError for anything given twice, before the meshes are read.
     """
     if not paths:
         raise InputError("training: expected at least one mesh, got none")
-    if len(units) == 1:
-        units = list(units) * len(paths)
-    each_unit: list[str | None] = list(_for_each(paths, "unit", units)) or [None] * len(paths)
+    each_unit, each_color = one_for_each(paths, "unit", units), one_for_each(paths, "color", colors)
     each_name = _for_each(paths, "name", names) or [path.stem for path in paths]
     each_id = _for_each(paths, "obj-id", obj_ids) or [object_id(path, i) for i, path in enumerate(paths, start=1)]
     _distinct("name", each_name, paths, "--name, once for each --mesh,")
     _distinct("id", each_id, paths, "--obj-id, once for each --mesh,")
     objects = []
-    for path, unit, name, obj_id in zip(paths, each_unit, each_name, each_id, strict=True):
-        mesh = load_mesh(path, unit)
+    for path, unit, color, name, obj_id in zip(paths, each_unit, each_color, each_name, each_id, strict=True):
+        mesh = load_mesh(path, unit, color)
         symmetries = symmetries_of(mesh, obj_id, models_info)
         objects.append(
             KnownObject(mesh, object_model(mesh, name, obj_id, symmetries.discretised()), symmetries, path.name)
         )
     return objects
+
+
+def one_for_each(paths: Sequence[Path], what: str, values: Sequence[str]) -> list[str | None]:
+    """The values of an option that is given once for each mesh, once for all of them, or not at all."""
+    if len(values) == 1:
+        values = list(values) * len(paths)
+    return list(_for_each(paths, what, values)) or [None] * len(paths)
 
 
 def _for_each(paths: Sequence[Path], what: str, values: Sequence[T]) -> Sequence[T]:

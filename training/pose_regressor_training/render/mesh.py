@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,13 +36,15 @@ class Mesh:
     vertex_colors: NDArray[np.uint8] | None
 
 
-def load_mesh(path: str | Path, unit: str | None = None) -> Mesh:
+def load_mesh(path: str | Path, unit: str | None = None, color: str | None = None) -> Mesh:
     """Read a mesh with its textures, its vertex colours, or plain (grey where the file names no colour).
 
     unit: of the file, ``m`` or ``mm``. Without one, glTF is in metres, as its standard says, and for other files it is
-    guessed from the size, with a warning. Raises InputError, in one line, for what cannot be read or rendered.
+    guessed from the size, with a warning. color: such as ``#b4141e``, in place of the file's colours: files of plain
+    parts rarely know what they are printed in. Raises InputError, in one line, for what cannot be read or rendered.
     """
     path = Path(path)
+    paint = None if color is None else _rgb(color)
     if unit is not None and unit not in METRES_PER_UNIT:
         raise InputError(f"mesh {path}: unit {unit!r} is not known, expected m or mm")
     parts = read_parts(path)
@@ -63,7 +66,17 @@ def load_mesh(path: str | Path, unit: str | None = None) -> Mesh:
     used, faces = np.unique(faces[real], return_inverse=True)
     uv = None if uv is None else uv[real].astype(np.float32)
     colors = None if colors is None else colors[used]
+    if paint is not None:
+        texture, uv, colors = None, None, np.tile(paint, (len(used), 1))
     return Mesh(vertices[used].astype(np.float32), faces.reshape(-1, 3).astype(np.int32), texture, uv, colors)
+
+
+def _rgb(color: str) -> NDArray[np.uint8]:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", color):
+        raise InputError(
+            f"color {color!r}: expected # and six hexadecimal digits, such as '#b4141e' for red, green, blue"
+        )
+    return np.frombuffer(bytes.fromhex(color[1:]), np.uint8)
 
 
 def _unit(path: Path, unit: str | None, extent: float) -> str:
