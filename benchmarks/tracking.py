@@ -5,8 +5,9 @@
 
 Without a clip: poses of a box that lies still, is carried and turned, lies still again, is pushed slowly and stays,
 with errors as the network's on demo/box.mp4 are: most of an error belongs to the view and stays while that stays, a
-fifth of its standard deviation is new in each frame, one frame in fifty begins a burst of wrong faces, and once
-something stands in front of it for half a second. With a clip: the whole tracker on its frames.
+sixth of its standard deviation is new in each frame, and three fifths in one of twelve; one frame in fifty begins a
+burst of wrong faces, and once something stands in front of it for half a second. With a clip: the whole tracker on its
+frames.
 
 jitter: step from frame to frame over sqrt(2), rms, while the true pose rests; wander: rms about the mean of each such
 rest. lag: shift at which the velocities of the bounding box's corners fit the true ones best (cross-correlation), in
@@ -42,7 +43,8 @@ THRESHOLD = 0.5
 RESTING = (2.5e-3, np.radians(1.5))
 #: Standard deviations of the simulated errors: sideways, along the view (m), about the three axes (rad).
 SIGMA = np.array([3e-3, 3e-3, 20e-3, 0.08, 0.08, 0.035])
-NEW = 0.2
+#: Share of them that is new in each frame; and in a LEAP, as so many frames have one.
+NEW, LEAP, LEAPS = 0.17, 0.6, 0.08
 
 Poses = Mapping[int, FloatArray]
 
@@ -196,7 +198,8 @@ def simulated(model: ObjectModel, seed: int) -> Iterator[tuple[int, FloatArray, 
     wrong = 0
     for i in range(int(13 * RATE)):
         true = carried(i / RATE)
-        error = (1 - NEW**2) ** 0.5 * of_view(true) + NEW * generator.normal(size=6)
+        new = LEAP if generator.random() < LEAPS else NEW
+        error = (1 - NEW**2) ** 0.5 * of_view(true) + new * generator.normal(size=6)
         wrong = generator.integers(1, 7) if generator.random() < 0.02 and not wrong else max(0, wrong - 1)
         pose = moved(true, SIGMA * error)
         if wrong:

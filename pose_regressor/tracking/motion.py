@@ -7,6 +7,7 @@ Transactions on Automatic Control 33(8), 1988.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,11 +76,19 @@ class MotionFilter:
         ]
         self.state = mixed(self._models, self._probabilities)
 
-    def update(self, pose: FloatArray, covariance: FloatArray) -> None:
-        """Take in a measured pose (4, 4) with the covariance (6, 6) of what is new in its error."""
-        self._models, likelihoods = map(list, zip(*(corrected(s, pose, covariance) for s in self._models), strict=True))
-        relative = np.exp(np.array(likelihoods) - max(likelihoods))
-        weights = (self._probabilities * relative / (self._probabilities @ relative)).clip(_LEAST_PROBABILITY)
+    def update(self, pose: FloatArray, covariances: Sequence[FloatArray], shares: Sequence[float] = (1.0,)) -> None:
+        """Take in a measured pose (4, 4). What is new in its error has one of these covariances (6, 6), each in such a
+        share of cases: a Gaussian mixture (Sorenson and Alspach, Recursive Bayesian estimation using Gaussian sums,
+        Automatica 7, 1971), whose outcomes each model mixes into one state again.
+        """
+        outcomes = [[corrected(s, pose, covariance) for covariance in covariances] for s in self._models]
+        logs = np.array([[likelihood for _, likelihood in row] for row in outcomes])
+        joint = self._probabilities[:, None] * np.asarray(shares) * np.exp(logs - logs.max())
+        self._models = [
+            mixed([state for state, _ in row], weights / weights.sum())
+            for row, weights in zip(outcomes, joint.clip(1e-300), strict=True)
+        ]
+        weights = (joint.sum(1) / joint.sum()).clip(_LEAST_PROBABILITY)
         self._probabilities = weights / weights.sum()
         self.state = mixed(self._models, self._probabilities)
 

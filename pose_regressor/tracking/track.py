@@ -18,16 +18,19 @@ class TrackingParameters:
 
     gate: largest squared Mahalanobis distance of a pose and its track's prediction (99.9 % of chi-square with 6 degrees
     of freedom). independent: share of a pose's standard deviation that is new in each frame. Neighbouring frames look
-    alike, so the network errs alike in them; that part no averaging over time takes away. hits: poses in a row that
-    make a track of an object, unless the first has a score of at least halfway from the threshold to 1. coast, misses:
-    a track ends when it was not seen for more than so many seconds and frames. patience: seconds that a track was not
-    seen before poses that contradict it, `hits` of them, are believed. sudden: seconds for which it may
+    alike, so the network errs alike in them; that part no averaging over time takes away. leap: the same where the
+    network gives another answer to nearly the same picture; leaps: the share of frames in which it does. hits: poses
+    in a row that make a track of an object, unless the first has a score of at least halfway from the threshold to 1.
+    coast, misses: a track ends when it was not seen for more than so many seconds and frames. patience: seconds that a
+    track was not seen before poses that contradict it, `hits` of them, are believed. sudden: seconds for which it may
     have moved at a speed that nobody expected.
     """
 
     noise: MotionNoise = field(default_factory=MotionNoise)
     gate: float = 22.46
     independent: float = 0.2
+    leap: float = 0.7
+    leaps: float = 0.1
     hits: int = 3
     coast: float = 1.0
     misses: int = 3
@@ -109,8 +112,9 @@ class Track:
     def match(self, seen: PoseEstimate) -> None:
         """It was seen again."""
         self._seen = nearest(seen, self.pose)
-        covariance = self._parameters.independent**2 * seen.covariance
-        self._filter.update(self._seen.cam_from_obj, covariance)
+        usual, leap, leaps = self._parameters.independent, self._parameters.leap, self._parameters.leaps
+        covariances = [usual**2 * self._seen.covariance, leap**2 * self._seen.covariance]
+        self._filter.update(self._seen.cam_from_obj, covariances, (1 - leaps, leaps))
         self._count_hit()
 
     def miss(self) -> None:

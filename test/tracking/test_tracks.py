@@ -115,6 +115,21 @@ def test_at_rest_it_does_not_tremble(scene, words):
     assert (np.abs(np.mean(smooth, axis=0)) < 3 * words.SIGMA).all()
 
 
+def test_at_rest_it_does_not_follow_answers_that_leap(scene, words):
+    """Every ninth pose errs altogether differently, as where a network is torn between two answers."""
+    pose = words.pose([0, 0, 0.5], [1, 0, 0])
+    raw, smooth = [], []
+    for k in range(120):
+        error = words.SIGMA * (0.7 * scene.generator.normal(size=6) if k % 9 == 5 else 0)
+        seen = scene.noisy(moved(pose, error))
+        (estimate,) = scene.frame(seen).values()
+        if k >= 30:
+            raw.append(difference(seen.cam_from_obj, pose))
+            smooth.append(difference(estimate.cam_from_obj, pose))
+    steps = [np.std(np.diff(errors, axis=0), axis=0) for errors in (smooth, raw)]
+    assert (steps[0] < 0.25 * steps[1]).all()
+
+
 def test_smoothing_is_off_if_asked(scene, words):
     for k in range(10):
         seen = scene.noisy(words.pose([0.01 * k, 0, 0.5]))
