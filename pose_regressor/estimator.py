@@ -22,7 +22,7 @@ from pose_regressor.model.boxes import (
     shared_area,
 )
 from pose_regressor.model.bundle import Bundle
-from pose_regressor.model.decode import TURNS, Correspondences, decode_pnp, quarter_turns
+from pose_regressor.model.decode import Correspondences, decode_pnp, quarter_turns
 from pose_regressor.model.estimates import estimates_of
 from pose_regressor.model.heads import PoseOutput
 from pose_regressor.model.outline import Edges
@@ -108,7 +108,7 @@ class PoseEstimator:
         everywhere = [_Candidate(b, 0, middle) for b in range(len(self.bundles))]
         self._find(frame, {o.name for o in self.objects})
         for count in range(1, MAX_CANDIDATES + 1):
-            self._look(frame, everywhere * count, turns=1)
+            self._look(frame, everywhere * count, most_turns=1)
             self._look(frame, everywhere * count)
         # Nothing was seen in an empty frame: PnP has to be tried by itself.
         for model in self.objects:
@@ -142,7 +142,7 @@ class PoseEstimator:
         least = FIND_MORE_THRESHOLD if known else FIND_THRESHOLD
         candidates = [c for c in self._find(frame, wanted, least) if not self._is_known(c, known, frame.camera)]
         # The first look is at a box of the coarse frame, and quick; the second, at where the first saw the object.
-        first = self._look(frame, candidates, turns=1)
+        first = self._look(frame, candidates, most_turns=1)
         again = [
             replace(candidate, box=self._box(estimate, frame.camera))
             for candidate, estimate in zip(candidates, first, strict=True)
@@ -203,14 +203,14 @@ class PoseEstimator:
             for estimate in known
         )
 
-    def _look(self, frame: Frame, candidates: list[_Candidate], turns: int = TURNS) -> list[PoseEstimate]:
-        """One estimate for every candidate, whatever its raw score, from so many orientations of the crop around it."""
+    def _look(self, frame: Frame, candidates: list[_Candidate], most_turns: int = 4) -> list[PoseEstimate]:
+        """One estimate for every candidate, whatever its raw score, from at most so many orientations of its crop."""
         estimates: dict[int, PoseEstimate] = {}
         for number, bundle in enumerate(self.bundles):
             mine = [i for i, candidate in enumerate(candidates) if candidate.bundle == number]
             if not mine:
                 continue
-            config = bundle.config
+            config, turns = bundle.config, min(most_turns, bundle.turns)
             with self._stage("preprocess"):
                 windows = [
                     crop_window(frame.image, frame.camera, candidates[i].box, config.crop_margin, config.crop_size)

@@ -33,7 +33,7 @@ def rewrite(path: Path, header_change=None, tensor_change=None) -> None:
 def test_round_trip(path, tiny_bundle):
     loaded = Bundle.load(path)
     assert loaded.config == tiny_bundle.config
-    assert loaded.depth_scale == 1.0
+    assert (loaded.depth_scale, loaded.turns) == (1.0, 4)
     assert loaded.training == {"seed": 0} and loaded.metrics == {"score": 0.0}
     model, original = loaded.objects[0], tiny_bundle.objects[0]
     assert (model.name, model.obj_id, model.diameter) == (original.name, original.obj_id, original.diameter)
@@ -62,6 +62,8 @@ def test_round_trip(path, tiny_bundle):
         (lambda h: h.update(objects="brick"), "objects"),
         (lambda h: h.update(depth_scale=0), "depth_scale between 0.5 and 2, got 0"),
         (lambda h: h.update(depth_scale="1"), "depth_scale between 0.5 and 2, got '1'"),
+        (lambda h: h.update(turns=3), "expected 1 or 4 turns, got 3"),
+        (lambda h: h.update(turns=True), "expected 1 or 4 turns, got True"),
     ],
 )
 def test_a_wrong_header_is_refused(path, change, message):

@@ -6,7 +6,7 @@ import torch
 
 from pose_regressor import Camera, Frame, InputError, PoseEstimate, PoseEstimator
 from pose_regressor.model.config import DENSE_STRIDE
-from pose_regressor.model.decode import TURNS, correspondences, decode_regression, quarter_turns
+from pose_regressor.model.decode import correspondences, decode_regression, quarter_turns
 from pose_regressor.tracker import Tracker
 from pose_regressor.tracking.track import TrackingParameters
 
@@ -107,12 +107,26 @@ def test_regression_does_not_depend_on_the_camera(tiny_bundle):
     assert a[2, 3].item() == pytest.approx(300 * model.diameter / (np.exp(-0.4) * 128))
 
 
-@pytest.mark.parametrize("turn", range(TURNS))
+@pytest.mark.parametrize("turns", [1, 4])
+def test_crops_are_turned_as_the_bundle_says(tiny_bundle, turns):
+    tiny_bundle.turns = turns
+    estimator = PoseEstimator(tiny_bundle, "cpu", score_threshold=0.0, backend="torch")
+    (model,) = estimator.objects
+    pose = np.eye(4)
+    pose[2, 3] = 0.6
+    last = PoseEstimate(model, pose, np.eye(6), 1.0, "pnp", np.zeros(4))
+    crops: list[int] = []
+    tiny_bundle.network.backbone.register_forward_pre_hook(lambda _, images: crops.append(len(images[0])))
+    estimator.estimate(noise_frame(), follow=[last])
+    assert crops == [turns]
+
+
+@pytest.mark.parametrize("turn", range(4))
 def test_turned_answers_point_at_the_same_pixels(tiny_bundle, turn):
     """What is said of a cell of a turned crop comes back at the pixel that the cell shows."""
     numbered = torch.arange(128 * 128.0).reshape(1, 1, 128, 128)
-    mask = np.full((TURNS, 64, 64), -1.0)
+    mask = np.full((4, 64, 64), -1.0)
     mask[turn, 20:30:3, 5:60:7] = 1.0
-    found = correspondences(np.zeros((TURNS, 3, 64, 64)), mask, np.zeros_like(mask), tiny_bundle.objects[0])
-    shown = quarter_turns(numbered)[turn, 0, ::DENSE_STRIDE, ::DENSE_STRIDE].numpy()[mask[turn] > 0]
+    found = correspondences(np.zeros((4, 3, 64, 64)), mask, np.zeros_like(mask), tiny_bundle.objects[0])
+    shown = quarter_turns(numbered, 4)[turn, 0, ::DENSE_STRIDE, ::DENSE_STRIDE].numpy()[mask[turn] > 0]
     np.testing.assert_array_equal(found.pixels[:, 1] * 128 + found.pixels[:, 0], shown)

@@ -103,6 +103,7 @@ def describe(bundle: Bundle, path: Path, entry: str) -> dict[str, Any]:
             for model in bundle.objects
         ],
         "depth_scale": bundle.depth_scale,
+        "turns": bundle.turns,
         "training": bundle.training,
         "metrics": bundle.metrics,
     }

@@ -36,7 +36,8 @@ class Bundle:
     network: in evaluation mode, float32, on the CPU when loaded; its output channel i belongs to ``objects[i]``.
     training, metrics: plain JSON values, for people to read. depth_scale: what distances by PnP are multiplied with, to
     bring their median over synthetic images to the true one (dense regression errs to one side). calibration: of scores
-    and covariances; its defaults until it is measured.
+    and covariances; its defaults until it is measured. turns: in how many orientations, a quarter turn apart, it knows
+    its objects: 4, or 1 if it has only seen them more or less upright.
     """
 
     network: PoseNetwork
@@ -45,10 +46,13 @@ class Bundle:
     metrics: dict[str, Any] = field(default_factory=dict)
     depth_scale: float = 1.0
     calibration: Calibration = field(default_factory=Calibration)
+    turns: int = 4
 
     def __post_init__(self) -> None:
         if not _is_number(self.depth_scale) or not 0.5 < self.depth_scale < 2:
             raise InputError(f"bundle: expected a depth_scale between 0.5 and 2, got {self.depth_scale!r}")
+        if isinstance(self.turns, bool) or self.turns not in (1, 4):
+            raise InputError(f"bundle: expected 1 or 4 turns, got {self.turns!r}")
         names = [model.name for model in self.objects]
         if len(set(names)) != len(names) or len({model.obj_id for model in self.objects}) != len(names):
             raise InputError(f"bundle: expected objects of different names and ids, got {', '.join(names)}")
@@ -76,6 +80,7 @@ class Bundle:
             "metrics": self.metrics,
             "depth_scale": self.depth_scale,
             "calibration": self.calibration.to_dict(),
+            "turns": self.turns,
         }
         for number, model in enumerate(self.objects):
             for name in _ARRAYS:
@@ -118,7 +123,7 @@ class Bundle:
             version = header.get("version") if isinstance(header, dict) else None
             raise InputError(f"format version {version!r}, this program reads version {FORMAT_VERSION}")
         expected = {"version", "network", "objects", "training", "metrics", "depth_scale"}
-        if header.keys() - {"calibration"} != expected:  # which bundles made before there was any are without
+        if header.keys() - {"calibration", "turns"} != expected:  # bundles made before there were these are without
             raise InputError(f"expected the header's keys {sorted(expected)}, got {sorted(header)}")
         if not isinstance(header["objects"], list):
             raise InputError(f"expected a list of objects, got {header['objects']!r}")
@@ -132,7 +137,10 @@ class Bundle:
         if len(tensors) != known:
             raise InputError(f"holds {len(tensors)} tensors, expected {known}")
         calibration = Calibration.from_dict(header["calibration"]) if "calibration" in header else Calibration()
-        return cls(network.eval(), objects, header["training"], header["metrics"], header["depth_scale"], calibration)
+        return cls(
+            network.eval(), objects, header["training"], header["metrics"], header["depth_scale"], calibration,
+            header.get("turns", 4),
+        )  # fmt: skip
 
 
 def _storable(value: torch.Tensor) -> torch.Tensor:

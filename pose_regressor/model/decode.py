@@ -17,8 +17,6 @@ from pose_regressor.model.config import DENSE_STRIDE
 from pose_regressor.ops.pnp import Status, ransac_pnp
 from pose_regressor.types import FloatArray, ObjectModel
 
-#: A crop is looked at in this many orientations, a quarter turn apart.
-TURNS = 4
 #: Correspondences that RANSAC gets; more of the same neighbourhood add time, not accuracy.
 MAX_POINTS = 1024
 #: A correspondence agrees with a pose when it is this near, as a share of the crop's edge.
@@ -71,8 +69,8 @@ def decode_regression(
     return rigid(rotation, ray * depth.unsqueeze(-1) - (rotation @ centre.unsqueeze(-1)).squeeze(-1))
 
 
-def quarter_turns(images: Tensor, turns: int = TURNS) -> Tensor:
-    """(B, C, S, S) -> (turns * B, C, S, S): all of them as they are, then turned by 90, 180 and 270 degrees.
+def quarter_turns(images: Tensor, turns: int) -> Tensor:
+    """(B, C, S, S) -> (turns * B, C, S, S): all of them as they are, then turned by 90 degrees, by 180, by 270.
 
     Turning by right angles is exact, and the network errs differently each time: pooling its answers is the cheapest
     way to a better pose.
@@ -90,7 +88,7 @@ def _turn_back(columns: NDArray, rows: NDArray, turn: int, size: int) -> NDArray
 def correspondences(coordinates: NDArray, mask: NDArray, certainty: NDArray, model: ObjectModel) -> Correspondences:
     """What the crop and its quarter turns say, pooled, each evenly thinned to its share of MAX_POINTS.
 
-    coordinates: (T, 3, h, w) in [-1, 1], mask and certainty: (T, h, w), one for each of T <= TURNS turns, in their
+    coordinates: (T, 3, h, w) in [-1, 1], mask and certainty: (T, h, w), one for each of T <= 4 quarter turns, in their
     order, as in PoseOutput.
     """
     pixels, points, weights = [], [], []

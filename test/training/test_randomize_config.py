@@ -23,7 +23,7 @@ def written(tmp_path, text: str) -> Path:
 
 
 def test_the_shipped_rows_only_switch_parts_off():
-    rows = [name for name in shipped_configs() if name not in ("photoreal", "plain")]
+    rows = [name for name in shipped_configs() if name not in ("photoreal", "plain", "upright")]
     off = {name: {part for part in PARTS if not getattr(load_config(name), part).random} for name in rows}
     assert off == {
         "complete": set(),
@@ -34,6 +34,12 @@ def test_the_shipped_rows_only_switch_parts_off():
     }
     for name in rows:
         assert load_config(name).to_dict() == {part: {"random": False} for part in PARTS if part in off[name]}
+
+
+def test_what_is_upright_is_not_seen_every_way_up(tmp_path):
+    assert load_config("complete").pose.every_way_up and not load_config("upright").pose.every_way_up
+    lying = written(tmp_path, "pose: {rotation: view_sphere, roll: [-180, 180]}")
+    assert load_config(lying).pose.every_way_up
 
 
 def test_a_file_says_what_differs(tmp_path):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from pose_regressor.model.bundle import Bundle
-from pose_regressor.model.decode import TURNS, correspondences, decode_pnp, decode_regression, quarter_turns
+from pose_regressor.model.decode import correspondences, decode_pnp, decode_regression, quarter_turns
 from pose_regressor.types import ObjectModel
 from pose_regressor_training.metrics import add, add_s, rotation_error
 from pose_regressor_training.randomize.background import BackgroundPart
@@ -23,6 +23,12 @@ from pose_regressor_training.synthetic import SceneBatches, SyntheticBatches
 BATCH_SIZE = 32
 #: Everything at random whatever the network was trained with, from as many pictures as so few images show.
 RANDOMIZE = RandomizeConfig(background=BackgroundPart(pictures=200))
+
+
+def randomization(bundle: Bundle) -> RandomizeConfig:
+    """RANDOMIZE, but for the poses, which are those the bundle is meant for."""
+    trained = bundle.training.get("randomize")
+    return replace(RANDOMIZE, pose=RandomizeConfig.from_dict(trained).pose) if trained else RANDOMIZE
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,14 +49,14 @@ class _Answer:
 def _answers(bundle: Bundle, meshes: Sequence[Mesh], seed: int, batches: int) -> Iterator[_Answer]:
     """For the crops around the true box, with the object and without it."""
     config = bundle.config
-    sampler = SceneSampler(RANDOMIZE, bundle.objects, seed)
+    sampler = SceneSampler(randomization(bundle), bundle.objects, seed)
     for batch in SyntheticBatches(SceneBatches(sampler, config, BATCH_SIZE, seed, 0, batches), meshes):
-        boxes, poses = bundle.network(quarter_turns(batch.image))
+        boxes, poses = bundle.network(quarter_turns(batch.image, bundle.turns))
         rows = torch.arange(len(batch.image))
 
         def own(maps: torch.Tensor, rows: torch.Tensor = rows, model: torch.Tensor = batch.model) -> torch.Tensor:
-            """(TURNS, B, ...) of each crop's own object."""
-            return maps.unflatten(0, (TURNS, -1))[:, rows, model]
+            """(turns, B, ...) of each crop's own object."""
+            return maps.unflatten(0, (bundle.turns, -1))[:, rows, model]
 
         presence = own(boxes.logits).amax((2, 3)).sigmoid().mean(0)
         coordinates, mask, certainty = (own(maps).numpy() for maps in (poses.coordinates, poses.mask, poses.certainty))

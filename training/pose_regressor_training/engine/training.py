@@ -157,7 +157,9 @@ class Training:
             "device": self.device.type,
             "processes": self.world.size,
         }
-        return Bundle(network.eval(), tuple(known.model for known in self.objects), training=training)
+        models = tuple(known.model for known in self.objects)
+        turns = 4 if self.config.randomize.pose.every_way_up else 1
+        return Bundle(network.eval(), models, training=training, turns=turns)
 
 
 @contextmanager

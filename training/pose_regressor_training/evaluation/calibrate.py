@@ -113,11 +113,12 @@ def try_out(
 ) -> Trial:
     """Search frames of the bundle's objects, whose meshes are given in their order, as the estimator does.
 
-    config: everything at random if it is not given; progress: called with the number of frames done. A frame takes
+    config: as `evaluate` has it if it is not given; progress: called with the number of frames done. A frame takes
     about a quarter of a second of a CPU.
     """
     _check(bundle, meshes)
-    generator = Generator(SceneSampler(config or evaluate.RANDOMIZE, list(bundle.objects), seed), meshes, device)
+    sampler = SceneSampler(config or evaluate.randomization(bundle), list(bundle.objects), seed)
+    generator = Generator(sampler, meshes, device)
     plain = replace(bundle, calibration=RAW)
     estimator = PoseEstimator(plain, device, LEAST_RAW)
     found: list[Found] = []

@@ -50,6 +50,11 @@ class PosePart(Part):
         0.1, "where objects are looked for, the image is up to exp of this larger or smaller", 0, 1
     )
 
+    @property
+    def every_way_up(self) -> bool:
+        """Whether objects are seen turned by any angle about the viewing direction."""
+        return self.random and (self.rotation == "so3" or self.roll[1] - self.roll[0] >= 360)
+
 
 def draw_rotations(part: PosePart, rng: np.random.Generator, shape: tuple[int, ...]) -> FloatArray:
     """(*shape, 3, 3)."""
