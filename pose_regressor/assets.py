@@ -35,15 +35,15 @@ def shipped_models() -> dict[str, Path]:
 
 
 def find_model(spec: str | Path) -> Path:
-    """A bundle by path, or a shipped one by its name."""
+    """A bundle by path, or a shipped one by its name, which a folder of that name does not hide."""
     path = Path(spec)
     if path.is_file():
         return path
-    if path.is_dir():
-        raise InputError(f"{path}: expected a model bundle (a .safetensors file), this is a folder")
     models = shipped_models()
     if str(spec) in models:
         return models[str(spec)]
+    if path.is_dir():
+        raise InputError(f"{path}: expected a model bundle (a .safetensors file), this is a folder")
     shipped = f"one of the shipped models ({', '.join(sorted(models))})" if models else "a shipped model (none here)"
     raise InputError(f"{spec}: no such model; expected a .safetensors file or {shipped}")
 

@@ -33,6 +33,12 @@ def test_a_file_wins_over_a_name(prefix, tmp_path, monkeypatch):
     assert str(assets.find_model("box")) == "box"
 
 
+def test_a_folder_does_not_hide_a_name(prefix, tmp_path, monkeypatch):
+    (tmp_path / "box").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert assets.find_model("box") == prefix / "models" / "box.safetensors"
+
+
 def test_what_is_not_there_is_said(prefix, monkeypatch, tmp_path):
     with pytest.raises(InputError, match=r"cone: no such model; expected .* shipped models \(box\)"):
         assets.find_model("cone")

@@ -21,7 +21,7 @@ SPACING, REACH, STEP, CLEAR = 2.0, 4.0, 0.5, 1.5
 EDGE_SIGMA, EFFECTIVE_POINTS = 0.7, 16.0
 #: Standard deviation in pixels of what all edges of a mask have in common: it is too wide or too narrow, more so where
 #: pictures are unlike those of the training. It keeps the outline from saying too much of the distance.
-OFFSET_SIGMA = 0.4
+OFFSET_SIGMA = 0.8
 #: Pixels over which a sharp edge of the mask fades.
 SHARP = 2.0
 #: A pose is nonsense if the object's nearest point is nearer than this share of its farthest.
