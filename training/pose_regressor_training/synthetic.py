@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import cv2
 import numpy as np
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from pose_regressor.model.config import DENSE_STRIDE, NetworkConfig
 from pose_regressor.types import FloatArray
+from pose_regressor_training.children import deaf_children, heed_parent
 from pose_regressor_training.randomize.develop import photograph
 from pose_regressor_training.randomize.scene import Drawn, SceneSampler
 from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, Models, WindowSpec, projected_boxes
@@ -206,12 +207,12 @@ class SyntheticBatches(IterableDataset[Batch]):
     def loader(self, workers: int) -> Iterable[Batch]:
         """Batches in order. The workers draw and render; for a GPU they only draw, and this process renders on it."""
         data: IterableDataset = self if self.device.type == "cpu" else self.scenes
-        loader: DataLoader = DataLoader(
+        loader = _Loader(
             data,
             batch_size=None,
             num_workers=workers,
             prefetch_factor=4 if workers else None,
-            worker_init_fn=_leave_interrupts_to_parent,
+            worker_init_fn=_begin,
         )
         return loader if data is self else _ahead(self._rendered(loader), self.device)
 
@@ -222,8 +223,14 @@ class SyntheticBatches(IterableDataset[Batch]):
             yield batch_of(generator.taken(drawn, self.scenes.spec.size, self.scenes.spec.size), sampler.models)
 
 
-def _leave_interrupts_to_parent(_: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+class _Loader(DataLoader):
+    def __iter__(self) -> Any:
+        with deaf_children():
+            return super().__iter__()
+
+
+def _begin(_: int) -> None:
+    heed_parent()
 
 
 def _ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:

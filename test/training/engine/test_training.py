@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.types import InputError
@@ -65,6 +67,21 @@ def test_stopped_by_a_signal_it_goes_on_to_the_same_end(make_training, whole, tm
         assert one == pytest.approx(two, rel=1e-5)
 
 
+def test_stopped_after_the_look_for_signals_it_keeps_that_step(make_training, tmp_path):
+    """Lightning ends by itself for a SIGTERM that it hears of before the next step."""
+    training = make_training(tmp_path / "state.safetensors", save_every=100)
+    training.task.on_train_batch_end = lambda *_: training.steps_done == 5 and signal.raise_signal(signal.SIGTERM)
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            training.run()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    again = make_training(tmp_path / "state.safetensors", save_every=100)
+    again.resume()
+    assert again.steps_done == 5
+
+
 KILLED = """
 import sys
 from pathlib import Path
@@ -101,6 +118,73 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_end(make_training, whole, b
     resumed = Bundle.load(tmp_path / "box.safetensors")
     whole[0].save(tmp_path / "whole.safetensors")
     assert_same(resumed, Bundle.load(tmp_path / "whole.safetensors"))
+
+
+def members(group):
+    """What of a process group is alive."""
+    return [
+        int(folder.name)
+        for folder in Path("/proc").iterdir()
+        if folder.name.isdigit() and (fields := stat_fields(folder)) and int(fields[2]) == group and fields[0] != "Z"
+    ]
+
+
+def stat_fields(folder):
+    """What /proc says of a process after its name: state, parent, group, ...; none if it is gone."""
+    try:
+        return (folder / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+@pytest.fixture
+def start_group(make_training, box_file, tmp_path):
+    """A function that starts a training without an end, in a process group of its own with two processes that make
+    images, and returns it once a step is done."""
+    config = make_training(tmp_path / "unused").config.to_dict()
+    config |= {"samples": 80_000, "save_every": 10_000, "log_every": 1, "workers": 2}
+    command = [sys.executable, "-c", KILLED, str(box_file), json.dumps(config), str(tmp_path / "state.safetensors")]
+    command.append(str(tmp_path / "box.safetensors"))
+    started = []
+
+    def start():
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        )
+        started.append(process)
+        assert process.stdout.readline() == "1\n", process.stderr.read()
+        assert len(members(process.pid)) == 3
+        return process
+
+    yield start
+    for process in started:
+        if members(process.pid):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_ends_it_as_one_to_itself(start_group, tmp_path, number):
+    process = start_group()
+    os.killpg(process.pid, number)
+    steps, errors = process.communicate(timeout=60)
+    assert process.returncode == -number
+    assert ("died" not in errors) and ("Traceback" in errors) == (number == signal.SIGINT)
+    assert members(process.pid) == []
+    with safe_open(tmp_path / "state.safetensors", framework="pt") as file:
+        saved = json.loads(file.metadata()["pose_regressor_training"])["step"]
+    assert saved == 1 + len(steps.split()) < 10_000
+
+
+@pytest.mark.slow
+def test_killed_it_leaves_no_process(start_group):
+    process = start_group()
+    process.kill()
+    deadline = time.monotonic() + 30
+    while members(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert members(process.pid) == []
 
 
 @pytest.mark.slow

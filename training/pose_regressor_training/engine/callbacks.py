@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from pose_regressor.files import read_text, write_text
 from pose_regressor.types import InputError
@@ -54,11 +55,19 @@ class KeepState(pl.Callback):
         task: PoseTask = pl_module
         stopped = self._request.wanted is not None
         if stopped or task.steps_done % task.config.save_every == 0 or task.steps_done == task.config.steps:
-            state = task.state(trainer.optimizers[0])  # asks all processes
-            if self._world.is_first:
-                state.save(self._path, self._identity)
+            self._save(trainer, task)
         if stopped:
             raise Stopped
+
+    def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
+        # Lightning's own end for a SIGTERM that comes between the look above and its own, which is between two steps.
+        if isinstance(exception, SIGTERMException) and self._request.wanted is not None:
+            self._save(trainer, pl_module)
+
+    def _save(self, trainer: pl.Trainer, task: PoseTask) -> None:
+        state = task.state(trainer.optimizers[0])  # asks all processes
+        if self._world.is_first:
+            state.save(self._path, self._identity)
 
 
 class CurveFile:

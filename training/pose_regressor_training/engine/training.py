@@ -13,6 +13,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.network import PoseNetwork
@@ -87,6 +88,9 @@ class Training:
                     self._fit(list(listeners), list(callbacks), request)
             except Stopped:
                 pass  # the block's end raises the signal again
+            except SIGTERMException:
+                if request.wanted is None:
+                    raise
             except torch.cuda.OutOfMemoryError as error:
                 raise InputError(
                     f"training: a batch of {self.config.batch_size} does not fit into the GPU's memory; try a smaller "

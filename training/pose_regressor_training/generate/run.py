@@ -16,6 +16,7 @@ import numpy as np
 
 from pose_regressor.files import read_json, replacing, write_text
 from pose_regressor.types import InputError
+from pose_regressor_training.children import deaf_children
 from pose_regressor_training.data.bop import SCENE_GT, model_path, models_info_path, scene_folder
 from pose_regressor_training.data.models_info import ModelInfo, write_models_info
 from pose_regressor_training.data.ply import ply_files
@@ -166,7 +167,9 @@ def _made(task: Task, todo: list[Chunk]) -> Iterator[Chunk]:
     # A forked process would inherit the locks of torch's and Warp's threads without the threads.
     pool = ProcessPoolExecutor(task.workers, multiprocessing.get_context("spawn"), start, (make,))
     try:
-        for future in as_completed([pool.submit(work, chunk) for chunk in todo]):
+        with deaf_children():
+            futures = [pool.submit(work, chunk) for chunk in todo]
+        for future in as_completed(futures):
             yield future.result()
     except BrokenProcessPool:
         raise InputError(

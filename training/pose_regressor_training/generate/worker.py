@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
-import multiprocessing.process
-import os
-import signal
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +10,7 @@ import cv2
 import numpy as np
 import torch
 
+from pose_regressor_training.children import heed_parent
 from pose_regressor_training.data.annotate import Annotator
 from pose_regressor_training.data.bop import scene_folder
 from pose_regressor_training.data.records import one_line_each
@@ -68,21 +64,12 @@ _worker: Worker | None = None
 
 
 def start(make: Callable[[], Worker]) -> None:
-    """Begins a process of its own, which computes in one thread, leaves Ctrl-C to its parent and ends with it."""
+    """Begins a process of its own, which computes in one thread."""
     global _worker
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    heed_parent()
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
     _worker = make()
-
-
-def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
-    """A parent that is killed tells nobody; its children would wait for work for ever."""
-    parent.join()
-    os._exit(1)
 
 
 def work(chunk: Chunk) -> Chunk:

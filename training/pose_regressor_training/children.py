@@ -1,0 +1,43 @@
+"""Processes that work for this one: when to stop is its affair, whoever else is told, and they end with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Seconds between two looks whether the parent is still there.
+_LOOK = 1.0
+
+
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Processes started within the block hear no Ctrl-C and no termination, from their first moment on: a terminal,
+    `timeout` and systemd tell all of a group, and work would be lost that the parent still waits for. Each of them is
+    to call `heed_parent`.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def heed_parent() -> None:
+    """In a process from `deaf_children`: end once the parent says so or is no more. One that is killed tells nobody,
+    and its children would wait for work for ever.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None, "this process was not started by another one"
+    threading.Thread(target=_listen, args=(parent.pid,), name="heeds parent", daemon=True).start()
+
+
+def _listen(parent: int) -> None:
+    heard = None
+    while os.getppid() == parent and (heard is None or heard.si_pid != parent):
+        heard = signal.sigtimedwait(SIGNALS, _LOOK)
+    os._exit(1)
