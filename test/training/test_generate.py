@@ -1,5 +1,6 @@
 """BOP datasets on disk: read back, checked against ray casts, killed and gone on with, shared out, on a full disk."""
 
+import contextlib
 import json
 import multiprocessing
 import os
@@ -213,6 +214,47 @@ def test_killed_and_gone_on_with(dataset, job, tmp_path):
     assert_same(dataset, folder)
     generate(replace(task, resume=True, workers=1))  # nothing is left to do
     assert_same(dataset, folder)
+
+
+GENERATE = """
+import pickle, signal, sys
+from pathlib import Path
+from pose_regressor_training.generate.run import generate
+if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    generate(pickle.loads(Path(sys.argv[1]).read_bytes()))
+"""
+
+
+@pytest.mark.slow
+def test_terminated_as_a_group_it_ends_and_leaves_no_process(job, tmp_path):
+    """While its processes are only being started, and have not come to their own code yet."""
+    (tmp_path / "task").write_bytes(pickle.dumps(task_of(tmp_path / "set", job, workers=2)))
+    command = [sys.executable, "-c", GENERATE, str(tmp_path / "task")]
+    with subprocess.Popen(command, start_new_session=True) as process:
+        try:
+            while not (workers := workers_of(process.pid)):
+                assert process.poll() is None
+                time.sleep(0.002)
+            os.killpg(process.pid, signal.SIGTERM)
+            assert process.wait(60) == 143
+            assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+def workers_of(parent):
+    found = []
+    for folder in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if (
+                folder.name.isdigit()
+                and int((folder / "stat").read_text().rpartition(")")[2].split()[1]) == parent
+                and b"spawn_main" in (folder / "cmdline").read_bytes()
+            ):
+                found.append(int(folder.name))
+    return found
 
 
 def test_resume_with_other_options_is_refused(dataset, job):

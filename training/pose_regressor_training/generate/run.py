@@ -22,6 +22,7 @@ from pose_regressor_training.data.models_info import ModelInfo, write_models_inf
 from pose_regressor_training.data.ply import ply_files
 from pose_regressor_training.data.records import one_line_each
 from pose_regressor_training.data.writer import DEPTH_SCALE, ImageRecord, SceneWriter
+from pose_regressor_training.engine.interruption import stop_requests
 from pose_regressor_training.generate.plan import Chunk, Job, Shard, difference
 from pose_regressor_training.generate.worker import Worker, read_records, record_path, start, unfinished, work
 from pose_regressor_training.randomize.scene import SceneSampler
@@ -167,7 +168,7 @@ def _made(task: Task, todo: list[Chunk]) -> Iterator[Chunk]:
     # A forked process would inherit the locks of torch's and Warp's threads without the threads.
     pool = ProcessPoolExecutor(task.workers, multiprocessing.get_context("spawn"), start, (make,))
     try:
-        with deaf_children():
+        with stop_requests(), deaf_children():  # a pool that is half started would be waited for without end
             futures = [pool.submit(work, chunk) for chunk in todo]
         for future in as_completed(futures):
             yield future.result()
