@@ -6,29 +6,26 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
 from pose_regressor.files import load_camera
 from pose_regressor.middleware.compressed import frame_from_compressed
+from pose_regressor.middleware.counts import INACTIVE, LATENCIES, RATE_LIMITED, Counts, Latency
 from pose_regressor.middleware.messages import camera_from_info, frame_from_image
 from pose_regressor.middleware.pacing import paced
 from pose_regressor.middleware.parameters import NodeConfig
 from pose_regressor.middleware.tracking import Tracking, free_device_memory
-from pose_regressor.middleware.worker import Counts, Log, RateLimit, Worker
+from pose_regressor.middleware.worker import Log, RateLimit, Worker
 from pose_regressor.sources import Source
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
 
 #: Seconds until subscribers have heard of new publishers: what is published before is lost to them.
 SETTLE = 0.3
-#: Reasons for which an image is not answered and nothing is wrong.
-RATE_LIMITED, INACTIVE = "over max_rate", "node not active"
 #: The receiver only takes and hands on, so its queue is empty but for hiccups. In a shorter one images would be
 #: overwritten uncounted.
 IMAGE_DEPTH = 5
-LATENCIES = 4096  # of so many answered images the latency is remembered
 
 
 class Publishing(Protocol):
@@ -61,14 +58,6 @@ def publish_source(
             frames, poses = frames + 1, poses + len(estimates)
     finally:
         log.info(f"{source.name}: {poses} poses in {frames} frames")
-
-
-@dataclass(frozen=True)
-class Latency:
-    """Of one answered image: when it was answered (time.monotonic), and the seconds since it had arrived."""
-
-    at: float
-    seconds: float
 
 
 class NodeCore:

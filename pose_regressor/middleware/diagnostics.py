@@ -1,10 +1,11 @@
-"""What there is to say of the node on /diagnostics, once a second; names and keys as diagnostic_updater has them."""
+"""What there is to say of a node on /diagnostics, once a second; names and keys as diagnostic_updater has them."""
 
 from __future__ import annotations
 
 import resource
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,17 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from pose_regressor.middleware.core import INACTIVE, RATE_LIMITED
+from pose_regressor.middleware.counts import EXPECTED, Counts
 from pose_regressor.middleware.lifecycle import State
-from pose_regressor.middleware.managed import ManagedNode
+from pose_regressor.middleware.managed import Managed
 from pose_regressor.middleware.messages import header
-from pose_regressor.middleware.tracking import device_memory
-from pose_regressor.middleware.worker import INTERNAL_ERROR, STOPPED, SUPERSEDED, Counts, Log, Throttle
+from pose_regressor.middleware.worker import Log, Throttle
 
 PERIOD = 1.0  # seconds between two reports
 WINDOW = 5  # reports that rates and levels look back over
-#: Reasons for which an image is dropped though nothing is wrong with it.
-EXPECTED = {SUPERSEDED, RATE_LIMITED, INACTIVE, STOPPED}
 
 
 class Level(IntEnum):
@@ -49,17 +47,17 @@ class _Look:
     counts: Counts = field(default_factory=Counts)
 
 
-class Health:
-    """Looks at a node; rates and levels are of the looks of the last seconds."""
+class Health(ABC):
+    """Looks at a managed node; rates and levels are of the looks of the last seconds."""
 
-    def __init__(self, managed: ManagedNode) -> None:
+    def __init__(self, managed: Managed[Any]) -> None:
         self._managed = managed
         self._core = managed.core
         # What happens before the first look is news to it, too.
         self._looks: deque[_Look] = deque([_Look(time.monotonic())], maxlen=WINDOW + 1)
 
     def look(self) -> list[Status]:
-        """The state of things, and since the looks before: the images that came and the poses that went."""
+        """The state of things, and since the looks before: what came and what went."""
         core, active = self._managed.core, self._managed.lifecycle.state == State.ACTIVE
         now = _Look(time.monotonic(), core.counts if core else Counts())
         if core is not self._core:  # it counts from nought
@@ -70,19 +68,28 @@ class Health:
             self._looks.clear()  # what was before the pause would make the rates too low
         self._looks.append(now)
         past = self._looks[0]
-        window = _Window(
+        window = Window(
+            active,
+            len(self._looks) > WINDOW,
             now.at - past.at,
             now.counts.received - past.counts.received,
             now.counts.processed - past.counts.processed,
             now.counts.dropped - past.counts.dropped,
             [1e3 * latency.seconds for latency in core.latencies if latency.at >= past.at] if core else [],
         )
-        full = len(self._looks) > WINDOW
-        return [self._node(), _images(window, now.counts, active, full), _poses(window, now.counts, active)]
+        return [self._node(), *self._work(window, now.counts)]
+
+    @abstractmethod
+    def _work(self, window: Window, total: Counts) -> list[Status]:
+        """What is to be said of the node's work."""
+
+    @abstractmethod
+    def _facts(self) -> dict[str, str]:
+        """What a node of this kind is set up for."""
 
     def _node(self) -> Status:
         managed = self._managed
-        state, error, device = managed.lifecycle.state, managed.lifecycle.error, managed.device
+        state, error = managed.lifecycle.state, managed.lifecycle.error
         level, message = Level.OK, state.label
         if namesakes := managed.namesakes():
             level, message = Level.WARN, f"{namesakes} more of this name: each publishes the same frames on /tf"
@@ -90,10 +97,7 @@ class Health:
             level, message = Level.ERROR, error
         values = {
             "State": state.label,
-            "Model": ", ".join(managed.config.model),
-            "Objects": ", ".join(managed.config.objects) or "all",
-            "Device": device or "none",
-            "Device memory (MB)": f"{device_memory(device) / 1e6:.1f}",
+            **self._facts(),
             "Process memory (MB)": f"{process_memory() / 1e6:.1f}",
             "Last error": managed.last_error or "none",
         }
@@ -101,9 +105,11 @@ class Health:
 
 
 @dataclass(frozen=True)
-class _Window:
-    """What happened between two looks. latencies: ms."""
+class Window:
+    """What happened between two looks. active: the node; full: it is as long as a window gets; latencies: ms."""
 
+    active: bool
+    full: bool
     seconds: float
     received: int
     processed: int
@@ -113,20 +119,29 @@ class _Window:
     def rate(self, count: int) -> float:
         return count / self.seconds if self.seconds else 0.0
 
+    @property
+    def p50(self) -> float:
+        return float(np.percentile(self.latencies, 50)) if self.latencies else 0.0
 
-def _images(window: _Window, total: Counts, active: bool, full: bool) -> Status:
+    @property
+    def p99(self) -> float:
+        return float(np.percentile(self.latencies, 99)) if self.latencies else 0.0
+
+
+def arrivals(name: str, thing: str, window: Window, total: Counts) -> Status:
+    """What arrives: too little of it, too much that cannot be used, or its rate. thing: one of it in words."""
     unusable = Counter({reason: n for reason, n in window.dropped.items() if reason not in EXPECTED})
     worst = next(iter(unusable.most_common(1)), ("", 0))[0]
-    if not active:
+    if not window.active:
         level, message = Level.OK, "not active"
-    elif not window.received and full:
-        level, message = Level.ERROR, f"no images for {window.seconds:.0f} s"
+    elif not window.received and window.full:
+        level, message = Level.ERROR, f"no {thing}s for {window.seconds:.0f} s"
     elif not window.received:
-        level, message = Level.WARN, "no images yet"
+        level, message = Level.WARN, f"no {thing}s yet"
     elif unusable.total() >= window.received:
-        level, message = Level.ERROR, f"no image can be used: {worst}"
+        level, message = Level.ERROR, f"no {thing} can be used: {worst}"
     elif unusable:
-        level, message = Level.WARN, f"{unusable.total()} of {window.received} images cannot be used: {worst}"
+        level, message = Level.WARN, f"{unusable.total()} of {window.received} {thing}s cannot be used: {worst}"
     else:
         level, message = Level.OK, f"{window.rate(window.received):.1f} Hz"
     values = {
@@ -136,26 +151,17 @@ def _images(window: _Window, total: Counts, active: bool, full: bool) -> Status:
         "Actual frequency (Hz)": f"{window.rate(window.received):.2f}",
         **{f"Dropped since startup: {reason}": str(count) for reason, count in total.dropped.most_common()},
     }
-    return Status("images", level, message, values)
+    return Status(name, level, message, values)
 
 
-def _poses(window: _Window, total: Counts, active: bool) -> Status:
-    errors = sum(count for reason, count in window.dropped.items() if reason.startswith(INTERNAL_ERROR))
-    p50, p99 = np.percentile(window.latencies, (50, 99)) if window.latencies else (0.0, 0.0)
-    if not active:
-        level, message = Level.OK, "not active"
-    elif errors:
-        level, message = Level.ERROR, f"the network failed on {errors} images"
-    elif window.dropped[SUPERSEDED] > window.processed:
-        level, message = Level.WARN, f"overload: {window.rate(window.processed):.1f} images a second is all it manages"
-    else:
-        level, message = Level.OK, f"{window.rate(window.processed):.1f} Hz, {p50:.0f} ms"
+def answers(level: Level, message: str, window: Window, count: int, total: int) -> Status:
+    """What goes out: so many answers in the window and since the start."""
     values = {
-        "Events in window": str(window.processed),
-        "Events since startup": str(total.processed),
-        "Actual frequency (Hz)": f"{window.rate(window.processed):.2f}",
-        "Latency p50 (ms)": f"{p50:.1f}",
-        "Latency p99 (ms)": f"{p99:.1f}",
+        "Events in window": str(count),
+        "Events since startup": str(total),
+        "Actual frequency (Hz)": f"{window.rate(count):.2f}",
+        "Latency p50 (ms)": f"{window.p50:.1f}",
+        "Latency p99 (ms)": f"{window.p99:.1f}",
     }
     return Status("poses", level, message, values)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pose_regressor.fusion import fuse_views, in_frame
+from pose_regressor.middleware.counts import INACTIVE, INTERNAL_ERROR, LATENCIES, Counts, Latency
 from pose_regressor.middleware.fusion_parameters import FusionConfig
 from pose_regressor.middleware.messages import NANOSECONDS, stamp_from_message
 from pose_regressor.middleware.transform_tree import rigid
@@ -47,15 +49,16 @@ Publish = Callable[[Moment, list[PoseEstimate]], None]
 
 @dataclass
 class _Gathered:
-    """What cameras saw at one moment."""
+    """What cameras saw at one moment. arrived: the first of it (time.monotonic)."""
 
     first: int
     last: int
+    arrived: float
     views: dict[str, list[PoseEstimate]] = field(default_factory=dict)
 
 
 class FusionCore:
-    """Give each vision_msgs/Detection3DArray to `on_detections`, from any thread.
+    """Give each vision_msgs/Detection3DArray to `on_detections`, from any thread. Inactive until `start`.
 
     A moment is published once every camera that took part in one lately has told of it, or when one of them tells of
     the next.
@@ -64,39 +67,117 @@ class FusionCore:
     def __init__(
         self, config: FusionConfig, models: Sequence[ObjectModel], lookup: Lookup, publish: Publish, log: Log
     ) -> None:
-        self._config, self._lookup, self._publish = config, lookup, publish
+        self._config, self._lookup, self._publish, self._log = config, lookup, publish, log
         self._models = {model.name: model for model in models}
-        self._warn = Throttle(log.warning)
-        self._tracks = Tracks(TrackingParameters())
+        self._warn, self._fail = Throttle(log.warning), Throttle(log.error)
         self._window = round(config.window * NANOSECONDS)
+        self._active = False
+        self._lock = threading.Lock()
+        self._counts = Counts()
+        self._latencies: deque[Latency] = deque(maxlen=LATENCIES)
+        self._heard: dict[str, float] = {}
+        #: Moments published.
+        self.published = 0
+        self._forget()
+
+    @property
+    def counts(self) -> Counts:
+        """Of the cameras' messages; those of a moment that was published are processed."""
+        with self._lock:
+            return self._counts.copy()
+
+    @property
+    def latencies(self) -> list[Latency]:
+        """Of the last moments published, oldest first: from their first message on."""
+        return list(self._latencies.copy())
+
+    @property
+    def heard(self) -> dict[str, float]:
+        """Of every camera since the start: when its last message came that could be used (time.monotonic)."""
+        with self._lock:
+            return dict(self._heard)
+
+    def start(self) -> None:
+        with self._lock:
+            self._forget()  # what was seen before the pause is old
+            self._active = True
+
+    def pause(self) -> None:
+        """From its return on nothing is published."""
+        with self._lock:
+            self._active = False
+            if self._moment:
+                self._counts.dropped[INACTIVE] += len(self._moment.views)
+            self._forget()
+
+    def stop(self) -> None:
+        """Says what came of all messages."""
+        self.pause()
+        self._log.info(f"messages: {self.counts}; {self.published} moments published")
+
+    def tune(self, config: FusionConfig) -> None:
+        """From the next moment on."""
+        self._config = config
+
+    def on_detections(self, msg: Any) -> None:
+        with self._lock:
+            self._counts.received += 1
+            if not self._active:
+                self._counts.dropped[INACTIVE] += 1
+                return
+        try:
+            camera, stamp, view = self._view(msg)
+        except InputError as error:
+            self._drop(str(error))
+            return
+        except Exception as error:  # anybody may send anything: one message must not end the node
+            self._drop_internal(error)
+            return
+        with self._lock:
+            if not self._active:
+                self._counts.dropped[INACTIVE] += 1
+                return
+            self._heard[camera] = time.monotonic()
+            late = self._done is not None and 0 <= self._done - stamp < LATE * NANOSECONDS
+            if not late:
+                self._gather(camera, stamp, view)
+        if late:
+            self._drop("detections: late, their moment is done")
+
+    def reject(self, reason: str) -> None:
+        """A message that arrived and could not be read."""
+        with self._lock:
+            self._counts.received += 1
+        self._drop(reason)
+
+    def _forget(self) -> None:
+        self._tracks = Tracks(TrackingParameters())
         self._moment: _Gathered | None = None
         self._done: int | None = None
         self._cameras: deque[frozenset[str]] = deque(maxlen=REMEMBERED)
-        self._lock = threading.Lock()
-        #: Moments published, and messages dropped by reason.
-        self.counts: Counter[str] = Counter()
+        self._heard.clear()
 
-    def on_detections(self, msg: Any) -> None:
-        try:
-            camera, stamp = str(msg.header.frame_id), stamp_from_message(msg.header.stamp)
-            if not camera:
-                raise InputError("detections: expected a frame_id in their header, got none")
-            common_from_camera = self._lookup(self._config.fixed_frame, camera, stamp)
-            view = [in_frame(self._estimate(d), common_from_camera) for d in msg.detections if d.results]
-        except InputError as error:
-            self.drop(str(error))
-            return
+    def _drop(self, reason: str) -> None:
         with self._lock:
-            if self._done is not None and 0 <= self._done - stamp < LATE * NANOSECONDS:
-                self.drop("detections: late, their moment is done")
-                return
-            self._gather(camera, stamp, view)
-
-    def drop(self, reason: str) -> None:
-        """Count and say a message that cannot be used."""
-        key = reason.split(",")[0]
-        self.counts[key] += 1
+            key = self._counts.drop(reason)
         self._warn(key, f"dropped: {reason}")
+
+    def _drop_internal(self, error: Exception) -> None:
+        with self._lock:
+            self._count_internal(error, 1)
+
+    def _count_internal(self, error: Exception, messages: int) -> None:
+        reason = f"{INTERNAL_ERROR} {type(error).__name__}"
+        self._counts.dropped[reason] += messages
+        self._fail(reason, f"dropped: {reason}: {' '.join(str(error).split())}")
+
+    def _view(self, msg: Any) -> tuple[str, int, list[PoseEstimate]]:
+        """Camera, stamp in ns, and what it sees in the common frame."""
+        camera, stamp = str(msg.header.frame_id), stamp_from_message(msg.header.stamp)
+        if not camera:
+            raise InputError("detections: expected a frame_id in their header, got none")
+        common_from_camera = self._lookup(self._config.fixed_frame, camera, stamp)
+        return camera, stamp, [in_frame(self._estimate(d), common_from_camera) for d in msg.detections if d.results]
 
     def _gather(self, camera: str, stamp: int, view: list[PoseEstimate]) -> None:
         moment = self._moment
@@ -106,7 +187,7 @@ class FusionCore:
             self._finish(moment)
             moment = None
         if moment is None:
-            moment = self._moment = _Gathered(stamp, stamp)
+            moment = self._moment = _Gathered(stamp, stamp, time.monotonic())
         moment.first, moment.last = min(stamp, moment.first), max(stamp, moment.last)
         moment.views[camera] = view
         expected = frozenset().union(*self._cameras)
@@ -116,11 +197,18 @@ class FusionCore:
     def _finish(self, moment: _Gathered) -> None:
         self._moment, self._done = None, moment.last
         self._cameras.append(frozenset(moment.views))
-        fused = fuse_views(moment.views.values())
-        self._tracks.advance(moment.last)
-        poses = self._tracks.take(fused, THRESHOLD, self._config.smooth)
-        self.counts["published"] += 1
-        self._publish(Moment(moment.last, self._config.fixed_frame), poses)
+        try:
+            fused = fuse_views(moment.views.values())
+            self._tracks.advance(moment.last)
+            poses = self._tracks.take(fused, THRESHOLD, self._config.smooth)
+            self._publish(Moment(moment.last, self._config.fixed_frame), poses)
+        except Exception as error:  # as in `on_detections`
+            self._count_internal(error, len(moment.views))
+            return
+        now = time.monotonic()
+        self._counts.processed += len(moment.views)
+        self._latencies.append(Latency(now, now - moment.arrived))
+        self.published += 1
 
     def _estimate(self, detection: Any) -> PoseEstimate:
         """The best hypothesis of a detection, in its camera's frame."""

@@ -40,13 +40,18 @@ class FusionConfig(Config):
         low=0.0,
         high=10.0,
     )
-    smooth: bool = parameter("bool", True, "publish poses from a filter of each object's motion, which tremble less")
+    smooth: bool = parameter(
+        "bool", True, "publish poses from a filter of each object's motion, which tremble less", live=True
+    )
     frame_prefix: str = parameter(
         "string",
         "",
         "put before the names of the objects' TF frames, <prefix><object>_<instance>",
         pattern=r"([^\s/][^\s]*)?",
         form="the start of a TF frame name, without spaces and not starting with '/'",
+    )
+    autostart: bool = parameter(
+        "bool", True, "configure and activate at once; false: wait for a lifecycle manager (ros2 lifecycle set)"
     )
 
     def __post_init__(self) -> None:

@@ -1,13 +1,15 @@
-"""The node as a managed one: what is done at each transition of its lifecycle, whatever the middleware."""
+"""Nodes as managed ones: what is done at each transition of the lifecycle, whatever the middleware."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Generic, Protocol
 
 from pose_regressor.middleware.core import NodeCore, Publishing
+from pose_regressor.middleware.counts import Counts, Latency
 from pose_regressor.middleware.lifecycle import Lifecycle
-from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.parameters import NodeConfig, Some
 from pose_regressor.middleware.tracking import OpenTracker, Tracking, free_device_memory, free_memory
 from pose_regressor.middleware.worker import Log, Remembering, Throttle
 from pose_regressor.types import InputError
@@ -16,7 +18,14 @@ from pose_regressor.types import InputError
 PATIENCE, LAST_PATIENCE = 5.0, 1.0
 
 
-class Ends(Protocol):
+class Named(Protocol):
+    """What any node's ends on the wire can say."""
+
+    def namesakes(self) -> int:
+        """How many other nodes have this one's name."""
+
+
+class Ends(Named, Protocol):
     """The node's ends on the wire, which a middleware brings. Undoing what was not done does nothing."""
 
     def advertise(self) -> Publishing:
@@ -30,22 +39,24 @@ class Ends(Protocol):
 
     def unsubscribe(self) -> None: ...
 
-    def namesakes(self) -> int:
-        """How many other nodes have this one's name."""
+
+class Core(Protocol):
+    """What does a node's work, as far as others ask."""
+
+    @property
+    def counts(self) -> Counts: ...
+    @property
+    def latencies(self) -> list[Latency]: ...
 
 
-class ManagedNode:
-    """configure loads the model and warms it up, activate answers images, deactivate stops that and keeps the model,
-    cleanup gives its memory back, shutdown does what is left to do from wherever the node is.
-
-    `change` makes the transitions. config: the parameters in use; change them with `tune`.
+class Managed(ABC, Generic[Some]):
+    """A managed node, whatever it is for: `change` makes the transitions. config: the parameters in use; change them
+    with `tune`. core: None while the node is not configured.
     """
 
-    def __init__(self, config: NodeConfig, ends: Ends, log: Log, open_tracker: OpenTracker) -> None:
+    def __init__(self, config: Some, ends: Named, log: Log) -> None:
         self.config = config
-        self.core: NodeCore | None = None
-        self._tracker: Tracking | None = None
-        self._ends, self._open_tracker = ends, open_tracker
+        self._named = ends
         self._log = Remembering(log)
         self._warn = Throttle(self._log.warning, period=60.0)
         self.lifecycle = Lifecycle(
@@ -59,9 +70,13 @@ class ManagedNode:
         )
 
     @property
+    @abstractmethod
+    def core(self) -> Core | None: ...
+
+    @property
     def device(self) -> str:
-        """Where the network is; '' while there is none."""
-        return self._tracker.device if self._tracker else ""
+        """What does the computing, as torch names it; '' if there is nothing to say."""
+        return ""
 
     @property
     def last_error(self) -> str:
@@ -70,7 +85,7 @@ class ManagedNode:
 
     def namesakes(self) -> int:
         """How many other nodes have this one's name."""
-        if count := self._ends.namesakes():
+        if count := self._named.namesakes():
             self._warn("namesakes", f"{count} more of this name: each publishes the same frames on /tf")
         return count
 
@@ -80,12 +95,52 @@ class ManagedNode:
             free_memory()  # not before: the error itself holds what it came through
         return reason
 
+    def start(self) -> None:
+        """Configure and activate. InputError: that cannot be."""
+        for transition in ("configure", "activate"):
+            if reason := self.change(transition):
+                raise InputError(reason)
+
     def tune(self, values: Mapping[str, object]) -> None:
         """Change parameters while the node runs, all or none. InputError: one cannot be, or not to this value."""
         config = self.config.changed(values)
+        self._tune(config)
+        self.config = config
+
+    @abstractmethod
+    def _tune(self, config: Some) -> None: ...
+    @abstractmethod
+    def _configure(self) -> None: ...
+    @abstractmethod
+    def _activate(self) -> None: ...
+    @abstractmethod
+    def _deactivate(self) -> None: ...
+    @abstractmethod
+    def _cleanup(self) -> None: ...
+    @abstractmethod
+    def _shutdown(self) -> None: ...
+
+
+class ManagedNode(Managed[NodeConfig]):
+    """configure loads the model and warms it up, activate answers images, deactivate stops that and keeps the model,
+    cleanup gives its memory back, shutdown does what is left to do from wherever the node is.
+    """
+
+    core: NodeCore | None = None
+
+    def __init__(self, config: NodeConfig, ends: Ends, log: Log, open_tracker: OpenTracker) -> None:
+        super().__init__(config, ends, log)
+        self._tracker: Tracking | None = None
+        self._ends, self._open_tracker = ends, open_tracker
+
+    @property
+    def device(self) -> str:
+        """Where the network is; '' while there is none."""
+        return self._tracker.device if self._tracker else ""
+
+    def _tune(self, config: NodeConfig) -> None:
         if self.core:
             self.core.tune(config)
-        self.config = config
 
     def _configure(self) -> None:
         try:

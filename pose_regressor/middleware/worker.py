@@ -7,17 +7,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
+from pose_regressor.middleware.counts import INTERNAL_ERROR, STOPPED, SUPERSEDED, Counts
 from pose_regressor.types import InputError
 
 Item = TypeVar("Item")
-
-SUPERSEDED, STOPPED = "superseded by a newer one", "stopped"
-INTERNAL_ERROR = "internal error"  # how the reason begins, when the fault is ours
-#: Reasons come from messages, which anybody may send: beyond this many different ones they are counted together.
-MAX_REASONS = 64
 
 
 class Log(Protocol):
@@ -45,20 +40,6 @@ class Remembering:
     def error(self, message: str, /) -> None:
         self.trouble = message
         self._log.error(message)
-
-
-@dataclass
-class Counts:
-    """received = processed + the sum of dropped + at most one waiting and one in work."""
-
-    received: int = 0
-    processed: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-
-    def __str__(self) -> str:
-        reasons = "; ".join(f"{count} {reason}" for reason, count in self.dropped.most_common())
-        dropped = f"{self.dropped.total()} dropped ({reasons})" if reasons else "none dropped"
-        return f"{self.received} received, {self.processed} processed, {dropped}"
 
 
 class Throttle:
@@ -127,8 +108,7 @@ class Worker(Generic[Item]):
     def counts(self) -> Counts:
         """A copy of the counters."""
         with self._ready:
-            c = self._counts
-            return Counts(c.received, c.processed, Counter(c.dropped))
+            return self._counts.copy()
 
     def submit(self, item: Item) -> None:
         """Take `item` in place of what still waits. Never blocks on the work."""
@@ -178,11 +158,8 @@ class Worker(Generic[Item]):
         return not self._thread.is_alive()
 
     def _drop(self, reason: str) -> None:
-        key = reason.split(",")[0]  # the part of our errors before the values that came
         with self._ready:
-            if key not in self._counts.dropped and len(self._counts.dropped) >= MAX_REASONS:
-                key = "other reasons"
-            self._counts.dropped[key] += 1
+            key = self._counts.drop(reason)
         self._warn(key, f"{self._what} dropped: {reason}")
 
     def _run(self) -> None:

@@ -6,11 +6,11 @@ from types import SimpleNamespace
 import pytest
 
 from pose_regressor.middleware import diagnostics
-from pose_regressor.middleware.core import Latency
-from pose_regressor.middleware.diagnostics import Health, Level, Reporting, diagnostics_message, process_memory
+from pose_regressor.middleware.counts import SUPERSEDED, Counts, Latency
+from pose_regressor.middleware.diagnostics import Level, Reporting, diagnostics_message, process_memory
 from pose_regressor.middleware.lifecycle import State
 from pose_regressor.middleware.parameters import NodeConfig
-from pose_regressor.middleware.worker import SUPERSEDED, Counts
+from pose_regressor.middleware.pose_diagnostics import PoseHealth
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def node(monkeypatch):
         last_error="",
         namesakes=lambda: 0,
     )
-    health = Health(managed)
+    health = PoseHealth(managed)
 
     def report(seconds=1.0, received=0, processed=0, latency=0.01, **dropped):
         clock[0] += seconds
@@ -58,7 +58,7 @@ def test_all_is_well(node):
 
 
 def test_what_fails_before_the_first_look_is_told(node):
-    first = Health(node)
+    first = PoseHealth(node)
     node.report(received=1, internal_error=1)
     said = {status.name: status for status in first.look()}
     assert level(said["poses"]) == (Level.ERROR, "the network failed on 1 images")
@@ -140,7 +140,7 @@ def test_a_failed_transition_and_a_namesake(node):
     node.lifecycle.state, node.lifecycle.error = State.UNCONFIGURED, "a: no such model"
     node.core, node.device, node.last_error = None, "", "a: no such model"
     node.lifecycle.state = State.UNCONFIGURED
-    health = {s.name: s for s in Health(node).look()}
+    health = {s.name: s for s in PoseHealth(node).look()}
     assert level(health["node"]) == (Level.ERROR, "a: no such model")
     assert health["node"].values["Device"] == "none"
     assert health["node"].values["Model"] == "a, b"

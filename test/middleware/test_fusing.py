@@ -36,6 +36,7 @@ class Fusion:
         self.moments = []
         config = FusionConfig(smooth=False)
         self.core = FusionCore(config, [], self.lookup, lambda moment, poses: self.moments.append((moment, poses)), log)
+        self.core.start()
 
     def lookup(self, target, source, stamp):
         assert target == "world"
@@ -106,7 +107,7 @@ def test_late_ones_are_dropped_and_a_clock_that_was_set_is_not_late(fusion, log)
     for k in range(5):
         fusion.send("0", 33 * k, detection([0, 0, 1]))
     fusion.send("0.4", 0, detection([-0.4, 0, 1]))
-    assert fusion.core.counts["detections: late"] == 1
+    assert fusion.core.counts.dropped == {"detections: late": 1}
     for k in range(5):
         fusion.send("0", 33 * k - 3_600_000, detection([0, 0, 1]))
     assert fusion.stamps[-1] == 33 * 4 - 3_600_000
@@ -132,7 +133,7 @@ def test_nothing_seen_is_said_too(fusion):
 def test_what_cannot_be_used_is_dropped_and_said(fusion, log, camera, bad, words):
     fusion.send(camera, 0, bad)
     (said,) = log.of("warning")
-    assert words in said and fusion.core.counts.total() == 1
+    assert words in said and fusion.core.counts.dropped.total() == 1
     for k in range(1, 6):
         fusion.send("0", 33 * k, detection([0, 0, 1]))
     assert fusion.moments

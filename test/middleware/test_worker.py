@@ -4,7 +4,8 @@ import time
 import numpy as np
 import pytest
 
-from pose_regressor.middleware.worker import SUPERSEDED, RateLimit, Remembering, Throttle, Worker
+from pose_regressor.middleware.counts import SUPERSEDED
+from pose_regressor.middleware.worker import RateLimit, Remembering, Throttle, Worker
 from pose_regressor.types import InputError
 
 

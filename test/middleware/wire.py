@@ -359,11 +359,11 @@ def until(condition, what, seconds=30.0):
 
 
 class Client:
-    """Of a service of the node."""
+    """Of a service of a node."""
 
-    def __init__(self, dds, service, request, response):
-        self.requests = DataWriter(dds, Topic(dds, f"rq/{NODE}/{service}Request", request), qos=RELIABLE_QOS)
-        self.replies = DataReader(dds, Topic(dds, f"rr/{NODE}/{service}Reply", response), qos=RELIABLE_QOS)
+    def __init__(self, dds, node, service, request, response):
+        self.requests = DataWriter(dds, Topic(dds, f"rq/{node}/{service}Request", request), qos=RELIABLE_QOS)
+        self.replies = DataReader(dds, Topic(dds, f"rr/{node}/{service}Reply", response), qos=RELIABLE_QOS)
         self.request, self.count = request, 0
 
     def __call__(self, *fields):
@@ -380,16 +380,16 @@ class Client:
 class Peer:
     """A camera, a listener and an operator in one."""
 
-    def __init__(self, domain, image_qos=RELIABLE_QOS, compressed=False):
+    def __init__(self, domain, image_qos=RELIABLE_QOS, compressed=False, node=NODE):
         self.dds = DomainParticipant(domain)
         topic, kind = ("rt/image/compressed", CompressedImage) if compressed else ("rt/image", Image)
         self.images = self.writer(topic, kind, image_qos)
         self.infos = self.writer("rt/camera_info", CameraInfo, RELIABLE_QOS)
         self.tf = self.reader("rt/tf", TFMessage, TF_QOS)
-        self.detections = self.reader(f"rt/{NODE}/detections", Detection3DArray, RELIABLE_QOS)
-        self._change_state = Client(self.dds, "change_state", ChangeStateRequest, ChangeStateResponse)
-        self._get_state = Client(self.dds, "get_state", GetStateRequest, GetStateResponse)
-        self._set_parameters = Client(self.dds, "set_parameters", SetParametersRequest, SetParametersResponse)
+        self.detections = self.reader(f"rt/{node}/detections", Detection3DArray, RELIABLE_QOS)
+        self._change_state = Client(self.dds, node, "change_state", ChangeStateRequest, ChangeStateResponse)
+        self._get_state = Client(self.dds, node, "get_state", GetStateRequest, GetStateResponse)
+        self._set_parameters = Client(self.dds, node, "set_parameters", SetParametersRequest, SetParametersResponse)
 
     def reader(self, topic, kind, qos=RELIABLE_QOS):
         return DataReader(self.dds, Topic(self.dds, topic, kind), qos=qos)

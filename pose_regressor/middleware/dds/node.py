@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import logging
-import time
 from typing import Any
 
 from pose_regressor.draw import draw_poses
 from pose_regressor.middleware.core import IMAGE_DEPTH, NodeCore, publish_source
 from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.dds.participant import NODE_NAME, Listening, Participant, dds_topic
-from pose_regressor.middleware.dds.services import NodeServices
-from pose_regressor.middleware.diagnostics import Health, Reporting, diagnostics_message
+from pose_regressor.middleware.dds.managed import DdsManaged
+from pose_regressor.middleware.dds.participant import Listening, Participant, dds_topic
 from pose_regressor.middleware.interrupts import end_without_threads, interruptible
 from pose_regressor.middleware.managed import ManagedNode
 from pose_regressor.middleware.marker_messages import Shapes
 from pose_regressor.middleware.messages import image_message
 from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.pose_diagnostics import PoseHealth
 from pose_regressor.middleware.pose_messages import detections_message, tf_message
 from pose_regressor.middleware.tracking import OpenTracker, open_tracker
 from pose_regressor.middleware.worker import Log, Throttle
 from pose_regressor.sources import Source
-from pose_regressor.types import Frame, InputError, PoseEstimate
+from pose_regressor.types import Frame, PoseEstimate
 
 LOG = logging.getLogger("pose_regressor")
 
@@ -120,11 +119,8 @@ class DdsEnds:
         return reader
 
 
-class DdsNode:
-    """The node on `participant`, unconfigured until told otherwise by `managed.change`, until `close`.
-
-    As a context manager it starts: configured and activated, or within the block nothing at all (InputError).
-    """
+class DdsNode(DdsManaged):
+    """The pose node."""
 
     def __init__(
         self,
@@ -137,32 +133,7 @@ class DdsNode:
     ) -> None:
         ends = DdsEnds(participant, config, image_topic, camera_info_topic, log)
         self.managed = ManagedNode(config, ends, log, open_tracker)
-        self._services = NodeServices(participant, self.managed, log)
-        self._health = Health(self.managed)
-        self._diagnostics = participant.writer("/diagnostics", idl.DiagnosticArray, reliable=True, depth=10)
-        self._reporting = Reporting(self._report, log)
-
-    def start(self) -> None:
-        """Configure and activate. InputError: that cannot be."""
-        for transition in ("configure", "activate"):
-            if reason := self.managed.change(transition):
-                raise InputError(reason)
-
-    def close(self) -> None:
-        self._reporting.stop()
-        self._services.stop()
-        self.managed.change("shutdown", timeout=0.5)
-
-    def _report(self) -> None:
-        device, statuses = self.managed.device, self._health.look()
-        self._diagnostics.write(diagnostics_message(idl, NODE_NAME, device, statuses, time.time_ns()))
-
-    def __enter__(self) -> DdsNode:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+        super().__init__(participant, self.managed, PoseHealth(self.managed), log)
 
 
 def run(
@@ -176,13 +147,7 @@ def run(
     open_tracker: makes the tracker when the node is configured.
     """
     with interruptible() as stop, Participant() as participant:
-        node = DdsNode(participant, config, open_tracker, image_topic, camera_info_topic)
-        try:
-            if config.autostart:
-                node.start()
-            stop.wait()
-        finally:
-            node.close()
+        DdsNode(participant, config, open_tracker, image_topic, camera_info_topic).run(stop)
     return end_without_threads(0)
 
 

@@ -48,9 +48,9 @@ def domain_id(environment: Mapping[str, str] = os.environ) -> int:
     return int(text)
 
 
-def dds_topic(name: str) -> str:
+def dds_topic(name: str, node_name: str = NODE_NAME) -> str:
     """ROS 2 topic -> DDS topic: relative names are in the root namespace, ~ is the node's own."""
-    full = re.sub(r"^~(?=/)", f"/{NODE_NAME}", name)
+    full = re.sub(r"^~(?=/)", f"/{node_name}", name)
     full = full if full.startswith("/") else f"/{full}"
     if not re.fullmatch(r"(/[A-Za-z_][A-Za-z0-9_]*)+", full):
         raise InputError(f"topic: expected a ROS 2 topic name such as image or /camera/image_raw, got {name!r}")
@@ -97,20 +97,22 @@ class Participant:
         where the writer keeps that."""
         with self._changing:
             qos = endpoint_qos(reliable, depth, message, transient_local)
-            reader = self._make_reader(dds_topic(topic), message, qos)
+            reader = self._make_reader(dds_topic(topic, self.node_name), message, qos)
             self._graph.announce(self._readers, self._writers)
         return reader
 
     def writer(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataWriter[Any]:
         """A volatile writer of the ROS 2 topic; `message` is a class of `idl`."""
         with self._changing:
-            writer = self._make_writer(dds_topic(topic), message, endpoint_qos(reliable, depth, message))
+            writer = self._make_writer(
+                dds_topic(topic, self.node_name), message, endpoint_qos(reliable, depth, message)
+            )
             self._graph.announce(self._readers, self._writers)
         return writer
 
     def service(self, name: str, request: type, response: type) -> tuple[DataReader[Any], DataWriter[Any]]:
         """The reader of requests and the writer of responses of a ROS 2 service."""
-        path = dds_topic(name).removeprefix("rt")
+        path = dds_topic(name, self.node_name).removeprefix("rt")
         with self._changing:
             self._services += 1
             # With this a client knows which reader and writer belong together.

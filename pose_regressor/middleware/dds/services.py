@@ -11,8 +11,8 @@ from cyclonedds.qos import Policy
 from pose_regressor.middleware.dds import service_types
 from pose_regressor.middleware.dds.participant import Listening, Participant
 from pose_regressor.middleware.lifecycle import State, Transition
-from pose_regressor.middleware.managed import ManagedNode
-from pose_regressor.middleware.parameters import PARAMETERS, Parameter
+from pose_regressor.middleware.managed import Managed
+from pose_regressor.middleware.parameters import Parameter
 from pose_regressor.middleware.worker import Log
 from pose_regressor.types import InputError
 
@@ -32,14 +32,14 @@ FIELDS = {
     9: "string_array_value",
 }
 KINDS = {"bool": 1, "float": 3, "string": 4, "string_array": 9}
-BY_NAME = {parameter.name: parameter for parameter in PARAMETERS}
 
 
 class NodeServices:
     """Answers until `stop`, one request at a time in a thread of its own."""
 
-    def __init__(self, participant: Participant, managed: ManagedNode, log: Log) -> None:
+    def __init__(self, participant: Participant, managed: Managed[Any], log: Log) -> None:
         self._managed, self._log = managed, log
+        self._table: dict[str, Parameter] = {parameter.name: parameter for parameter in managed.config.table()}
         # A service's name is that of the method which answers it.
         self._listening = Listening(
             participant,
@@ -67,17 +67,17 @@ class NodeServices:
         return {"available_transitions": [_description(t) for t in self._managed.lifecycle.available]}
 
     def describe_parameters(self, request: Any) -> Mapping[str, Any]:
-        return {"descriptors": [_descriptor(BY_NAME[name]) for name in request.names if name in BY_NAME]}
+        return {"descriptors": [_descriptor(self._table[name]) for name in request.names if name in self._table]}
 
     def get_parameters(self, request: Any) -> Mapping[str, Any]:
-        config = self._managed.config
-        return {"values": [_value(BY_NAME[n], getattr(config, n)) for n in request.names if n in BY_NAME]}
+        config, table = self._managed.config, self._table
+        return {"values": [_value(table[n], getattr(config, n)) for n in request.names if n in table]}
 
     def get_parameter_types(self, request: Any) -> Mapping[str, Any]:
-        return {"types": [KINDS[BY_NAME[name].kind] for name in request.names if name in BY_NAME]}
+        return {"types": [KINDS[self._table[name].kind] for name in request.names if name in self._table]}
 
     def list_parameters(self, request: Any) -> Mapping[str, Any]:
-        names = [name for name in BY_NAME if not request.prefixes or name in request.prefixes]
+        names = [name for name in self._table if not request.prefixes or name in request.prefixes]
         return {"result": types.ListParametersResult(names, [])}
 
     def set_parameters(self, request: Any) -> Mapping[str, Any]:

@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
 from pose_regressor.middleware.core import IMAGE_DEPTH, NodeCore, publish_source
-from pose_regressor.middleware.diagnostics import Health, Reporting, diagnostics_message
 from pose_regressor.middleware.interrupts import end_without_threads, interruptible
 from pose_regressor.middleware.managed import ManagedNode
 from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.pose_diagnostics import PoseHealth
 from pose_regressor.middleware.ros2 import interfaces
+from pose_regressor.middleware.ros2.managed import ManagedRosNode, namesakes
 from pose_regressor.middleware.ros2.output import Output
-from pose_regressor.middleware.ros2.parameters import declare_parameters, follow_changes
+from pose_regressor.middleware.ros2.parameters import declare_parameters
 from pose_regressor.middleware.ros2.session import RosLog, ros, ros_node, spinning
 from pose_regressor.middleware.tracking import OpenTracker, open_tracker
 from pose_regressor.sources import Source
-from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor"
-INTERNAL_ERROR = 1
 
 
 class RosEnds:
@@ -64,8 +61,7 @@ class RosEnds:
         self._subscriptions.clear()
 
     def namesakes(self) -> int:
-        own = (self._node.get_name(), self._node.get_namespace())
-        return max(0, self._node.get_node_names_and_namespaces().count(own) - 1)
+        return namesakes(self._node)
 
     def _subscribe(self, message: type, topic: str, handle: Callable[[Any], object], how: str, depth: int) -> None:
         qos = QoSProfile(
@@ -75,83 +71,6 @@ class RosEnds:
             reliability=ReliabilityPolicy.RELIABLE if how == "reliable" else ReliabilityPolicy.BEST_EFFORT,
         )
         self._subscriptions.append(self._node.create_subscription(message, topic, handle, qos))
-
-
-class PoseNode(LifecycleNode):
-    """The managed node, unconfigured until a lifecycle manager or `start` says otherwise."""
-
-    def __init__(self, name: str, **options: Any) -> None:
-        super().__init__(name, automatically_declare_parameters_from_overrides=True, **options)
-        self._answer_every_request()
-
-    def manage(
-        self, config: NodeConfig | None, image_topic: str, camera_info_topic: str, open_tracker: OpenTracker
-    ) -> NodeConfig:
-        """Declares the parameters and returns the values in use. InputError: they cannot be used."""
-        values = declare_parameters(self, NodeConfig, config)
-        ends = RosEnds(self, values, image_topic, camera_info_topic)
-        self.managed = ManagedNode(values, ends, RosLog(self), open_tracker)
-        self._starting = False
-        follow_changes(self, self.managed.tune)
-        self._health = Health(self.managed)
-        self._diagnostics = self.create_publisher(interfaces.DiagnosticArray, "/diagnostics", 10)
-        self._reporting = Reporting(self._report, RosLog(self))
-        return values
-
-    def start(self) -> None:
-        """Configure and activate. InputError: that cannot be."""
-        self._starting = True
-        for trigger in (self.trigger_configure, self.trigger_activate):
-            if trigger() != TransitionCallbackReturn.SUCCESS:
-                raise InputError(self.managed.lifecycle.error)
-        self._starting = False
-
-    def close(self) -> None:
-        self._reporting.stop()
-        with contextlib.suppress(RuntimeError):  # it is shut down already, or busy with a transition that takes longer
-            self.trigger_shutdown()
-
-    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._change("configure")
-
-    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._change("activate")
-
-    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._change("deactivate")
-
-    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._change("cleanup")
-
-    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        return self._change("shutdown")
-
-    def _change(self, transition: str) -> TransitionCallbackReturn:
-        if not (reason := self.managed.change(transition)):
-            return TransitionCallbackReturn.SUCCESS
-        if not self._starting:
-            RosLog(self).error(reason)
-        return TransitionCallbackReturn.FAILURE
-
-    def _report(self) -> None:
-        device, statuses = self.managed.device, self._health.look()
-        stamp = self.get_clock().now().nanoseconds
-        self._diagnostics.publish(diagnostics_message(interfaces, self.get_name(), device, statuses, stamp))
-
-    def _answer_every_request(self) -> None:
-        """rclpy lets a request for a transition that is not possible now end the executor; it is answered with no."""
-        (service,) = (s for s in self.services if s.srv_name.endswith("/change_state"))
-        change_state = service.callback
-
-        def answer(request: Any, response: Any) -> Any:
-            try:
-                return change_state(request, response)
-            except RuntimeError as error:  # what rclpy's own exceptions have in common
-                RosLog(self).warning(f"lifecycle: {' '.join(str(error).split(', at ')[0].split())}")
-                response.success = False
-                return response
-
-        service.callback = answer
 
 
 def run(
@@ -167,18 +86,13 @@ def run(
     open_tracker: makes the tracker when the node is configured.
     """
     status = 0
-    with interruptible() as stop, ros(arguments) as rest, ros_node(NODE_NAME, PoseNode) as node:
+    with interruptible() as stop, ros(arguments) as rest, ros_node(NODE_NAME, ManagedRosNode) as node:
         _parser().parse_args(rest)
-        values = node.manage(config, image_topic, camera_info_topic, open_tracker)
-        try:
-            if values.autostart:
-                node.start()
-            with spinning(node, stop) as failed:
-                stop.wait()
-            if failed.is_set():
-                status = INTERNAL_ERROR
-        finally:
-            node.close()
+        values = declare_parameters(node, NodeConfig, config)
+        ends = RosEnds(node, values, image_topic, camera_info_topic)
+        managed = ManagedNode(values, ends, RosLog(node), open_tracker)
+        node.manage(managed, PoseHealth(managed))
+        status = node.run(stop)
     return end_without_threads(status)
 
 

@@ -13,11 +13,26 @@ UPRIGHT, LEFT_TURN = (0.0, 0.0, 0.0, 1.0), (0.0, -(0.5**0.5), 0.0, 0.5**0.5)
 COVARIANCE = (1e-6, 1e-6, 1e-4, 1e-3, 1e-3, 1e-3)
 
 
+NODE = "pose_regressor_fusion"
+OK, WARN, ERROR = 0, 1, 2
+BOOL, DOUBLE, STRINGS = 1, 3, 9
+
+
 @pytest.fixture
-def fusion(kind, make_peer, wire, launch):
-    """Two cameras that see a crate at the origin of the room: one from in front, one from the side. The transforms were
-    published before the node was there."""
-    peer = make_peer()
+def start(kind, launch):
+    """Starts a fusion node: start("autostart=false")."""
+
+    def start(*settings):
+        given = [part for setting in settings for part in ("--set", setting)]
+        return launch("-m", "pose_regressor", "fuse", "--middleware", kind, "--fixed-frame", "room", *given)
+
+    return start
+
+
+@pytest.fixture
+def cameras(make_peer, wire):
+    """Two cameras that see a crate at the origin of the room: one from in front, one from the side."""
+    peer = make_peer(node=NODE)
     static = peer.writer("rt/tf_static", wire.TFMessage, STATIC_QOS)
     header = wire.Header(wire.Time(0, 0), "room")
     places = {"front": ((0.0, 0.0, -1.0), UPRIGHT), "side": ((1.0, 0.0, 0.0), LEFT_TURN)}
@@ -29,14 +44,22 @@ def fusion(kind, make_peer, wire, launch):
             ]
         )
     )
-    peer.fused = peer.reader("rt/pose_regressor_fusion/detections", wire.Detection3DArray)
+    peer.fused = peer.detections
     peer.seen = peer.writer("rt/pose_regressor/detections", wire.Detection3DArray)
-    peer.node = launch(
-        "-m", "pose_regressor", "fuse", "--middleware", kind, "--fixed-frame", "room", "--set", "frame_prefix=f/"
-    )
+    return peer
+
+
+def match(wire, peer):
     wire.until(lambda: peer.seen.matched_sub and peer.fused.matched_pub and peer.tf.matched_pub, "the node's endpoints")
     time.sleep(0.5)  # as in Peer.match; and the transforms have to arrive
-    return peer
+
+
+@pytest.fixture
+def fusion(cameras, wire, start):
+    """With a node that fuses. The transforms were published before it was there."""
+    cameras.node = start("frame_prefix=f/")
+    match(wire, cameras)
+    return cameras
 
 
 def send(wire, peer, camera, stamp, place, name="crate", covariance=COVARIANCE):
@@ -93,3 +116,108 @@ def test_what_is_bad_costs_itself_only(fusion, wire):
     assert "attic is not known in room" in fusion.node.text
     assert "positive definite covariance of crate" in fusion.node.text
     assert "Traceback" not in fusion.node.text
+
+
+def both_see(wire, peer, second, moments=6):
+    """Both cameras see the crate; the stamps of what is published of it."""
+    for k in range(moments):
+        for camera in ("front", "side"):
+            send(wire, peer, camera, (second, 33_000_000 * k), (0.0, 0.0, 1.0))
+        time.sleep(0.02)
+    return [array.header.stamp.sec for array in peer.take(peer.fused, "a fused pose")]
+
+
+def test_by_hand(start, cameras, wire):
+    peer, node = cameras, start("autostart=false")
+    assert peer.state() == "unconfigured"
+    assert not peer.change_state("activate")
+    assert peer.change_state("configure")
+    assert peer.state() == "inactive"
+    for second in (100, 200):
+        assert peer.change_state("activate")
+        assert peer.state() == "active"
+        match(wire, peer)
+        assert set(both_see(wire, peer, second)) == {second}
+        assert peer.change_state("deactivate")
+        wire.until(lambda: not peer.seen.matched_sub, "the node's reader to be gone")
+        time.sleep(0.1)
+        peer.fused.take(100)
+    assert peer.change_state("cleanup")
+    wire.until(lambda: not peer.tf.matched_pub and not peer.fused.matched_pub, "its writers to be gone")
+    assert peer.state() == "unconfigured"
+    assert peer.change_state("configure")
+    assert peer.change_state("activate")
+    match(wire, peer)
+    assert set(both_see(wire, peer, 300)) == {300}
+    assert peer.change_state("shutdown")
+    assert peer.state() == "finalized"
+    assert not peer.change_state("configure")
+    code, seconds = node.end()
+    assert code == 0 and seconds < 5
+    assert "Traceback" not in node.text
+
+
+def test_of_a_bundle_that_does_not_load(start, make_peer, tmp_path):
+    """As a lifecycle manager finds it: the node is there, unconfigured, and says why."""
+    peer = make_peer(node=NODE)
+    bundle = tmp_path / "nowhere.safetensors"
+    start("autostart=false", f"model={bundle}")
+    reader = peer.diagnostics_reader()
+    peer.diagnostics(reader, lambda said: said["node"] == (OK, "unconfigured"), "an unconfigured node")
+    assert not peer.change_state("configure")
+    peer.diagnostics(reader, lambda said: said["node"][0] == ERROR and "nowhere" in said["node"][1], "the reason")
+    assert peer.state() == "unconfigured"
+    alone = start(f"model={bundle}")
+    assert alone.wait() == 2
+    assert "nowhere.safetensors: no such" in alone.text and "Traceback" not in alone.text
+
+
+def test_what_it_says_of_itself(fusion, wire):
+    peer, reader = fusion, fusion.diagnostics_reader()
+
+    def wait(name, level, words):
+        return peer.diagnostics(
+            reader,
+            lambda said: said[name][0] == level and words in said[name][1],
+            f"level {level} of {name} with {words!r}",
+        )
+
+    values = wait("cameras", WARN, "no messages yet")
+    assert values[f"{NODE}: node"]["State"] == "active"
+    assert values[f"{NODE}: node"]["Fixed frame"] == "room"
+    assert set(both_see(wire, peer, 100)) == {100}
+    values = wait("poses", OK, "Hz")
+    assert int(values[f"{NODE}: poses"]["Events since startup"]) >= 5
+    assert "front (" in values[f"{NODE}: cameras"]["Cameras heard"]
+    assert "side (" in values[f"{NODE}: cameras"]["Cameras heard"]
+    send(wire, peer, "attic", (101, 0), (0.0, 0.0, 1.0))
+    values = wait("cameras", WARN, "messages cannot be used: TF: attic is not known in room")
+    assert values[f"{NODE}: cameras"]["Dropped since startup: TF: attic is not known in room"] == "1"
+    assert "attic is not known in room" in values[f"{NODE}: node"]["Last error"]
+    assert peer.change_state("deactivate")
+    wait("poses", OK, "not active")
+
+
+@pytest.mark.slow
+def test_a_camera_that_falls_silent_is_named(fusion, wire):
+    peer, reader, said = fusion, fusion.diagnostics_reader(), []
+    both_see(wire, peer, 100)
+    end = time.monotonic() + 30
+    while time.monotonic() < end and not said:
+        send(wire, peer, "front", (101 + int(time.monotonic()), 0), (0.0, 0.0, 1.0))
+        time.sleep(0.2)
+        statuses = [s for report in reader.take(100) for s in getattr(report, "status", ())]
+        said = [s.message for s in statuses if s.name == f"{NODE}: cameras" and s.level == WARN and "side" in s.message]
+    assert said and said[0].startswith("no message of side for ")
+
+
+def test_parameters(fusion, wire):
+    assert fusion.set_parameter("smooth", type=BOOL, bool_value=False) == ""
+    for name, value in (
+        ("window", {"type": DOUBLE, "double_value": 0.1}),
+        ("smooth", {"type": DOUBLE, "double_value": 1.0}),
+        ("detections", {"type": STRINGS, "string_array_value": ["/x"]}),
+        ("score_threshold", {"type": DOUBLE, "double_value": 0.5}),
+    ):
+        assert fusion.set_parameter(name, **value), f"{name} is refused, and the reason said"
+    assert set(both_see(wire, fusion, 100)) == {100}
