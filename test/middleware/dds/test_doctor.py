@@ -243,11 +243,22 @@ def test_two_nodes_of_one_name(set_up, diagnose, wire):
     assert (level, "several nodes are called /arm/camera" in text) == ("WARN", True)
 
 
-def test_nodes_that_were_there_before(set_up, diagnose, domain):
-    with Participant("twin") as one, Participant("twin") as other:
-        for twin in (one, other):
-            twin.writer("chatter", idl.TFMessage, reliable=True, depth=1)
-        level, text = diagnose()["node names"]
+TWIN = """
+import time
+from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.dds.participant import Participant
+with Participant("twin") as twin:
+    twin.writer("chatter", idl.TFMessage, reliable=True, depth=1)
+    print("here", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_nodes_that_were_there_before(set_up, diagnose, launch, until):
+    """In processes of their own: what they said of themselves before comes some time after it was asked for."""
+    twins = [launch("-c", TWIN) for _ in range(2)]
+    until(lambda: all(twin.text == "here\n" for twin in twins), "the twins")
+    level, text = diagnose()["node names"]
     assert (level, "several nodes are called /twin" in text) == ("WARN", True)
 
 
