@@ -18,6 +18,7 @@ pytestmark = pytest.mark.ros2
 ROOT = Path(__file__).parents[3]
 EXECUTABLES = {
     "pose_regressor_node": "pose_regressor.middleware.executables import node as main",
+    "pose_regressor_fusion": "pose_regressor.middleware.executables import fusion as main",
     "pose_regressor_player": "pose_regressor.middleware.executables import player as main",
     "pose_regressor_demo_listener": "pose_regressor.cli.demo_listener import main",
 }
@@ -77,29 +78,59 @@ def test_without_arguments_the_parameter_file_counts(prefix, launch, tmp_path):
     assert "exit code 2" in running.text
 
 
-def test_autostart_is_left_to_a_manager_if_asked_for(prefix, launch, peer_node, until, make_bundle, tmp_path):
-    from lifecycle_msgs.srv import ChangeState, GetState
+class Manager:
+    """Of one managed node, by its services."""
 
+    def __init__(self, peer_node, until, name):
+        from lifecycle_msgs.srv import ChangeState, GetState
+
+        self.until, self.change_state, self.get_state = until, ChangeState.Request, GetState.Request
+        self.clients = {
+            kind.Request: peer_node.create_client(kind, f"{name}/{service}")
+            for kind, service in ((ChangeState, "change_state"), (GetState, "get_state"))
+        }
+        assert all(client.wait_for_service(30) for client in self.clients.values())
+
+    def call(self, request):
+        answer = self.clients[type(request)].call_async(request)
+        self.until(answer.done, "an answer")
+        return answer.result()
+
+    def state(self):
+        return self.call(self.get_state()).current_state.label
+
+    def change(self, label):
+        request = self.change_state()
+        request.transition.label = label
+        return self.call(request).success
+
+
+def test_autostart_is_left_to_a_manager_if_asked_for(prefix, launch, peer_node, until, make_bundle, tmp_path):
     path = tmp_path / "a.safetensors"
     make_bundle("mug").save(path)
     given = [f"model:={path}", "autostart:=false", "namespace:=arm"]
     running = launch(*ROS2, "launch", "pose_regressor", "pose_regressor.launch.py", *given)
-    get_state = peer_node.create_client(GetState, "/arm/pose_regressor/get_state")
-    change_state = peer_node.create_client(ChangeState, "/arm/pose_regressor/change_state")
-    assert get_state.wait_for_service(30)
-    assert change_state.wait_for_service(30)
+    manager = Manager(peer_node, until, "/arm/pose_regressor")
+    assert manager.state() == "unconfigured"
+    assert manager.change("configure") and manager.change("activate")
+    assert manager.state() == "active"
+    running.end(signal.SIGINT)
+    assert "process has finished cleanly" in running.text
 
-    def call(client, request):
-        answer = client.call_async(request)
-        until(answer.done, "an answer")
-        return answer.result()
 
-    assert call(get_state, GetState.Request()).current_state.label == "unconfigured"
-    for label in ("configure", "activate"):
-        request = ChangeState.Request()
-        request.transition.label = label
-        assert call(change_state, request).success
-    assert call(get_state, GetState.Request()).current_state.label == "active"
+def test_the_fusion_node_too(prefix, launch, peer_node, until):
+    given = ["fixed_frame:=room", "detections:=/left/seen, /right/seen", "autostart:=false", "namespace:=arm"]
+    running = launch(*ROS2, "launch", "pose_regressor", "fusion.launch.py", *given)
+    manager = Manager(peer_node, until, "/arm/pose_regressor_fusion")
+    assert manager.state() == "unconfigured"
+    assert manager.change("configure")
+    assert not peer_node.count_subscribers("/left/seen")
+    assert manager.change("activate")
+    until(lambda: peer_node.count_subscribers("/left/seen"), "the one camera's reader")
+    until(lambda: peer_node.count_subscribers("/right/seen"), "the other's")
+    assert peer_node.count_publishers("/arm/pose_regressor_fusion/detections")
+    assert manager.change("deactivate") and manager.change("cleanup")
+    until(lambda: not peer_node.count_publishers("/arm/pose_regressor_fusion/detections"), "its writers to be gone")
     running.end(signal.SIGINT)
     assert "process has finished cleanly" in running.text
 
