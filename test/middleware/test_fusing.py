@@ -137,3 +137,73 @@ def test_what_cannot_be_used_is_dropped_and_said(fusion, log, camera, bad, words
     for k in range(1, 6):
         fusion.send("0", 33 * k, detection([0, 0, 1]))
     assert fusion.moments
+
+
+def assert_add_up(counts, waiting=0):
+    assert counts.received == counts.processed + counts.dropped.total() + waiting
+
+
+def test_every_message_is_counted_once(fusion):
+    for k in range(10):
+        fusion.send("0", 33 * k, detection([0.5, 0, 1]))
+        fusion.send("0.4", 33 * k, detection([0.1, 0, 1]))
+        fusion.send("attic", 33 * k, detection([0.1, 0, 1]))
+    fusion.send("0", 330, detection([0.5, 0, 1]))
+    counts = fusion.core.counts
+    assert (counts.received, counts.processed) == (31, 20)
+    assert counts.dropped == {"TF: attic is not known in world": 10}
+    assert_add_up(counts, waiting=1)
+    assert fusion.core.published == len(fusion.core.latencies) == 10
+    assert fusion.core.heard.keys() == {"0", "0.4"}
+
+
+def test_while_it_is_not_active_nothing_is_published_and_what_was_before_is_forgotten(fusion):
+    for k in range(5):
+        fusion.send("0", 33 * k, detection([0, 0, 1]))
+        fusion.send("0.4", 33 * k, detection([-0.4, 0, 1]))
+    fusion.send("0", 165, detection([0, 0, 1]))
+    before = len(fusion.moments)
+    fusion.core.pause()
+    fusion.send("0.4", 165, detection([-0.4, 0, 1]))
+    assert len(fusion.moments) == before and fusion.core.heard == {}
+    assert fusion.core.counts.dropped == {"node not active": 2}
+    assert_add_up(fusion.core.counts)
+    fusion.core.start()
+    for k in range(5):
+        fusion.send("0", 33 * k, detection([0, 0, 1]))
+    assert fusion.stamps[before:] == [0, 33, 66, 99, 132], "neither late, nor is another camera waited for"
+
+
+def test_a_publisher_that_fails_costs_its_moment(log):
+    def publish(moment, poses):
+        if moment.stamp == START + 33 * MILLISECOND:
+            raise OSError("the network is gone")
+
+    fusion = Fusion(log)
+    fusion.core = FusionCore(FusionConfig(), [], fusion.lookup, publish, log)
+    fusion.core.start()
+    for k in range(5):
+        fusion.send("0", 33 * k, detection([0, 0, 1]))
+    counts = fusion.core.counts
+    assert (counts.processed, counts.dropped) == (4, {"internal error OSError": 1})
+    assert log.of("error") == ["dropped: internal error OSError: the network is gone"]
+
+
+def test_frames_that_nobody_knows_do_not_fill_the_memory(fusion):
+    for k in range(200):
+        fusion.send(f"attic{k}", 0, detection([0, 0, 1]))
+    counts = fusion.core.counts
+    assert len(counts.dropped) <= 65 and counts.dropped.total() == counts.received == 200
+
+
+def test_smoothing_may_be_switched_while_it_runs(fusion):
+    """Of a place that jumps by 1 cm, the filter believes a part."""
+    fusion.core.tune(FusionConfig(smooth=True))
+    for k in range(12):
+        fusion.send("0", 33 * k, detection([0, 0, 1 + 0.01 * (k == 10)]))
+    depth = {moment.stamp: poses[0].translation[2] for moment, poses in fusion.moments}
+    assert 1.0001 < depth[START + 330 * MILLISECOND] < 1.0099
+    fusion.core.tune(FusionConfig(smooth=False))
+    for k in range(12, 15):
+        fusion.send("0", 33 * k, detection([0, 0, 1.02]))
+    assert fusion.moments[-1][1][0].translation[2] == pytest.approx(1.02)
