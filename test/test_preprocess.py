@@ -70,3 +70,25 @@ def test_beyond_the_image_is_black():
         np.full((480, 640, 3), 255, np.uint8), CAMERAS["pinhole"], np.array([-40.0, 0, 60, 100]), 1, 128
     )
     assert window.image[64, 10].sum() == 0 and window.image[64, 100].min() == 255
+
+
+@pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS)
+@pytest.mark.parametrize("edge", [130, 290, 430, 800])
+def test_coarse_windows_are_of_averaged_pixels(camera, edge):
+    """The same to the last bit as when the whole image is averaged first, at the edges of the image too."""
+    rng = np.random.default_rng(edge)
+    image = rng.integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    shrink = edge // 64
+    size = (640 // shrink, 480 // shrink)
+    whole = cv2.resize(image[: size[1] * shrink, : size[0] * shrink], size, interpolation=cv2.INTER_AREA)
+    small = resize_matrix(1 / shrink) @ camera.matrix
+    for place in rng.uniform(-edge / 2, [640, 480], (10, 2)):
+        window = crop_window(image, camera, np.array([*place, *(place + edge)]), 1.0, 64)
+        if camera.is_distorted:
+            maps = cv2.initUndistortRectifyMap(
+                small, camera.distortion, None, window.camera_matrix, (64, 64), cv2.CV_16SC2
+            )
+            expected = cv2.remap(whole, *maps, cv2.INTER_LINEAR)
+        else:
+            expected = cv2.warpAffine(whole, (window.camera_matrix @ np.linalg.inv(small))[:2], (64, 64))
+        np.testing.assert_array_equal(window.image, expected)

@@ -31,17 +31,33 @@ def cut_window(
     """
     # Averaging whole pixels first keeps fine texture from aliasing when the window is much coarser than the image.
     shrink = min(max(1, math.floor(1 / scale + 1e-6)), *image.shape[:2])
-    if shrink > 1:
-        height, width = image.shape[0] // shrink, image.shape[1] // shrink
-        image = cv2.resize(image[: height * shrink, : width * shrink], (width, height), interpolation=cv2.INTER_AREA)
     source = resize_matrix(1 / shrink) @ camera.matrix
     window_from_image = np.array([[scale, 0, -scale * left - 0.5], [0, scale, -scale * top - 0.5], [0, 0, 1]])
     target = window_from_image @ camera.matrix
     if camera.is_distorted:
         maps = cv2.initUndistortRectifyMap(source, camera.distortion, None, target, size, cv2.CV_16SC2)
+        if shrink > 1:
+            first, last = (np.array([of(maps[0][..., axis]) for axis in (0, 1)]) for of in (np.min, np.max))
+            image = _shrunk(image, shrink, first, last)
         return Window(cv2.remap(image, *maps, cv2.INTER_LINEAR), target)
     warp = (target @ np.linalg.inv(source))[:2]
+    if shrink > 1:
+        first = np.linalg.inv(warp[:, :2]) @ -warp[:, 2]
+        image = _shrunk(image, shrink, first, first + np.array(size) / np.diag(warp))
     return Window(cv2.warpAffine(image, warp, size, flags=cv2.INTER_LINEAR), target)
+
+
+def _shrunk(image: NDArray[np.uint8], shrink: int, first: NDArray, last: NDArray) -> NDArray[np.uint8]:
+    """Each `shrink` x `shrink` pixels averaged to one: those from `first` to `last` (x, y) and the few around them,
+    which are all that is looked at. The others are black, and what is looked at is the same to the last bit.
+    """
+    whole = np.array(image.shape[1::-1]) // shrink
+    x0, y0 = np.clip(np.floor(first) - 2, 0, whole - 1).astype(int)
+    x1, y1 = np.clip(np.ceil(last) + 3, (x0 + 1, y0 + 1), whole).astype(int)
+    shrunk = np.zeros((whole[1], whole[0], 3), np.uint8)
+    seen = image[shrink * y0 : shrink * y1, shrink * x0 : shrink * x1]
+    cv2.resize(seen, (x1 - x0, y1 - y0), shrunk[y0:y1, x0:x1], interpolation=cv2.INTER_AREA)
+    return shrunk
 
 
 def resize_matrix(scale: float) -> FloatArray:
