@@ -12,8 +12,8 @@ from pose_regressor.ops.pnp.problem import Problem
 
 @lru_cache
 def _constants(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """(36,) and (4, 36): what is constant and what comes from (scale, arm) of the step of (t, ω) by that of (τ, ω); and
-    the covariance (6, 6) of what is not known.
+    """(36,) and (4, 36): what is constant and what comes from (scale, centre) of the object's motion in its own axes by
+    that of the moved points, ξ; and the covariance (6, 6) of what is not known.
     """
     with torch.inference_mode(False):
         by = torch.zeros(4, 6, 6, dtype=torch.float64)
@@ -27,23 +27,22 @@ def _constants(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def pose_covariance(
-    problem: Problem, root: Tensor, cost: Tensor, arm: Tensor, known: Tensor, pixel_sigma: float | None
+    problem: Problem, root: Tensor, cost: Tensor, rotation: Tensor, known: Tensor, pixel_sigma: float | None
 ) -> Tensor:
     """(B, 6, 6) over (x, y, z, rotation about the camera's x, y, z), for rotations about the object's origin.
 
     σ² H⁻¹ with weights as inverse variances in units of 1 / σ². root: (B, 6, 6) whose rootᵀ root is H⁻¹, the Hessian by
     the moved points' pose of half the weighted sum of squares `cost` (B,), from which σ is estimated where pixel_sigma
-    is None; arm: (B, 3) from the object's origin to the centroid, in the camera's axes; known: (B,) where there is one,
-    infinite elsewhere.
+    is None; rotation: (B, 3, 3) object to camera; known: (B,) where there is one, infinite elsewhere.
     """
     if pixel_sigma is None:
         count = (problem.weights > 0).sum((1, 2))
         variance = cost / (2 * count - 6).clamp(min=1)
     else:
         variance = torch.full_like(cost, pixel_sigma**2)
-    # t = scale τ - ω x arm: the object's origin swings when the points turn about their centroid.
+    # In the object's axes t moves by scale τ + centre x ω: its origin swings when the points turn about their centroid.
     constant, by, unknown = _constants(root.device)
-    chart = torch.addmm(constant, torch.cat([problem.scale, arm], 1), by).view(-1, 6, 6)
-    root = torch.bmm(root, chart.mT)
+    chart = torch.addmm(constant, torch.cat([problem.scale, problem.centre], 1), by).view(-1, 6, 6)
+    root = torch.bmm(torch.bmm(root, chart.mT).view(-1, 12, 3), rotation.mT).view(-1, 6, 6)
     covariance = variance[:, None, None] * torch.bmm(root.mT, root)
     return torch.where(known[:, None, None], covariance, unknown)

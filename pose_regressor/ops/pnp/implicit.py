@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.pnp.objective import by_h, derivatives, maps, pose_tangent, project
+from pose_regressor.ops.pnp.objective import by_h, derivatives_of, look, maps, motion
 from pose_regressor.ops.pnp.problem import Inputs, invalid_items, moved_pose, prepare
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, Solution, solve
@@ -36,7 +36,8 @@ def forward(inputs: Inputs, init: Tensor | None, options: Options) -> Solution:
             pieces.append(solve(problem, invalid, start, options))
         solution = pieces[0] if len(pieces) == 1 else Solution(*map(torch.cat, zip(*pieces, strict=True)))
     kind = inputs.points_2d.dtype
-    return Solution(*(value.to(kind, copy=True) for value in solution[:-1]), solution.status.clone())
+    rotation, translation, covariance, cost = (value.to(kind, copy=True) for value in solution[:-1])
+    return Solution(rotation, translation, covariance, cost, solution.status.clone())
 
 
 def _pieces(points_2d: Tensor) -> list[slice]:
@@ -152,23 +153,23 @@ def input_gradients(
     """
     problem = prepare(inputs, ~good)
     pose = moved_pose(problem, torch.cat([rotation, translation.unsqueeze(2)], 2).double())
-    rotation = pose[..., :3]
-    arm = torch.bmm(rotation, problem.centre.unsqueeze(2)).squeeze(2)
-    by_translation = by_translation.double()
-    torque = torch.bmm(by_rotation.double(), rotation.mT).reshape(-1, 9)
-    by_omega = torch.mm(torque, maps(pose.device).torque) - torch.linalg.cross(arm, by_translation)
-    by_step = torch.cat([problem.scale * by_translation, by_omega], 1).masked_fill(~good[:, None], 0.0)
-    hessian = derivatives(problem, pose, True, loss).hessian
-    hessian = torch.where(good[:, None, None], hessian, maps(pose.device).eye)
-    solution, _ = torch.linalg.solve_ex(hessian, by_step.unsqueeze(2))
+    by_rotation, by_translation = by_rotation.double(), by_translation.double().unsqueeze(2)
+    by_rotation = torch.baddbmm(by_rotation, by_translation, problem.centre.unsqueeze(1), alpha=-1)
+    by_pose = torch.cat([by_rotation, problem.scale.unsqueeze(2) * by_translation], 2)
+    by_step = torch.mm(torch.bmm(pose.mT, by_pose).view(-1, 16), maps(pose.device).motion.mT)
+    view = look(problem, pose)
+    hessian = derivatives_of(problem, view, True, loss).hessian
+    item = good[:, None, None]
+    hessian = torch.where(item, hessian, maps(pose.device).eye)
+    solution, _ = torch.linalg.solve_ex(hessian, torch.where(item, by_step.unsqueeze(2), 0.0))
 
-    change = torch.bmm(solution.mT, pose_tangent(pose)).reshape(-1, 4, 3).mT
-    weights, projection = problem.weights, torch.bmm(problem.camera, pose)
-    change_of_it = torch.bmm(problem.camera, change)
-    inverse, image = project(problem, pose)
-    moved = torch.bmm(change_of_it, problem.points)
+    weights = problem.weights
+    projection, inverse, image, residual = view
+    step = motion(solution.squeeze(2))
+    change = torch.bmm(projection, step)
+    moved = torch.bmm(change, problem.points)
     along_ray = inverse * moved[:, 2:]
-    residual, drift = image - problem.pixels, inverse * moved[:, :2] - image * along_ray
+    drift = inverse * moved[:, :2] - image * along_ray
     along = (residual * drift).sum(1, keepdim=True)
     if loss is None:
         by_residual, by_drift = drift, residual
@@ -186,8 +187,9 @@ def input_gradients(
     by_points = by_camera = None
     if needed[1]:
         by_points = torch.bmm(by_projected.mT, projection[..., :3])
-        by_points = torch.baddbmm(by_points, by_moved.mT, change_of_it[..., :3]) / -problem.scale[:, None]
+        by_points = torch.baddbmm(by_points, by_moved.mT, change[..., :3]) / -problem.scale[:, None]
     if needed[2]:
-        by_pose, by_change = (torch.bmm(side, problem.points.mT) for side in (by_projected, by_moved))
-        by_camera = torch.baddbmm(torch.bmm(by_pose, pose.mT), by_change, change.mT).neg()
+        by_projection, by_change = (torch.bmm(side, problem.points.mT) for side in (by_projected, by_moved))
+        by_projection = torch.baddbmm(by_projection, by_change, step.mT)
+        by_camera = torch.bmm(by_projection, pose.mT).neg()
     return by_pixels, by_points, by_camera, by_weights

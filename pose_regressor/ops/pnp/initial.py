@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from pose_regressor.geometry.rotation import matrix_from_quaternion
-from pose_regressor.ops.pnp.objective import maps
-from pose_regressor.ops.pnp.problem import Problem, repeat
+from pose_regressor.ops.pnp.objective import metric_of, sparse_second, symmetric
+from pose_regressor.ops.pnp.problem import Problem
 
 #: Rotations whose error is computed; two of them are about 17 degrees apart.
 GRID = 512
@@ -53,15 +53,7 @@ def _constants(device: torch.device) -> _Constants:
         sums = axes[:, None] + axes
         squares = matrix_from_quaternion(sums) * sums.square().sum(2)[..., None, None]  # M at them
         single = squares.diagonal().permute(2, 0, 1) / 4
-        metric = torch.zeros(3, 3, 3, 3, 6, 4, dtype=torch.float64)  # K[a, i] K[b, j] -> S[i, j] of K's rows a, b
-        upper = [(i, j) for i in range(3) for j in range(i, 3)]
-        for k, (i, j) in enumerate(upper):
-            for basis, entries in enumerate(([(0, 0, 1), (1, 1, 1)], [(0, 2, -1)], [(1, 2, -1)], [(2, 2, 1)])):
-                for a, b, sign in entries:
-                    metric[a, i, b, j, k, basis] += sign
-                    if a != b:
-                        metric[b, i, a, j, k, basis] += sign
-        hessian = maps(torch.device("cpu")).hessian6.view(60, 4, 3, 4, 3).permute(0, 2, 1, 4, 3)
+        hessian = torch.einsum("kij,mab->kmiajb", symmetric(3), symmetric(4)).view(60, 3, 4, 3, 4)
         by_t = hessian[:, :, 3, :, 3]
         mixed = torch.cat([hessian[:, :, 3, :, :3].flatten(2), by_t[..., 2:], by_t[..., :2]], 2)
         blocks = [hessian[:, :, :3, :, :3], mixed]
@@ -76,7 +68,7 @@ def _constants(device: torch.device) -> _Constants:
                     near,
                     (squares - single[:, None] - single).view(4, 36) / 2,
                     DAMPING * torch.eye(4, dtype=torch.float64),
-                    metric.reshape(81, 24),
+                    metric_of(sparse_second(), 3),
                     torch.cat([block.flatten(1) for block in blocks], 1),
                 )
             )
@@ -105,7 +97,7 @@ def initial_poses(problem: Problem, count: int) -> Tensor:
         picks.append(error.argmin(1))
     picked = torch.stack(picks, 1).view(-1)
     rotation, quaternion = constants.rotations.index_select(0, picked), constants.quaternions.index_select(0, picked)
-    size, each = len(quadric), repeat(linear.unsqueeze(1), count)
+    size, each = len(quadric), linear.repeat_interleave(count, 0).unsqueeze(1)
 
     # M = s R is quadratic in a quaternion of squared length s, M = q D(q), and has no other constraint.
     square = (torch.bmm(rotation.view(size, count, 9), quadric).view(-1, 9) * rotation).sum(1)

@@ -1,12 +1,15 @@
 """The reprojection error of many points, with gradient and Hessian by the pose, for many poses at once.
 
 A point enters a pinhole camera linearly, h = P q with P = K [R | t] and q = (x, y, z, 1), and only then it is divided,
-(u, v) = (h0, h1) / h2. So the error's derivatives by h are a vector g (3) and a symmetric matrix S (3, 3) for each
-point, and those by P are sums of g qᵀ and S ⊗ q qᵀ. Summing over the points is one product with their moments q qᵀ, and
-P's 12 entries are brought to the pose's 6 once for the sum, not once for each point.
+(u, v) = (h0, h1) / h2. The pose moves in the points' own frame, which is as if they did, q -> q + δ(ξ), and so the
+error's derivatives by δ are Pᵀ g and Pᵀ S P with its derivatives by h, a vector g (3) and a symmetric matrix S (3, 3).
+Those by ξ are sums of the products of their entries with those of q and q qᵀ: summing over the points is one product
+with their moments q qᵀ, and what then leads to ξ are constant linear maps.
 
-The pose is perturbed on the left, R(ω) = exp([ω]) R and t(τ) = t + τ, in the order (τ, ω). The points are taken around
-their centroid and at unit spread, which makes τ and ω alike in size and nearly independent.
+ξ = (τ, ω), in this order, turns [R | t] to [R C(ω) | t + R τ]. C is Cayley's map, with Ω = [ω]x
+1 + (Ω + Ω² / 2) / (1 + |ω|² / 4): exp(Ω) to second order, without trigonometric functions. Ξ = [Ω τ; 0 0] (4, 4) is the
+first order of both. The points are taken around their centroid and at unit spread, which makes τ and ω alike in size
+and nearly independent.
 """
 
 from __future__ import annotations
@@ -22,7 +25,6 @@ from pose_regressor.ops.pnp.robust import RobustLoss
 
 #: Least depth that is divided by, in units of the points' spread: what is nearer has no image.
 NEAR = 1e-4
-_PAIRS = [(a, b) for a in range(4) for b in range(a, 4)]
 
 
 class Derivatives(NamedTuple):
@@ -33,18 +35,29 @@ class Derivatives(NamedTuple):
     hessian: Tensor
 
 
-class _Maps(NamedTuple):
-    """Constant linear maps between small arrays, flattened row by row. P and [R | t] are flattened column by column:
-    torch multiplies small matrices faster the one way than the other.
+class View(NamedTuple):
+    """How the points look from a pose: projection P (B, 3, 4), inverse 1 / h2 (B, 1, N), image and residual, what it
+    lies beside the given pixels, (B, 2, N).
     """
 
-    hessian4: Tensor  # (40, 144): moments weighted with S's s, a, b, c -> Hessian by P (derivatives says what they are)
-    hessian6: Tensor  # (60, 144): the same of all six entries of S
-    tangent: Tensor  # (12, 72): [R | t] (row by row) -> its derivative by (τ, ω), (6, 12)
-    translations: Tensor  # (72,): what of that does not depend on the pose
-    torque: Tensor  # (9, 3): derivative by a rotation R, times Rᵀ -> by ω
+    projection: Tensor
+    inverse: Tensor
+    image: Tensor
+    residual: Tensor
+
+
+class _Maps(NamedTuple):
+    """Constant linear maps between small arrays, flattened row by row."""
+
+    motion: Tensor  # (6, 16): ξ -> Ξ
+    gradient: Tensor  # (16, 6): sum of q (Pᵀ g)ᵀ -> derivative by ξ
+    curvature: Tensor  # (16, 36): the same -> what the second derivative of X adds to the Hessian
+    hessian: Tensor  # (60, 36): sums of the six entries of Pᵀ S P times ten of q qᵀ -> Hessian without that
+    metric: Tensor  # (144, 24): P ⊗ P -> (6, 4), from S's s, a, b, c (`derivatives` says what they are) to Pᵀ S P
+    full_metric: Tensor  # (144, 36): the same from all six entries of S
+    turning: Tensor  # (4,): 1 in the columns of a rotation, 0 in that of a translation
+    quarter: Tensor  # (6, 4): ξ's squares -> |ω|² / 4 in the columns of a rotation, 0 in that of a translation
     eye: Tensor  # (6, 6)
-    curvature: Tensor  # (9, 36): sum of R q vᵀ over forces v -> second derivative by ω of moving along R(ω) q
 
 
 def maps(device: torch.device) -> _Maps:
@@ -56,39 +69,53 @@ def _elsewhere(device: torch.device) -> _Maps:
     return _Maps(*(value.to(device) for value in _ON_CPU))
 
 
-def _make_maps() -> _Maps:
-    def from_entries(entries: list[list[tuple[int, int, int]]]) -> Tensor:
-        out = torch.zeros(len(entries), len(_PAIRS), 4, 3, 4, 3, dtype=torch.float64)
-        for k, places in enumerate(entries):
-            for m, (a, b) in enumerate(_PAIRS):
-                for i, j, sign in places:
-                    for row, column in ((i, j), (j, i)):
-                        out[k, m, a, row, b, column] = out[k, m, b, row, a, column] = sign
-        return out.reshape(-1, 144)
+def symmetric(size: int) -> Tensor:
+    """(size (size + 1) / 2, size, size): the matrices of which a symmetric one is a sum, weighted by its entries on and
+    above the diagonal.
+    """
+    rows, columns = torch.triu_indices(size, size)
+    basis = torch.zeros(len(rows), size, size, dtype=torch.float64)
+    basis[range(len(rows)), rows, columns] = basis[range(len(rows)), columns, rows] = 1
+    return basis
 
-    hat = torch.zeros(3, 3, 3, dtype=torch.float64)  # hat[k] = [e_k]x
-    for k in range(3):
-        hat[k, (k + 2) % 3, (k + 1) % 3], hat[k, (k + 1) % 3, (k + 2) % 3] = 1, -1
-    tangent = torch.zeros(3, 4, 6, 4, 3, dtype=torch.float64)
-    for k in range(3):
-        for column in range(3):
-            tangent[:, column, 3 + k, column] = hat[k].T
-    translations = torch.zeros(6, 4, 3, dtype=torch.float64)
-    curvature = torch.zeros(3, 3, 6, 6, dtype=torch.float64)
+
+def sparse_second() -> Tensor:
+    """(4, 3, 3): the same of S = [[s, 0, -a], [0, s, -b], [-a, -b, c]], weighted by s, a, b, c."""
+    xx, _, xz, yy, yz, zz = symmetric(3)
+    return torch.stack([xx + yy, -xz, -yz, zz])
+
+
+def metric_of(second: Tensor, columns: int) -> Tensor:
+    """(k, 3, 3), of which S is a weighted sum -> the map from P ⊗ P to (6, k), from the weights to the six entries on
+    and above the diagonal of Aᵀ S A, where A (3, 3) is the first of the columns of P.
+    """
+    upper = torch.nn.functional.pad(symmetric(3).triu(), (0, columns - 3, 0, columns - 3))
+    return torch.einsum("nrc,kij->ricjkn", second, upper).reshape(9 * columns**2, -1)
+
+
+def _make_maps() -> _Maps:
+    motion = torch.zeros(6, 4, 4, dtype=torch.float64)
     for i in range(3):
-        translations[i, 3, i] = 1
-        for j in range(3):
-            curvature[i, j, 3 + i, 3 + j] += 0.5
-            curvature[i, j, 3 + j, 3 + i] += 0.5
-        curvature[i, i, 3:, 3:] -= torch.eye(3, dtype=torch.float64)
+        j, k = (i + 1) % 3, (i + 2) % 3
+        motion[i, i, 3] = 1
+        motion[3 + i, k, j], motion[3 + i, j, k] = 1, -1
+    second = torch.einsum("uij,vjk->uvik", motion, motion)
+    second[..., 3] = 0  # t moves along a straight line
+    turning = torch.tensor([1.0, 1, 1, 0], dtype=torch.float64)
+    quarter = torch.zeros(6, 4, dtype=torch.float64)
+    quarter[3:, :3] = 0.25
+    moved = motion[:, :3]  # (6, 3, 4): how ξ moves a point, by the entries of q
+    hessian = torch.einsum("kij,mab,uia,vjb->kmuv", symmetric(3), symmetric(4), moved, moved)
     return _Maps(
-        from_entries([[(0, 0, 1), (1, 1, 1)], [(0, 2, -1)], [(1, 2, -1)], [(2, 2, 1)]]),
-        from_entries([[(i, j, 1)] for i in range(3) for j in range(i, 3)]),
-        tangent.reshape(12, 72),
-        translations.reshape(72),
-        hat.view(3, 9).T.contiguous(),
+        motion.view(6, 16),
+        motion.permute(2, 1, 0).reshape(16, 6),
+        (0.5 * (second + second.transpose(0, 1))).permute(3, 2, 0, 1).reshape(16, 36),
+        hessian.reshape(60, 36),
+        metric_of(sparse_second(), 4),
+        metric_of(symmetric(3), 4),
+        turning,
+        quarter,
         torch.eye(6, dtype=torch.float64),
-        curvature.reshape(9, 36),
     )
 
 
@@ -101,11 +128,14 @@ def derivatives(problem: Problem, pose: Tensor, curved: bool, loss: RobustLoss |
     curved: the full Hessian; else Gauss-Newton's, which leaves out the second derivatives of the projection (and, of a
     robust loss, those of rho) and so is never indefinite.
     """
-    constants = maps(pose.device)
-    camera, weights = problem.camera, problem.weights
-    inverse, image = project(problem, pose)
-    residual = image - problem.pixels
-    bend = None
+    return derivatives_of(problem, look(problem, pose), curved, loss)
+
+
+def derivatives_of(problem: Problem, view: View, curved: bool, loss: RobustLoss | None) -> Derivatives:
+    """`derivatives` where the points look like that."""
+    constants = maps(view.projection.device)
+    projection, inverse, image, residual = view
+    weights, bend = problem.weights, None
     if loss is None:
         cost = 0.5 * (weights * residual.square()).sum((1, 2))
     else:
@@ -118,7 +148,7 @@ def derivatives(problem: Problem, pose: Tensor, curved: bool, loss: RobustLoss |
     diagonal = scaled * inverse
     mixed = far = diagonal * image
     if curved:
-        fall = inverse * pull[:, :2]
+        fall = diagonal * residual
         mixed = far + fall
         far = mixed + fall
     corner = (far * image).sum(1, keepdim=True)
@@ -127,35 +157,35 @@ def derivatives(problem: Problem, pose: Tensor, curved: bool, loss: RobustLoss |
         outer = 2 * problem.weights * bend * torch.cat([x * x, x * y, x * z, y * y, y * z, z * z], 1)
         first, last = mixed.split(1, 1)
         second = outer + torch.cat([diagonal, torch.zeros_like(diagonal), -first, diagonal, -last, corner], 1)
-        to_hessian = constants.hessian6
+        metric = constants.full_metric
     else:
-        second, to_hessian = torch.cat([diagonal, mixed, corner], 1), constants.hessian4
+        second, metric = torch.cat([diagonal, mixed, corner], 1), constants.metric
 
-    by_projection = torch.bmm(problem.points, pull.mT)  # (B, 4, 3)
-    tangent = torch.bmm(pose_tangent(pose).view(-1, 24, 3), camera.mT).view(-1, 6, 12)
-    gradient = torch.bmm(tangent, by_projection.view(-1, 12, 1)).squeeze(2)
-    hessian = torch.mm(torch.bmm(second, problem.moments.mT).flatten(1), to_hessian).view(-1, 12, 12)
-    hessian = torch.bmm(torch.bmm(tangent, hessian), tangent.mT)
+    by_point = torch.bmm(torch.bmm(problem.points, pull.mT), projection).view(-1, 16)
+    gradient = torch.mm(by_point, constants.gradient)
+    square = torch.bmm(projection.view(-1, 12, 1), projection.view(-1, 1, 12)).view(-1, 144)
+    metric = torch.mm(square, metric).view(-1, 6, second.shape[1])
+    hessian = torch.mm(torch.bmm(metric, torch.bmm(second, problem.moments.mT)).view(-1, 60), constants.hessian)
     if curved:
-        forces = torch.bmm(torch.bmm(pose[..., :3], by_projection[:, :3]), camera)
-        hessian = torch.addmm(hessian.view(-1, 36), forces.view(-1, 9), constants.curvature).view(-1, 6, 6)
-    return Derivatives(cost, gradient, hessian)
+        hessian = torch.addmm(hessian, by_point, constants.curvature)
+    return Derivatives(cost, gradient, hessian.view(-1, 6, 6))
 
 
 def total_cost(problem: Problem, pose: Tensor, loss: RobustLoss | None = None) -> Tensor:
     """(B,): `derivatives(...).cost` alone."""
-    _, image = project(problem, pose)
-    squared = (image - problem.pixels).square()
+    squared = look(problem, pose).residual.square()
     if loss is not None:
         squared = loss.derivatives(squared.sum(1, keepdim=True))[0]
     return 0.5 * (problem.weights * squared).sum((1, 2))
 
 
-def project(problem: Problem, pose: Tensor) -> tuple[Tensor, Tensor]:
-    """1 / h2 (B, 1, N) and pixels (B, 2, N) at poses (B, 3, 4)."""
-    h = torch.bmm(torch.bmm(problem.camera, pose), problem.points)
+def look(problem: Problem, pose: Tensor) -> View:
+    """From poses (B, 3, 4)."""
+    projection = torch.bmm(problem.camera, pose)
+    h = torch.bmm(projection, problem.points)
     inverse = h[:, 2:].clamp(min=NEAR).reciprocal()
-    return inverse, h[:, :2] * inverse
+    image = h[:, :2] * inverse
+    return View(projection, inverse, image, image - problem.pixels)
 
 
 def squared_errors(problem: Problem, poses: Tensor) -> Tensor:
@@ -173,7 +203,16 @@ def by_h(by_image: Tensor, image: Tensor) -> Tensor:
     return torch.cat([by_image, -(by_image * image).sum(1, keepdim=True)], 1)
 
 
-def pose_tangent(pose: Tensor) -> Tensor:
-    """(B, 3, 4) [R | t] -> (B, 6, 12): its derivative by (τ, ω), column by column."""
-    constants = maps(pose.device)
-    return torch.addmm(constants.translations, pose.reshape(-1, 12), constants.tangent).view(-1, 6, 12)
+def motion(step: Tensor) -> Tensor:
+    """(B, 6) ξ -> (B, 4, 4) Ξ."""
+    return torch.mm(step, maps(step.device).motion).view(-1, 4, 4)
+
+
+def retract(pose: Tensor, step: Tensor) -> Tensor:
+    """(B, 3, 4) [R | t] moved by (B, 6) ξ: [R C(ω) | t + R τ]."""
+    constants = maps(step.device)
+    by = motion(step)
+    moved = torch.bmm(pose, by)
+    moved = torch.baddbmm(moved, moved, by * constants.turning, alpha=0.5)
+    divisor = 1 + torch.mm(step.square(), constants.quarter)
+    return torch.addcdiv(pose, moved, divisor.unsqueeze(1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import torch
@@ -9,6 +10,13 @@ from torch import Tensor
 
 #: Items with numbers beyond this, or not finite, are not solved: their squares are still far from overflowing.
 LARGEST = 1e30
+#: (2, 10): the pairs of a point's four coordinates that a moment is the product of.
+_PAIRS = torch.triu_indices(4, 4)
+
+
+@lru_cache
+def _pairs_elsewhere(device: torch.device) -> Tensor:
+    return _PAIRS.to(device)
 
 
 class Inputs(NamedTuple):
@@ -36,13 +44,8 @@ class Problem(NamedTuple):
     scale: Tensor
 
     def repeat(self, count: int) -> Problem:
-        """Each item `count` times, one after the other."""
-        return Problem(*(repeat(value, count) for value in self))
-
-
-def repeat(value: Tensor, count: int) -> Tensor:
-    """(B, ...) -> (B * count, ...); much faster than Tensor.repeat_interleave."""
-    return value.unsqueeze(1).expand(-1, count, *value.shape[1:]).flatten(0, 1)
+        """All items `count` times."""
+        return Problem(*(torch.cat([value] * count) for value in self))
 
 
 def invalid_items(inputs: Inputs) -> Tensor:
@@ -52,35 +55,25 @@ def invalid_items(inputs: Inputs) -> Tensor:
 
 
 def prepare(inputs: Inputs, without: Tensor) -> Problem:
-    """The problem in float64; the items (B,) that it is to be without get zeros."""
-    x, z, camera, weights = (value.double() for value in inputs)
-    item, square = without[:, None], without[:, None, None]
-    eye = torch.eye(3, dtype=camera.dtype, device=camera.device)
-    x, z, camera = x.masked_fill(square, 0), z.masked_fill(square, 0), torch.where(square, eye, camera)
-    return normalise(x, z, camera, weights.masked_fill(item, 0))
-
-
-def normalise(pixels: Tensor, points: Tensor, camera: Tensor, weights: Tensor) -> Problem:
-    """(B, N, 2), (B, N, 3), (B, 3, 3), (B, N) float64 -> a Problem. Centroid and spread count as constants."""
+    """The problem in float64; the items (B,) that it is to be without get zeros. Centroid and spread count as
+    constants.
+    """
+    x, z, camera, weights = inputs
+    square = without[:, None, None]
+    rows = torch.cat([x.mT, z.mT, weights.unsqueeze(1)], 1).double().masked_fill(square, 0.0)
+    pixels, points, weights = rows.split((2, 3, 1), 1)
     with torch.no_grad():
-        share = weights.unsqueeze(1) / weights.sum(1).clamp(min=1e-300)[:, None, None]
-        centre = torch.bmm(share, points)
+        share = weights / weights.sum(2, keepdim=True).clamp(min=1e-300)
+        centre = torch.bmm(points, share.mT)
     moved = points - centre
     with torch.no_grad():
-        scale = torch.bmm(share, moved.square()).sum(2, keepdim=True).sqrt()
-        scale = torch.where(scale > 0, scale, 1.0)
-    points = torch.nn.functional.pad(moved / scale, (0, 1), value=1.0).mT
-    x, y, z, one = points.split(1, 1)
-    moments = torch.cat([x * points, y * points[:, 1:], z * points[:, 2:], one], 1)
-    return Problem(
-        pixels.mT.contiguous(),
-        points,
-        moments,
-        weights.unsqueeze(1),
-        camera,
-        centre.squeeze(1),
-        scale.squeeze(2),
-    )
+        scale = (share * moved.square()).sum((1, 2), keepdim=True).sqrt()
+        scale = scale.masked_fill(scale == 0, 1.0)
+    points = torch.nn.functional.pad(moved / scale, (0, 0, 0, 1), value=1.0)
+    first, second = _PAIRS if points.device.type == "cpu" else _pairs_elsewhere(points.device)
+    moments = points.index_select(1, first) * points.index_select(1, second)
+    camera = camera.double().masked_fill(square, 0.0)
+    return Problem(pixels, points, moments, weights, camera, centre.squeeze(2), scale.squeeze(2))
 
 
 def moved_pose(problem: Problem, pose: Tensor) -> Tensor:

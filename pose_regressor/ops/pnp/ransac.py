@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from pose_regressor.ops.pnp.layer import check
-from pose_regressor.ops.pnp.objective import derivatives, squared_errors
+from pose_regressor.ops.pnp.objective import derivatives, retract, squared_errors
 from pose_regressor.ops.pnp.p3p import four_point_pose
 from pose_regressor.ops.pnp.problem import Inputs, Problem, invalid_items, moved_pose, prepare
-from pose_regressor.ops.pnp.refine import START_DAMPING, damped_step, retract
+from pose_regressor.ops.pnp.refine import START_DAMPING, damped_step
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, solve
 from pose_regressor.types import InputError
@@ -77,7 +77,8 @@ def ransac_pnp(
 
     generator = torch.Generator(points_2d.device).manual_seed(seed)
     poses = _lowest(some, _hypotheses(problem, hypotheses, generator), threshold, REFINED)
-    refined = _improved(some.repeat(REFINED), poses.flatten(0, 1), threshold).view_as(poses)
+    each = poses.transpose(0, 1)
+    refined = _improved(some.repeat(REFINED), each.flatten(0, 1), threshold).view_as(each).transpose(0, 1)
     pose = _lowest(problem, torch.cat([refined, poses], 1), threshold, 1)
     agreeing = _within(problem, pose, core * threshold).unsqueeze(1) * worth
     options = Options(ITERATIONS, None, None, may_stop=points_2d.device.type == "cpu", step_tolerance=TOLERANCE)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.pnp.objective import Derivatives, derivatives, maps, total_cost
+from pose_regressor.ops.pnp.objective import Derivatives, derivatives, maps, retract, total_cost
 from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.robust import RobustLoss
 
@@ -45,13 +45,14 @@ def minimise(
     tolerance = step_tolerance**2 * problem.weights.sum((1, 2))
     for _ in range(iterations):
         step, failed = damped_step(at, damping)
-        small = (failed == 0) & ((step * at.gradient).sum(1) >= -tolerance)
+        downhill = failed == 0
+        small = downhill & ((step * at.gradient).sum(1) >= -tolerance)
         converged = converged | small
         trial = retract(pose, step)
         if may_stop and bool(small.all()):
             return Minimum(trial, at, converged)
         new = derivatives(problem, trial, curved, loss)
-        better = (failed == 0) & (new.cost <= at.cost + tolerance)  # never where a number is not finite
+        better = downhill & (new.cost <= at.cost + tolerance)  # never where a number is not finite
         if may_stop and bool(better.all()):
             pose, at, damping = trial, new, 0.1 * damping
         else:
@@ -80,18 +81,3 @@ def damped_step(at: Derivatives, damping: Tensor) -> tuple[Tensor, Tensor]:
     damped = torch.addcmul(at.hessian, at.hessian.abs(), damping.view(-1, 1, 1) * maps(damping.device).eye)
     factor, failed = torch.linalg.cholesky_ex(damped)
     return torch.cholesky_solve(at.gradient.unsqueeze(2), factor).squeeze(2).neg(), failed
-
-
-def retract(pose: Tensor, step: Tensor) -> Tensor:
-    """(B, 3, 4) [R | t] moved by (B, 6) (τ, ω), the rotation by `turn`."""
-    translation, omega = step.split(3, 1)
-    return torch.cat([turn(pose[..., :3], omega), pose[..., 3:] + translation.unsqueeze(2)], 2)
-
-
-def turn(rotation: Tensor, omega: Tensor) -> Tensor:
-    """Cayley's map: (B, 3, 3) rotations turned by (B, 3). exp([ω]) to second order, without trigonometric functions."""
-    hat = torch.mm(omega, maps(omega.device).torque.mT).view(-1, 3, 3)
-    moved = torch.bmm(hat, rotation)
-    moved = torch.baddbmm(moved, hat, moved, alpha=0.5)
-    square = torch.bmm(omega.unsqueeze(1), omega.unsqueeze(2))
-    return torch.addcdiv(rotation, moved, 4 + square, value=4)

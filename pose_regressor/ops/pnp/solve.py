@@ -63,7 +63,7 @@ def solve(problem: Problem, invalid: Tensor, start: Tensor | None, options: Opti
     arm = torch.bmm(rotation, problem.centre.unsqueeze(2)).squeeze(2)
     translation = torch.where(usable[:, None], problem.scale * pose[..., 3] - arm, 0.0)
     cost = torch.where(usable, 2 * minimum.at.cost, 0.0)
-    covariance = pose_covariance(problem, root, cost, arm, status == int(Status.OK), options.pixel_sigma)
+    covariance = pose_covariance(problem, root, cost, rotation, status == int(Status.OK), options.pixel_sigma)
     return Solution(rotation, translation, covariance, cost, status)
 
 
@@ -73,8 +73,9 @@ def _best_start(problem: Problem, loss: RobustLoss | None) -> Tensor:
     squared = squared_errors(problem, poses)
     rho = squared if loss is None else loss.derivatives(squared)[0]
     poses = _lowest(poses, (problem.weights * rho).sum(2), FINALISTS)
-    poses, cost = one_step(problem.repeat(FINALISTS), poses.flatten(0, 1), loss)
-    return _lowest(poses.view(-1, FINALISTS, 3, 4), cost.view(-1, FINALISTS), 1).squeeze(1)
+    poses, cost = one_step(problem.repeat(FINALISTS), poses.transpose(0, 1).flatten(0, 1), loss)
+    poses, cost = poses.view(FINALISTS, -1, 3, 4).transpose(0, 1), cost.view(FINALISTS, -1).mT
+    return _lowest(poses, cost, 1).squeeze(1)
 
 
 def _lowest(poses: Tensor, cost: Tensor, count: int) -> Tensor:
