@@ -26,7 +26,7 @@ GRID = 512
 #: Starts nearer than this to each other lead to the same minimum.
 APART = math.radians(50)
 #: Gauss-Newton steps from a start, their damping as a share of the curvature, and the least scale to start from.
-STEPS, DAMPING, SMALLEST = 3, 1e-3, 1e-6
+STEPS, DAMPING, SMALLEST = 4, 1e-3, 1e-6
 
 
 class _Constants(NamedTuple):

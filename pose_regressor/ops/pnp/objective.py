@@ -171,14 +171,6 @@ def derivatives_of(problem: Problem, view: View, curved: bool, loss: RobustLoss 
     return Derivatives(cost, gradient, hessian.view(-1, 6, 6))
 
 
-def total_cost(problem: Problem, pose: Tensor, loss: RobustLoss | None = None) -> Tensor:
-    """(B,): `derivatives(...).cost` alone."""
-    squared = look(problem, pose).residual.square()
-    if loss is not None:
-        squared = loss.derivatives(squared.sum(1, keepdim=True))[0]
-    return 0.5 * (problem.weights * squared).sum((1, 2))
-
-
 def look(problem: Problem, pose: Tensor) -> View:
     """From poses (B, 3, 4)."""
     projection = torch.bmm(problem.camera, pose)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.pnp.objective import Derivatives, derivatives, maps, retract, total_cost
+from pose_regressor.ops.pnp.objective import Derivatives, derivatives, maps, retract
 from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.robust import RobustLoss
 
@@ -64,16 +64,6 @@ def minimise(
             )
             damping = torch.where(better, 0.1 * damping, (10 * damping).clamp(1e-3, 1e8))
     return Minimum(pose, at, converged)
-
-
-def one_step(problem: Problem, pose: Tensor, loss: RobustLoss | None) -> tuple[Tensor, Tensor]:
-    """A single Gauss-Newton step from the poses (B, 3, 4) where it helps: (B, 3, 4) and their cost (B,)."""
-    at = derivatives(problem, pose, False, loss)
-    step, _ = damped_step(at, torch.full_like(at.cost, START_DAMPING))
-    trial = retract(pose, step)
-    cost = total_cost(problem, trial, loss)
-    better = cost < at.cost
-    return torch.where(better[:, None, None], trial, pose), torch.where(better, cost, at.cost)
 
 
 def damped_step(at: Derivatives, damping: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,13 +12,13 @@ from pose_regressor.ops.pnp.covariance import pose_covariance
 from pose_regressor.ops.pnp.initial import initial_poses
 from pose_regressor.ops.pnp.objective import NEAR, maps, squared_errors
 from pose_regressor.ops.pnp.problem import Problem
-from pose_regressor.ops.pnp.refine import STEP_TOLERANCE, Minimum, minimise, one_step
+from pose_regressor.ops.pnp.refine import STEP_TOLERANCE, Minimum, minimise
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.status import Status, greatest_of
 
 MIN_POINTS = 4
-#: Minima of the algebraic error that are looked at, and those that a Gauss-Newton step of the true one decides among.
-CANDIDATES, FINALISTS = 5, 2
+#: Minima of the algebraic error that the true error chooses from.
+CANDIDATES = 5
 #: A pose counts as determined when the Hessian, scaled to a unit diagonal, has no eigenvalue under some ten times this.
 LEAST_CURVATURE = 1e-12
 
@@ -68,20 +68,12 @@ def solve(problem: Problem, invalid: Tensor, start: Tensor | None, options: Opti
 
 
 def _best_start(problem: Problem, loss: RobustLoss | None) -> Tensor:
-    """(B, 3, 4): of several minima of the algebraic error the one that a step brings lowest."""
+    """(B, 3, 4): of several minima of the algebraic error the one of the lowest true error."""
     poses = initial_poses(problem, CANDIDATES)
     squared = squared_errors(problem, poses)
     rho = squared if loss is None else loss.derivatives(squared)[0]
-    poses = _lowest(poses, (problem.weights * rho).sum(2), FINALISTS)
-    poses, cost = one_step(problem.repeat(FINALISTS), poses.transpose(0, 1).flatten(0, 1), loss)
-    poses, cost = poses.view(FINALISTS, -1, 3, 4).transpose(0, 1), cost.view(FINALISTS, -1).mT
-    return _lowest(poses, cost, 1).squeeze(1)
-
-
-def _lowest(poses: Tensor, cost: Tensor, count: int) -> Tensor:
-    """Of (B, k, 3, 4) poses the (B, count, 3, 4) of lowest cost (B, k)."""
-    index = cost.topk(count, dim=1, largest=False).indices
-    return poses.gather(1, index[..., None, None].expand(-1, -1, 3, 4))
+    lowest = torch.bmm(rho, problem.weights.mT).topk(1, dim=1, largest=False).indices  # counts NaN as large
+    return poses.gather(1, lowest.unsqueeze(3).expand(-1, 1, 3, 4)).squeeze(1)
 
 
 def _judge(problem: Problem, minimum: Minimum, invalid: Tensor) -> tuple[Tensor, Tensor]:
