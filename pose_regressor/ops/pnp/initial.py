@@ -19,7 +19,7 @@ from torch import Tensor
 
 from pose_regressor.geometry.rotation import matrix_from_quaternion
 from pose_regressor.ops.pnp.objective import metric_of, sparse_second, symmetric
-from pose_regressor.ops.pnp.problem import Problem
+from pose_regressor.ops.pnp.problem import Problem, products_of_two
 
 #: Rotations whose error is computed; two of them are about 17 degrees apart.
 GRID = 512
@@ -31,12 +31,13 @@ STEPS, DAMPING, SMALLEST = 4, 1e-3, 1e-6
 
 class _Constants(NamedTuple):
     quaternions: Tensor  # (GRID, 4)
-    rotations: Tensor  # (GRID, 9)
-    grid: Tensor  # (9, GRID) float32: the rotations
-    products: Tensor  # (81, GRID) float32: products of any two entries of each
+    grid: Tensor  # (9, GRID) float32: their rotations
+    products: Tensor  # (81, GRID) float32: minus the products of any two entries of each
     near: Tensor  # (GRID, GRID) float32: infinite for rotations that are not APART, else 0
-    directions: Tensor  # (4, 36): q -> half the derivative of M by q, (4, 9), which q times is M
-    damping: Tensor  # (4, 4)
+    square: Tensor  # (10, 9): products of two entries of a quaternion q -> M = q D(q)
+    curvature: Tensor  # (81, 160): Ω -> (10, 16), from these products to D Ω Dᵀ (4, 4)
+    bias: Tensor  # (9, 16): b -> (4, 4), which q times is D b
+    damping: Tensor  # (4, 4): what the curvature is multiplied by
     metric: Tensor  # (81, 24): products of any two entries of K -> (6, 4), from S over h to S over K⁻¹ h
     blocks: Tensor  # (60, 117): moments weighted with that -> Hessian by M (9, 9), by t and (M, t_z, t_x, t_y) (3, 12)
 
@@ -53,6 +54,7 @@ def _constants(device: torch.device) -> _Constants:
         sums = axes[:, None] + axes
         squares = matrix_from_quaternion(sums) * sums.square().sum(2)[..., None, None]  # M at them
         single = squares.diagonal().permute(2, 0, 1) / 4
+        half = (squares - single[:, None] - single).view(4, 4, 9) / 2  # D(q) = q half
         hessian = torch.einsum("kij,mab->kmiajb", symmetric(3), symmetric(4)).view(60, 3, 4, 3, 4)
         by_t = hessian[:, :, 3, :, 3]
         mixed = torch.cat([hessian[:, :, 3, :, :3].flatten(2), by_t[..., 2:], by_t[..., :2]], 2)
@@ -62,12 +64,13 @@ def _constants(device: torch.device) -> _Constants:
                 value.contiguous().to(device)
                 for value in (
                     quaternions,
-                    rotations,
                     grid.float(),
-                    (grid[:, None] * grid[None]).flatten(0, 1).float(),
+                    (grid[:, None] * -grid[None]).flatten(0, 1).float(),
                     near,
-                    (squares - single[:, None] - single).view(4, 36) / 2,
-                    DAMPING * torch.eye(4, dtype=torch.float64),
+                    torch.einsum("kcd,cdm->km", symmetric(4), half),
+                    torch.einsum("kcd,cam,dbn->mnkab", symmetric(4), half, half).reshape(81, 160),
+                    half.view(16, 9).T,
+                    1 + DAMPING * torch.eye(4, dtype=torch.float64),
                     metric_of(sparse_second(), 3),
                     torch.cat([block.flatten(1) for block in blocks], 1),
                 )
@@ -87,35 +90,34 @@ def initial_poses(problem: Problem, count: int) -> Tensor:
     """(B, count, 3, 4): [R | t] at minima of the algebraic error, those of lower error at the grid first."""
     constants = _constants(problem.pixels.device)
     quadric, linear, sideways = _eliminate_sideways(problem)
+    largest = quadric.abs().amax((1, 2)).unsqueeze(1)
+    quadric, linear = quadric.view(-1, 81) / largest, linear / largest  # so that float32 holds them
+
     # A rotation's best scale is -slope / square; where that is not above zero, the object is behind the camera.
-    square = torch.mm((quadric / quadric.abs().amax((1, 2), keepdim=True)).view(-1, 81).float(), constants.products)
     slope = torch.mm(linear.float(), constants.grid).clamp(max=0)
-    error = -slope.square() / square.clamp(min=1e-12)
+    scale = slope / torch.mm(quadric.float(), constants.products).clamp(max=-1e-12)
+    error = slope * scale
     picks = [error.argmin(1)]
     for _ in range(count - 1):
         error = error + constants.near.index_select(0, picks[-1])
         picks.append(error.argmin(1))
-    picked = torch.stack(picks, 1).view(-1)
-    rotation, quaternion = constants.rotations.index_select(0, picked), constants.quaternions.index_select(0, picked)
-    size, each = len(quadric), linear.repeat_interleave(count, 0).unsqueeze(1)
+    picked = torch.stack(picks, 1)
+    length = scale.gather(1, picked).clamp(min=SMALLEST).sqrt()
+    quaternion = constants.quaternions.index_select(0, picked.view(-1)) * length.view(-1, 1)
 
     # M = s R is quadratic in a quaternion of squared length s, M = q D(q), and has no other constraint.
-    square = (torch.bmm(rotation.view(size, count, 9), quadric).view(-1, 9) * rotation).sum(1)
-    scale = -(each.squeeze(1) * rotation).sum(1) / square
-    quaternion = (quaternion * scale.clamp(min=SMALLEST).sqrt().unsqueeze(1)).unsqueeze(1)
+    curvatures = torch.mm(quadric, constants.curvature).view(-1, 10, 16)
+    bias = torch.mm(linear, constants.bias).view(-1, 1, 16)
     for _ in range(STEPS):
-        by_m = torch.mm(quaternion.view(-1, 4), constants.directions).view(-1, 4, 9)
-        force = torch.bmm(by_m.view(size, 4 * count, 9), quadric).view(-1, 4, 9)
-        curvature = torch.bmm(force, by_m.mT)
-        slope = torch.bmm(by_m, torch.baddbmm(each, quaternion, force).mT)
-        step, _ = torch.linalg.solve_ex(torch.addcmul(curvature, curvature, constants.damping), slope)
-        quaternion = torch.sub(quaternion, step.mT, alpha=0.5)
-    by_m = torch.mm(quaternion.view(-1, 4), constants.directions).view(-1, 4, 9)
-    scaled = torch.bmm(quaternion, by_m)
-    scale = torch.bmm(quaternion, quaternion.mT)
-    place = torch.baddbmm(sideways[:, :, 9:].mT, scaled.view(size, count, 9), sideways[:, :, :9].mT).neg()
+        curvature = torch.bmm(products_of_two(quaternion).view(-1, count, 10), curvatures)
+        slope = torch.bmm((curvature + bias).view(-1, 4, 4), quaternion.unsqueeze(2))
+        step, _ = torch.linalg.solve_ex(curvature.view(-1, 4, 4) * constants.damping, slope)
+        quaternion = torch.sub(quaternion, step.squeeze(2), alpha=0.5)
+    scaled = torch.mm(products_of_two(quaternion), constants.square)
+    scale = quaternion.square().sum(1)[:, None, None]
+    place = torch.baddbmm(sideways[:, :, 9:].mT, scaled.view(-1, count, 9), sideways[:, :, :9].mT).neg()
     place = torch.nn.functional.pad(place, (0, 1), value=1.0).view(-1, 3, 1)
-    return (torch.cat([scaled.view(-1, 3, 3), place], 2) / scale).view(size, count, 3, 4)
+    return (torch.cat([scaled.view(-1, 3, 3), place], 2) / scale).view(-1, count, 3, 4)
 
 
 def _eliminate_sideways(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,13 +10,7 @@ from torch import Tensor
 
 #: Items with numbers beyond this, or not finite, are not solved: their squares are still far from overflowing.
 LARGEST = 1e30
-#: (2, 10): the pairs of a point's four coordinates that a moment is the product of.
 _PAIRS = torch.triu_indices(4, 4)
-
-
-@lru_cache
-def _pairs_elsewhere(device: torch.device) -> Tensor:
-    return _PAIRS.to(device)
 
 
 class Inputs(NamedTuple):
@@ -70,10 +64,20 @@ def prepare(inputs: Inputs, without: Tensor) -> Problem:
         scale = (share * moved.square()).sum((1, 2), keepdim=True).sqrt()
         scale = scale.masked_fill(scale == 0, 1.0)
     points = torch.nn.functional.pad(moved / scale, (0, 0, 0, 1), value=1.0)
-    first, second = _PAIRS if points.device.type == "cpu" else _pairs_elsewhere(points.device)
-    moments = points.index_select(1, first) * points.index_select(1, second)
+    moments = products_of_two(points)
     camera = camera.double().masked_fill(square, 0.0)
     return Problem(pixels, points, moments, weights, camera, centre.squeeze(2), scale.squeeze(2))
+
+
+def products_of_two(values: Tensor) -> Tensor:
+    """(B, 4, ...) -> (B, 10, ...): 00, 01, 02, 03, 11, 12, ..."""
+    first, second = _PAIRS if values.device.type == "cpu" else _pairs_elsewhere(values.device)
+    return values.index_select(1, first) * values.index_select(1, second)
+
+
+@lru_cache
+def _pairs_elsewhere(device: torch.device) -> Tensor:
+    return _PAIRS.to(device)
 
 
 def moved_pose(problem: Problem, pose: Tensor) -> Tensor:
