@@ -36,7 +36,7 @@ def pose_covariance(
     is None; rotation: (B, 3, 3) object to camera; known: (B,) where there is one, infinite elsewhere.
     """
     if pixel_sigma is None:
-        count = (problem.weights > 0).sum((1, 2))
+        count = problem.weights.sign().sum((1, 2))
         variance = cost / (2 * count - 6).clamp(min=1)
     else:
         variance = torch.full_like(cost, pixel_sigma**2)

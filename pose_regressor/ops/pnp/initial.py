@@ -39,7 +39,8 @@ class _Constants(NamedTuple):
     bias: Tensor  # (9, 16): b -> (4, 4), which q times is D b
     damping: Tensor  # (4, 4): what the curvature is multiplied by
     metric: Tensor  # (81, 24): products of any two entries of K -> (6, 4), from S over h to S over K⁻¹ h
-    blocks: Tensor  # (60, 117): moments weighted with that -> Hessian by M (9, 9), by t and (M, t_z, t_x, t_y) (3, 12)
+    blocks: Tensor  # (60, 121): moments weighted with that -> Hessian by M (9, 9), by t and (M, t_z, t_x, t_y) (3, 12),
+    #                 and the adjugate (2, 2) of that by t_x and t_y
 
 
 @lru_cache
@@ -58,7 +59,8 @@ def _constants(device: torch.device) -> _Constants:
         hessian = torch.einsum("kij,mab->kmiajb", symmetric(3), symmetric(4)).view(60, 3, 4, 3, 4)
         by_t = hessian[:, :, 3, :, 3]
         mixed = torch.cat([hessian[:, :, 3, :, :3].flatten(2), by_t[..., 2:], by_t[..., :2]], 2)
-        blocks = [hessian[:, :, :3, :, :3], mixed]
+        adjugate = by_t[:, [1, 0], :][:, :, [1, 0]] * torch.tensor([[1.0, -1], [-1, 1]])
+        blocks = [hessian[:, :, :3, :, :3], mixed, adjugate]
         return _Constants(
             *(
                 value.contiguous().to(device)
@@ -129,9 +131,10 @@ def _eliminate_sideways(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
     second = torch.cat([weights, weights * pixels, weights * pixels.square().sum(1, keepdim=True)], 1)
     metric = torch.mm((camera * camera.mT).view(-1, 81), constants.metric).view(-1, 6, 4)
     blocks = torch.mm(torch.bmm(metric, torch.bmm(second, problem.moments.mT)).view(-1, 60), constants.blocks)
-    quadric, mixed = blocks.split((81, 36), 1)
+    quadric, mixed, adjugate = blocks.split((81, 36, 4), 1)
     quadric, mixed = quadric.view(-1, 9, 9), mixed.view(-1, 3, 12)  # t_x, t_y and t_z by M, t_z, t_x and t_y
-    sideways, _ = torch.linalg.solve_ex(mixed[:, :2, 10:], mixed[:, :2, :10])
+    solved = torch.bmm(adjugate.view(-1, 2, 2), mixed[:, :2])  # the last columns: the determinant, on the diagonal
+    sideways = solved[:, :, :10] / solved[:, :1, 10:11]
     by_m = sideways[:, :, :9]
     quadric = torch.baddbmm(quadric, mixed[:, :2, :9].mT, by_m, alpha=-1)
     linear = torch.baddbmm(mixed[:, 2:, :9], mixed[:, 2:, 10:], by_m, alpha=-1).squeeze(1)

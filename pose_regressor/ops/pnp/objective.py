@@ -50,8 +50,8 @@ class _Maps(NamedTuple):
     """Constant linear maps between small arrays, flattened row by row."""
 
     motion: Tensor  # (6, 16): ξ -> Ξ
-    gradient: Tensor  # (16, 6): sum of q (Pᵀ g)ᵀ -> derivative by ξ
-    curvature: Tensor  # (16, 36): the same -> what the second derivative of X adds to the Hessian
+    gradient: Tensor  # (40, 6): sums of the four entries of Pᵀ g times ten of q qᵀ -> derivative by ξ
+    curvature: Tensor  # (40, 36): the same -> what the second derivative of δ adds to the Hessian
     hessian: Tensor  # (60, 36): sums of the six entries of Pᵀ S P times ten of q qᵀ -> Hessian without that
     metric: Tensor  # (144, 24): P ⊗ P -> (6, 4), from S's s, a, b, c (`derivatives` says what they are) to Pᵀ S P
     full_metric: Tensor  # (144, 36): the same from all six entries of S
@@ -104,12 +104,13 @@ def _make_maps() -> _Maps:
     turning = torch.tensor([1.0, 1, 1, 0], dtype=torch.float64)
     quarter = torch.zeros(6, 4, dtype=torch.float64)
     quarter[3:, :3] = 0.25
+    once = symmetric(4).triu()[:, :, 3]  # (10, 4): which entry of q qᵀ is which of q
     moved = motion[:, :3]  # (6, 3, 4): how ξ moves a point, by the entries of q
     hessian = torch.einsum("kij,mab,uia,vjb->kmuv", symmetric(3), symmetric(4), moved, moved)
     return _Maps(
         motion.view(6, 16),
-        motion.permute(2, 1, 0).reshape(16, 6),
-        (0.5 * (second + second.transpose(0, 1))).permute(3, 2, 0, 1).reshape(16, 36),
+        torch.einsum("uia,ma->imu", motion, once).reshape(40, 6),
+        torch.einsum("uvia,ma->imuv", 0.5 * (second + second.transpose(0, 1)), once).reshape(40, 36),
         hessian.reshape(60, 36),
         metric_of(sparse_second(), 4),
         metric_of(symmetric(3), 4),
@@ -161,11 +162,12 @@ def derivatives_of(problem: Problem, view: View, curved: bool, loss: RobustLoss 
     else:
         second, metric = torch.cat([diagonal, mixed, corner], 1), constants.metric
 
-    by_point = torch.bmm(torch.bmm(problem.points, pull.mT), projection).view(-1, 16)
+    sums = torch.bmm(torch.cat([second, pull], 1), problem.moments.mT)
+    by_point = torch.bmm(projection.mT, sums[:, -3:]).view(-1, 40)
     gradient = torch.mm(by_point, constants.gradient)
-    square = torch.bmm(projection.view(-1, 12, 1), projection.view(-1, 1, 12)).view(-1, 144)
+    square = (projection.view(-1, 12, 1) * projection.view(-1, 1, 12)).view(-1, 144)
     metric = torch.mm(square, metric).view(-1, 6, second.shape[1])
-    hessian = torch.mm(torch.bmm(metric, torch.bmm(second, problem.moments.mT)).view(-1, 60), constants.hessian)
+    hessian = torch.mm(torch.bmm(metric, sums[:, :-3]).view(-1, 60), constants.hessian)
     if curved:
         hessian = torch.addmm(hessian, by_point, constants.curvature)
     return Derivatives(cost, gradient, hessian.view(-1, 6, 6))

@@ -56,13 +56,11 @@ def prepare(inputs: Inputs, without: Tensor) -> Problem:
     square = without[:, None, None]
     rows = torch.cat([x.mT, z.mT, weights.unsqueeze(1)], 1).double().masked_fill(square, 0.0)
     pixels, points, weights = rows.split((2, 3, 1), 1)
-    with torch.no_grad():
-        share = weights / weights.sum(2, keepdim=True).clamp(min=1e-300)
-        centre = torch.bmm(points, share.mT)
+    share = weights.detach() / weights.detach().sum(2, keepdim=True).clamp(min=1e-300)
+    centre = torch.bmm(points.detach(), share.mT)
     moved = points - centre
-    with torch.no_grad():
-        scale = (share * moved.square()).sum((1, 2), keepdim=True).sqrt()
-        scale = scale.masked_fill(scale == 0, 1.0)
+    scale = (share * moved.detach().square()).sum((1, 2), keepdim=True).sqrt()
+    scale = scale.masked_fill(scale == 0, 1.0)
     points = torch.nn.functional.pad(moved / scale, (0, 0, 0, 1), value=1.0)
     moments = products_of_two(points)
     camera = camera.double().masked_fill(square, 0.0)
@@ -71,13 +69,18 @@ def prepare(inputs: Inputs, without: Tensor) -> Problem:
 
 def products_of_two(values: Tensor) -> Tensor:
     """(B, 4, ...) -> (B, 10, ...): 00, 01, 02, 03, 11, 12, ..."""
-    first, second = _PAIRS if values.device.type == "cpu" else _pairs_elsewhere(values.device)
+    first, second = on(values.device, _PAIRS)
     return values.index_select(1, first) * values.index_select(1, second)
 
 
+def on(device: torch.device, constant: Tensor) -> Tensor:
+    """A constant that was made on the CPU; copied to another device once, for a copy would wait for it."""
+    return constant if device.type == "cpu" else _copy(device, constant)
+
+
 @lru_cache
-def _pairs_elsewhere(device: torch.device) -> Tensor:
-    return _PAIRS.to(device)
+def _copy(device: torch.device, constant: Tensor) -> Tensor:
+    return constant.to(device)
 
 
 def moved_pose(problem: Problem, pose: Tensor) -> Tensor:

@@ -88,11 +88,7 @@ def _judge(problem: Problem, minimum: Minimum, invalid: Tensor) -> tuple[Tensor,
     factor, saddle = torch.linalg.cholesky_ex(scaled)
     root = torch.linalg.solve_triangular(factor, eye, upper=False)
     flat = (saddle == 0) & ~(root.square().sum((1, 2)) < 0.1 / LEAST_CURVATURE)  # the trace of the inverse
-    status = greatest_of(
-        (invalid, Status.INVALID_INPUT),
-        (used.sum((1, 2)) < MIN_POINTS, Status.TOO_FEW_POINTS),
-        (behind, Status.BEHIND_CAMERA),
-        (flat, Status.DEGENERATE),
-        (~minimum.converged | (saddle != 0), Status.NOT_CONVERGED),
-    )
+    unsettled = ~minimum.converged | (saddle != 0)
+    few = problem.weights.sign().sum((1, 2)) < MIN_POINTS
+    status = greatest_of(unsettled, flat, behind, few, invalid)
     return status, root * unit.unsqueeze(1)

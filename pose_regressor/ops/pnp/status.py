@@ -7,6 +7,8 @@ from enum import IntEnum
 import torch
 from torch import Tensor
 
+from pose_regressor.ops.pnp.problem import on
+
 
 class Status(IntEnum):
     """The values of a result's `status`; of several that apply, the greatest is given."""
@@ -24,6 +26,9 @@ class Status(IntEnum):
     INVALID_INPUT = 5
 
 
-def greatest_of(*conditions: tuple[Tensor, Status]) -> Tensor:
-    """(B,) int32: of the (mask, status) pairs whose mask holds the greatest status, OK where none does."""
-    return torch.stack([mask * int(value) for mask, value in conditions]).amax(0).int()
+_ABOVE_OK = torch.tensor([int(value) for value in Status if value], dtype=torch.int32).view(-1, 1)
+
+
+def greatest_of(*masks: Tensor) -> Tensor:
+    """(B,) int32: of the statuses above OK, in their order, the greatest whose mask (B,) holds, OK where none does."""
+    return (torch.stack(masks) * on(masks[0].device, _ABOVE_OK)).amax(0)
