@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.pnp.problem import Problem
+from pose_regressor.ops.pnp.problem import Problem, on
 from pose_regressor.ops.pnp.robust import RobustLoss
 
 #: Least depth that is divided by, in units of the points' spread: what is nearer has no image.
@@ -66,7 +66,7 @@ def maps(device: torch.device) -> _Maps:
 
 @lru_cache
 def _elsewhere(device: torch.device) -> _Maps:
-    return _Maps(*(value.to(device) for value in _ON_CPU))
+    return _Maps(*(on(device, value) for value in _ON_CPU))
 
 
 def symmetric(size: int) -> Tensor:

@@ -80,7 +80,8 @@ def on(device: torch.device, constant: Tensor) -> Tensor:
 
 @lru_cache
 def _copy(device: torch.device, constant: Tensor) -> Tensor:
-    return constant.to(device)
+    with torch.inference_mode(False):  # a tensor made in that mode could not be differentiated with
+        return constant.to(device)
 
 
 def moved_pose(problem: Problem, pose: Tensor) -> Tensor:
