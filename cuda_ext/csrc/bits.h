@@ -5,7 +5,8 @@
 #ifdef __CUDACC__
 #define HOST_DEVICE __host__ __device__ __forceinline__
 #else
-#define HOST_DEVICE inline
+// Into every loop: what is called there cannot be made of vectors.
+#define HOST_DEVICE inline __attribute__((always_inline))
 #endif
 
 namespace pose_regressor {
@@ -45,7 +46,10 @@ struct Bits {
 
   HOST_DEVICE int place(int row, int column) const { return row * padded(width) + column; }
 
-  HOST_DEVICE bool get(int place) const { return words[unsigned(place) / 32] >> (unsigned(place) % 32) & 1; }
+  // 0 or 1. Signed, as an index that vectors are gathered by has to be.
+  HOST_DEVICE int bit(int place) const { return words[place >> 5] >> (place & 31) & 1; }
+
+  HOST_DEVICE bool get(int place) const { return bit(place) != 0; }
 
   // The nearest column of the row whose bit is `value`, from `column` (included) on towards step = -1 or +1;
   // -1 or `width` where there is none.

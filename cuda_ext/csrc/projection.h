@@ -78,26 +78,36 @@ struct Silhouettes {
         by_wanted(T(-1) / T(union_)), by_unwanted(T(intersection) / (T(union_) * T(union_))) {}
 };
 
-// [DPR]'s kernel at the covered pixel `own` whose representative landed at (a, b); `single`: no other point did.
+// What a point at (a, b), the representative of the covered pixel `own`, feels of the pixel in row n and column m.
+// Without branches, which nothing could predict and no loop over points be made of vectors with: both bits are read,
+// wanted or not.
 template <typename T>
-HOST_DEVICE void one_pixel(const Silhouettes<T>& s, int own, bool single, T a, T b, int height, int width, T& by_a,
+HOST_DEVICE void feel(const Silhouettes<T>& s, int own, int single, T a, T b, int height, int width, int n, int m,
+                      T& by_a, T& by_b) {
+  const int inside = int(unsigned(m) < unsigned(width)) & int(unsigned(n) < unsigned(height));
+  const int pixel = inside != 0 ? s.covered.place(n, m) : own;
+  const int covered = s.covered.bit(pixel), wanted = s.wanted.bit(pixel), itself = pixel == own;
+  const int changes = inside & ((itself & single) | ((itself | covered) ^ 1));
+  const T value = wanted != 0 ? s.by_wanted : s.by_unwanted, by_x = changes != 0 ? value : T(0);
+  const T way_a = T(m) - a, way_b = T(n) - b;
+  const T near_a = T(1) - (way_a < 0 ? -way_a : way_a), near_b = T(1) - (way_b < 0 ? -way_b : way_b);
+  const T sign_a = way_a >= 0 ? T(1) : T(-1), sign_b = way_b >= 0 ? T(1) : T(-1);
+  by_a += by_x * near_b * (near_a > 0 ? sign_a : T(0));
+  by_b += by_x * near_a * (near_b > 0 ? sign_b : T(0));
+}
+
+// [DPR]'s kernel at the covered pixel `own` whose representative landed at (a, b); `single`: 1 if no other point did,
+// else 0.
+template <typename T>
+HOST_DEVICE void one_pixel(const Silhouettes<T>& s, int own, int single, T a, T b, int height, int width, T& by_a,
                            T& by_b) {
   // The four pixels around (a, b); b and a are above -1, so adding 1 makes truncation the floor.
   const int top = int(b + T(1)) - 1, left = int(a + T(1)) - 1;
   T sum_a = 0, sum_b = 0;
-  for (int n = top; n <= top + 1; ++n) {
-    for (int m = left; m <= left + 1; ++m) {
-      // Without branches, which nothing could predict.
-      const bool inside = (m >= 0) & (m < width) & (n >= 0) & (n < height);
-      const int pixel = inside ? s.covered.place(n, m) : own;
-      const bool changes = inside & (pixel == own ? single : !s.covered.get(pixel));
-      const T by_x = changes ? (s.wanted.get(pixel) ? s.by_wanted : s.by_unwanted) : T(0);
-      const T near_a = T(1) - (m > a ? m - a : a - m), near_b = T(1) - (n > b ? n - b : b - n);
-      const T pull_a = by_x * near_b, pull_b = by_x * near_a;
-      sum_a += near_a > 0 ? (a <= m ? pull_a : -pull_a) : T(0);
-      sum_b += near_b > 0 ? (b <= n ? pull_b : -pull_b) : T(0);
-    }
-  }
+  feel(s, own, single, a, b, height, width, top, left, sum_a, sum_b);
+  feel(s, own, single, a, b, height, width, top, left + 1, sum_a, sum_b);
+  feel(s, own, single, a, b, height, width, top + 1, left, sum_a, sum_b);
+  feel(s, own, single, a, b, height, width, top + 1, left + 1, sum_a, sum_b);
   by_a = sum_a;
   by_b = sum_b;
 }

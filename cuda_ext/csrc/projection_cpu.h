@@ -17,26 +17,57 @@ namespace pose_regressor {
 #define FOR_EVERY_CPU
 #endif
 
-// `land` for all points (count, 3). Nothing overlaps, which is what lets the compiler take several points at a time.
+// Loops that the compiler takes several points at a time of: nothing in them branches, nothing overlaps. Their bodies are
+// templates, of which clones cannot be made.
+
+// The pixels of all points (count, 3) from two views. What is read is used twice, and little is written.
 template <typename T>
-inline __attribute__((always_inline)) void land_each(const T* __restrict points, int count, View<T> view,
-                                                     T* __restrict a, T* __restrict b, int* __restrict pixel) {
+inline __attribute__((always_inline)) void land_each(const T* __restrict points, int count, View<T> one, View<T> other,
+                                                     int* __restrict pixel_of_one, int* __restrict pixel_of_other) {
+  for (int64_t i = 0; i < count; ++i) {
+    const T x = points[3 * i], y = points[3 * i + 1], z = points[3 * i + 2];
+    pixel_of_one[i] = land(one, x, y, z).pixel;
+    pixel_of_other[i] = land(other, x, y, z).pixel;
+  }
+}
+
+// Where in the grid points (count, 3) land.
+template <typename T>
+inline __attribute__((always_inline)) void place_each(const T* __restrict points, int count, View<T> view,
+                                                      T* __restrict a, T* __restrict b) {
   for (int64_t i = 0; i < count; ++i) {
     const Landing<T> landing = land(view, points[3 * i], points[3 * i + 1], points[3 * i + 2]);
     a[i] = landing.a;
     b[i] = landing.b;
-    pixel[i] = landing.pixel;
   }
 }
 
-// Clones cannot be made of a template.
-FOR_EVERY_CPU static void land_all(const float* points, int count, const View<float>& view, float* a, float* b, int* pixel) {
-  land_each(points, count, view, a, b, pixel);
+// `one_pixel` for the representatives (count) of covered pixels.
+template <typename T>
+inline __attribute__((always_inline)) void feel_each(Silhouettes<T> silhouettes, int count, const int* __restrict own,
+                                                     const int* __restrict single, const T* __restrict a,
+                                                     const T* __restrict b, int height, int width, T* __restrict by_a,
+                                                     T* __restrict by_b) {
+  for (int64_t i = 0; i < count; ++i) {
+    one_pixel(silhouettes, own[i], single[i], a[i], b[i], height, width, by_a[i], by_b[i]);
+  }
 }
-FOR_EVERY_CPU static void land_all(const double* points, int count, const View<double>& view, double* a, double* b,
-                                   int* pixel) {
-  land_each(points, count, view, a, b, pixel);
-}
+
+#define CLONES_OF_LOOPS(T)                                                                                             \
+  FOR_EVERY_CPU static void land_all(const T* points, int count, const View<T>& one, const View<T>& other,             \
+                                     int* pixel_of_one, int* pixel_of_other) {                                         \
+    land_each(points, count, one, other, pixel_of_one, pixel_of_other);                                                \
+  }                                                                                                                    \
+  FOR_EVERY_CPU static void place_all(const T* points, int count, const View<T>& view, T* a, T* b) {                   \
+    place_each(points, count, view, a, b);                                                                             \
+  }                                                                                                                    \
+  FOR_EVERY_CPU static void feel_all(const Silhouettes<T>& silhouettes, int count, const int* own, const int* single,  \
+                                     const T* a, const T* b, int height, int width, T* by_a, T* by_b) {                \
+    feel_each(silhouettes, count, own, single, a, b, height, width, by_a, by_b);                                       \
+  }
+CLONES_OF_LOOPS(float)
+CLONES_OF_LOOPS(double)
+#undef CLONES_OF_LOOPS
 
 // Works on one image after the other, in memory that it keeps.
 template <typename T>
@@ -45,71 +76,81 @@ class ImageLoss {
   void resize(int count, int height, int width) {
     count_ = count, height_ = height, width_ = width, line_ = padded(width);
     const int64_t pixels = int64_t(height) * line_;
-    for (auto* points : {&a_, &b_}) points->resize(count);
-    pixel_.resize(count);
-    hit_.resize(pixels + 1);  // one more for what lands nowhere
+    const int64_t most = std::min<int64_t>(count, pixels);
+    for (auto* of_points : {&pixel_, &wanted_pixel_}) of_points->resize(count);
+    for (auto* bytes : {&hit_, &wanted_hit_}) bytes->resize(pixels + 1);  // one more for what lands nowhere
     for (auto* indices : {&first_, &last_}) indices->resize(pixels + 1);
-    for (auto* gradients : {&by_a_, &by_b_}) gradients->resize(pixels);
     for (auto* bits : {&covered_, &wanted_}) bits->resize(pixels / 32);
     covered_by_column_.resize(int64_t(width) * padded(height) / 32);
+    for (auto* integers : {&own_, &single_}) integers->resize(most);
+    for (auto* reals : {&a_, &b_, &by_a_, &by_b_}) reals->resize(most);
+    point_.resize(3 * most);
   }
 
   // The loss of points (count, 3); adds the gradient by rotation and translation to pose[12] unless that is null.
   T operator()(const T* points, const View<T>& predicted, const View<T>& true_, Kernel kernel, double* pose) {
-    land_all(points, count_, true_, a_.data(), b_.data(), pixel_.data());
-    mark(wanted_);
-    land_all(points, count_, predicted, a_.data(), b_.data(), pixel_.data());
-    const auto index = [](int i) { return i; };
-    // With many points in few pixels: who is the last in each, which is asked for later, says also whether there is one.
-    const bool last_first = pose != nullptr && kernel == Kernel::one_pixel && hit_.size() < pixel_.size();
-    if (last_first) {
-      std::fill(last_.begin(), last_.end(), -1);
-      scatter(last_.data(), index);
-      std::transform(last_.begin(), last_.end(), hit_.begin(), [](int point) { return uint8_t(point >= 0); });
-      pack(covered_);
-    } else {
-      mark(covered_);
-    }
+    land_all(points, count_, true_, predicted, wanted_pixel_.data(), pixel_.data());
+    mark(pose != nullptr, pose != nullptr && kernel == Kernel::one_pixel);
     const auto [intersection, union_] = overlap();
     if (union_ == 0) return 0;
     const T loss = T(1) - T(intersection) / T(union_);
     if (pose == nullptr || intersection == union_) return loss;
-    scatter(first_.data(), index, true);  // the point of the lowest index represents its pixel
+    represent(points, predicted);
     const Silhouettes<T> silhouettes({covered_.data(), width_}, {covered_by_column_.data(), height_},
                                      {wanted_.data(), width_}, intersection, union_);
     if (kernel == Kernel::one_pixel) {
-      if (!last_first) scatter(last_.data(), index);
-      feel_neighbours(silhouettes);
+      feel_all(silhouettes, chosen_, own_.data(), single_.data(), a_.data(), b_.data(), height_, width_, by_a_.data(),
+               by_b_.data());
     } else {
       feel_differences(silhouettes);
     }
-    collect(points, predicted, pose);
+    collect(predicted, pose);
     return loss;
   }
 
  private:
-  // Which pixels are hit. Bytes first: a bit would have to wait for the one before it in the same word.
-  void mark(std::vector<uint32_t>& bits) {
-    std::fill(hit_.begin(), hit_.end(), 0);
-    scatter(hit_.data(), [](int) { return uint8_t(1); });
-    pack(bits);
-  }
-
-  void pack(std::vector<uint32_t>& bits) const {
-    for (size_t word = 0; word < bits.size(); ++word) bits[word] = packed(hit_.data() + 32 * word);
-  }
-
-  // A value for the pixel of each point, in the order of the points or in the opposite one. On pointers of its own: what
-  // is written could alias the members, and these would be read anew for every point.
-  template <typename Value, typename Of>
-  void scatter(Value* target, Of value_of, bool backwards = false) const {
-    const int* pixel = pixel_.data();
-    const int count = count_;
-    if (backwards) {
-      for (int i = count - 1; i >= 0; --i) target[pixel[i]] = value_of(i);
+  // Which pixels are hit: bytes first, for a bit would have to wait for the one before it in the same word. And by whom:
+  // the first point of each pixel, stored in the opposite order, and the last one.
+  void mark(bool first_too, bool last_too) {
+    // With fewer pixels than points, whether there is a first one is asked sooner than marked for every point.
+    const bool by_first = first_too && hit_.size() < pixel_.size();
+    std::fill(wanted_hit_.begin(), wanted_hit_.end(), 0);
+    if (by_first) {
+      std::fill(first_.begin(), first_.end(), -1);
     } else {
-      for (int i = 0; i < count; ++i) target[pixel[i]] = value_of(i);
+      std::fill(hit_.begin(), hit_.end(), 0);
     }
+    // Pointers of their own: what is written could alias the members, and these would be read anew for every point.
+    const int *pixel = pixel_.data(), *wanted_pixel = wanted_pixel_.data(), count = count_;
+    int *first = first_.data(), *last = last_.data();
+    uint8_t *hit = hit_.data(), *wanted_hit = wanted_hit_.data();
+    const auto each_point = [=](auto store) {
+      for (int i = 0, other = count - 1; i < count; ++i, --other) {
+        wanted_hit[wanted_pixel[i]] = 1;
+        store(i, other);
+      }
+    };
+    const auto store_hit = [=](int i) { hit[pixel[i]] = 1; };
+    const auto store_first = [=](int i) { first[pixel[i]] = i; };
+    const auto store_last = [=](int i) { last[pixel[i]] = i; };
+    if (by_first && last_too) {
+      each_point([=](int i, int other) { store_first(other), store_last(i); });
+    } else if (by_first) {
+      each_point([=](int, int other) { store_first(other); });
+    } else if (last_too) {
+      each_point([=](int i, int other) { store_hit(i), store_first(other), store_last(i); });
+    } else if (first_too) {
+      each_point([=](int i, int other) { store_hit(i), store_first(other); });
+    } else {
+      each_point([=](int i, int) { store_hit(i); });
+    }
+    if (by_first) std::transform(first_.begin(), first_.end(), hit_.begin(), [](int i) { return uint8_t(i >= 0); });
+    pack(hit_, covered_);
+    pack(wanted_hit_, wanted_);
+  }
+
+  static void pack(const std::vector<uint8_t>& bytes, std::vector<uint32_t>& bits) {
+    for (size_t word = 0; word < bits.size(); ++word) bits[word] = packed(bytes.data() + 32 * word);
   }
 
   static uint32_t packed(const uint8_t* bytes) {
@@ -132,12 +173,17 @@ class ImageLoss {
     return {intersection, union_};
   }
 
-  void feel_neighbours(const Silhouettes<T>& silhouettes) {
+  // The representative of each covered pixel, in the order of the pixels.
+  void represent(const T* points, const View<T>& view) {
+    chosen_ = 0;
     each(covered_, [&](int pixel) {
       const int point = first_[pixel];
-      one_pixel(silhouettes, pixel, point == last_[pixel], a_[point], b_[point], height_, width_, by_a_[pixel],
-                by_b_[pixel]);
+      for (int axis = 0; axis < 3; ++axis) point_[3 * chosen_ + axis] = points[3 * int64_t(point) + axis];
+      own_[chosen_] = pixel;
+      single_[chosen_] = point == last_[pixel];
+      first_[pixel] = chosen_++;  // from here on
     });
+    place_all(point_.data(), chosen_, view, a_.data(), b_.data());
   }
 
   void feel_differences(const Silhouettes<T>& silhouettes) {
@@ -146,10 +192,10 @@ class ImageLoss {
     each(covered_, [&](int pixel) {
       const int bit = pixel % line_ * column_line + pixel / line_;
       covered_by_column_[bit / 32] |= 1u << (bit % 32);
-      by_a_[pixel] = by_b_[pixel] = 0;
     });
+    for (auto* gradients : {&by_a_, &by_b_}) std::fill_n(gradients->begin(), chosen_, T(0));
     const auto coordinate = [&](int pixel, int axis) { return (axis == 0 ? a_ : b_)[first_[pixel]]; };
-    const auto add = [&](int pixel, int axis, T value) { (axis == 0 ? by_a_ : by_b_)[pixel] += value; };
+    const auto add = [&](int pixel, int axis, T value) { (axis == 0 ? by_a_ : by_b_)[first_[pixel]] += value; };
     for (size_t word = 0; word < covered_.size(); ++word) {
       each(covered_[word] ^ wanted_[word], word, [&](int pixel) {
         long_range(silhouettes, pixel / line_, pixel % line_, coordinate, add);
@@ -158,12 +204,11 @@ class ImageLoss {
   }
 
   // From the grid to the pose.
-  void collect(const T* points, const View<T>& view, double* pose) const {
-    each(covered_, [&](int pixel) {
-      if (by_a_[pixel] == 0 && by_b_[pixel] == 0) return;
-      const T* point = points + 3 * int64_t(first_[pixel]);
-      pull_back(view, point[0], point[1], point[2], by_a_[pixel], by_b_[pixel], pose);
-    });
+  void collect(const View<T>& view, double* pose) const {
+    for (int i = 0; i < chosen_; ++i) {
+      if (by_a_[i] == 0 && by_b_[i] == 0) continue;
+      pull_back(view, point_[3 * i], point_[3 * i + 1], point_[3 * i + 2], by_a_[i], by_b_[i], pose);
+    }
   }
 
   template <typename Do>
@@ -176,13 +221,13 @@ class ImageLoss {
     for (size_t word = 0; word < words.size(); ++word) each(words[word], word, act);
   }
 
-  int count_ = 0, height_ = 0, width_ = 0, line_ = 0;
-  std::vector<T> a_, b_;              // of each point
-  std::vector<int> pixel_;
-  std::vector<uint8_t> hit_;          // of each pixel
-  std::vector<int> first_, last_;
-  std::vector<T> by_a_, by_b_;
+  int count_ = 0, height_ = 0, width_ = 0, line_ = 0, chosen_ = 0;
+  std::vector<int> pixel_, wanted_pixel_;  // of each point
+  std::vector<uint8_t> hit_, wanted_hit_;  // of each pixel
+  std::vector<int> first_, last_;          // points; later on, which of the representatives
   std::vector<uint32_t> covered_, covered_by_column_, wanted_;
+  std::vector<T> point_, a_, b_, by_a_, by_b_;  // of each representative
+  std::vector<int> own_, single_;
 };
 
 }  // namespace pose_regressor
