@@ -83,6 +83,8 @@ def seconds(work: Callable[[], None], device: str) -> float:
 
 def medians(works: dict[str, Callable[[], None]], device: str) -> dict[str, float]:
     """ms of each; they take turns, the fast ones more often."""
+    for work in works.values():
+        work()  # the very first call takes many times as long, and says nothing of how many runs there is time for
     first = {name: seconds(work, device) for name, work in works.items()}
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(3):
