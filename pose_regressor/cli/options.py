@@ -9,7 +9,9 @@ import typer
 
 ModelOption = Annotated[
     list[str],
-    typer.Option("--model", "-m", metavar="BUNDLE", help="Bundle file, or the name of a shipped one (box, cube)."),
+    typer.Option(
+        "--model", "-m", metavar="BUNDLE", help="Bundle file, or the name of a shipped one (box, cube, symmetric, toy)."
+    ),
 ]
 CameraOption = Annotated[
     Path | None,
