@@ -64,16 +64,16 @@ def test_the_poses_are_the_trackers(clip, annotated):
         assert transform.child_frame_id == "box_0"
         t, r = transform.transform.translation, transform.transform.rotation
         # The filter sees times that differ in their last digits.
-        np.testing.assert_allclose([t.x, t.y, t.z], expected.translation, rtol=1e-8)
+        np.testing.assert_allclose([t.x, t.y, t.z], expected.translation, atol=1e-7)
         [detection] = detections.detections
         assert detection.id == "box_0"
         [result] = detection.results
         assert result.hypothesis.score == pytest.approx(expected.score)
-        np.testing.assert_allclose(result.pose.covariance, expected.covariance.reshape(-1), rtol=1e-6, atol=1e-12)
+        np.testing.assert_allclose(result.pose.covariance, expected.covariance.reshape(-1), rtol=1e-4, atol=1e-10)
         # The quaternion against the matrix: both turn the same vector to the same place.
         axis, vector = np.array([r.x, r.y, r.z]), np.array([1.0, 2.0, 3.0])
         turned = vector + 2 * np.cross(axis, np.cross(axis, vector) + r.w * vector)
-        np.testing.assert_allclose(turned, expected.rotation @ vector, atol=1e-8)
+        np.testing.assert_allclose(turned, expected.rotation @ vector, atol=1e-6)
 
 
 def test_answers_come_right_after_their_image(annotated):
