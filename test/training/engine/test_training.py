@@ -110,11 +110,11 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_end(make_training, whole, b
     for _ in range(2):
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         process.stdout.readline()  # a step is done
-        time.sleep(rng.uniform(0, 0.3))
+        time.sleep(rng.uniform(0, 0.1))
         process.kill()
         process.communicate()
-        assert process.returncode == -signal.SIGKILL
-        if (tmp_path / "box.safetensors").exists():  # killed just after its end: then all of it is there
+        assert process.returncode in (-signal.SIGKILL, 0)
+        if (tmp_path / "box.safetensors").exists():  # it came to its end before: then all of it is there
             assert_same(Bundle.load(tmp_path / "box.safetensors"), Bundle.load(tmp_path / "whole.safetensors"))
     subprocess.run(command, check=True, capture_output=True)
     assert_same(Bundle.load(tmp_path / "box.safetensors"), Bundle.load(tmp_path / "whole.safetensors"))
