@@ -31,6 +31,7 @@ class PoseNetwork(nn.Module):
         self.up8 = UpStep(wide[3], stride8, wide[2])
         self.up4 = UpStep(wide[2], stride4, wide[1])
         self.up2 = UpStep(wide[1], stride2, wide[0])
+        self.stride8_channels = wide[2]
         self.box_head = BoxHead(wide[2], objects)
         self.dense_head = DenseHead(wide[0], objects)
         self.regression_head = RegressionHead(stride32, config.crop_size // 32, objects)
@@ -48,8 +49,15 @@ class PoseNetwork(nn.Module):
         return self.box_head(self._pyramid8(image)[1])
 
     def forward(self, crop: Tensor) -> tuple[BoxOutput, PoseOutput]:
+        boxes, poses, _ = self.forward_and_features(crop)
+        return boxes, poses
+
+    def forward_and_features(self, crop: Tensor) -> tuple[BoxOutput, PoseOutput, Tensor]:
+        """The same, and what both answers come from: the pyramid's map (B, C, S/8, S/8), to which a training may attach
+        further tasks.
+        """
         features, stride8 = self._pyramid8(crop)
         stride2 = self.up2(self.up4(stride8, features[1]), features[0])
         coordinates, mask, certainty = self.dense_head(stride2)
         rotation_6d, location = self.regression_head(features[4])
-        return self.box_head(stride8), PoseOutput(coordinates, mask, certainty, rotation_6d, location)
+        return self.box_head(stride8), PoseOutput(coordinates, mask, certainty, rotation_6d, location), stride8

@@ -26,9 +26,13 @@ _LEAST = 1e-9
 class TrainConfig:
     """Every field says in its help what it means; `table` has them all."""
 
-    samples: int = count(500_000, "images to train on, in all", 1, 10**10)
+    samples: int = count(500_000, "images to train on, in all; one that is used again counts again", 1, 10**10)
     batch_size: int = count(32, "images of a step, over all processes", 1)
-    learning_rate: float = number(1.5e-3, "its peak", _LEAST)
+    uses: int = count(3, "times that each image is learnt from: it is rendered once", 1, 1000)
+    optimizer: str = choice(
+        "muon", ("muon", "adamw"), "muon: steps of one size in all directions of a layer's matrix; adamw: Adam's"
+    )
+    learning_rate: float = number(2e-3, "its peak", _LEAST)
     schedule: str = choice(
         "cosine",
         ("cosine", "one_cycle"),
@@ -36,7 +40,7 @@ class TrainConfig:
         "other way round",
     )
     warmup: float = number(0.05, "share of the training in which the rate rises", 0, 0.9)
-    weight_decay: float = number(0.02, "of AdamW")
+    weight_decay: float = number(0.02, "of the weights, by either optimizer")
     clip: float = number(5.0, "largest norm of the gradient; longer ones are shortened to it", _LEAST)
     ema: float = number(
         0.998, "decay of the averaged weights, the ones that are kept; less in the first steps", 0, 0.999999
@@ -70,6 +74,11 @@ class TrainConfig:
     @property
     def steps(self) -> int:
         return math.ceil(self.samples / self.batch_size)
+
+    @property
+    def rendered(self) -> int:
+        """Images that are rendered for all the steps."""
+        return math.ceil(self.steps / self.uses) * self.batch_size
 
     @classmethod
     def from_dict(cls, values: Any) -> TrainConfig:

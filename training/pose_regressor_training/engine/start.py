@@ -10,7 +10,7 @@ from torch import nn
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.types import InputError
 
-FIRST = "backbone.conv1.weight"
+FIRST = "backbone.conv1"
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def start_from(network: nn.Module, bundle: Bundle) -> Taken:
             taken.append(name)
         else:
             fresh.append(name)
-    if FIRST not in taken:
+    if f"{FIRST}.weight" not in taken:
         raise InputError(
             f"training: the bundle to start from has a network of width {bundle.config.width}, which does not fit"
         )

@@ -18,19 +18,20 @@ from pose_regressor.types import InputError
 from pose_regressor_training.engine.config import difference
 
 _HEADER_KEY = "pose_regressor_training"
-_VERSION = 1
-_PARTS = ("network", "average", "optimizer", "log")
+_VERSION = 2
+_PARTS = ("network", "average", "regions", "optimizer", "log")
 
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """After `step` steps. network, average: state_dicts; optimizer: what it keeps of each parameter, by the parameter's
+    """After `step` steps. network, average, regions: state_dicts, the last of the head that only trainings have; optimizer: what it keeps of each parameter, by the parameter's
     number; log: sums of the terms since the last entry of the log; start: what the training began with, in words.
     """
 
     step: int
     network: Mapping[str, Tensor]
     average: Mapping[str, Tensor]
+    regions: Mapping[str, Tensor]
     optimizer: Mapping[int, Mapping[str, Tensor]]
     log: Mapping[str, Tensor]
     start: str
@@ -40,7 +41,7 @@ class State:
         finite, which nothing could go on from, and leaves the file that is there.
         """
         optimizer = {f"{number}.{k}": v for number, values in self.optimizer.items() for k, v in values.items()}
-        parts = dict(zip(_PARTS, (self.network, self.average, optimizer, self.log), strict=True))
+        parts = dict(zip(_PARTS, (self.network, self.average, self.regions, optimizer, self.log), strict=True))
         tensors = {
             f"{part}.{name}": value.detach().cpu().contiguous()
             for part, values in parts.items()
@@ -77,4 +78,7 @@ class State:
         for name, tensor in parts["optimizer"].items():
             number, _, key = name.partition(".")
             optimizer.setdefault(int(number), {})[key] = tensor
-        return cls(header["step"], parts["network"], parts["average"], optimizer, parts["log"], header["start"])
+        return cls(
+            header["step"], parts["network"], parts["average"], parts["regions"], optimizer, parts["log"],
+            header["start"],
+        )  # fmt: skip

@@ -14,9 +14,12 @@ from pose_regressor.model.network import PoseNetwork
 from pose_regressor.types import ObjectModel
 from pose_regressor_training.engine.average import Average
 from pose_regressor_training.engine.config import TrainConfig
+from pose_regressor_training.engine.muon import Muon, split
 from pose_regressor_training.engine.schedule import pace
+from pose_regressor_training.engine.start import FIRST
 from pose_regressor_training.engine.state import State
 from pose_regressor_training.losses import ObjectTensors, objective, total
+from pose_regressor_training.losses.regions import RegionHead
 from pose_regressor_training.parallel import mean_over_all
 from pose_regressor_training.synthetic import Batch
 
@@ -32,10 +35,12 @@ class PoseTask(pl.LightningModule):
         self.network, self.config, self.start = network, config, start
         self.models = tuple(models)
         self.average = Average(network, config.ema)
-        self.steps_done = 0
-        self._forward = torch.compile(network) if config.compile else network
-        self._names = [name for name, weight in asdict(config.losses).items() if weight > 0]
         home = next(network.parameters()).device
+        self.regions = RegionHead(network.stride8_channels, len(models)).to(home) if config.losses.regions else None
+        self.steps_done = 0
+        forward = network.forward_and_features
+        self._forward = torch.compile(forward) if config.compile else forward
+        self._names = [name for name, weight in asdict(config.losses).items() if weight > 0]
         self._sums = torch.zeros(len(self._names), device=home)
         self._optimizer_state: dict[int, dict[str, Tensor]] = {}
         self._objects = ObjectTensors.from_models(models, home)
@@ -46,8 +51,9 @@ class PoseTask(pl.LightningModule):
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """Those of the objective that have a weight, by name."""
         with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
-            boxes, poses = self._forward(batch.image)
-        terms = objective(boxes, poses, batch, self._objects, self.config.losses)
+            boxes, poses, features = self._forward(batch.image)
+            regions = self.regions(features) if self.regions else None
+        terms = objective(boxes, poses, batch, self._objects, self.config.losses, regions)
         return {name: terms[name] for name in self._names}
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -56,17 +62,25 @@ class PoseTask(pl.LightningModule):
         return total(terms, self.config.losses)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=self.config.learning_rate, weight_decay=self.config.weight_decay, fused=True
-        )
+        optimizer = self._optimizer()
         if self._optimizer_state:
+            ordered = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             state = {
                 number: {key: _laid_out_as(parameter, value) for key, value in self._optimizer_state[number].items()}
-                for number, parameter in enumerate(self.network.parameters())
+                for number, parameter in enumerate(ordered)
                 if number in self._optimizer_state
             }
             optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
         return optimizer
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        rate, decay = self.config.learning_rate, self.config.weight_decay
+        heads = [] if self.regions is None else list(self.regions.parameters())
+        if self.config.optimizer == "adamw":
+            return torch.optim.AdamW([*self.network.parameters(), *heads], lr=rate, weight_decay=decay, fused=True)
+        hidden, others = split(self.network, FIRST)
+        precision = torch.bfloat16 if self.config.precision == "bf16" else torch.float32
+        return Muon(hidden, [*others, *heads], lr=rate, weight_decay=decay, precision=precision)
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         now = pace(self.config, self.steps_done)
@@ -87,6 +101,7 @@ class PoseTask(pl.LightningModule):
             self.steps_done,
             self.network.state_dict(),
             self.average.network.state_dict(),
+            {} if self.regions is None else self.regions.state_dict(),
             optimizer.state_dict()["state"],
             {"sums": mean_over_all(self._sums)},
             self.start,
@@ -96,6 +111,8 @@ class PoseTask(pl.LightningModule):
         """Go on from there. Must come before Lightning's fit."""
         self.network.load_state_dict(state.network)
         self.average.network.load_state_dict(state.average)
+        if self.regions is not None:
+            self.regions.load_state_dict(state.regions)
         self._optimizer_state = {number: dict(values) for number, values in state.optimizer.items()}
         self._sums.copy_(state.log["sums"])
         self.steps_done, self.start = state.step, state.start

@@ -22,6 +22,7 @@ from pose_regressor_training.engine.callbacks import KeepState, Log, Progress
 from pose_regressor_training.engine.config import TrainConfig
 from pose_regressor_training.engine.interruption import Stopped, StopRequest, stop_requests
 from pose_regressor_training.engine.objects import KnownObject
+from pose_regressor_training.engine.replay import Replay
 from pose_regressor_training.engine.start import Taken, start_from
 from pose_regressor_training.engine.state import State
 from pose_regressor_training.engine.task import PoseTask
@@ -108,11 +109,12 @@ class Training:
     def _fit(self, listeners: list[Progress], callbacks: list[pl.Callback], request: StopRequest) -> None:
         config, world = self.config, self.world
         sampler = SceneSampler(config.randomize, [known.model for known in self.objects], config.seed)
-        scenes = SceneBatches(
-            sampler, config.network, config.batch_size, config.seed, self.steps_done, config.steps,
-            (world.rank, world.size),
-        )  # fmt: skip
+        part = (world.rank, world.size)
+        replay = Replay(config.uses, config.batch_size, config.seed, part)
+        start, stop = replay.first_fresh(self.steps_done), config.rendered // config.batch_size
+        scenes = SceneBatches(sampler, config.network, config.batch_size, config.seed, start, stop, part)
         loader = SyntheticBatches(scenes, [known.mesh for known in self.objects], self.device).loader(config.workers)
+        batches = replay.steps(loader, self.steps_done, config.steps)
         keep = KeepState(self.state, self._identity(), request, world)
         with _quiet():
             trainer = pl.Trainer(
@@ -129,7 +131,7 @@ class Training:
                 enable_model_summary=False,
                 callbacks=[Log(self.task, listeners, world), *callbacks, keep],
             )
-            trainer.fit(self.task, loader)
+            trainer.fit(self.task, batches)
 
     def _strategy(self) -> Strategy:
         if self.world.size == 1:
@@ -156,6 +158,7 @@ class Training:
         network.load_state_dict(self.task.average.network.state_dict())
         training = self.config.to_dict() | {
             "samples_seen": self.steps_done * self.config.batch_size,
+            "samples_rendered": self.config.rendered,
             "start": self.task.start,
             "meshes": [known.file for known in self.objects],
             "device": self.device.type,

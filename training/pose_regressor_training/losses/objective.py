@@ -15,6 +15,7 @@ from pose_regressor.types import InputError
 from pose_regressor_training.losses import correspondences, poses
 from pose_regressor_training.losses.boxes import presence_and_box
 from pose_regressor_training.losses.objects import ObjectTensors
+from pose_regressor_training.losses.regions import regions_surprise
 from pose_regressor_training.losses.symmetry import nearest_equal
 from pose_regressor_training.parallel import share_of
 from pose_regressor_training.randomize.views import Kind
@@ -26,8 +27,8 @@ class Weights:
     """Of each term; 0 switches it off. The defaults bring all to one order of magnitude at the start of a training.
 
     presence; box: [DPR]'s L_b; mask; coordinates, certainty: dense correspondences; rotation: L_r; quaternion: L_q;
-    location: L_t; projection: L_PL of the regressed pose; regularization: L_reg; pose: ADD of the pose by BPnP;
-    reprojection: [BPnP]'s l_p. With `coordinates` and `reprojection` both, it is [BPnP]'s mixture.
+    location: L_t; projection: L_PL of the regressed pose; regularization: L_reg; regions: which part of the surface a
+    cell shows, asked of a head that is for training alone; pose: ADD of the pose by BPnP; reprojection: [BPnP]'s l_p. With `coordinates` and `reprojection` both, it is [BPnP]'s mixture.
     """
 
     presence: float = 0.5
@@ -40,6 +41,7 @@ class Weights:
     location: float = 2.0
     projection: float = 0.0
     regularization: float = 0.01
+    regions: float = 1.0
     pose: float = 1.0
     reprojection: float = 0.0
 
@@ -57,15 +59,25 @@ def total(terms: dict[str, Tensor], weights: Weights) -> Tensor:
 
 
 def objective(
-    boxes: BoxOutput, poses_output: PoseOutput, batch: Batch, objects: ObjectTensors, weights: Weights
+    boxes: BoxOutput,
+    poses_output: PoseOutput,
+    batch: Batch,
+    objects: ObjectTensors,
+    weights: Weights,
+    regions: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """The terms whose weight is not 0, by name, each a mean over the windows that it is about."""
+    """The terms whose weight is not 0, by name, each a mean over the windows that it is about.
+
+    regions: (B, O, REGIONS, S/8, S/8) logits of a `RegionHead`; without them, that term is left out.
+    """
     presence, box = presence_and_box(boxes, batch)
-    terms = {"presence": presence, "box": box} | _pose_terms(poses_output, batch, objects, weights)
+    terms = {"presence": presence, "box": box} | _pose_terms(poses_output, batch, objects, weights, regions)
     return {name: value for name, value in terms.items() if getattr(weights, name) > 0}
 
 
-def _pose_terms(output: PoseOutput, batch: Batch, objects: ObjectTensors, weights: Weights) -> dict[str, Tensor]:
+def _pose_terms(
+    output: PoseOutput, batch: Batch, objects: ObjectTensors, weights: Weights, regions: Tensor | None
+) -> dict[str, Tensor]:
     rows = torch.arange(len(batch.model), device=batch.model.device)
     coordinates, mask, certainty, rotation_6d, location = (
         getattr(output, name)[rows, batch.model].float()
@@ -98,6 +110,8 @@ def _pose_terms(output: PoseOutput, batch: Batch, objects: ObjectTensors, weight
         "location": mean(poses.location_distance(location, wanted)),
         "regularization": mean(poses.raw_rotation_size(rotation_6d)),
     }
+    if weights.regions and regions is not None:
+        terms["regions"] = regions_surprise(regions[rows, batch.model], true, seen, objects)
     if weights.projection:
         regressed = decode_regression(rotation_6d, location, camera, size, objects.centre, objects.diameter)
         terms["projection"] = mean(poses.silhouette_distance(regressed, pose, camera, size, objects))

@@ -10,20 +10,26 @@ import torch
 from torch import Tensor
 
 from pose_regressor.types import ObjectModel
+from pose_regressor_training.render.mesh import farthest_points
+
+#: Parts that an object's surface is divided into.
+REGIONS = 64
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectTensors:
     """O objects, in the order of the network's channels; or, after `of`, one for each of B windows.
 
-    centre, half (O, 3): of the bounds, metres; diameter (O,); points (O, P, 3): the keypoints; equal (O, S, 4, 4): the
-    poses of the object in its own frame that look the same, first that in which it is; repeated to a common number.
+    centre, half (O, 3): of the bounds, metres; diameter (O,); points (O, P, 3): the keypoints; regions (O, REGIONS, 3):
+    centres of the parts of the surface; equal (O, S, 4, 4): the poses of the object in its own frame that look the
+    same, first that in which it is; repeated to a common number.
     """
 
     centre: Tensor
     half: Tensor
     diameter: Tensor
     points: Tensor
+    regions: Tensor
     equal: Tensor
 
     @classmethod
@@ -42,6 +48,7 @@ class ObjectTensors:
             half=floats([model.size / 2 for model in models]),
             diameter=floats([np.array(model.diameter) for model in models]),
             points=floats([model.keypoints[:points] for model in models]),
+            regions=floats([farthest_points(model.points, REGIONS) for model in models]),
             equal=floats(equal),
         )
 

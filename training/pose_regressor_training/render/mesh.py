@@ -114,6 +114,16 @@ def coarse_mesh(mesh: Mesh, faces: int = COARSE_FACES) -> tuple[FloatArray, NDAr
     return coarse
 
 
+def farthest_points(points: FloatArray, count: int, first: int = 0) -> FloatArray:
+    """(count, 3) of the points (P, 3): number `first`, then always the farthest from those before it."""
+    chosen = [first]
+    distance = np.full(len(points), np.inf)
+    while len(chosen) < count:
+        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
+        chosen.append(int(distance.argmax()))
+    return points[chosen]
+
+
 def object_model(
     mesh: Mesh, name: str, obj_id: int, symmetries: FloatArray | None = None, points: int = 1024, keypoints: int = 16
 ) -> ObjectModel:
@@ -127,10 +137,7 @@ def object_model(
     hull = np.asarray(surface.convex_hull.vertices, np.float64)
     diameter = max(float(np.linalg.norm(hull - corner, axis=1).max()) for corner in hull)
     bounds = np.stack([mesh.vertices.min(0), mesh.vertices.max(0)]).astype(np.float64)
-    chosen = [int(np.linalg.norm(sampled - bounds.mean(0), axis=1).argmax())]
-    distance = np.full(len(sampled), np.inf)
-    while len(chosen) < keypoints:
-        distance = np.minimum(distance, np.linalg.norm(sampled - sampled[chosen[-1]], axis=1))
-        chosen.append(int(distance.argmax()))
+    outermost = int(np.linalg.norm(sampled - bounds.mean(0), axis=1).argmax())
+    corners = farthest_points(sampled, keypoints, outermost)
     symmetries = np.zeros((0, 4, 4)) if symmetries is None else symmetries
-    return ObjectModel(name, obj_id, diameter, bounds, sampled, sampled[chosen], symmetries, *coarse_mesh(mesh))
+    return ObjectModel(name, obj_id, diameter, bounds, sampled, corners, symmetries, *coarse_mesh(mesh))
