@@ -156,6 +156,7 @@ def _others(drawn: Drawn, models: Models) -> tuple[NDArray[np.int64], FloatArray
     """(B, K) known objects in the places of the clutter, else NONE, and (B, K, 4) their boxes."""
     own = drawn.views.model.shape[1]
     other, pose = drawn.target[:, own:], drawn.scenes.cam_from_obj[:, own:]
+    other = np.where(other < models.targets, other, NONE)
     box = np.zeros((*other.shape, 4))
     there = other != NONE
     rows, _ = np.nonzero(there)

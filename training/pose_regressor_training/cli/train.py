@@ -41,6 +41,13 @@ def train(
         ),
     ] = None,
     models_info: ModelsInfoOption = None,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Mesh of something else that may stand around, and is not to be found; give it again for more.",
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -81,7 +88,7 @@ def train(
     from pose_regressor.model.bundle import Bundle
     from pose_regressor_training.engine.command import Command
     from pose_regressor_training.engine.config import load_preset
-    from pose_regressor_training.engine.objects import read_objects
+    from pose_regressor_training.engine.objects import read_beside, read_objects
     from pose_regressor_training.engine.training import Training
     from pose_regressor_training.parallel import World
 
@@ -96,9 +103,10 @@ def train(
     initial = Bundle.load(start_from) if start_from else None
     with warnings_on_stderr():
         objects = read_objects(mesh, unit or (), name or (), obj_id or (), models_info, color or ())
+        others = read_beside(beside or (), unit or ())
     for known in objects:
         console.print(known.in_words())
-    training = Training(objects, settings, out.with_suffix(".training.safetensors"), place, world)
+    training = Training(objects, settings, out.with_suffix(".training.safetensors"), place, world, others)
     if training.state.exists() and not restart:
         training.resume()
         console.print(f"goes on from step {training.steps_done} of {settings.steps} ({training.state})")

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
+
 from pose_regressor.types import InputError, ObjectModel
 from pose_regressor_training.data.models_info import symmetries_of
 from pose_regressor_training.generate.plan import object_id
@@ -60,6 +62,16 @@ def read_objects(
             KnownObject(mesh, object_model(mesh, name, obj_id, symmetries.discretised()), symmetries, path.name)
         )
     return objects
+
+
+def read_beside(paths: Sequence[Path], units: Sequence[str] = ()) -> list[KnownObject]:
+    """Things that are not to be found, of any names. A unit that is the only one given is theirs too."""
+    unit = units[0] if len(units) == 1 else None
+    things = []
+    for number, path in enumerate(paths, start=1):
+        mesh = load_mesh(path, unit)
+        things.append(KnownObject(mesh, object_model(mesh, f"thing_{number}", number), Symmetries(np.zeros((0, 4, 4))), path.name))
+    return things
 
 
 def one_for_each(paths: Sequence[Path], what: str, values: Sequence[str]) -> list[str | None]:

@@ -40,7 +40,7 @@ HEADS = (
 
 class Training:
     """Trains one network for all of the objects. state: the file that holds it while it is not done; device: of this
-    process; world: the processes that share the work.
+    process; world: the processes that share the work; beside: what stands around in the images and is not to be found.
     """
 
     def __init__(
@@ -50,8 +50,9 @@ class Training:
         state: Path,
         device: torch.device | str = "cpu",
         world: World | None = None,
+        beside: Sequence[KnownObject] = (),
     ) -> None:
-        self.objects, self.config, self.state = tuple(objects), config, state
+        self.objects, self.beside, self.config, self.state = tuple(objects), tuple(beside), config, state
         self.device, self.world = torch.device(device), world or World.here()
         if config.batch_size % self.world.size:
             raise InputError(
@@ -108,12 +109,16 @@ class Training:
 
     def _fit(self, listeners: list[Progress], callbacks: list[pl.Callback], request: StopRequest) -> None:
         config, world = self.config, self.world
-        sampler = SceneSampler(config.randomize, [known.model for known in self.objects], config.seed)
+        sampler = SceneSampler(
+            config.randomize, [known.model for known in self.objects], config.seed,
+            beside=[known.model for known in self.beside],
+        )  # fmt: skip
+        meshes = [known.mesh for known in (*self.objects, *self.beside)]
         part = (world.rank, world.size)
         replay = Replay(config.uses, config.batch_size, config.seed, part)
         start, stop = replay.first_fresh(self.steps_done), config.rendered // config.batch_size
         scenes = SceneBatches(sampler, config.network, config.batch_size, config.seed, start, stop, part)
-        loader = SyntheticBatches(scenes, [known.mesh for known in self.objects], self.device).loader(config.workers)
+        loader = SyntheticBatches(scenes, meshes, self.device).loader(config.workers)
         batches = replay.steps(loader, self.steps_done, config.steps)
         keep = KeepState(self.state, self._identity(), request, world)
         with _quiet():
@@ -150,7 +155,8 @@ class Training:
 
     def _identity(self) -> dict[str, Any]:
         objects = [[known.model.name, known.model.obj_id, len(known.mesh.faces)] for known in self.objects]
-        return self.config.to_dict() | {"objects": objects}
+        beside = [[known.file, len(known.mesh.faces)] for known in self.beside]
+        return self.config.to_dict() | {"objects": objects, "beside": beside}
 
     def bundle(self) -> Bundle:
         """The averaged network as it is now."""
@@ -161,6 +167,7 @@ class Training:
             "samples_rendered": self.config.rendered,
             "start": self.task.start,
             "meshes": [known.file for known in self.objects],
+            "beside": [known.file for known in self.beside],
             "device": self.device.type,
             "processes": self.world.size,
         }

@@ -50,12 +50,13 @@ class ClutterPart(Part):
     skin: float = chance(0.6, "share of skin of those")
     around: tuple[float, ...] = weights((0.35, 0.3, 0.2, 0.15), "how often 0, 1, 2 .. 6 beside and behind", AROUND + 1)
     size: Span = span(0.25, 1.6, "of a thing, uniform in the logarithm", least=0.01)
-    others: float = chance(0.3, "share of other trained objects of what is around, where there are any")
+    others: float = chance(0.3, "share of other trained objects, or what is given to stand beside them, of the things")
     twins: float = chance(0.0, "share of what is around that is the object itself once more")
     casters: float = chance(0.3, "how often something stands between the object and the first lamp")
     textured: float = chance(0.7, "share of things with a picture on them; the others are of one colour")
     ground: float = chance(0.35, "how often the object lies on a plane")
     tilt: Span = span(5, 80, "angle at which the plane is looked at, degrees", 1, 90)
+    level: float = chance(0.0, "how often the object's z axis stands at right angles to the plane, whatever the tilt")
     shapes: int = count(48, "how many different shapes there are", 1)
 
 
@@ -114,8 +115,9 @@ def draw_clutter(
     shape = np.where(limb, _any_of(rng, shapes.limbs, limb.shape), _any_of(rng, shapes.things, limb.shape))
     model = np.full(shape.shape, NONE)
     if len(models.diameter) > 1:
-        other = rng.random((batch, AROUND)) < part.others
-        model[:, around] = np.where(other, rng.integers(0, len(models.diameter), other.shape), NONE)
+        things = slice(FRONT + AROUND)
+        other = (rng.random((batch, FRONT + AROUND)) < part.others) & ~limb[:, things]
+        model[:, things] = np.where(other, rng.integers(0, len(models.diameter), other.shape), NONE)
     if part.twins > 0:
         twin = rng.random((batch, AROUND)) < part.twins
         model[:, around] = np.where(twin, setting.model[:, None], model[:, around])
@@ -123,7 +125,8 @@ def draw_clutter(
     radius = np.where(model == NONE, radius, models.diameter[model] / 2)
     # What is in front must fit between camera and object.
     room = (0.75 * setting.centre[:, 2] - setting.radius)[:, None] / 2.4
-    radius[:, front] = np.where(limb[:, front], radius[:, front], np.minimum(radius[:, front], room))
+    resized = ~limb & (model == NONE)
+    radius[:, front] = np.where(resized[:, front], np.minimum(radius[:, front], room), radius[:, front])
     stretch = np.where(limb[..., None], 1, rng.uniform(0.5, 1, (*shape.shape, 3))) * radius[..., None]
     stretch = np.where((model == NONE)[..., None], stretch, 1)
     support = np.where((model == NONE)[..., None, None], shapes.support[shape], models.support[model])
@@ -227,10 +230,11 @@ def draw_ground(
     centre: FloatArray,
     radius: FloatArray,
     points: FloatArray,
+    up: FloatArray,
 ) -> NDArray[np.void]:
     """(B,) of GROUND: planes that touch the points (B, P, 3) of objects from below, and are looked down at.
 
-    centre (B, 3), radius (B,): balls around the objects.
+    centre (B, 3), radius (B,): balls around the objects; up (B, 3): their z axes.
     """
     batch = len(points)
     towards = -centre / np.linalg.norm(centre, axis=1, keepdims=True)
@@ -238,6 +242,8 @@ def draw_ground(
     aside = np.cross(aside / np.linalg.norm(aside, axis=1, keepdims=True), towards)
     tilt = np.radians(uniform(rng, part.tilt, batch))[:, None]
     normal = towards * np.sin(tilt) + aside * np.cos(tilt)
+    if part.level > 0:
+        normal = np.where((rng.random(batch) < part.level)[:, None], up, normal)
     height = -(points @ normal[..., None])[..., 0].min(1)
     # The camera, at the origin, must be above the plane.
     there = (height > 0.05 * radius) & (rng.random(batch) < part.ground) & part.random

@@ -150,7 +150,10 @@ def random_picture(rng: np.random.Generator, size: int) -> Image:
     _draw_shapes(rng, picture, int(rng.integers(0, 5)))
     if rng.random() < 0.5:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 2.5))
-    return picture
+    # What rooms are made of is greyer than what is drawn here; else an object of no colour would be told by that.
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    colorfulness = rng.uniform(0, 1)
+    return cv2.addWeighted(picture, colorfulness, grey, 1 - colorfulness, 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -69,23 +69,28 @@ def _rows(value: T, chosen: slice) -> T:
 class SceneSampler:
     """Draws scenes of the objects `models`, whose meshes come first among the renderer's, in the same order.
 
-    The generator that the drawing methods take is split into one for each part: a part that is switched off leaves
+    beside: other things with meshes, which come next; they only stand around, as objects also do (`clutter.others`). The generator that the drawing methods take is split into one for each part: a part that is switched off leaves
     what the others draw as it is. picture_size: edge of the pictures, pixels.
     """
 
     def __init__(
-        self, config: RandomizeConfig, models: Sequence[ObjectModel], seed: int, picture_size: int = PICTURE_SIZE
+        self,
+        config: RandomizeConfig,
+        models: Sequence[ObjectModel],
+        seed: int,
+        picture_size: int = PICTURE_SIZE,
+        beside: Sequence[ObjectModel] = (),
     ) -> None:
         if not models:
             raise InputError("scenes: expected at least one object, got none")
         self.config = config
-        self.models = Models(models)
+        self.models = Models([*models, *beside], len(models))
         background = config.background
         self.pictures = make_pictures(seed, background.pictures, picture_size, background.folder)
         self.shapes = random_shapes(np.random.default_rng((seed, 1)), config.clutter.shapes, LIMB_SHAPES)
 
     def meshes(self, objects: Sequence[Mesh]) -> list[Mesh]:
-        """The meshes that the scenes speak of: those of the objects, then those of the clutter."""
+        """The meshes that the scenes speak of: those of the objects and what is beside them, then the clutter's."""
         return [*objects, *self.shapes.meshes]
 
     def windows(self, rng: np.random.Generator, count: int, spec: WindowSpec) -> Drawn:
@@ -111,8 +116,7 @@ class SceneSampler:
         """
         own, *others = rng.spawn(6)
         wanted = own.integers(objects[0], objects[1] + 1, count)
-        number_of = len(self.models.diameter)
-        model = own.integers(0, number_of, (count, objects[1]))
+        model = own.integers(0, self.models.targets, (count, objects[1]))
         model = np.where(np.arange(objects[1]) < wanted[:, None], model, NONE)
         camera = draw_frame_cameras(self.config.pose, own, count, width, height)
         if camera_matrix is not None:
@@ -198,7 +202,9 @@ class SceneSampler:
         pose, model = views.cam_from_obj[rows, main], views.model[rows, main]
         centres, radii = self._centres(views.cam_from_obj, views.model), models.diameter[views.model] / 2
         points = models.points[model] @ np.swapaxes(pose[:, :3, :3], 1, 2) + pose[:, None, :3, 3]
-        ground = draw_ground(config.clutter, for_clutter, pictures, centres[rows, main], radii[rows, main], points)
+        ground = draw_ground(
+            config.clutter, for_clutter, pictures, centres[rows, main], radii[rows, main], points, pose[:, :3, 2]
+        )
         light, ambient = draw_lights(config.light, for_light, len(rows))
         if not config.background.random:
             ground["picture"] = NONE

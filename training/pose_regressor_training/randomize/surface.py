@@ -80,6 +80,8 @@ def draw_other_materials(
     materials["picture_scale"] = log_uniform(rng, (0.3, 2), shape)
     plain = materials["picture"] == NONE
     color = rng.uniform(0.02, 0.95, (*shape, 3)) * rng.uniform(0.3, 1, (*shape, 1))
+    grey = color.mean(-1, keepdims=True)
+    color = grey + rng.uniform(0, 1, (*shape, 1)) * (color - grey)
     bright = rng.uniform(0.4, 1.1, (*shape, 1)) * np.ones(3)
     materials["tint"] = np.where(plain[..., None], color, bright)[..., None] * np.eye(3)
     _add_gloss(materials, rng, 0.4, (0.02, 0.3), (0.1, 0.9))

@@ -58,10 +58,12 @@ class Views:
 
 class Models:
     """The objects' measures as arrays: diameter (M,); centre (M, 3) of the bounds; points (M, P, 3) of the surface;
-    support (M, S, 3): points of the convex hull, about the centre.
+    support (M, S, 3): points of the convex hull, about the centre. targets: the first so many are what a network is to
+    know, the others only stand around.
     """
 
-    def __init__(self, models: Sequence[ObjectModel]) -> None:
+    def __init__(self, models: Sequence[ObjectModel], targets: int | None = None) -> None:
+        self.targets = len(models) if targets is None else targets
         count = min(len(model.points) for model in models)
         self.diameter = np.array([model.diameter for model in models])
         self.centre = np.stack([model.bounds.mean(0) for model in models])
@@ -79,7 +81,7 @@ def projected_boxes(points: NDArray, cam_from_obj: NDArray, camera_matrix: NDArr
 
 def draw_windows(part: PosePart, rng: np.random.Generator, models: Models, spec: WindowSpec, count: int) -> Views:
     """Windows with one object each, or none."""
-    model = rng.integers(0, len(models.diameter), count)
+    model = rng.integers(0, models.targets, count)
     kind = pick(rng, part.kinds, count)
     looks = (kind == Kind.LOOK) | ((kind == Kind.EMPTY) & (rng.random(count) < 0.5))
     camera = _cameras(draw_focal(part, rng, count), FRAME_WIDTH, FRAME_HEIGHT)
