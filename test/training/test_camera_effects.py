@@ -102,8 +102,9 @@ def test_jpeg_is_libjpeg_s(pictures, quality):
         theirs.append(cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1])
     difference = np.abs(shown(ours) - np.stack(theirs))
     loss = np.abs(pictures.astype(float) - np.stack(theirs))
-    # libjpeg calculates in whole numbers; a coefficient on the verge of two steps may go either way.
-    assert difference.mean() < 0.2 * loss.mean()
+    # libjpeg calculates in whole numbers; a coefficient on the verge of two steps may go either way, and where next to
+    # nothing is lost, the rounding of its transforms and of its colours to grey levels is what remains.
+    assert difference.mean() < 0.2 * loss.mean() + 0.25
     assert np.percentile(difference, 99) < 0.2 * np.percentile(loss, 99)
 
 

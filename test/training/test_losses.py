@@ -14,6 +14,7 @@ from pose_regressor.model.heads import BoxOutput, PoseOutput
 from pose_regressor.types import InputError, ObjectModel
 from pose_regressor_training.losses import ObjectTensors, Weights, objective, total
 from pose_regressor_training.losses.correspondences import _spread, solve_pose
+from pose_regressor_training.losses.objects import REGIONS
 from pose_regressor_training.objects import make_box
 from pose_regressor_training.randomize.background import BackgroundPart
 from pose_regressor_training.randomize.config import RandomizeConfig
@@ -79,16 +80,29 @@ def truth(batch, objects: ObjectTensors, pose: torch.Tensor) -> tuple[BoxOutput,
     return boxes, poses
 
 
+def true_regions(batch, objects: ObjectTensors, pose: torch.Tensor) -> torch.Tensor:
+    """The logits of one who is sure of the nearest centre, by a loop over cells."""
+    logits = torch.full((len(batch.model), len(objects.diameter), REGIONS, 16, 16), -20.0)
+    from_camera = torch.linalg.inv(pose) @ batch.cam_from_obj
+    for b, model in enumerate(batch.model.tolist()):
+        for i, j in np.ndindex(16, 16):
+            point = from_camera[b, :3, :3] @ batch.coordinates[b, :, 4 * i, 4 * j] + from_camera[b, :3, 3]
+            nearest = (objects.regions[model] - point).norm(dim=1).argmin()
+            logits[b, model, nearest, i, j] = 20.0
+    return logits
+
+
 def test_nought_at_the_truth_and_at_its_equal(batch, models):
     objects = ObjectTensors.from_models(models)
     assert set(batch.model.tolist()) == {0, 1}
     equal = torch.where((batch.model == 1)[:, None, None], torch.tensor(HALF_TURN).float(), torch.eye(4))
     for pose in (batch.cam_from_obj, batch.cam_from_obj @ equal):
-        terms = objective(*truth(batch, objects, pose), batch, objects, ALL)
+        regions = true_regions(batch, objects, pose)
+        terms = objective(*truth(batch, objects, pose), batch, objects, ALL, regions)
         assert {name for name, value in terms.items() if value < 1e-3} == set(asdict(ALL))
     wrong = batch.cam_from_obj @ torch.tensor(HALF_TURN).float()  # also of what does not look the same
-    terms = objective(*truth(batch, objects, wrong), batch, objects, ALL)
-    assert min(terms[name] for name in ("coordinates", "rotation", "quaternion")) > 0.1
+    terms = objective(*truth(batch, objects, wrong), batch, objects, ALL, true_regions(batch, objects, wrong))
+    assert min(terms[name] for name in ("coordinates", "rotation", "quaternion", "regions")) > 0.1
 
 
 def test_the_truth_decodes_to_the_pose(batch, models):
@@ -105,10 +119,10 @@ def test_the_truth_decodes_to_the_pose(batch, models):
 
 def test_a_weight_of_nought_switches_a_term_off(batch, models):
     objects = ObjectTensors.from_models(models)
-    said = truth(batch, objects, batch.cam_from_obj)
+    said, regions = truth(batch, objects, batch.cam_from_obj), true_regions(batch, objects, batch.cam_from_obj)
     for name in asdict(ALL):
         only = Weights(**dict.fromkeys(asdict(ALL), 0.0) | {name: 2.0})
-        terms = objective(*said, batch, objects, only)
+        terms = objective(*said, batch, objects, only, regions)
         assert list(terms) == [name]
         torch.testing.assert_close(total(terms, only), 2 * terms[name])
 

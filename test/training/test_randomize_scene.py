@@ -238,3 +238,28 @@ def test_photographs_of_a_folder(model, tmp_path):
     (folder / "c.png").write_bytes(b"rubbish")
     with pytest.raises(InputError, match=r"c.png: cannot be read as a picture"):
         SceneSampler(config, [model], 1)
+
+
+def test_what_stands_beside_is_never_what_is_looked_for(model):
+    small = replace(model, name="small", diameter=model.diameter / 2, bounds=model.bounds / 2, points=model.points / 2)
+    sampler = SceneSampler(few_pictures(RandomizeConfig()), [model], 1, beside=[small, small])
+    drawn = sampler.windows(np.random.default_rng(0), COUNT, SPEC)
+    assert set(drawn.target[:, 0]) == {NONE, 0}
+    around = drawn.target[:, 1:]
+    assert {1, 2} <= set(around[around != NONE])
+    stands = around != NONE
+    np.testing.assert_array_equal(around[stands], drawn.scenes.mesh[:, 1:][stands])
+    np.testing.assert_allclose(np.linalg.det(drawn.scenes.cam_from_obj[:, 1:, :3, :3][stands]), 1)  # in its own size
+    before = stands[:, :3] & (drawn.scenes.cam_from_obj[:, 1:4, 2, 3] < drawn.views.cam_from_obj[:, :1, 2, 3])
+    assert before.any()
+    frames = sampler.frames(np.random.default_rng(0), 20, 320, 240, (2, 4))
+    assert set(frames.target[:, :4].flatten()) == {NONE, 0}
+
+
+def test_ground_under_what_stands(model):
+    config = load_config("table")
+    drawn = windows(model, replace(config, clutter=replace(config.clutter, ground=1.0, level=1.0)))
+    grounded = drawn.scenes.ground["picture"] != NONE
+    assert grounded.mean() > 0.5
+    up = drawn.views.cam_from_obj[grounded, 0, :3, 2]
+    np.testing.assert_allclose(drawn.scenes.ground["plane"][grounded, :3], up, atol=1e-6)

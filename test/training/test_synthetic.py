@@ -178,3 +178,14 @@ def test_keypoints_are_seen_where_the_surface_is(frames, model):
             assert error < 0.03 * model.diameter + 2 * pixel
             seen += 1
     assert 20 < seen < 0.8 * there.sum() * len(model.keypoints)  # a box hides the half of its corners
+
+
+def test_what_is_beside_has_no_channel(mesh, model):
+    """Its box is nobody's, and a window in which it stands is an example of the object's absence."""
+    config = RandomizeConfig(background=BackgroundPart(pictures=20))
+    sampler = SceneSampler(config, [model], seed=3, beside=[model])
+    scenes = SceneBatches(sampler, NetworkConfig(), batch_size=64, seed=3, start=0, stop=1)
+    batch = next(iter(SyntheticBatches(scenes, [mesh, mesh])))
+    beside = (next(iter(scenes)).target[:, 1:] == 1).any(1)
+    assert beside.sum() > 5 and not (batch.other_model > 0).any()
+    assert set(batch.model.tolist()) == {0}

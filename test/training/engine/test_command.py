@@ -34,6 +34,7 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
     out = tmp_path / "new" / "both.safetensors"
     arguments = ["--mesh", box_file, "--mesh", make_knob(tmp_path), "--unit", "m", "--out", out, "--name", "carton"]
     arguments += ["--name", "knob", "--samples", 24, "--set", "losses.rotation=0", "--set", "log_every=1"]
+    arguments += ["--set", "learning_rate=2e-3"]
     result = train(*arguments)
     assert result.exit_code == 0, result.output
     said = " ".join(result.output.split())
@@ -45,6 +46,7 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
     ]
     assert bundle.training["randomize"] == {"background": {"pictures": 20}}
     assert bundle.training["samples_seen"] == 24 and bundle.training["losses"]["rotation"] == 0
+    assert bundle.training["learning_rate"] == 0.002
     curve = read_curve(out.with_suffix(".report") / "log.jsonl")
     assert [entry["step"] for entry in curve] == [1, 2, 3] and "rotation" not in curve[0] and "pose" in curve[0]
     assert "no real image" in out.with_suffix(".md").read_text()

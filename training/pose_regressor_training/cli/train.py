@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,7 +136,11 @@ def _changes(assignments: list[str], **options: Any) -> dict[str, Any]:
                 raise InputError(f"--set {assignment}: {key} is given as a whole already")
             inner = below
         try:
-            inner[keys[-1]] = yaml.safe_load(text)
+            value = yaml.safe_load(text)
         except yaml.YAMLError:
             raise InputError(f"--set {assignment}: expected a value in YAML, got {text!r}") from None
+        if isinstance(value, str):
+            with suppress(ValueError):
+                value = float(value)  # YAML 1.1 takes 2e-3 for a word
+        inner[keys[-1]] = value
     return changes

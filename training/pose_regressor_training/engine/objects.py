@@ -70,7 +70,8 @@ def read_beside(paths: Sequence[Path], units: Sequence[str] = ()) -> list[KnownO
     things = []
     for number, path in enumerate(paths, start=1):
         mesh = load_mesh(path, unit)
-        things.append(KnownObject(mesh, object_model(mesh, f"thing_{number}", number), Symmetries(np.zeros((0, 4, 4))), path.name))
+        model = object_model(mesh, f"thing_{number}", number)
+        things.append(KnownObject(mesh, model, Symmetries(np.zeros((0, 4, 4))), path.name))
     return things
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 
@@ -40,7 +41,7 @@ class Replay:
         """Batches for the steps from `start` to `stop`, of fresh ones from number `first_fresh(start)` on."""
         batches = iter(fresh)
         if self.uses == 1:
-            yield from batches
+            yield from itertools.islice(batches, stop - start)
             return
         store: list[Tensor] = []
         upto = self.first_fresh(start)

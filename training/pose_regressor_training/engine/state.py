@@ -24,8 +24,9 @@ _PARTS = ("network", "average", "regions", "optimizer", "log")
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """After `step` steps. network, average, regions: state_dicts, the last of the head that only trainings have; optimizer: what it keeps of each parameter, by the parameter's
-    number; log: sums of the terms since the last entry of the log; start: what the training began with, in words.
+    """After `step` steps. network, average, regions: state_dicts, the last of the head that only trainings have;
+    optimizer: what it keeps of each parameter, by the parameter's number; log: sums of the terms since the last
+    entry of the log; start: what the training began with, in words.
     """
 
     step: int

@@ -28,7 +28,8 @@ class Weights:
 
     presence; box: [DPR]'s L_b; mask; coordinates, certainty: dense correspondences; rotation: L_r; quaternion: L_q;
     location: L_t; projection: L_PL of the regressed pose; regularization: L_reg; regions: which part of the surface a
-    cell shows, asked of a head that is for training alone; pose: ADD of the pose by BPnP; reprojection: [BPnP]'s l_p. With `coordinates` and `reprojection` both, it is [BPnP]'s mixture.
+    cell shows, asked of a head that is for training alone; pose: ADD of the pose by BPnP; reprojection: [BPnP]'s l_p.
+    With `coordinates` and `reprojection` both, it is [BPnP]'s mixture.
     """
 
     presence: float = 0.5

@@ -69,7 +69,8 @@ def _rows(value: T, chosen: slice) -> T:
 class SceneSampler:
     """Draws scenes of the objects `models`, whose meshes come first among the renderer's, in the same order.
 
-    beside: other things with meshes, which come next; they only stand around, as objects also do (`clutter.others`). The generator that the drawing methods take is split into one for each part: a part that is switched off leaves
+    beside: other things with meshes, which come next; they only stand around, as objects also do (`clutter.others`).
+    The generator that the drawing methods take is split into one for each part: a part that is switched off leaves
     what the others draw as it is. picture_size: edge of the pictures, pixels.
     """
 
