@@ -54,27 +54,28 @@ class Muon(torch.optim.Optimizer):
             with torch.enable_grad():
                 loss = closure()
         for group in self.param_groups:
-            parameters = [p for p in group["params"] if p.grad is not None]
+            learnt = [(p, p.grad) for p in group["params"] if p.grad is not None]
             if group["orthogonal"]:
-                self._orthogonal_step(parameters, group["lr"], group["weight_decay"])
-            elif parameters:
-                self._adamw_step(parameters, group["lr"], group["weight_decay"], *group["betas"])
+                self._orthogonal_step(learnt, group["lr"], group["weight_decay"])
+            elif learnt:
+                self._adamw_step(learnt, group["lr"], group["weight_decay"], *group["betas"])
         return loss
 
-    def _orthogonal_step(self, parameters: list[nn.Parameter], lr: float, weight_decay: float) -> None:
-        for p in parameters:
+    def _orthogonal_step(self, learnt: list[tuple[Tensor, Tensor]], lr: float, weight_decay: float) -> None:
+        for p, gradient in learnt:
             state = self.state[p]
             if not state:
                 state["momentum_buffer"] = torch.zeros_like(p)
-            momentum = state["momentum_buffer"].lerp_(p.grad, 1 - MOMENTUM)
-            ahead = p.grad.lerp(momentum, MOMENTUM)  # Nesterov's
+            momentum = state["momentum_buffer"].lerp_(gradient, 1 - MOMENTUM)
+            ahead = gradient.lerp(momentum, MOMENTUM)  # Nesterov's
             direction = orthogonalised(ahead.flatten(1), self.precision)
             p.mul_(1 - lr * weight_decay)
             p.add_(direction.view_as(p), alpha=-lr * STEP_SIZE * max(direction.shape) ** 0.5)
 
     def _adamw_step(
-        self, parameters: list[nn.Parameter], lr: float, weight_decay: float, beta1: float, beta2: float
+        self, learnt: list[tuple[Tensor, Tensor]], lr: float, weight_decay: float, beta1: float, beta2: float
     ) -> None:
+        parameters, gradients = (list(tensors) for tensors in zip(*learnt, strict=True))
         for p in parameters:
             if not self.state[p]:
                 self.state[p].update(
@@ -83,7 +84,7 @@ class Muon(torch.optim.Optimizer):
         states = [self.state[p] for p in parameters]
         first, second, steps = ([state[name] for state in states] for name in ("exp_avg", "exp_avg_sq", "step"))
         adamw(
-            parameters, [p.grad for p in parameters], first, second, [], steps, fused=True, amsgrad=False,
+            parameters, gradients, first, second, [], steps, fused=True, amsgrad=False,
             beta1=beta1, beta2=beta2, lr=lr, weight_decay=weight_decay, eps=EPS, maximize=False,
         )  # fmt: skip
 
@@ -104,7 +105,8 @@ def split(network: nn.Module, first: str) -> tuple[list[nn.Parameter], list[nn.P
     """The parameters that Muon is for, and the others: the layer named `first`, which sees pixels, those named `out`,
     which answer, and all that is no matrix, biases and scales.
     """
-    hidden, others = [], []
+    hidden: list[nn.Parameter] = []
+    others: list[nn.Parameter] = []
     for name, parameter in network.named_parameters():
         layer = name.rpartition(".")[0]
         ends = layer == first or layer.rpartition(".")[2] == "out"
