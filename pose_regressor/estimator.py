@@ -142,7 +142,7 @@ class PoseEstimator:
         least = FIND_MORE_THRESHOLD if known else FIND_THRESHOLD
         candidates = [c for c in self._find(frame, wanted, least) if not self._is_known(c, known, frame.camera)]
         # The first look is at a box of the coarse frame, and quick; the second, at where the first saw the object.
-        first = self._look(frame, candidates, most_turns=1)
+        first = self._look(frame, candidates, most_turns=1, refined=False)
         again = [
             replace(candidate, box=self._box(estimate, frame.camera))
             for candidate, estimate in zip(candidates, first, strict=True)
@@ -203,7 +203,9 @@ class PoseEstimator:
             for estimate in known
         )
 
-    def _look(self, frame: Frame, candidates: list[_Candidate], most_turns: int = 4) -> list[PoseEstimate]:
+    def _look(
+        self, frame: Frame, candidates: list[_Candidate], most_turns: int = 4, refined: bool = True
+    ) -> list[PoseEstimate]:
         """One estimate for every candidate, whatever its raw score, from at most so many orientations of its crop."""
         estimates: dict[int, PoseEstimate] = {}
         for number, bundle in enumerate(self.bundles):
@@ -224,7 +226,9 @@ class PoseEstimator:
                 )
             with self._stage("decode"):
                 channels = [candidates[i].channel for i in mine]
-                decoded = estimates_of(poses, channels, windows, bundle, self._edges[number], presence, frame.camera)
+                decoded = estimates_of(
+                    poses, channels, windows, bundle, self._edges[number], presence, frame.camera, refined
+                )
                 estimates |= dict(zip(mine, decoded, strict=True))
         return [estimates[i] for i in range(len(candidates))]
 

@@ -119,7 +119,9 @@ class ObjectModel:
     bounds: (2, 3) lower and upper corner of the axis-aligned box; points: (P, 3) sampled on the surface;
     keypoints: (K, 3) farthest-point samples; symmetries: (S, 4, 4) rigid transforms that leave it looking the same
     (the identity left out; a continuous symmetry is discretised); vertices: (V, 3), faces: (F, 3): a coarse mesh of
-    its shape, or nothing.
+    its shape, or nothing; surface: (S, 6) points on it with outward unit
+    normals, and colors: (S, 2, 3) the linear light, red, green and blue, that they reflect, blurred as
+    `model.appearance.BLURS` says; or nothing.
     """
 
     name: str
@@ -131,6 +133,8 @@ class ObjectModel:
     symmetries: FloatArray = field(default_factory=lambda: np.zeros((0, 4, 4)))
     vertices: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
     faces: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+    surface: FloatArray = field(default_factory=lambda: np.zeros((0, 6)))
+    colors: FloatArray = field(default_factory=lambda: np.zeros((0, 2, 3)))
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -144,6 +148,8 @@ class ObjectModel:
             ("symmetries", (None, 4, 4)),
             ("vertices", (None, 3)),
             ("faces", (None, 3)),
+            ("surface", (None, 6)),
+            ("colors", (None, 2, 3)),
         ):
             object.__setattr__(self, name, _float_array(f"object {self.name}: {name}", getattr(self, name), shape))
         faces = self.faces.astype(np.int64)
@@ -151,6 +157,11 @@ class ObjectModel:
         object.__setattr__(self, "faces", faces)
         if len(self.faces) and not 0 <= self.faces.min() <= self.faces.max() < len(self.vertices):
             raise InputError(f"object {self.name}: expected faces of vertices 0 to {len(self.vertices) - 1}")
+        if len(self.surface) != len(self.colors):
+            raise InputError(
+                f"object {self.name}: expected a colour for each of {len(self.surface)} points of the surface, got "
+                f"{len(self.colors)}"
+            )
         if not (self.bounds[0] < self.bounds[1]).all():
             raise InputError(f"object {self.name}: expected bounds with lower < upper, got {self.bounds.tolist()}")
 

@@ -16,7 +16,7 @@ CUDA = ROOT / "cuda_ext"
 
 #: The rooms of the runtime, and the rooms each may import. What stands beside the line (files ... draw) knows only
 #: the words of types.py; the command line and the demo stand above everything.
-LINE = ["types", "geometry", "tracking", "ops", "model", "estimator", "tracker", "fusion", "middleware"]
+LINE = ["types", "color", "geometry", "tracking", "ops", "model", "estimator", "tracker", "fusion", "middleware"]
 MAY_IMPORT = {room: set(LINE[:place]) for place, room in enumerate(LINE)}
 MAY_IMPORT["files"] = MAY_IMPORT["assets"] = {"types"}
 MAY_IMPORT["sources"] = MAY_IMPORT["draw"] = MAY_IMPORT["video"] = {"types", "geometry", "files"}

@@ -1,6 +1,7 @@
 """The one file a network is kept in: safetensors, with everything else as JSON in its header. No pickle.
 
-Tensors: ``network.<parameter>`` and ``objects.<i>.{bounds,points,keypoints,symmetries,vertices,faces}`` (metres).
+Tensors: ``network.<parameter>`` and ``objects.<i>.{bounds,points,keypoints,symmetries,vertices,faces,surface}``
+(metres) and ``.colors``.
 Header key ``pose_regressor``: format version, network configuration, objects (name, obj_id, diameter, unit), how the
 network was trained, what it scored, the depth calibration and, once it was measured, what scores and covariances are
 worth.
@@ -27,6 +28,8 @@ from pose_regressor.types import InputError, ObjectModel
 FORMAT_VERSION = 2
 _HEADER_KEY = "pose_regressor"
 _ARRAYS = ("bounds", "points", "keypoints", "symmetries", "vertices", "faces")
+#: Bundles made before there were these are without.
+_LATER_ARRAYS = ("surface", "colors")
 
 
 @dataclass(eq=False)
@@ -83,7 +86,7 @@ class Bundle:
             "turns": self.turns,
         }
         for number, model in enumerate(self.objects):
-            for name in _ARRAYS:
+            for name in (*_ARRAYS, *_LATER_ARRAYS):
                 dtype = torch.int32 if name == "faces" else torch.float32
                 tensors[f"objects.{number}.{name}"] = torch.tensor(getattr(model, name), dtype=dtype)
         partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -133,7 +136,8 @@ class Bundle:
             _check_weights(PoseNetwork(config, len(objects)), weights)
         network = PoseNetwork(config, len(objects))
         network.load_state_dict(weights)
-        known = len(objects) * len(_ARRAYS) + len(network.state_dict())
+        named = {f"objects.{i}.{name}" for i in range(len(objects)) for name in (*_ARRAYS, *_LATER_ARRAYS)}
+        known = len(named & tensors.keys()) + len(network.state_dict())
         if len(tensors) != known:
             raise InputError(f"holds {len(tensors)} tensors, expected {known}")
         calibration = Calibration.from_dict(header["calibration"]) if "calibration" in header else Calibration()
@@ -160,7 +164,8 @@ def _read_object(number: int, entry: dict[str, Any], tensors: dict[str, torch.Te
     missing = [name for name in _ARRAYS if f"objects.{number}.{name}" not in tensors]
     if missing:
         raise InputError(f"object {entry['name']}: {', '.join(missing)} missing")
-    arrays: dict[str, Any] = {name: tensors[f"objects.{number}.{name}"].numpy().astype(np.float64) for name in _ARRAYS}
+    there = [*_ARRAYS, *(name for name in _LATER_ARRAYS if f"objects.{number}.{name}" in tensors)]
+    arrays: dict[str, Any] = {name: tensors[f"objects.{number}.{name}"].numpy().astype(np.float64) for name in there}
     return ObjectModel(entry["name"], entry["obj_id"], entry["diameter"], **arrays)
 
 

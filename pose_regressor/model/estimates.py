@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pose_regressor.model.appearance import Crop, refine_on_colors
 from pose_regressor.model.boxes import projected_box
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.decode import agreement, correspondences, decode_pnp, decode_regression, pooled_mask
@@ -29,9 +30,10 @@ def estimates_of(
     edges: list[Edges | None],
     presence: NDArray,
     camera: Camera,
+    refined: bool = True,
 ) -> list[PoseEstimate]:
-    """PnP where the correspondences of all turns agree, refined on the mask's edge, else the pose regressed from the
-    crop as it is.
+    """PnP where the correspondences of all turns agree, `refined` on the mask's edge and on the object's colours, else
+    the pose regressed from the crop as it is.
 
     One row of `poses` and of `presence` for each window, and the object's channel in them. Two parts of the network
     must vouch for either: the raw score is the geometric mean of the presence and of the share of correspondences that
@@ -63,8 +65,12 @@ def estimates_of(
             explained = float(result.inliers.mean())
             pose[:3, 3] *= bundle.depth_scale
             outline = edges[channel]
-            if outline is not None:
-                pose, covariance = refine_on_outline(pose, covariance, matrix, pooled_mask(masks[row]), outline)
+            shown = pooled_mask(masks[row]) if refined else None
+            if shown is not None and outline is not None:
+                pose, covariance = refine_on_outline(pose, covariance, matrix, shown, outline)
+            if shown is not None and len(model.surface):
+                crop = Crop.of(windows[row].image, shown, poses.coordinates[0, row, channel].float().numpy(), model)
+                pose, covariance = refine_on_colors(pose, covariance, matrix, crop, model)
         score = math.sqrt(float(presence[row, channel]) * explained)
         box = projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
         estimates.append(PoseEstimate(model, pose, covariance, score, method, box))

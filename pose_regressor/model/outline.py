@@ -67,7 +67,7 @@ class Edges:
         depth = self.vertices @ cam_from_obj[2, :3] + cam_from_obj[2, 3]
         if depth.min() < NEAREST * depth.max():
             return np.zeros((0, 3)), np.zeros((0, 2))
-        pixels = _project(self.vertices, cam_from_obj, camera_matrix)
+        pixels = project(self.vertices, cam_from_obj, camera_matrix)
         start, along = pixels[self.ends[:, 0]], pixels[self.ends[:, 1]] - pixels[self.ends[:, 0]]
         third = pixels[self.opposite] - start[:, None]
         side = along[:, None, 0] * third[..., 1] - along[:, None, 1] * third[..., 0]
@@ -136,7 +136,7 @@ def _edge_distances(
     points, normal = edges.outline(pose, camera_matrix, size)
     if len(points) < MIN_POINTS:
         return None
-    pixels = _project(points, pose, camera_matrix)
+    pixels = project(points, pose, camera_matrix)
     reach = np.arange(-REACH, REACH + STEP / 2, STEP)
     places = pixels[:, None] + reach[:, None] * normal[:, None]
     shown = cv2.remap(probability, places.astype(np.float32), None, cv2.INTER_LINEAR)
@@ -166,6 +166,6 @@ def _edge_distances(
     return distance, sigma, jacobian
 
 
-def _project(points: FloatArray, cam_from_obj: FloatArray, camera_matrix: FloatArray) -> FloatArray:
+def project(points: FloatArray, cam_from_obj: FloatArray, camera_matrix: FloatArray) -> FloatArray:
     image = (points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]) @ camera_matrix.T
     return np.asarray(image[:, :2] / np.maximum(image[:, 2:], 1e-9))

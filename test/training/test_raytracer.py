@@ -5,10 +5,10 @@ import pytest
 import torch
 import trimesh
 
+from pose_regressor.color import srgb_table
 from pose_regressor.geometry.rotation import random_rotation
 from pose_regressor.types import InputError
 from pose_regressor_training.render import packing
-from pose_regressor_training.render.color import srgb_table
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.raytracer import Raytracer
 from pose_regressor_training.render.scenes import NONE, Scenes, blank_scenes

@@ -5,7 +5,8 @@ import pytest
 import torch
 import trimesh
 
-from pose_regressor_training.render.color import srgb_from_linear, srgb_table
+from pose_regressor.color import srgb_table
+from pose_regressor_training.render.color import srgb_from_linear
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.raytracer import Raytracer
 from pose_regressor_training.render.scenes import Scenes, blank_scenes

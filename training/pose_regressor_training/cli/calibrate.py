@@ -30,19 +30,21 @@ def calibrate(
     """Measure what the scores and covariances of a bundle are worth on synthetic frames, and write it into the bundle.
 
     A score then is the probability that ADD(-S) is below 0.1 diameters; the table is of other frames of the same kind.
+    Bundles from before there were any also get the colours of their objects, which make poses more precise.
     """
     from rich.console import Console
     from rich.progress import Progress
 
     from pose_regressor.estimator import SCORE_THRESHOLD, select_device
     from pose_regressor.model.bundle import Bundle
-    from pose_regressor_training.evaluation.calibrate import HELD, RAW, Trial, try_out
+    from pose_regressor_training.evaluation.calibrate import HELD, RAW, Trial, add_colors, try_out
     from pose_regressor_training.evaluation.plots import reliability_figure
     from pose_regressor_training.experiments.report import print_table, write_figure
 
     console = Console()
     loaded = Bundle.load(bundle)
     meshes = read_meshes(mesh, unit, color)
+    add_colors(loaded, meshes)
     before = loaded.calibration
     on = str(select_device(device))
     with Progress(console=console, transient=True) as bar:

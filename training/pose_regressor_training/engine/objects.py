@@ -13,6 +13,7 @@ from pose_regressor.types import InputError, ObjectModel
 from pose_regressor_training.data.models_info import symmetries_of
 from pose_regressor_training.generate.plan import object_id
 from pose_regressor_training.render.mesh import Mesh, load_mesh, object_model
+from pose_regressor_training.render.skin import with_colors
 from pose_regressor_training.symmetry import Symmetries
 
 T = TypeVar("T")
@@ -58,9 +59,8 @@ def read_objects(
     for path, unit, color, name, obj_id in zip(paths, each_unit, each_color, each_name, each_id, strict=True):
         mesh = load_mesh(path, unit, color)
         symmetries = symmetries_of(mesh, obj_id, models_info)
-        objects.append(
-            KnownObject(mesh, object_model(mesh, name, obj_id, symmetries.discretised()), symmetries, path.name)
-        )
+        model = with_colors(object_model(mesh, name, obj_id, symmetries.discretised()), mesh)
+        objects.append(KnownObject(mesh, model, symmetries, path.name))
     return objects
 
 

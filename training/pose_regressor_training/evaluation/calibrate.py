@@ -23,6 +23,7 @@ from pose_regressor_training.metrics import add, add_s
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.render.mesh import Mesh
+from pose_regressor_training.render.skin import with_colors
 from pose_regressor_training.synthetic import Generator
 
 #: Frames that are enough for a map of a few knots: about 500 poses of an object that is found.
@@ -204,6 +205,15 @@ def _mahalanobis(estimate: PoseEstimate, true: FloatArray, model: ObjectModel) -
     turn = Rotation.from_matrix(nearest[:3, :3] @ pose[:3, :3].T).as_rotvec()
     moved = np.concatenate([nearest[:3, 3] - pose[:3, 3], turn])
     return float(moved @ np.linalg.solve(estimate.covariance, moved))
+
+
+def add_colors(bundle: Bundle, meshes: Sequence[Mesh]) -> None:
+    """Give objects of bundles from before there were any the colours of their surfaces."""
+    _check(bundle, meshes)
+    bundle.objects = tuple(
+        model if len(model.surface) else with_colors(model, mesh)
+        for model, mesh in zip(bundle.objects, meshes, strict=True)
+    )
 
 
 def _check(bundle: Bundle, meshes: Sequence[Mesh]) -> None:

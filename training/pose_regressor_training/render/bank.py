@@ -10,7 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from pose_regressor_training.render.color import srgb_table
+from pose_regressor.color import srgb_table
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.structs import (
     COLOURED,

@@ -1,15 +1,9 @@
-"""Between sRGB codes, in which pictures are stored, and linear light, in which light adds up."""
+"""From linear light to sRGB codes, in which pictures are stored; the other way is `pose_regressor.color`."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-
-
-def srgb_table() -> NDArray[np.float32]:
-    """(256,) linear light of every sRGB code (IEC 61966-2-1)."""
-    code = np.arange(256) / 255
-    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4).astype(np.float32)
 
 
 def srgb_from_linear(light: NDArray) -> NDArray[np.uint8]:

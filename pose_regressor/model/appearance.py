@@ -1,0 +1,162 @@
+"""A pose made to agree with the object's colours: its surface, as the mesh has it, laid over what the camera saw.
+
+Direct alignment of sparse points (Engel, Koltun, Cremers, Direct Sparse Odometry, PAMI 40(3), 2018) against the mesh in
+place of an earlier image. The light is not known: at every step it is fitted as irradiance that is linear in the normal
+(the first two bands of Ramamoorthi and Hanrahan, SIGGRAPH 2001), each colour by itself, and eliminated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.color import srgb_table
+from pose_regressor.model.outline import project
+from pose_regressor.types import FloatArray, ObjectModel
+
+#: Standard deviations of the blurs in which image and surface are compared, in pixels of the crop; the coarse one
+#: reaches further. Surfaces are blurred for an object whose diameter is so many pixels.
+BLURS, DIAMETER = (2.5, 1.2), 91.0
+ITERATIONS = 3
+#: Neighbouring points err together: all of them say as much as so few.
+EFFECTIVE_POINTS = 20.0
+#: A point is looked at if it is turned to the camera by at least this cosine, lies inside the outline by so many blurs
+#: and half a pixel, and the network sees it there to within this share of the diameter.
+FACING, INSIDE, SAME = 0.1, 2.0, 0.15
+MIN_POINTS = 60
+#: In linear light, where 1 is white: no surface is as its mesh, no camera as its curve, to better than this.
+LEAST_ERROR = 0.01
+LINEAR = srgb_table()
+#: How strongly light from one side is held back: a share of what one point of the mean colour says of it.
+DIRECTED = 0.005
+#: A pose is not moved by more of its standard deviations.
+FARTHEST = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A crop of S pixels and what the network says of it. image: (S, S, 3) uint8; inside: (S, S) pixels to the nearest
+    that does not show the object, 0 there; coordinates: (h, w, 3) metres in the object's frame, of every S/w-th pixel.
+    """
+
+    image: NDArray[np.uint8]
+    inside: NDArray[np.float32]
+    coordinates: FloatArray
+
+    @classmethod
+    def of(
+        cls, image: NDArray[np.uint8], probability: NDArray[np.float32], coordinates: NDArray, model: ObjectModel
+    ) -> Crop:
+        """probability: (S, S) that a pixel shows the object; coordinates: (3, h, w) as PoseOutput's."""
+        low, high = model.bounds
+        shown = (probability > 0.5).astype(np.uint8)
+        inside = cv2.distanceTransform(shown, cv2.DIST_L2, 5)
+        metres = (low + high) / 2 + coordinates.transpose(1, 2, 0) * ((high - low) / 2)
+        return cls(image, inside.astype(np.float32), metres)
+
+
+def refine_on_colors(
+    cam_from_obj: FloatArray, covariance: FloatArray, camera_matrix: FloatArray, crop: Crop, model: ObjectModel
+) -> tuple[FloatArray, FloatArray]:
+    """The most likely pose, and its covariance, after the colours of the crop were crop.
+
+    cam_from_obj (4, 4) and covariance (6, 6): what was known before, as in PoseEstimate; they come back as they are
+    where too little of the surface is seen, or it says something altogether different.
+    """
+    before = np.linalg.inv(covariance)
+    pose, moved, information = cam_from_obj, np.zeros(6), before
+    light = LINEAR[crop.image]
+    for level, blur in enumerate(BLURS):
+        points = _visible(pose, camera_matrix, crop, model, INSIDE * blur + 0.5)
+        if len(points) < MIN_POINTS:
+            return cam_from_obj, covariance
+        surface, colors = model.surface[points], model.colors[points, level]
+        maps = _with_slopes(cv2.GaussianBlur(light, (0, 0), blur))
+        weight = np.ones(len(points))
+        for _ in range(ITERATIONS):
+            error, jacobian, weight, sigma = _errors(pose, camera_matrix, maps, surface, colors, weight)
+            worth = (EFFECTIVE_POINTS / (len(points) * sigma**2)) * weight
+            weighted = jacobian * worth[:, None, None]
+            information = before + np.einsum("nci,ncj->ij", weighted, jacobian)
+            step = np.linalg.solve(information, -np.einsum("nci,nc->i", weighted, error) - before @ moved)
+            moved = moved + step
+            pose = pose.copy()
+            pose[:3, :3] = cv2.Rodrigues(step[3:])[0] @ pose[:3, :3]
+            pose[:3, 3] += step[:3]
+    if moved @ before @ moved > FARTHEST**2:
+        return cam_from_obj, covariance
+    return pose, np.linalg.inv(information)
+
+
+def _visible(
+    pose: FloatArray, camera_matrix: FloatArray, crop: Crop, model: ObjectModel, margin: float
+) -> NDArray[np.int64]:
+    """Which points of the surface are seen, after the network and after the mesh."""
+    points, normals = model.surface[:, :3], model.surface[:, 3:]
+    in_camera = points @ pose[:3, :3].T + pose[:3, 3]
+    size = len(crop.image)
+    if not len(points) or in_camera[:, 2].min() <= 0:
+        return np.zeros(0, np.int64)
+    facing = -((normals @ pose[:3, :3].T) * in_camera).sum(1) / np.linalg.norm(in_camera, axis=1)
+    pixels = project(points, pose, camera_matrix)
+    chosen = np.flatnonzero((facing > FACING) & (pixels > 1).all(1) & (pixels < size - 2).all(1))
+    column, row = np.round(pixels[chosen]).astype(np.int64).T
+    step = size // len(crop.coordinates)
+    apart = np.linalg.norm(crop.coordinates[row // step, column // step] - points[chosen], axis=1)
+    return chosen[(crop.inside[row, column] > margin) & (apart < SAME * model.diameter)]
+
+
+def _errors(
+    pose: FloatArray,
+    camera_matrix: FloatArray,
+    maps: NDArray[np.float32],
+    surface: FloatArray,
+    colors: FloatArray,
+    weight: FloatArray,
+) -> tuple[FloatArray, FloatArray, FloatArray, float]:
+    """Of N points: (N, 3) how much brighter the image is than the surface under the light that fits best; (N, 3, 6) how
+    that changes with the pose, the light always fitting; (N,) weights; the errors' standard deviation.
+    """
+    turned, normals = surface[:, :3] @ pose[:3, :3].T, surface[:, 3:] @ pose[:3, :3].T
+    x, y, depth = (turned + pose[:3, 3]).T
+    fx, fy = camera_matrix[0, 0] / depth, camera_matrix[1, 1] / depth
+    zero = np.zeros_like(depth)
+    by_position = np.stack([np.stack([fx, zero, -fx * x / depth], 1), np.stack([zero, fy, -fy * y / depth], 1)], 1)
+    by_pose = np.concatenate([by_position, np.cross(turned[:, None], by_position)], axis=2)  # (N, 2, 6) of the pixel
+    values = _looked_up(maps, np.stack([fx * x + camera_matrix[0, 2], fy * y + camera_matrix[1, 2]], 1))
+    jacobian = np.einsum("nac,nai->nci", values[:, 1:], by_pose)
+
+    lit = colors[:, :, None] * np.concatenate([np.ones((len(x), 1)), normals], axis=1)[:, None]  # (N, 3, 4)
+    side = np.array([1e-3, 1, 1, 1]) * DIRECTED * len(x)
+    ridge = np.diag(side) * np.maximum(np.square(colors).mean(0), 1e-4)[:, None, None]
+    for _ in range(2):
+        gathered = np.einsum("nci,n,ncj->cij", lit, weight, lit) + ridge
+        fitted = np.linalg.solve(gathered, np.einsum("nci,n,nc->ci", lit, weight, values[:, 0])[..., None])[..., 0]
+        error = values[:, 0] - np.einsum("nci,ci->nc", lit, fitted)
+        size = np.linalg.norm(error, axis=1)
+        sigma = float(np.median(size)) / 1.54 + LEAST_ERROR  # the median of chi with 3 degrees of freedom
+        weight = 1 / (1 + np.square(size / (2 * sigma)))
+    follows = np.linalg.solve(gathered, np.einsum("nci,n,ncj->cij", lit, weight, jacobian))
+    return error, jacobian - np.einsum("nci,cij->ncj", lit, follows), weight, sigma
+
+
+def _with_slopes(light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(S, S, 3) -> (S, S, 3, 3): the values, how they change to the right and downwards, by colour."""
+    along = [cv2.Sobel(light, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1)]
+    return np.stack([light, *along], axis=2)
+
+
+def _looked_up(maps: NDArray[np.float32], pixels: FloatArray) -> FloatArray:
+    """(S, S, ...) between pixels (N, 2), bilinearly; what lies outside is as its edge."""
+    size = len(maps)
+    pixels = pixels.clip(0, size - 1.001)
+    column, row = pixels.astype(np.int64).T
+    right, down = (pixels - np.floor(pixels)).T.reshape(2, -1, 1, 1)
+    flat = maps.reshape(-1, *maps.shape[2:])
+    index = row * size + column
+    above = flat[index] * (1 - right) + flat[index + 1] * right
+    below = flat[index + size] * (1 - right) + flat[index + size + 1] * right
+    return np.asarray(above * (1 - down) + below * down, np.float64)
