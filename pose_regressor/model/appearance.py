@@ -79,9 +79,9 @@ def refine_on_colors(
         for _ in range(ITERATIONS):
             error, jacobian, weight, sigma = _errors(pose, camera_matrix, maps, surface, colors, weight)
             worth = (EFFECTIVE_POINTS / (len(points) * sigma**2)) * weight
-            weighted = jacobian * worth[:, None, None]
-            information = before + np.einsum("nci,ncj->ij", weighted, jacobian)
-            step = np.linalg.solve(information, -np.einsum("nci,nc->i", weighted, error) - before @ moved)
+            weighted = np.swapaxes(jacobian * worth[:, None], 1, 2)
+            information = before + (weighted @ jacobian).sum(0)
+            step = np.linalg.solve(information, -(weighted @ error[..., None]).sum(0)[:, 0] - before @ moved)
             moved = moved + step
             pose = pose.copy()
             pose[:3, :3] = cv2.Rodrigues(step[3:])[0] @ pose[:3, :3]
@@ -112,51 +112,44 @@ def _visible(
 def _errors(
     pose: FloatArray,
     camera_matrix: FloatArray,
-    maps: NDArray[np.float32],
+    maps: list[NDArray[np.float32]],
     surface: FloatArray,
     colors: FloatArray,
     weight: FloatArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-    """Of N points: (N, 3) how much brighter the image is than the surface under the light that fits best; (N, 3, 6) how
-    that changes with the pose, the light always fitting; (N,) weights; the errors' standard deviation.
+    """Of N points: (3, N) how much brighter the image is in each colour than the surface under the light that fits best;
+    (3, N, 6) how that changes with the pose, the light always fitting; (N,) weights; the errors' standard deviation.
     """
     turned, normals = surface[:, :3] @ pose[:3, :3].T, surface[:, 3:] @ pose[:3, :3].T
     x, y, depth = (turned + pose[:3, 3]).T
     fx, fy = camera_matrix[0, 0] / depth, camera_matrix[1, 1] / depth
-    zero = np.zeros_like(depth)
-    by_position = np.stack([np.stack([fx, zero, -fx * x / depth], 1), np.stack([zero, fy, -fy * y / depth], 1)], 1)
-    by_pose = np.concatenate([by_position, np.cross(turned[:, None], by_position)], axis=2)  # (N, 2, 6) of the pixel
-    values = _looked_up(maps, np.stack([fx * x + camera_matrix[0, 2], fy * y + camera_matrix[1, 2]], 1))
-    jacobian = np.einsum("nac,nai->nci", values[:, 1:], by_pose)
+    values, right, down = _looked_up(maps, fx * x + camera_matrix[0, 2], fy * y + camera_matrix[1, 2])
+    by_x, by_y = right * fx, down * fy
+    by_position = np.stack([by_x, by_y, -(by_x * x + by_y * y) / depth], axis=2)
+    jacobian = np.concatenate([by_position, np.cross(turned, by_position)], axis=2)
 
-    lit = colors[:, :, None] * np.concatenate([np.ones((len(x), 1)), normals], axis=1)[:, None]  # (N, 3, 4)
-    side = np.array([1e-3, 1, 1, 1]) * DIRECTED * len(x)
-    ridge = np.diag(side) * np.maximum(np.square(colors).mean(0), 1e-4)[:, None, None]
+    lit = colors.T[..., None] * np.concatenate([np.ones((len(x), 1)), normals], axis=1)  # (3, N, 4)
+    side = np.diag([1e-3, 1, 1, 1]) * DIRECTED * len(x)
+    ridge = side * np.maximum(np.square(colors).mean(0), 1e-4)[:, None, None]
     for _ in range(2):
-        gathered = np.einsum("nci,n,ncj->cij", lit, weight, lit) + ridge
-        fitted = np.linalg.solve(gathered, np.einsum("nci,n,nc->ci", lit, weight, values[:, 0])[..., None])[..., 0]
-        error = values[:, 0] - np.einsum("nci,ci->nc", lit, fitted)
-        size = np.linalg.norm(error, axis=1)
+        weighted = np.swapaxes(lit * weight[:, None], 1, 2)
+        gathered = weighted @ lit + ridge
+        fitted = np.linalg.solve(gathered, weighted @ values[..., None])
+        error = values - (lit @ fitted)[..., 0]
+        size = np.sqrt(np.square(error).sum(0))
         sigma = float(np.median(size)) / 1.54 + LEAST_ERROR  # the median of chi with 3 degrees of freedom
         weight = 1 / (1 + np.square(size / (2 * sigma)))
-    follows = np.linalg.solve(gathered, np.einsum("nci,n,ncj->cij", lit, weight, jacobian))
-    return error, jacobian - np.einsum("nci,cij->ncj", lit, follows), weight, sigma
+    follows = np.linalg.solve(gathered, weighted @ jacobian)
+    return error, jacobian - lit @ follows, weight, sigma
 
 
-def _with_slopes(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(S, S, 3) -> (S, S, 3, 3): the values, how they change to the right and downwards, by colour."""
-    along = [cv2.Sobel(light, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1)]
-    return np.stack([light, *along], axis=2)
+def _with_slopes(light: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Three maps (S, S, 3): the colours, how they change to the right, and how downwards."""
+    return [light, *(cv2.Sobel(light, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1))]
 
 
-def _looked_up(maps: NDArray[np.float32], pixels: FloatArray) -> FloatArray:
-    """(S, S, ...) between pixels (N, 2), bilinearly; what lies outside is as its edge."""
-    size = len(maps)
-    pixels = pixels.clip(0, size - 1.001)
-    column, row = pixels.astype(np.int64).T
-    right, down = (pixels - np.floor(pixels)).T.reshape(2, -1, 1, 1)
-    flat = maps.reshape(-1, *maps.shape[2:])
-    index = row * size + column
-    above = flat[index] * (1 - right) + flat[index + 1] * right
-    below = flat[index + size] * (1 - right) + flat[index + size + 1] * right
-    return np.asarray(above * (1 - down) + below * down, np.float64)
+def _looked_up(maps: list[NDArray[np.float32]], x: FloatArray, y: FloatArray) -> FloatArray:
+    """At (N,) places between the maps' pixels, bilinearly -> (3, 3, N); what lies outside is as its edge."""
+    where = np.stack([x, y], axis=1).astype(np.float32)[:, None]
+    found = [cv2.remap(one, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0].T for one in maps]
+    return np.stack(found).astype(np.float64)
