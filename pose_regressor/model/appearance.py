@@ -117,7 +117,7 @@ def _errors(
     colors: FloatArray,
     weight: FloatArray,
 ) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-    """Of N points: (3, N) how much brighter the image is in each colour than the surface under the light that fits best;
+    """Of N points: (3, N) how much brighter the image is in each colour than the surface in the light that fits best;
     (3, N, 6) how that changes with the pose, the light always fitting; (N,) weights; the errors' standard deviation.
     """
     turned, normals = surface[:, :3] @ pose[:3, :3].T, surface[:, 3:] @ pose[:3, :3].T
