@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pose_regressor.model.bundle import Bundle
 
 METRICS = {
@@ -10,6 +13,10 @@ METRICS = {
     "synthetic_presence_recall": "present objects with presence above 0.5",
     "synthetic_false_alarms": "empty crops with presence above 0.5",
 }
+
+
+def _beside(training: Mapping[str, Any]) -> str:
+    return f", beside {', '.join(f'`{name}`' for name in training['beside'])}" if training["beside"] else ""
 
 
 def card(bundle: Bundle, command: str) -> str:
@@ -23,7 +30,8 @@ def card(bundle: Bundle, command: str) -> str:
     meshes = ", ".join(f"`{name}`" for name in training["meshes"])
     lines += [
         f"- Network: {parameters:.1f} M parameters, crops of {bundle.config.crop_size} pixels.",
-        f"- Data: {training['samples_seen']} images rendered from {meshes} and randomized; no real image.",
+        f"- Data: {training['samples_rendered']} images rendered from {meshes} and randomized, learnt from "
+        f"{training['samples_seen']} times in all{_beside(training)}; no real image.",
         f"- Seed {training['seed']}, started from {training['start']}, trained on {training['device']}.",
         f"- Command: `{command}`",
         "",

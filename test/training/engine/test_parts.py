@@ -13,7 +13,7 @@ from pose_regressor.model.network import PoseNetwork
 from pose_regressor.types import InputError
 from pose_regressor_training.engine.average import Average
 from pose_regressor_training.engine.config import TrainConfig, load_preset, shipped_presets, table
-from pose_regressor_training.engine.objects import read_objects
+from pose_regressor_training.engine.objects import read_beside, read_objects
 from pose_regressor_training.engine.schedule import pace
 from pose_regressor_training.engine.start import start_from
 from pose_regressor_training.objects import make_knob
@@ -152,3 +152,11 @@ def test_starting_from_a_network_of_other_objects(make_bundle):
     assert not same.fresh and same.in_words().startswith("all ")
     with pytest.raises(InputError, match="width 8, which does not fit"):
         start_from(PoseNetwork(NetworkConfig(width=16), 1), bundle)
+
+
+def test_what_stands_beside_may_have_any_names(box_file, tmp_path):
+    things = read_beside([box_file, box_file], ["m"])
+    assert [thing.model.name for thing in things] == ["thing_1", "thing_2"]
+    assert things[0].model.diameter == pytest.approx(read_objects([box_file], ["m"])[0].model.diameter)
+    with pytest.raises(InputError, match=r"none\.ply"):
+        read_beside([tmp_path / "none.ply"])

@@ -48,7 +48,8 @@ def write_report(folder: Path, bundle: Bundle, errors: CropErrors, run: Run) -> 
 def _text(folder: Path, bundle: Bundle, errors: CropErrors, run: Run) -> str:
     lines = [f"# Training of {', '.join(model.name for model in bundle.objects)}", "", f"    {run.command}", ""]
     training = bundle.training
-    lines += [f"{training['samples_seen']} images, {run.pace}, from {training['start']}.", ""]
+    images = f"{training['samples_rendered']} images, {training['samples_seen']} looks at them"
+    lines += [f"{images}, {run.pace}, from {training['start']}.", ""]
     lines += ["| on crops that were not trained on | share |", "|---|---|"]
     lines += [f"| {METRICS[name]} | {100 * value:.1f} % |" for name, value in bundle.metrics.items() if name in METRICS]
     lines += ["", *_table(bundle, errors), ""]
