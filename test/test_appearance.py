@@ -144,3 +144,17 @@ def test_moved_too_far_it_is_not_believed(texture, plate):
     sure = COVARIANCE / 25  # of a pose from which the true one is 12 of its standard deviations away
     pose, _ = refine_on_colors(STARTS[0], sure, CAMERA, crop, plate)
     assert pose is STARTS[0]
+
+
+def test_an_object_at_the_camera_is_left_where_it_is(texture, plate):
+    """Steps that lead behind the camera end in what is no number, not in an error."""
+    crop = replace(
+        pictured(texture, TRUE), coordinates=np.zeros((64, 64, 3)), inside=np.full((SIZE, SIZE), 50, np.float32)
+    )
+    wide = np.diag([1.0, 1, 1, 10, 10, 10])
+    for depth in (0.001, 0.01, 0.05):
+        start = posed((0.3, 0, 0), (0, 0, depth))
+        large = replace(plate, diameter=10.0)
+        with np.errstate(all="ignore"):
+            pose, covariance = refine_on_colors(start, wide, CAMERA, crop, large)
+        assert np.isfinite(pose).all() and np.isfinite(covariance).all()

@@ -86,7 +86,7 @@ def refine_on_colors(
             pose = pose.copy()
             pose[:3, :3] = cv2.Rodrigues(step[3:])[0] @ pose[:3, :3]
             pose[:3, 3] += step[:3]
-    if moved @ before @ moved > FARTHEST**2:
+    if not moved @ before @ moved <= FARTHEST**2:  # nor is what is no number
         return cam_from_obj, covariance
     return pose, np.linalg.inv(information)
 
