@@ -34,7 +34,7 @@ def plate(texture):
     diameter = EDGE * 2**0.5
     colors = []
     for blur in BLURS:
-        blurred = cv2.GaussianBlur(light, (0, 0), blur * diameter / DIAMETER * TEXELS / EDGE)
+        blurred = cv2.GaussianBlur(light, (0, 0), blur / DIAMETER * diameter * TEXELS / EDGE)
         colors.append(cv2.remap(blurred, texel[:, :1], texel[:, 1:], cv2.INTER_LINEAR)[:, 0])
     bounds = np.array([[-EDGE / 2, -EDGE / 2, -0.001], [EDGE / 2, EDGE / 2, 0.001]])
     normals = np.broadcast_to([0.0, 0, -1], points.shape)

@@ -17,9 +17,9 @@ from pose_regressor.color import srgb_table
 from pose_regressor.model.outline import project
 from pose_regressor.types import FloatArray, ObjectModel
 
-#: Standard deviations of the blurs in which image and surface are compared, in pixels of the crop; the coarse one
-#: reaches further. Surfaces are blurred for an object whose diameter is so many pixels.
-BLURS, DIAMETER = (2.5, 1.2), 91.0
+#: Standard deviations of the blurs in which image and surface are compared, as shares of the crop's edge; the coarse
+#: one reaches further. Surfaces are blurred for an object whose diameter is this share of it.
+BLURS, DIAMETER = (0.0195, 0.0094), 0.711
 ITERATIONS = 3
 #: Neighbouring points err together: all of them say as much as so few.
 EFFECTIVE_POINTS = 20.0
@@ -61,7 +61,7 @@ class Crop:
 def refine_on_colors(
     cam_from_obj: FloatArray, covariance: FloatArray, camera_matrix: FloatArray, crop: Crop, model: ObjectModel
 ) -> tuple[FloatArray, FloatArray]:
-    """The most likely pose, and its covariance, after the colours of the crop were crop.
+    """The most likely pose, and its covariance, after the colours of the crop were seen.
 
     cam_from_obj (4, 4) and covariance (6, 6): what was known before, as in PoseEstimate; they come back as they are
     where too little of the surface is seen, or it says something altogether different.
@@ -69,7 +69,7 @@ def refine_on_colors(
     before = np.linalg.inv(covariance)
     pose, moved, information = cam_from_obj, np.zeros(6), before
     light = LINEAR[crop.image]
-    for level, blur in enumerate(BLURS):
+    for level, blur in enumerate(len(light) * np.array(BLURS)):
         points = _visible(pose, camera_matrix, crop, model, INSIDE * blur + 0.5)
         if len(points) < MIN_POINTS:
             return cam_from_obj, covariance

@@ -36,8 +36,8 @@ class TrainConfig:
     schedule: str = choice(
         "cosine",
         ("cosine", "one_cycle"),
-        "cosine: a straight rise, then half a cosine down to 0; one_cycle: a rise and a fall by cosines, momentum the "
-        "other way round",
+        "cosine: a straight rise, then half a cosine down to 0; one_cycle: a rise and a fall by cosines, AdamW's "
+        "momentum the other way round",
     )
     warmup: float = number(0.05, "share of the training in which the rate rises", 0, 0.9)
     weight_decay: float = number(0.02, "of the weights, by either optimizer")

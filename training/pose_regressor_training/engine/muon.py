@@ -1,7 +1,7 @@
 """The optimizer: Muon for the matrices of the hidden layers, AdamW for everything else.
 
 Adam scales each weight by itself. Muon sees that weights form a matrix and makes a step of the same size in all of its
-directions: also in those that few images speak of. What is learnt from so many images is learnt from half of them here
+directions: also in those that few images speak of. Networks leave their first plateau after far fewer images with it
 (docs/accuracy.md). Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024; the size of a step, by
 which Muon takes AdamW's learning rates, is Liu et al.'s, Muon is Scalable for LLM Training, 2025, eq. 4.
 

@@ -36,7 +36,7 @@ def with_colors(model: ObjectModel, mesh: Mesh, count: int = POINTS) -> ObjectMo
         apart = np.square(points[part, None] - near).sum(-1)
         same = normals[part] @ towards.T > SAME_SIDE
         for level, blur in enumerate(BLURS):
-            radius = blur * model.diameter / DIAMETER
+            radius = blur / DIAMETER * model.diameter
             weight = np.exp(-apart / (2 * radius**2)) * same
             nearest = np.where(same, apart, np.inf).argmin(1)  # for the case that there is none within reach
             weight[np.arange(len(weight)), nearest] += 1e-12
