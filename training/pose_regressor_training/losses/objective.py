@@ -32,7 +32,7 @@ class Weights:
     With `coordinates` and `reprojection` both, it is [BPnP]'s mixture.
     """
 
-    presence: float = 0.5
+    presence: float = 1.0
     box: float = 0.5
     mask: float = 1.0
     coordinates: float = 3.0
