@@ -1,4 +1,6 @@
-"""Images that are learnt from more than once: rendering one takes as long as a step on it does."""
+"""Images that are learnt from more than once: on a CPU, rendering one takes a third of what learning from it does, and
+of a scanned mesh twice that.
+"""
 
 from __future__ import annotations
 
