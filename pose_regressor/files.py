@@ -73,6 +73,8 @@ def _numbers(path: str | Path, key: str, value: object, count: int | None = None
         array = np.asarray([] if value is None else value, dtype=np.float64).reshape(-1)
     except (TypeError, ValueError):
         raise InputError(f"{path}: expected numbers in '{key}', got {value!r}"[:300]) from None
+    except OverflowError:
+        raise InputError(f"{path}: expected finite numbers in '{key}', got a whole one that is too large") from None
     if count is not None and len(array) != count:
         raise InputError(f"{path}: expected {count} numbers in '{key}', got {len(array)}")
     if not np.isfinite(array).all():

@@ -26,7 +26,7 @@ def _float_array(name: str, value: object, shape: tuple[int | None, ...]) -> Flo
     """A read-only float64 copy of `value`; a ``None`` in `shape` accepts any length."""
     try:
         array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{name}: expected numbers, got {value!r}") from error
     if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
         expected = "x".join("n" if want is None else str(want) for want in shape)
@@ -162,6 +162,8 @@ class ObjectModel:
                 f"object {self.name}: expected a colour for each of {len(self.surface)} points of the surface, got "
                 f"{len(self.colors)}"
             )
+        if self.colors.size and self.colors.min() < 0:
+            raise InputError(f"object {self.name}: expected colours of 0 or more, got {self.colors.min():g}")
         if not (self.bounds[0] < self.bounds[1]).all():
             raise InputError(f"object {self.name}: expected bounds with lower < upper, got {self.bounds.tolist()}")
 

@@ -29,7 +29,7 @@ class Calibration:
     def __post_init__(self) -> None:
         try:
             knots = np.array(self.score, np.float64).reshape(-1, 2)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             knots = np.zeros((0, 2))
         fits = len(knots) >= 2 and (np.diff(knots, axis=0) > 0).all() and (knots >= 0).all() and (knots <= 1).all()
         if not fits or knots[0, 0] != 0 or knots[-1, 0] != 1:

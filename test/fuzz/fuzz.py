@@ -77,9 +77,10 @@ def main():
         for kind in files.kinds:
             first = kind.split()[0]
             groups[first if first in groups else "text"] += [kind] * (kind != "bundle")
-        runs = [Run(kind, messages.one, options.messages // 3, options.seed) for kind in messages.cores]
+        each = -(-options.messages // len(messages.cores))
+        runs = [Run(kind, messages.one, each, options.seed) for kind in messages.cores]
         for kinds in groups.values():
-            runs += [Run(kind, files.one, options.files // len(kinds), options.seed) for kind in kinds]
+            runs += [Run(kind, files.one, -(-options.files // len(kinds)), options.seed) for kind in kinds]
         runs = [run for run in runs if run.count]
         for run in runs:
             run.go(time.monotonic() + options.seconds / len(runs))

@@ -7,6 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
+from pose_regressor.files import read_scene_gt
 from pose_regressor.middleware.compressed import image_from_compressed
 from pose_regressor.middleware.messages import frame_from_image
 from pose_regressor.model.bundle import Bundle
@@ -112,3 +113,12 @@ def test_a_bag_whose_chunk_says_it_is_larger_than_any_memory(tmp_path, field):
     path.write_bytes(data)
     with pytest.raises(InputError, match=r"bag\.mcap: expected a whole MCAP file, this is damaged"):
         list(open_bag(path).records())
+
+
+def test_a_whole_number_larger_than_any_float(tmp_path):
+    """Text has them of any length, and numpy's refusal is neither a TypeError nor a ValueError."""
+    path = tmp_path / "scene_gt.json"
+    pose = {"cam_R_m2c": [10**400, 0, 0, 0, 1, 0, 0, 0, 1], "cam_t_m2c": [0, 0, 1], "obj_id": 1}
+    path.write_text(json.dumps({"0": [pose]}))
+    with pytest.raises(InputError, match=r"cam_R_m2c.*too large"):
+        read_scene_gt(path)
