@@ -9,6 +9,7 @@ import numpy as np
 
 from pose_regressor.tracking.motion import MotionFilter, MotionNoise
 from pose_regressor.tracking.state import difference, nearest
+from pose_regressor.tracking.trembling import Trembling
 from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
 
 
@@ -16,14 +17,15 @@ from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
 class TrackingParameters:
     """When a pose belongs to a track, when a track begins and ends.
 
-    gate: largest squared Mahalanobis distance of a pose and its track's prediction (99.9 % of chi-square with 6 degrees
-    of freedom). independent: share of a pose's standard deviation that is new in each frame. Neighbouring frames look
-    alike, so the network errs alike in them; that part no averaging over time takes away. leap: the same where the
-    network gives another answer to nearly the same picture; leaps: the share of frames in which it does. hits: poses
-    in a row that make a track of an object, unless the first has a score of at least halfway from the threshold to 1.
-    coast, misses: a track ends when it was not seen for more than so many seconds and frames. patience: seconds that a
-    track was not seen before poses that contradict it, `hits` of them, are believed. sudden: seconds for which it may
-    have moved at a speed that nobody expected.
+    gate: largest squared Mahalanobis distance of a pose and its track's prediction (99.9 % of chi-square with 6
+    degrees of freedom). independent: share of a pose's standard deviation that is new in each frame. Neighbouring
+    frames look alike, so the network errs alike in them; that part no averaging over time takes away. leap: the same
+    where the network gives another answer to nearly the same picture; leaps: the share of frames in which it does.
+    Where poses are seen to tremble more, both are larger. hits: poses in a row that make a track of an object, unless
+    the first has a score of at least halfway from the threshold to 1. coast, misses: a track ends when it was not
+    seen for more than so many seconds and frames. patience: seconds that a track was not seen before poses that
+    contradict it, `hits` of them, are believed. sudden: seconds for which it may have moved at a speed that nobody
+    expected.
     """
 
     noise: MotionNoise = field(default_factory=MotionNoise)
@@ -49,6 +51,7 @@ class Track:
         self._rival: Track | None = None
         self._seen: PoseEstimate
         self._filter: MotionFilter
+        self._trembling: Trembling
         self._restart(seen)
 
     @property
@@ -112,9 +115,10 @@ class Track:
     def match(self, seen: PoseEstimate) -> None:
         """It was seen again."""
         self._seen = nearest(seen, self.pose)
+        self._trembling.see(self._seen.cam_from_obj, self._seen.covariance, self.unseen)
+        new = self._trembling.excess * self._seen.covariance
         usual, leap, leaps = self._parameters.independent, self._parameters.leap, self._parameters.leaps
-        covariances = [usual**2 * self._seen.covariance, leap**2 * self._seen.covariance]
-        self._filter.update(self._seen.cam_from_obj, covariances, (1 - leaps, leaps))
+        self._filter.update(self._seen.cam_from_obj, [usual**2 * new, leap**2 * new], (1 - leaps, leaps))
         self._count_hit()
 
     def miss(self) -> None:
@@ -133,7 +137,7 @@ class Track:
         rival.match(seen)
         if not (rival.confirmed and self.unseen >= self._parameters.patience):
             return False
-        self._filter, self._seen = rival._filter, rival._seen
+        self._filter, self._seen, self._trembling = rival._filter, rival._seen, rival._trembling
         self._count_hit()
         return True
 
@@ -157,6 +161,8 @@ class Track:
     def _restart(self, seen: PoseEstimate) -> None:
         independent = self._parameters.independent**2 * seen.covariance
         self._seen = seen
+        usual, leap, leaps = self._parameters.independent, self._parameters.leap, self._parameters.leaps
+        self._trembling = Trembling((1 - leaps) * usual**2 + leaps * leap**2)
         self._filter = MotionFilter(seen.cam_from_obj, independent, self._parameters.noise)
         self._count_hit()
 
