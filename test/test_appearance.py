@@ -105,6 +105,17 @@ def test_the_colours_lead_to_the_true_pose(texture, plate, start, gain, noise):
     assert moved @ np.linalg.solve(covariance, moved) < 22  # of six degrees of freedom, 99.9 %
 
 
+@pytest.mark.parametrize("start", STARTS, ids=["near", "far", "turned"])
+@pytest.mark.parametrize("power", [0.7, 1.4], ids=["flat", "steep"])
+def test_glare_and_a_tone_curve_do_not_mislead(texture, plate, start, power):
+    """A camera whose curve is not sRGB's, behind a veil that adds the same light everywhere."""
+    crop = pictured(texture, TRUE)
+    code = (srgb_table()[crop.image] * 0.7 + 0.2) ** (power / 2.2)
+    seen = replace(crop, image=np.round(255 * code).astype(np.uint8))
+    aside, depth, turn = errors(refine_on_colors(start, COVARIANCE, CAMERA, seen, plate)[0])
+    assert aside < 4e-4 and depth < 5e-3 and turn < 1
+
+
 def test_a_hand_before_it_is_left_out(texture, plate):
     crop = pictured(texture, TRUE)
     crop.image[:, 70:] = (180, 120, 90)

@@ -1,8 +1,9 @@
 """A pose made to agree with the object's colours: its surface, as the mesh has it, laid over what the camera saw.
 
 Direct alignment of sparse points (Engel, Koltun, Cremers, Direct Sparse Odometry, PAMI 40(3), 2018) against the mesh in
-place of an earlier image. The light is not known: at every step it is fitted as irradiance that is linear in the normal
-(the first two bands of Ramamoorthi and Hanrahan, SIGGRAPH 2001), each colour by itself, and eliminated.
+place of an earlier image. Neither the light nor the camera's tone curve is known: at every step the light is fitted as
+irradiance that is quadratic in the normal (the three bands of Ramamoorthi and Hanrahan, SIGGRAPH 2001) and as a veil of
+glare that has no pattern, each colour by itself, and eliminated.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ EFFECTIVE_POINTS = 20.0
 #: and half a pixel, and the network sees it there to within this share of the diameter.
 FACING, INSIDE, SAME = 0.1, 2.0, 0.15
 MIN_POINTS = 60
-#: In linear light, where 1 is white: no surface is as its mesh, no camera as its curve, to better than this.
-LEAST_ERROR = 0.01
-LINEAR = srgb_table()
-#: How strongly light from one side is held back: a share of what one point of the mean colour says of it.
-DIRECTED = 0.005
+#: Values are compared as linear light to this power: between light, in which shading is exact, and the codes of
+#: pictures, in which a camera's own curve and highlights do the least harm.
+TONE = 0.7
+#: In these values, where 1 is white: no surface is as its mesh, no camera as its curve, to better than this.
+LEAST_ERROR = 0.013
+TONES = srgb_table() ** np.float32(TONE)
+#: How strongly light from one side and glare are held back: a share of what one point of the mean colour says of them.
+HELD_BACK = 0.005
 #: A pose is not moved by more of its standard deviations.
 FARTHEST = 4.0
 
@@ -68,13 +72,13 @@ def refine_on_colors(
     """
     before = np.linalg.inv(covariance)
     pose, moved, information = cam_from_obj, np.zeros(6), before
-    light = LINEAR[crop.image]
-    for level, blur in enumerate(len(light) * np.array(BLURS)):
+    tones = TONES[crop.image]
+    for level, blur in enumerate(len(tones) * np.array(BLURS)):
         points = _visible(pose, camera_matrix, crop, model, INSIDE * blur + 0.5)
         if len(points) < MIN_POINTS:
             return cam_from_obj, covariance
-        surface, colors = model.surface[points], model.colors[points, level]
-        maps = _with_slopes(cv2.GaussianBlur(light, (0, 0), blur))
+        surface, colors = model.surface[points], model.colors[points, level] ** TONE
+        maps = _with_slopes(cv2.GaussianBlur(tones, (0, 0), blur))
         weight = np.ones(len(points))
         for _ in range(ITERATIONS):
             error, jacobian, weight, sigma = _errors(pose, camera_matrix, maps, surface, colors, weight)
@@ -128,12 +132,10 @@ def _errors(
     by_position = np.stack([by_x, by_y, -(by_x * x + by_y * y) / depth], axis=2)
     jacobian = np.concatenate([by_position, np.cross(turned, by_position)], axis=2)
 
-    lit = colors.T[..., None] * np.concatenate([np.ones((len(x), 1)), normals], axis=1)  # (3, N, 4)
-    side = np.diag([1e-3, 1, 1, 1]) * DIRECTED * len(x)
-    ridge = side * np.maximum(np.square(colors).mean(0), 1e-4)[:, None, None]
+    lit, held_back = _lights(colors, normals)
     for _ in range(2):
         weighted = np.swapaxes(lit * weight[:, None], 1, 2)
-        gathered = weighted @ lit + ridge
+        gathered = weighted @ lit + held_back
         fitted = np.linalg.solve(gathered, weighted @ values[..., None])
         error = values - (lit @ fitted)[..., 0]
         size = np.sqrt(np.square(error).sum(0))
@@ -143,9 +145,21 @@ def _errors(
     return error, jacobian - lit @ follows, weight, sigma
 
 
-def _with_slopes(light: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+def _lights(colors: FloatArray, normals: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """(3, N, 10) how bright N points of these colours are made by each light there may be, and (3, 10, 10) what is
+    known of the lights' strengths, as information: all but one that comes from everywhere are more likely weak.
+    """
+    x, y, z = normals.T
+    bands = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, z * z - 1 / 3, (x * x - y * y) / 2], axis=1)
+    mean = np.maximum(np.square(colors).mean(0), 1e-4)[:, None, None]
+    glare = np.broadcast_to(np.sqrt(mean), (3, len(colors), 1))
+    weak = np.diag([1e-3] + [1.0] * 9) * (HELD_BACK * len(colors))
+    return np.concatenate([colors.T[..., None] * bands, glare], axis=2), weak * mean
+
+
+def _with_slopes(tones: NDArray[np.float32]) -> list[NDArray[np.float32]]:
     """Three maps (S, S, 3): the colours, how they change to the right, and how downwards."""
-    return [light, *(cv2.Sobel(light, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1))]
+    return [tones, *(cv2.Sobel(tones, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1))]
 
 
 def _looked_up(maps: list[NDArray[np.float32]], x: FloatArray, y: FloatArray) -> FloatArray:
