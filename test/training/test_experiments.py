@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from copy import deepcopy
 
 import numpy as np
 import pytest
 import torch
 
 from pose_regressor_training.experiments import ambiguity
+from pose_regressor_training.experiments.projection_ablation import silenced
 from pose_regressor_training.experiments.silhouette_fit import (
     Poses,
     Shape,
@@ -100,3 +102,13 @@ def test_the_study_writes_what_it_prints(tmp_path):
     rows = json.loads((tmp_path / "ambiguity.json").read_text())["rows"]
     assert {row["loss"] for row in rows} == set(ambiguity.METHODS) and "long range (ours)" in result.stdout
     assert (tmp_path / "ambiguity.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_silenced_network_says_nowhere_that_it_sees_the_object(tiny_bundle):
+    image = torch.randint(0, 256, (2, 3, 128, 128), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    bundle = deepcopy(tiny_bundle)
+    with torch.inference_mode():
+        before = bundle.network(image)[1]
+        after = silenced(bundle).network(image)[1]
+    assert (after.mask < 0).all()
+    torch.testing.assert_close((after.rotation_6d, after.location), (before.rotation_6d, before.location))

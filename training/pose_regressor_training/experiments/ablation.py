@@ -49,9 +49,8 @@ def main() -> None:
     rows = []
     for name in options.rows:
         randomize = load_config(name)
-        bundle = trained(
-            objects, replace(config, randomize=randomize), options.out / f"{name}.safetensors", options.device, console
-        )
+        own_config, out = replace(config, randomize=randomize), options.out / f"{name}.safetensors"
+        bundle = trained(objects, own_config, out, options.device, console, setting.start)
         own = dataset(
             objects, randomize, options.images, "raytracer", options.out / f"synthetic_{name}", options.workers
         )
