@@ -16,7 +16,7 @@ from launch_ros.actions import LifecycleNode, Node
 SHARE = Path(get_package_share_directory("pose_regressor"))
 #: Arguments that are parameters of the node. What is left empty stays as the parameter file has it.
 PARAMETERS = {
-    "model": "bundles to load, separated by commas: files, or the names of shipped ones (box, cube, symmetric, toy)",
+    "model": "bundles to load, separated by commas: files, or the names of shipped ones, such as box",
     "device": "auto, cpu, cuda or cuda:N",
     "camera_file": "camera file in place of the camera_info topic",
     "frame_prefix": "put before the names of the objects' TF frames",

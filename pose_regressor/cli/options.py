@@ -9,9 +9,7 @@ import typer
 
 ModelOption = Annotated[
     list[str],
-    typer.Option(
-        "--model", "-m", metavar="BUNDLE", help="Bundle file, or the name of a shipped one (box, cube, symmetric, toy)."
-    ),
+    typer.Option("--model", "-m", metavar="BUNDLE", help="Bundle file, or the name of a shipped one, such as box."),
 ]
 CameraOption = Annotated[
     Path | None,

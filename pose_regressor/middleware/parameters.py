@@ -129,7 +129,7 @@ class NodeConfig(Config):
     node_name = "pose_regressor"
 
     model: tuple[str, ...] = parameter(
-        "string_array", ("box",), "bundles to load: files, or the names of shipped ones (box, cube, symmetric, toy)"
+        "string_array", ("box",), "bundles to load: files, or the names of shipped ones, such as box"
     )
     objects: tuple[str, ...] = parameter(
         "string_array", (), "names of the objects to look for; empty: all that the bundles know", live=True
