@@ -69,6 +69,7 @@ def main():
     parser.add_argument("--files", type=int, default=100_000, help="of each of four: bundles, meshes, YAML, MCAP")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="share these among all kinds")
+    parser.add_argument("--only", nargs="+", metavar="KIND", help="of all kinds, these, as the table names them")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +82,7 @@ def main():
         runs = [Run(kind, messages.one, each, options.seed) for kind in messages.cores]
         for kinds in groups.values():
             runs += [Run(kind, files.one, -(-options.files // len(kinds)), options.seed) for kind in kinds]
-        runs = [run for run in runs if run.count]
+        runs = [run for run in runs if run.count and (not options.only or run.kind in options.only)]
         for run in runs:
             run.go(time.monotonic() + options.seconds / len(runs))
             print(f"{run.kind}: {run.done} in {run.seconds:.0f} s, {len(run.faults)} faults", flush=True)
