@@ -37,6 +37,7 @@ class TrackingParameters:
     coast: float = 1.0
     misses: int = 3
     patience: float = 0.5
+    bridge: float = 0.12
     sudden: float = 0.05
 
 
@@ -111,6 +112,13 @@ class Track:
     def distance(self, seen: PoseEstimate) -> float:
         """Metres from where it is expected."""
         return float(np.linalg.norm(seen.translation - self.pose[:3, 3]))
+
+    def in_place(self, seen: PoseEstimate) -> bool:
+        """Whether a pose that contradicts the expected one puts the object at the same place, and the expected one is
+        still to be relied upon: then it is more likely that the network took one face for another than that it turned.
+        """
+        near = self.distance(seen) < self.model.diameter / 2
+        return near and self.confirmed and self.unseen <= self._parameters.bridge
 
     def match(self, seen: PoseEstimate) -> None:
         """It was seen again."""

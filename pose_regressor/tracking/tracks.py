@@ -62,18 +62,25 @@ class Tracks:
         them. Poses that are not believed yet are left out; so are objects that are followed but not seen.
         """
         seen: list[Track] = []
+        doubted: list[Track] = []
         for name in {estimate.model.name for estimate in found}:
-            seen += self._take_alike(name, [e for e in found if e.model.name == name], (1 + threshold) / 2)
+            matched, left = self._take_alike(name, [e for e in found if e.model.name == name], (1 + threshold) / 2)
+            seen += matched
+            doubted += left
         for track in self._tracks:
             if track not in seen:
                 track.miss()
         self._tracks = [track for track in self._tracks if not track.ended]
         self._number()
         reports = [track.report(smooth) for track in seen if track.confirmed]
+        if smooth:
+            reports += [track.report(smooth) for track in doubted]
         return sorted(reports, key=lambda estimate: -estimate.score)
 
-    def _take_alike(self, name: str, found: list[PoseEstimate], sure: float) -> list[Track]:
-        """The tracks that objects of one kind, which look the same, were seen to be."""
+    def _take_alike(self, name: str, found: list[PoseEstimate], sure: float) -> tuple[list[Track], list[Track]]:
+        """Of objects of one kind, which look the same: the tracks that were seen, and those whose object is seen to be
+        there, but with a pose that is not believed.
+        """
         tracks = [track for track in self._tracks if track.model.name == name]
         pairs = assign(_table([[track.cost(e) for e in found] for track in tracks], len(found)))
         for i, j in pairs:
@@ -83,10 +90,15 @@ class Tracks:
         # What is not where anything was expected may be what was expected elsewhere.
         waiting = [track for track in tracks if track.confirmed and track not in seen]
         pairs = assign(_table([[_reach(track, e) for e in left] for track in waiting], len(left)))
-        seen += [waiting[i] for i, j in pairs if waiting[i].contradict(left[j])]
+        doubted = []
+        for i, j in pairs:
+            if waiting[i].contradict(left[j]):
+                seen.append(waiting[i])
+            elif waiting[i].in_place(left[j]):
+                doubted.append(waiting[i])
         new = [e for j, e in enumerate(left) if j not in {j for _, j in pairs}]
         self._tracks += (born := [Track(e, e.score >= sure, self._parameters) for e in new])
-        return seen + born
+        return seen + born, doubted
 
     def _number(self) -> None:
         """Every confirmed track that has none gets the lowest number that none of its kind has."""
