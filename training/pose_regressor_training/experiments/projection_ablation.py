@@ -35,9 +35,8 @@ def naive(known: KnownObject) -> KnownObject:
 @torch.no_grad()
 def silenced(bundle: Bundle) -> Bundle:
     """The bundle, its network saying nowhere that a pixel shows the object: poses then come from the regression."""
-    out = bundle.network.dense_head.out
-    out.weight.zero_()
-    out.bias.fill_(-1.0)
+    for name, value in bundle.network.dense_head.out.named_parameters():
+        value.fill_(-1.0 if name == "bias" else 0.0)
     return bundle
 
 
