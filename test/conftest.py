@@ -1,5 +1,6 @@
 """What several tests share: a small untrained bundle, and the machine kept free for the others."""
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from pose_regressor.model.network import PoseNetwork
 from pose_regressor.types import ObjectModel
 
 torch.set_num_threads(1)
+# Shells start things in the background with this one ignored, and whatever a test starts would ignore it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _object(name: str = "brick", obj_id: int = 1) -> ObjectModel:
