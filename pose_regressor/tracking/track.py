@@ -24,8 +24,8 @@ class TrackingParameters:
     Where poses are seen to tremble more, both are larger. hits: poses in a row that make a track of an object, unless
     the first has a score of at least halfway from the threshold to 1. coast, misses: a track ends when it was not
     seen for more than so many seconds and frames. patience: seconds that a track was not seen before poses that
-    contradict it, `hits` of them, are believed. sudden: seconds for which it may have moved at a speed that nobody
-    expected.
+    contradict it, `hits` of them, are believed. bridge: seconds for which the expected pose stands in for them where
+    they put the object at its place. sudden: seconds for which it may have moved at a speed that nobody expected.
     """
 
     noise: MotionNoise = field(default_factory=MotionNoise)
