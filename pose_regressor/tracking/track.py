@@ -40,6 +40,11 @@ class TrackingParameters:
     bridge: float = 0.12
     sudden: float = 0.05
 
+    @property
+    def new_share(self) -> float:
+        """Of a pose's variance, what is new in each frame on average."""
+        return (1 - self.leaps) * self.independent**2 + self.leaps * self.leap**2
+
 
 class Track:
     """An object of one kind that was seen at least once. instance: its number, None until it is confirmed."""
@@ -117,8 +122,7 @@ class Track:
         """Whether a pose that contradicts the expected one puts the object at the same place, and the expected one is
         still to be relied upon: then it is more likely that the network took one face for another than that it turned.
         """
-        near = self.distance(seen) < self.model.diameter / 2
-        return near and self.confirmed and self.unseen <= self._parameters.bridge
+        return self.distance(seen) < self.model.diameter / 2 and self.unseen <= self._parameters.bridge
 
     def match(self, seen: PoseEstimate) -> None:
         """It was seen again."""
@@ -169,8 +173,7 @@ class Track:
     def _restart(self, seen: PoseEstimate) -> None:
         independent = self._parameters.independent**2 * seen.covariance
         self._seen = seen
-        usual, leap, leaps = self._parameters.independent, self._parameters.leap, self._parameters.leaps
-        self._trembling = Trembling((1 - leaps) * usual**2 + leaps * leap**2)
+        self._trembling = Trembling(self._parameters.new_share)
         self._filter = MotionFilter(seen.cam_from_obj, independent, self._parameters.noise)
         self._count_hit()
 

@@ -59,7 +59,8 @@ class Tracks:
         """The poses of a frame, with the numbers of their objects, best score first.
 
         threshold: least score that a pose can have, which says how sure one is; smooth: poses as their tracks have
-        them. Poses that are not believed yet are left out; so are objects that are followed but not seen.
+        them. Poses that are not believed yet are left out, or replaced by the expected one where the object is seen in
+        its place; objects that are followed but not seen are left out.
         """
         seen: list[Track] = []
         doubted: list[Track] = []

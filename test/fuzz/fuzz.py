@@ -8,6 +8,7 @@ with the bytes that brought it, and the exit code is 1.
 """
 
 import argparse
+import math
 import random
 import sys
 import tempfile
@@ -78,11 +79,14 @@ def main():
         for kind in files.kinds:
             first = kind.split()[0]
             groups[first if first in groups else "text"] += [kind] * (kind != "bundle")
-        each = -(-options.messages // len(messages.cores))
+        each = math.ceil(options.messages / len(messages.cores))
         runs = [Run(kind, messages.one, each, options.seed) for kind in messages.cores]
         for kinds in groups.values():
-            runs += [Run(kind, files.one, -(-options.files // len(kinds)), options.seed) for kind in kinds]
-        runs = [run for run in runs if run.count and (not options.only or run.kind in options.only)]
+            runs += [Run(kind, files.one, math.ceil(options.files / len(kinds)), options.seed) for kind in kinds]
+        kinds = [run.kind for run in runs]
+        if unknown := set(options.only or ()) - set(kinds):
+            parser.error(f"--only: expected some of {', '.join(kinds)}, got {', '.join(sorted(unknown))}")
+        runs = [run for run in runs if run.count and run.kind in (options.only or kinds)]
         for run in runs:
             run.go(time.monotonic() + options.seconds / len(runs))
             print(f"{run.kind}: {run.done} in {run.seconds:.0f} s, {len(run.faults)} faults", flush=True)
