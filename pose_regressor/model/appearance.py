@@ -1,9 +1,9 @@
 """A pose made to agree with the object's colours: its surface, as the mesh has it, laid over what the camera saw.
 
 Direct alignment of sparse points (Engel, Koltun, Cremers, Direct Sparse Odometry, PAMI 40(3), 2018) against the mesh in
-place of an earlier image. Neither the light nor the camera's tone curve is known: at every step the light is fitted as
-irradiance that is quadratic in the normal (the three bands of Ramamoorthi and Hanrahan, SIGGRAPH 2001) and as a veil of
-glare that has no pattern, each colour by itself, and eliminated.
+place of an earlier image. Neither the light nor the camera is known: at every step the light is fitted as irradiance that is
+quadratic in the normal (the three bands of Ramamoorthi and Hanrahan, SIGGRAPH 2001), the camera as what each of its
+colours takes from the other two, a curve and a veil that has no pattern, and all of it is eliminated.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ TONE = 0.7
 #: In these values, where 1 is white: no surface is as its mesh, no camera as its curve, to better than this.
 LEAST_ERROR = 0.013
 TONES = srgb_table() ** np.float32(TONE)
-#: How strongly light from one side and glare are held back: a share of what one point of the mean colour says of them.
+#: How strongly light from one side, and what a camera does, are held back: a share of what one point of the mean colour
+#: says of them.
 HELD_BACK = 0.005
 #: A pose is not moved by more of its standard deviations.
 FARTHEST = 4.0
@@ -146,15 +147,17 @@ def _errors(
 
 
 def _lights(colors: FloatArray, normals: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(3, N, 10) how bright N points of these colours are made by each light there may be, and (3, 10, 10) what is
-    known of the lights' strengths, as information: all but one that comes from everywhere are more likely weak.
+    """(3, N, 13) what N points of these colours may add to each of the camera's three, and (3, 13, 13) what is known of
+    the strengths of that, as information: all but that of light from everywhere are more likely weak.
     """
     x, y, z = normals.T
     bands = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, z * z - 1 / 3, (x * x - y * y) / 2], axis=1)
-    mean = np.maximum(np.square(colors).mean(0), 1e-4)[:, None, None]
-    glare = np.broadcast_to(np.sqrt(mean), (3, len(colors), 1))
-    weak = np.diag([1e-3] + [1.0] * 9) * (HELD_BACK * len(colors))
-    return np.concatenate([colors.T[..., None] * bands, glare], axis=2), weak * mean
+    own = colors.T[..., None]
+    others = np.stack([np.roll(own, turn, axis=0) for turn in (1, 2)], axis=2)[..., 0]
+    mean = np.maximum(np.square(own).mean(1, keepdims=True), 1e-4)
+    veil = np.broadcast_to(np.sqrt(mean), own.shape)
+    weak = np.diag([1e-3] + [1.0] * 12) * (HELD_BACK * len(colors))
+    return np.concatenate([own * bands, others, own**2, veil], axis=2), weak * mean
 
 
 def _with_slopes(tones: NDArray[np.float32]) -> list[NDArray[np.float32]]:

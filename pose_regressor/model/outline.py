@@ -19,9 +19,10 @@ from pose_regressor.types import FloatArray, ObjectModel
 SPACING, REACH, STEP, CLEAR = 2.0, 4.0, 0.5, 1.5
 #: Standard deviation of the mask's edge in pixels. Neighbours err together: all points say as much as so few.
 EDGE_SIGMA, EFFECTIVE_POINTS = 0.7, 16.0
-#: Standard deviation in pixels of what all edges of a mask have in common: it is too wide or too narrow, more so where
-#: pictures are unlike those of the training. It keeps the outline from saying too much of the distance.
-OFFSET_SIGMA = 0.8
+#: Standard deviation in pixels of each of the ways in which a mask errs as a whole: it is too wide or too narrow, is
+#: displaced to the side or upwards, is stretched along an axis or a diagonal. On pictures like those of the training it is 0.5;
+#: others are feared to be twice as bad. It keeps the outline from saying too much of the pose.
+MASK_SIGMA = 1.0
 #: Pixels over which a sharp edge of the mask fades.
 SHARP = 2.0
 #: A pose is nonsense if the object's nearest point is nearer than this share of its farthest.
@@ -102,16 +103,16 @@ def refine_on_outline(
     cam_from_obj (4, 4) and covariance (6, 6): what was known before, as in PoseEstimate; they come back as they are
     where too little of the outline is seen, or says something altogether different.
     """
-    # The last unknown is how far the whole mask is too wide.
-    before = np.zeros((7, 7))
-    before[:6, :6], before[6, 6] = np.linalg.inv(covariance), 1 / OFFSET_SIGMA**2
-    pose, moved = cam_from_obj, np.zeros(7)
+    # The last five unknowns are how the mask errs as a whole.
+    before = np.eye(11) / MASK_SIGMA**2
+    before[:6, :6] = np.linalg.inv(covariance)
+    pose, moved = cam_from_obj, np.zeros(11)
     for _ in range(LOOKS):
         seen = _edge_distances(pose, camera_matrix, probability, edges)
         if seen is None:
             return cam_from_obj, covariance
         distance, sigma, jacobian = seen
-        step = np.zeros(7)
+        step = np.zeros(11)
         for _ in range(REWEIGHTINGS):
             error = (distance - jacobian @ step) / (1.5 * sigma)
             weight = EFFECTIVE_POINTS / (len(distance) * sigma**2 * (1 + error**2))
@@ -129,8 +130,8 @@ def refine_on_outline(
 def _edge_distances(
     pose: FloatArray, camera_matrix: FloatArray, probability: NDArray[np.float32], edges: Edges
 ) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-    """(N,) how far outside the outline the mask ends, in pixels, (N,) the standard deviation of that, and (N, 7) how it
-    changes with the pose and with the mask's width.
+    """(N,) how far outside the outline the mask ends, in pixels, (N,) the standard deviation of that, and (N, 11) how
+    it changes with the pose and with the ways in which a mask errs as a whole.
     """
     size = len(probability)
     points, normal = edges.outline(pose, camera_matrix, size)
@@ -162,8 +163,9 @@ def _edge_distances(
     by_position = np.concatenate(
         [slope, -(slope[:, :1] * (x / depth)[:, None] + slope[:, 1:] * (y / depth)[:, None])], 1
     )
-    jacobian = np.concatenate([by_position, np.cross(turned, by_position), np.ones((len(x), 1))], axis=1)
-    return distance, sigma, jacobian
+    right, down = normal.T
+    whole = np.stack([np.ones_like(right), right, down, right**2 - down**2, 2 * right * down], axis=1)
+    return distance, sigma, np.concatenate([by_position, np.cross(turned, by_position), whole], axis=1)
 
 
 def project(points: FloatArray, cam_from_obj: FloatArray, camera_matrix: FloatArray) -> FloatArray:
