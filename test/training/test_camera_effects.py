@@ -162,6 +162,35 @@ def test_gamma_and_sharpening(pictures):
     np.testing.assert_allclose(inner(taken), inner(expected), atol=0.6)
 
 
+def test_flare_adds_light():
+    flare = np.array([[0.1, 0.05, 0.0]])
+    light = torch.full((1, SIZE, SIZE, 3), 0.2)
+    taken = decoded(photograph(light, sharp(1, gain=np.full((1, 3), 0.5), flare=flare)))
+    np.testing.assert_allclose(taken[0, 5, 5], 0.1 + flare[0], atol=0.004)
+
+
+@pytest.mark.parametrize("factor", [0.0, 0.7, 1.3])
+def test_colorfulness_is_the_distance_from_grey_and_keeps_the_mean(factor):
+    color = np.array([0.3, 0.4, 0.2])
+    light = torch.from_numpy(color).float().expand(1, SIZE, SIZE, 3).contiguous()
+    taken = decoded(photograph(light, sharp(1, colorfulness=np.array([factor]))))
+    np.testing.assert_allclose(taken[0, 5, 5], 0.3 + factor * (color - 0.3), atol=0.004)
+
+
+def test_colors_come_after_the_sensor_which_ends_at_white():
+    light = torch.tensor([8.0, 1.0, 0.0]).expand(1, SIZE, SIZE, 3).contiguous()
+    taken = decoded(photograph(light, sharp(1, colorfulness=np.array([0.5]))))
+    np.testing.assert_allclose(taken[0, 5, 5], [5 / 6, 5 / 6, 1 / 3], atol=0.004)
+
+
+@pytest.mark.parametrize("share", [-0.2, 0.6])
+def test_contrast_is_an_s_shaped_curve(pictures, share):
+    taken = shown(photograph(linear(pictures), sharp(4, contrast=np.full(4, share))))
+    before = pictures / 255.0
+    curve = before * before * (3 - 2 * before)
+    np.testing.assert_allclose(taken, 255 * (before + share * (curve - before)), atol=0.51)
+
+
 def test_unknown_distortion_moves_the_corner_and_not_the_middle():
     ramp = torch.linspace(0, 0.8, SIZE)[None, None, :, None].expand(1, SIZE, SIZE, 3).contiguous()
     step = 0.8 / (SIZE - 1)
@@ -183,3 +212,6 @@ def test_off_it_is_an_ideal_camera_and_on_it_keeps_to_its_ranges():
     assert ((drawn.motion_length >= 3) & (drawn.motion_length <= 4)).all()
     assert ((drawn.quality >= 50) & (drawn.quality <= 60)).all() and (drawn.bayer != NONE).all()
     assert set(drawn.bayer) == {0, 1, 2, 3}
+    assert ((drawn.flare >= 0) & (drawn.flare <= 1.2 * 0.12)).all() and 0.4 < (drawn.flare > 0).all(1).mean() < 0.6
+    assert ((drawn.contrast >= -0.2) & (drawn.contrast <= 0.6)).all()
+    assert ((drawn.colorfulness >= 0.7) & (drawn.colorfulness <= 1.3)).all()

@@ -31,6 +31,8 @@ class CameraPart(Part):
     distortion_pixels: Span = span(0, 0.8, "its shift at the window's corner, pixels", most=20)
     exposure: Span = span(0.8, 1.25, "gain, uniform in the logarithm", least=0.01)
     white_balance: float = number(0.07, "standard deviation of each channel's gain", most=0.5)
+    flare: float = chance(0.5, "how often light that strays in the lens lies over everything")
+    flare_light: Span = span(0, 0.12, "that light, 1 being white; mostly little", most=1)
     banding: float = chance(0.1, "how often flicker of the light rolls over the rows as bands of colour")
     banding_depth: Span = span(0.02, 0.12, "change of the gain by those bands", most=1)
     shot_noise: Span = span(
@@ -38,7 +40,9 @@ class CameraPart(Part):
     )
     read_noise: Span = span(0, 0.005, "standard deviation of the noise of black; mostly low", most=1)
     bayer: float = chance(0.3, "how often colours come from a mosaic of single-colour pixels")
+    colorfulness: Span = span(0.7, 1.3, "factor on the distance from grey", most=4)
     gamma: Span = span(0.8, 1.25, "exponent on top of sRGB's tone curve, uniform in the logarithm", least=0.1)
+    contrast: Span = span(-0.2, 0.6, "share of an S-shaped curve, which deepens shadows and spares highlights", -1, 1)
     sharpening: float = chance(0.15, "how often the camera sharpens")
     sharpening_strength: Span = span(0.4, 1.0, "weight of the unsharp mask", most=5)
     jpeg: float = chance(0.4, "how often the picture is compressed")
@@ -51,9 +55,9 @@ class Shots:
 
     detail: camera pixels for each pixel of the picture, at most 1; sigma, motion_length: pixels; motion_angle: radians;
     chromatic (B, 2, 2): shifts (x, y) of red and blue, pixels; distortion: k, in pixels at the corner; gain (B, 3);
-    band_depth, band_turns (over the picture's height), band_phase (B, 3); shot, read: standard deviations at white and
-    at black; noise_start: in [0, 1), where in the table of noise; bayer: which of the four mosaics, or NONE; gamma;
-    sharpening; quality: of the JPEG, or NONE.
+    flare (B, 3): light; band_depth, band_turns (over the picture's height), band_phase (B, 3); shot, read: standard
+    deviations at white and at black; noise_start: in [0, 1), where in the table of noise; bayer: which of the four
+    mosaics, or NONE; colorfulness; gamma; contrast; sharpening; quality: of the JPEG, or NONE.
     """
 
     detail: NDArray[np.float64]
@@ -63,6 +67,7 @@ class Shots:
     chromatic: NDArray[np.float64]
     distortion: NDArray[np.float64]
     gain: NDArray[np.float64]
+    flare: NDArray[np.float64]
     band_depth: NDArray[np.float64]
     band_turns: NDArray[np.float64]
     band_phase: NDArray[np.float64]
@@ -70,7 +75,9 @@ class Shots:
     read: NDArray[np.float64]
     noise_start: NDArray[np.float64]
     bayer: NDArray[np.int64]
+    colorfulness: NDArray[np.float64]
     gamma: NDArray[np.float64]
+    contrast: NDArray[np.float64]
     sharpening: NDArray[np.float64]
     quality: NDArray[np.int64]
 
@@ -86,6 +93,7 @@ def plain_shots(count: int) -> Shots:
         chromatic=np.zeros((count, 2, 2)),
         distortion=zeros,
         gain=np.ones((count, 3)),
+        flare=np.zeros((count, 3)),
         band_depth=zeros,
         band_turns=zeros,
         band_phase=np.zeros((count, 3)),
@@ -93,7 +101,9 @@ def plain_shots(count: int) -> Shots:
         read=zeros,
         noise_start=zeros,
         bayer=np.full(count, NONE),
+        colorfulness=np.ones(count),
         gamma=np.ones(count),
+        contrast=zeros,
         sharpening=zeros,
         quality=np.full(count, NONE),
     )
@@ -115,6 +125,7 @@ def draw_shots(part: CameraPart, rng: np.random.Generator, detail: NDArray[np.fl
     angle = rng.uniform(0, 2 * math.pi, count)
     red = (shift * np.stack([np.cos(angle), np.sin(angle)])).T
     gain = log_uniform(rng, part.exposure, (count, 1)) * (1 + part.white_balance * rng.normal(size=(count, 3)))
+    flare = sometimes(part.flare, mostly_low(part.flare_light))[:, None] * rng.uniform(0.8, 1.2, (count, 3))
     quality = np.rint(uniform(rng, part.jpeg_quality, count)).astype(np.int64)
     return Shots(
         detail=detail,
@@ -124,6 +135,7 @@ def draw_shots(part: CameraPart, rng: np.random.Generator, detail: NDArray[np.fl
         chromatic=np.stack([red, -red], axis=1),
         distortion=sometimes(part.distortion, uniform(rng, part.distortion_pixels, count) * rng.choice((-1, 1), count)),
         gain=gain.clip(0.05),
+        flare=flare,
         band_depth=sometimes(part.banding, uniform(rng, part.banding_depth, count)),
         band_turns=rng.uniform(0.5, 4, count),
         band_phase=rng.uniform(0, 2 * math.pi, (count, 1)) + rng.normal(0, 0.5, (count, 3)),
@@ -131,7 +143,9 @@ def draw_shots(part: CameraPart, rng: np.random.Generator, detail: NDArray[np.fl
         read=mostly_low(part.read_noise),
         noise_start=rng.random(count),
         bayer=np.where(rng.random(count) < part.bayer, rng.integers(0, 4, count), NONE),
+        colorfulness=uniform(rng, part.colorfulness, count),
         gamma=log_uniform(rng, part.gamma, count),
+        contrast=uniform(rng, part.contrast, count),
         sharpening=sometimes(part.sharpening, uniform(rng, part.sharpening_strength, count)),
         quality=np.where(rng.random(count) < part.jpeg, quality, NONE),
     )

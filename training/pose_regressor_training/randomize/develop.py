@@ -1,8 +1,8 @@
 """Linear light to what a camera would have given: batched torch, the same on the CPU and on CUDA.
 
-In the order of a real camera: lens (distortion, blur, motion) on the camera's own pixels, sensor (exposure, noise,
-mosaic), processing (tone curve, sharpening, 8 bits), JPEG, and the enlargement of what was photographed with too few
-pixels. An effect that a picture does not have is not computed for it.
+In the order of a real camera: lens (distortion, blur, motion, flare) on the camera's own pixels, sensor (exposure,
+noise, mosaic), processing (colours, tone curve, sharpening, 8 bits), JPEG, and the enlargement of what was photographed
+with too few pixels. An effect that a picture does not have is not computed for it.
 """
 
 from __future__ import annotations
@@ -49,11 +49,12 @@ def photograph(color: Tensor, shots: Shots) -> Tensor:
         picture[coarse] = _resample(picture[coarse], _shrinking, detail)
     picture = _convolve(picture, values(point_spread(shots)))
     picture *= _gain(shots, picture.shape[2], values)
+    picture += values(shots.flare)[:, :, None, None]
     _add_noise(picture, values(shots.read), values(shots.shot), shots.noise_start)
     mosaic = chosen(shots.bayer != NONE)
     if len(mosaic):
         picture[mosaic] = _demosaiced(picture[mosaic], torch.from_numpy(shots.bayer).to(device)[mosaic])
-    picture = _tone(picture, values(shots.gamma))
+    picture = _tone(_colored(picture, values(shots.colorfulness)), values(shots.gamma), values(shots.contrast))
     crisp = chosen(shots.sharpening > 0)
     if len(crisp):
         picture[crisp] = _sharpen(picture[crisp], values(shots.sharpening)[crisp])
@@ -180,12 +181,18 @@ def _demosaiced(picture: Tensor, pattern: Tensor) -> Tensor:
     return _convolve(picture * kept, kernels, edges="reflect")
 
 
-def _tone(light: Tensor, gamma: Tensor) -> Tensor:
-    """Linear light -> sRGB (IEC 61966-2-1) in [0, 1], then the camera's own exponent."""
+def _colored(light: Tensor, factor: Tensor) -> Tensor:
+    """Each pixel so many times as far from the grey of its mean, after the sensor, which ends at white."""
+    light = light.clamp_(0, 1)
+    return torch.lerp(light.mean(1, keepdim=True), light, factor[:, None, None, None])
+
+
+def _tone(light: Tensor, gamma: Tensor, contrast: Tensor) -> Tensor:
+    """Linear light -> sRGB (IEC 61966-2-1) in [0, 1], then the camera's own exponent and a share of 3x² - 2x³."""
     light = light.clamp_(0, 1)
     bright = light.pow(1 / 2.4).mul_(1.055).sub_(0.055)
-    shown = torch.where(light <= 0.0031308, light.mul_(12.92), bright)
-    return shown.pow_(gamma[:, None, None, None])
+    shown = torch.where(light <= 0.0031308, light.mul_(12.92), bright).pow_(gamma[:, None, None, None])
+    return torch.lerp(shown, shown.square() * (3 - 2 * shown), contrast[:, None, None, None]).clamp_(0, 1)
 
 
 def _sharpen(picture: Tensor, strength: Tensor) -> Tensor:
