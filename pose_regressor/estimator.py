@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pose_regressor.model.appearance import ZOOM
 from pose_regressor.model.backend import choose_backend, open_runner
 from pose_regressor.model.boxes import (
     FIND_MORE_THRESHOLD,
@@ -26,7 +27,7 @@ from pose_regressor.model.decode import Correspondences, decode_pnp, quarter_tur
 from pose_regressor.model.estimates import estimates_of
 from pose_regressor.model.heads import PoseOutput
 from pose_regressor.model.outline import Edges
-from pose_regressor.model.preprocess import Window, crop_window, frame_window
+from pose_regressor.model.preprocess import Window, crop_window, finer_window, frame_window
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
 #: Least score of a pose that counts, where nothing else is said.
@@ -218,6 +219,12 @@ class PoseEstimator:
                     crop_window(frame.image, frame.camera, candidates[i].box, config.crop_margin, config.crop_size)
                     for i in mine
                 ]
+                finer = [
+                    finer_window(window, frame.image, frame.camera, candidates[i].box, config.crop_margin, ZOOM)
+                    if refined
+                    else None
+                    for i, window in zip(mine, windows, strict=True)
+                ]
             with self._stage("network"):
                 boxes, poses = self._runners[number](quarter_turns(self._tensor(windows), turns))
                 presence = boxes.logits.amax((2, 3)).sigmoid().unflatten(0, (turns, -1)).mean(0).cpu().numpy()
@@ -227,7 +234,7 @@ class PoseEstimator:
             with self._stage("decode"):
                 channels = [candidates[i].channel for i in mine]
                 decoded = estimates_of(
-                    poses, channels, windows, bundle, self._edges[number], presence, frame.camera, refined
+                    poses, channels, windows, finer, bundle, self._edges[number], presence, frame.camera, refined
                 )
                 estimates |= dict(zip(mine, decoded, strict=True))
         return [estimates[i] for i in range(len(candidates))]

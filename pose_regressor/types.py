@@ -119,9 +119,8 @@ class ObjectModel:
     bounds: (2, 3) lower and upper corner of the axis-aligned box; points: (P, 3) sampled on the surface;
     keypoints: (K, 3) farthest-point samples; symmetries: (S, 4, 4) rigid transforms that leave it looking the same
     (the identity left out; a continuous symmetry is discretised); vertices: (V, 3), faces: (F, 3): a coarse mesh of
-    its shape, or nothing; surface: (S, 6) points on it with outward unit
-    normals, and colors: (S, 2, 3) the linear light, red, green and blue, that they reflect, blurred as
-    `model.appearance.BLURS` says; or nothing.
+    its shape, or nothing; surface: (S, 6) points on it with outward unit normals, and colors: (S, L, 3) the linear
+    light, red, green and blue, that they reflect, in the first L of the blurs of `model.appearance.BLURS`; or nothing.
     """
 
     name: str
@@ -134,7 +133,7 @@ class ObjectModel:
     vertices: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
     faces: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     surface: FloatArray = field(default_factory=lambda: np.zeros((0, 6)))
-    colors: FloatArray = field(default_factory=lambda: np.zeros((0, 2, 3)))
+    colors: FloatArray = field(default_factory=lambda: np.zeros((0, 3, 3)))
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
@@ -149,7 +148,7 @@ class ObjectModel:
             ("vertices", (None, 3)),
             ("faces", (None, 3)),
             ("surface", (None, 6)),
-            ("colors", (None, 2, 3)),
+            ("colors", (None, None, 3)),
         ):
             object.__setattr__(self, name, _float_array(f"object {self.name}: {name}", getattr(self, name), shape))
         faces = self.faces.astype(np.int64)

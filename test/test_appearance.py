@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pose_regressor.color import srgb_table
-from pose_regressor.model.appearance import BLURS, DIAMETER, Crop, refine_on_colors
+from pose_regressor.model.appearance import BLURS, DIAMETER, ZOOM, Crop, refine_on_colors
 from pose_regressor.types import ObjectModel
 
 SIZE, TEXELS = 128, 256
@@ -17,16 +17,24 @@ CAMERA = np.array([[400.0, 0, 63.5], [0, 400, 63.5], [0, 0, 1]])
 COVARIANCE = np.diag(np.square([0.002, 0.002, 0.008, 0.05, 0.05, 0.05]))
 
 
+def blotches(number):
+    """A texture of so many blotches to the edge."""
+    drawn = np.random.default_rng(0).uniform(30, 220, (number, number, 3)).astype(np.float32)
+    return cv2.resize(drawn, (TEXELS, TEXELS), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+
+
 @pytest.fixture(scope="module")
 def texture():
-    rng = np.random.default_rng(0)
-    coarse = rng.uniform(30, 220, (9, 9, 3)).astype(np.float32)
-    return cv2.resize(coarse, (TEXELS, TEXELS), interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
+    return blotches(9)
 
 
 @pytest.fixture(scope="module")
 def plate(texture):
-    """Points of its face at z = 0, which looks along -z."""
+    return covered(texture)
+
+
+def covered(texture):
+    """Points of a plate's face at z = 0, which looks along -z."""
     rng = np.random.default_rng(1)
     points = np.concatenate([rng.uniform(-EDGE / 2, EDGE / 2, (800, 2)), np.zeros((800, 1))], axis=1)
     light = srgb_table()[texture]
@@ -52,17 +60,19 @@ def posed(turn, translation):
 TRUE = posed((0.35, -0.3, 0.2), (0.004, -0.006, 0.5))
 
 
-def pictured(texture, pose, gain=(1.0, 1.0, 1.0), noise=0.0):
-    """The crop, on grey, and what a perfect network says of it."""
+def pictured(texture, pose, gain=(1.0, 1.0, 1.0), noise=0.0, seed=2):
+    """The crop, on grey, twice as fine too, and what a perfect network says of it."""
     plate_from_texel = np.diag([EDGE / TEXELS, EDGE / TEXELS, 1.0])
     plate_from_texel[:2, 2] = (0.5 / TEXELS - 0.5) * EDGE
     homography = CAMERA @ pose[:3, [0, 1, 3]] @ plate_from_texel
     light = srgb_table()[texture] * np.array(gain, np.float32)
     finer = np.array([[4, 0, 1.5], [0, 4, 1.5], [0, 0, 1]])
     big = cv2.warpPerspective(light, finer @ homography, (4 * SIZE, 4 * SIZE), borderValue=(0.2,) * 3)
-    light = cv2.resize(big, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
-    light = light + np.random.default_rng(2).normal(0, noise, light.shape)
+    light = cv2.resize(big, (ZOOM * SIZE, ZOOM * SIZE), interpolation=cv2.INTER_AREA)
+    light = light + np.random.default_rng(seed).normal(0, noise, light.shape)
     table = srgb_table()
+    fine = np.searchsorted((table[1:] + table[:-1]) / 2, light.clip(0, 1)).astype(np.uint8)
+    light = cv2.resize(light, (SIZE, SIZE), interpolation=cv2.INTER_AREA)
     image = np.searchsorted((table[1:] + table[:-1]) / 2, light.clip(0, 1)).astype(np.uint8)
     inside = np.zeros((SIZE, SIZE), np.uint8)
     corners = np.array([[0, 0, 1], [TEXELS, 0, 1], [TEXELS, TEXELS, 1], [0, TEXELS, 1]]) @ homography.T
@@ -70,7 +80,7 @@ def pictured(texture, pose, gain=(1.0, 1.0, 1.0), noise=0.0):
     rows, columns = np.mgrid[0:SIZE:2, 0:SIZE:2]
     on_plate = np.stack([columns, rows, np.ones_like(rows)], -1) @ np.linalg.inv(CAMERA @ pose[:3, [0, 1, 3]]).T
     coordinates = np.concatenate([on_plate[..., :2] / on_plate[..., 2:], np.zeros((*rows.shape, 1))], -1)
-    return Crop(image, cv2.distanceTransform(inside, cv2.DIST_L2, 5), coordinates)
+    return Crop(image, cv2.distanceTransform(inside, cv2.DIST_L2, 5), coordinates, fine)
 
 
 def errors(pose):
@@ -111,14 +121,28 @@ def test_glare_and_a_tone_curve_do_not_mislead(texture, plate, start, power):
     """A camera whose curve is not sRGB's, behind a veil that adds the same light everywhere."""
     crop = pictured(texture, TRUE)
     code = (srgb_table()[crop.image] * 0.7 + 0.2) ** (power / 2.2)
-    seen = replace(crop, image=np.round(255 * code).astype(np.uint8))
+    seen = replace(crop, image=np.round(255 * code).astype(np.uint8), fine=None)
     aside, depth, turn = errors(refine_on_colors(start, COVARIANCE, CAMERA, seen, plate)[0])
     assert aside < 4e-4 and depth < 5e-3 and turn < 1
 
 
+def test_a_finer_image_says_more():
+    texture = blotches(40)  # which the crop shows in two pixels each
+    plate = covered(texture)
+
+    def squared(**changes):
+        found = []
+        for seed in range(8):
+            crop = replace(pictured(texture, TRUE, noise=0.05, seed=seed), **changes)
+            found += [errors(refine_on_colors(start, COVARIANCE, CAMERA, crop, plate)[0]) for start in STARTS]
+        return np.square(found).mean(0)
+
+    assert (squared() < (0.6, 0.3, 0.2) * squared(fine=None)).all()
+
+
 def test_a_hand_before_it_is_left_out(texture, plate):
     crop = pictured(texture, TRUE)
-    crop.image[:, 70:] = (180, 120, 90)
+    crop.image[:, 70:] = crop.fine[:, ZOOM * 70 :] = (180, 120, 90)
     told = replace(crop, inside=np.where(np.arange(SIZE) < 70, np.minimum(crop.inside, 70 - np.arange(SIZE)), 0))
     unseen = replace(crop, coordinates=np.where((np.arange(64) < 35)[None, :, None], crop.coordinates, 1.0))
     for one in (told, unseen):  # by the mask, by the coordinates

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_regressor.model.preprocess import crop_window, frame_window, resize_matrix
+from pose_regressor.model.preprocess import crop_window, finer_window, frame_window, resize_matrix
 from pose_regressor.types import Camera
 
 K = np.array([[610.0, 0, 322.3], [0, 605.0, 238.9], [0, 0, 1]])
@@ -47,6 +47,26 @@ def test_crop_reprojects(camera, point, edge):
     assert window.image.shape == (128, 128, 3)
     error = centroid(window.image) - pinhole(window.camera_matrix, point)
     assert np.abs(error).max() < 0.1
+
+
+@pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS.keys())
+def test_finer_window_is_the_same_view(camera):
+    image = spot(camera, POINTS[0], radius=3)
+    centre = pinhole(camera.matrix, POINTS[0])
+    box = np.concatenate([centre - (120, 70), centre + (100, 90)])
+    window = crop_window(image, camera, box, margin=1.4, crop_size=128)
+    finer = finer_window(window, image, camera, box, margin=1.4, zoom=2)
+    assert finer is not None and finer.image.shape == (256, 256, 3)
+    np.testing.assert_allclose(finer.camera_matrix, resize_matrix(2) @ window.camera_matrix, atol=1e-9)
+    error = centroid(finer.image) - pinhole(finer.camera_matrix, POINTS[0])
+    assert np.abs(error).max() < 0.1
+
+
+def test_there_is_no_finer_window_where_the_image_has_no_more_to_show():
+    camera = CAMERAS["pinhole"]
+    image = spot(camera, POINTS[0], radius=3)
+    box = np.array([200.0, 200, 280, 280])  # enlarged already
+    assert finer_window(crop_window(image, camera, box, 1.4, 128), image, camera, box, 1.4, 2) is None
 
 
 @pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS.keys())

@@ -1,9 +1,9 @@
 """A pose made to agree with the object's colours: its surface, as the mesh has it, laid over what the camera saw.
 
 Direct alignment of sparse points (Engel, Koltun, Cremers, Direct Sparse Odometry, PAMI 40(3), 2018) against the mesh in
-place of an earlier image. Neither the light nor the camera is known: at every step the light is fitted as irradiance that is
-quadratic in the normal (the three bands of Ramamoorthi and Hanrahan, SIGGRAPH 2001), the camera as what each of its
-colours takes from the other two, a curve and a veil that has no pattern, and all of it is eliminated.
+place of an earlier image. Neither the light nor the camera is known: at every step the light is fitted as irradiance
+that is quadratic in the normal (the three bands of Ramamoorthi and Hanrahan, SIGGRAPH 2001), the camera as what each of
+its colours takes from the other two, a curve and a veil that has no pattern, and all of it is eliminated.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ from numpy.typing import NDArray
 
 from pose_regressor.color import srgb_table
 from pose_regressor.model.outline import project
+from pose_regressor.model.preprocess import resize_matrix
 from pose_regressor.types import FloatArray, ObjectModel
 
-#: Standard deviations of the blurs in which image and surface are compared, as shares of the crop's edge; the coarse
-#: one reaches further. Surfaces are blurred for an object whose diameter is this share of it.
-BLURS, DIAMETER = (0.0195, 0.0094), 0.711
+#: Standard deviations of the blurs in which image and surface are compared, one after another, as shares of the crop's
+#: edge: coarse ones reach far, fine ones are exact. Surfaces are blurred for an object whose diameter is this share of
+#: that edge.
+BLURS, DIAMETER = (0.0195, 0.0094, 0.0047), 0.711
+#: How many of the surface's points are compared in each of them, from the first one on.
+POINTS = (1000, 2000, 3000)
+#: From this blur on the crop's finer image is compared, which has so many pixels for each of the crop's.
+FINE, ZOOM = 2, 2
 ITERATIONS = 3
 #: Neighbouring points err together: all of them say as much as so few.
 EFFECTIVE_POINTS = 20.0
@@ -44,23 +50,30 @@ FARTHEST = 4.0
 @dataclass(frozen=True, eq=False)
 class Crop:
     """A crop of S pixels and what the network says of it. image: (S, S, 3) uint8; inside: (S, S) pixels to the nearest
-    that does not show the object, 0 there; coordinates: (h, w, 3) metres in the object's frame, of every S/w-th pixel.
+    that does not show the object, 0 there; coordinates: (h, w, 3) metres in the object's frame, of every S/w-th pixel;
+    fine: the same view in (ZOOM S, ZOOM S, 3), where the camera saw that much.
     """
 
     image: NDArray[np.uint8]
     inside: NDArray[np.float32]
     coordinates: FloatArray
+    fine: NDArray[np.uint8] | None = None
 
     @classmethod
     def of(
-        cls, image: NDArray[np.uint8], probability: NDArray[np.float32], coordinates: NDArray, model: ObjectModel
+        cls,
+        image: NDArray[np.uint8],
+        probability: NDArray[np.float32],
+        coordinates: NDArray,
+        model: ObjectModel,
+        fine: NDArray[np.uint8] | None = None,
     ) -> Crop:
         """probability: (S, S) that a pixel shows the object; coordinates: (3, h, w) as PoseOutput's."""
         low, high = model.bounds
         shown = (probability > 0.5).astype(np.uint8)
         inside = cv2.distanceTransform(shown, cv2.DIST_L2, 5)
         metres = (low + high) / 2 + coordinates.transpose(1, 2, 0) * ((high - low) / 2)
-        return cls(image, inside.astype(np.float32), metres)
+        return cls(image, inside.astype(np.float32), metres, fine)
 
 
 def refine_on_colors(
@@ -73,16 +86,18 @@ def refine_on_colors(
     """
     before = np.linalg.inv(covariance)
     pose, moved, information = cam_from_obj, np.zeros(6), before
-    tones = TONES[crop.image]
-    for level, blur in enumerate(len(tones) * np.array(BLURS)):
-        points = _visible(pose, camera_matrix, crop, model, INSIDE * blur + 0.5)
+    for level, blur in enumerate(len(crop.image) * np.array(BLURS[: model.colors.shape[1]])):
+        image, zoom = (crop.image, 1) if level < FINE else (crop.fine, ZOOM)
+        if image is None:
+            break
+        points = _visible(pose, camera_matrix, crop, model, POINTS[level], INSIDE * blur + 0.5)
         if len(points) < MIN_POINTS:
             return cam_from_obj, covariance
         surface, colors = model.surface[points], model.colors[points, level] ** TONE
-        maps = _with_slopes(cv2.GaussianBlur(tones, (0, 0), blur))
+        maps, matrix = _with_slopes(image, zoom * blur), resize_matrix(zoom) @ camera_matrix
         weight = np.ones(len(points))
         for _ in range(ITERATIONS):
-            error, jacobian, weight, sigma = _errors(pose, camera_matrix, maps, surface, colors, weight)
+            error, jacobian, weight, sigma = _errors(pose, matrix, maps, surface, colors, weight)
             worth = (EFFECTIVE_POINTS / (len(points) * sigma**2)) * weight
             weighted = np.swapaxes(jacobian * worth[:, None], 1, 2)
             information = before + (weighted @ jacobian).sum(0)
@@ -97,10 +112,10 @@ def refine_on_colors(
 
 
 def _visible(
-    pose: FloatArray, camera_matrix: FloatArray, crop: Crop, model: ObjectModel, margin: float
+    pose: FloatArray, camera_matrix: FloatArray, crop: Crop, model: ObjectModel, count: int, margin: float
 ) -> NDArray[np.int64]:
-    """Which points of the surface are seen, after the network and after the mesh."""
-    points, normals = model.surface[:, :3], model.surface[:, 3:]
+    """Which of the first points of the surface are seen, after the network and after the mesh."""
+    points, normals = model.surface[:count, :3], model.surface[:count, 3:]
     in_camera = points @ pose[:3, :3].T + pose[:3, 3]
     size = len(crop.image)
     if not len(points) or in_camera[:, 2].min() <= 0:
@@ -160,8 +175,9 @@ def _lights(colors: FloatArray, normals: FloatArray) -> tuple[FloatArray, FloatA
     return np.concatenate([own * bands, others, own**2, veil], axis=2), weak * mean
 
 
-def _with_slopes(tones: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Three maps (S, S, 3): the colours, how they change to the right, and how downwards."""
+def _with_slopes(image: NDArray[np.uint8], blur: float) -> list[NDArray[np.float32]]:
+    """Three maps (S, S, 3): the colours, blurred by so many pixels, how they change to the right, and how downwards."""
+    tones = cv2.GaussianBlur(TONES[image], (0, 0), blur)
     return [tones, *(cv2.Sobel(tones, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1))]
 
 

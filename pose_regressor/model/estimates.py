@@ -26,6 +26,7 @@ def estimates_of(
     poses: PoseOutput,
     channels: list[int],
     windows: list[Window],
+    finer: list[Window | None],
     bundle: Bundle,
     edges: list[Edges | None],
     presence: NDArray,
@@ -37,7 +38,7 @@ def estimates_of(
 
     One row of `poses` and of `presence` for each window, and the object's channel in them. Two parts of the network
     must vouch for either: the raw score is the geometric mean of the presence and of the share of correspondences that
-    the pose explains.
+    the pose explains. finer: each window once more by `finer_window`, for the colours.
     """
     crop_size, matrices = bundle.config.crop_size, [window.camera_matrix for window in windows]
     found, masks = [], []
@@ -69,7 +70,8 @@ def estimates_of(
             if shown is not None and outline is not None:
                 pose, covariance = refine_on_outline(pose, covariance, matrix, shown, outline)
             if shown is not None and len(model.surface):
-                crop = Crop.of(windows[row].image, shown, poses.coordinates[0, row, channel].float().numpy(), model)
+                upright, fine = poses.coordinates[0, row, channel].float().numpy(), finer[row]
+                crop = Crop.of(windows[row].image, shown, upright, model, fine.image if fine else None)
                 pose, covariance = refine_on_colors(pose, covariance, matrix, crop, model)
         score = math.sqrt(float(presence[row, channel]) * explained)
         box = projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)

@@ -20,8 +20,8 @@ SPACING, REACH, STEP, CLEAR = 2.0, 4.0, 0.5, 1.5
 #: Standard deviation of the mask's edge in pixels. Neighbours err together: all points say as much as so few.
 EDGE_SIGMA, EFFECTIVE_POINTS = 0.7, 16.0
 #: Standard deviation in pixels of each of the ways in which a mask errs as a whole: it is too wide or too narrow, is
-#: displaced to the side or upwards, is stretched along an axis or a diagonal. On pictures like those of the training it is 0.5;
-#: others are feared to be twice as bad. It keeps the outline from saying too much of the pose.
+#: displaced to the side or upwards, is stretched along an axis or a diagonal. On pictures like those of the training it
+#: is 0.5; others are feared to be twice as bad. It keeps the outline from saying too much of the pose.
 MASK_SIGMA = 1.0
 #: Pixels over which a sharp edge of the mask fades.
 SHARP = 2.0

@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import Camera, FloatArray
 
+#: A window with more of its pixels to one of the image's shows nothing that a smaller one does not.
+MOST_ENLARGED = 1.5
+
 
 @dataclass(frozen=True, eq=False)
 class Window:
@@ -58,6 +61,15 @@ def _shrunk(image: NDArray[np.uint8], shrink: int, first: NDArray, last: NDArray
     seen = image[shrink * y0 : shrink * y1, shrink * x0 : shrink * x1]
     cv2.resize(seen, (x1 - x0, y1 - y0), shrunk[y0:y1, x0:x1], interpolation=cv2.INTER_AREA)
     return shrunk
+
+
+def finer_window(
+    window: Window, image: NDArray[np.uint8], camera: Camera, box: NDArray, margin: float, zoom: int
+) -> Window | None:
+    """The view of a `crop_window` in so many times as many pixels; None where the image has not that much to show."""
+    if zoom * window.camera_matrix[0, 0] > MOST_ENLARGED * camera.matrix[0, 0]:
+        return None
+    return crop_window(image, camera, box, margin, zoom * len(window.image))
 
 
 def resize_matrix(scale: float) -> FloatArray:

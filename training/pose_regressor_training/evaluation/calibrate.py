@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
 from pose_regressor.estimator import PoseEstimator
+from pose_regressor.model.appearance import BLURS, POINTS
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.calibration import Calibration
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
@@ -208,10 +209,10 @@ def _mahalanobis(estimate: PoseEstimate, true: FloatArray, model: ObjectModel) -
 
 
 def add_colors(bundle: Bundle, meshes: Sequence[Mesh]) -> None:
-    """Give objects of bundles from before there were any the colours of their surfaces."""
+    """Give objects of bundles from before there were any, or so many, the colours of their surfaces."""
     _check(bundle, meshes)
     bundle.objects = tuple(
-        model if len(model.surface) else with_colors(model, mesh)
+        model if model.colors.shape[:2] == (max(POINTS), len(BLURS)) else with_colors(model, mesh)
         for model, mesh in zip(bundle.objects, meshes, strict=True)
     )
 
