@@ -16,6 +16,7 @@ from typing import Protocol
 
 from pose_regressor.files import load_camera, write_text
 from pose_regressor.middleware.interrupts import interruptible
+from pose_regressor.middleware.memory import keep_memory
 from pose_regressor.middleware.pacing import paced
 from pose_regressor.sources import Source, open_source
 from pose_regressor.types import Frame, InputError
@@ -96,6 +97,7 @@ def play_from_command_line(prog: str, description: str, open_outlet: OpenOutlet,
     if options.rate is not None and not 0 < options.rate <= 1000:
         raise InputError(f"--rate: expected more than 0 and at most 1000 frames a second, got {options.rate:g}")
     camera = load_camera(options.camera) if options.camera else None
+    keep_memory()
     record: list[tuple[int, int]] = []
     with interruptible(), open_source(options.source, camera) as source:
         play(

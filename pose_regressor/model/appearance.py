@@ -27,7 +27,8 @@ BLURS, DIAMETER = (0.0195, 0.0094, 0.0047), 0.711
 POINTS = (1000, 2000, 3000)
 #: From this blur on the crop's finer image is compared, which has so many pixels for each of the crop's.
 FINE, ZOOM = 2, 2
-ITERATIONS = 3
+#: Gauss-Newton steps in each of them.
+STEPS = (2, 3, 2)
 #: Neighbouring points err together: all of them say as much as so few.
 EFFECTIVE_POINTS = 20.0
 #: A point is looked at if it is turned to the camera by at least this cosine, lies inside the outline by so many blurs
@@ -93,15 +94,13 @@ def refine_on_colors(
         points = _visible(pose, camera_matrix, crop, model, POINTS[level], INSIDE * blur + 0.5)
         if len(points) < MIN_POINTS:
             return cam_from_obj, covariance
-        surface, colors = model.surface[points], model.colors[points, level] ** TONE
         maps, matrix = _with_slopes(image, zoom * blur), resize_matrix(zoom) @ camera_matrix
-        weight = np.ones(len(points))
-        for _ in range(ITERATIONS):
-            error, jacobian, weight, sigma = _errors(pose, matrix, maps, surface, colors, weight)
-            worth = (EFFECTIVE_POINTS / (len(points) * sigma**2)) * weight
-            weighted = np.swapaxes(jacobian * worth[:, None], 1, 2)
-            information = before + (weighted @ jacobian).sum(0)
-            step = np.linalg.solve(information, -(weighted @ error[..., None]).sum(0)[:, 0] - before @ moved)
+        lit, held_back = _lights(model.colors[points, level] ** TONE, model.surface[points, 3:])
+        weight = np.ones(len(points), np.float32)
+        for _ in range(STEPS[level]):
+            slope, seen, weight = _fit(pose, matrix, maps, model.surface[points, :3], lit, held_back, weight)
+            information = before + seen
+            step = np.linalg.solve(information, -slope - before @ moved)
             moved = moved + step
             pose = pose.copy()
             pose[:3, :3] = cv2.Rodrigues(step[3:])[0] @ pose[:3, :3]
@@ -129,60 +128,67 @@ def _visible(
     return chosen[(crop.inside[row, column] > margin) & (apart < SAME * model.diameter)]
 
 
-def _errors(
+def _fit(
     pose: FloatArray,
     camera_matrix: FloatArray,
     maps: list[NDArray[np.float32]],
-    surface: FloatArray,
-    colors: FloatArray,
-    weight: FloatArray,
-) -> tuple[FloatArray, FloatArray, FloatArray, float]:
-    """Of N points: (3, N) how much brighter the image is in each colour than the surface in the light that fits best;
-    (3, N, 6) how that changes with the pose, the light always fitting; (N,) weights; the errors' standard deviation.
+    points: FloatArray,
+    lit: NDArray[np.float32],
+    held_back: FloatArray,
+    weight: NDArray[np.float32],
+) -> tuple[FloatArray, FloatArray, NDArray[np.float32]]:
+    """How well the image agrees with N points (N, 3) in the light that fits it best: the slope (6,) of half the squared
+    errors, in their standard deviations, by the pose, the light always fitting; their curvature (6, 6); weights (N,).
     """
-    turned, normals = surface[:, :3] @ pose[:3, :3].T, surface[:, 3:] @ pose[:3, :3].T
+    turned = points @ pose[:3, :3].T
     x, y, depth = (turned + pose[:3, 3]).T
     fx, fy = camera_matrix[0, 0] / depth, camera_matrix[1, 1] / depth
     values, right, down = _looked_up(maps, fx * x + camera_matrix[0, 2], fy * y + camera_matrix[1, 2])
-    by_x, by_y = right * fx, down * fy
-    by_position = np.stack([by_x, by_y, -(by_x * x + by_y * y) / depth], axis=2)
-    jacobian = np.concatenate([by_position, np.cross(turned, by_position)], axis=2)
-
-    lit, held_back = _lights(colors, normals)
     for _ in range(2):
-        weighted = np.swapaxes(lit * weight[:, None], 1, 2)
-        gathered = weighted @ lit + held_back
-        fitted = np.linalg.solve(gathered, weighted @ values[..., None])
-        error = values - (lit @ fitted)[..., 0]
+        weighted = lit * weight
+        strengths = np.linalg.solve(weighted @ lit.swapaxes(1, 2) + held_back, weighted @ values[..., None])
+        error = values - (strengths.swapaxes(1, 2).astype(np.float32) @ lit)[:, 0]
         size = np.sqrt(np.square(error).sum(0))
         sigma = float(np.median(size)) / 1.54 + LEAST_ERROR  # the median of chi with 3 degrees of freedom
-        weight = 1 / (1 + np.square(size / (2 * sigma)))
-    follows = np.linalg.solve(gathered, weighted @ jacobian)
-    return error, jacobian - lit @ follows, weight, sigma
+        weight = 1 / (1 + np.square(size / np.float32(2 * sigma)))
+
+    by_x, by_y = right * fx, down * fy
+    by_z = -(by_x * x + by_y * y) / depth
+    tx, ty, tz = turned.T
+    by_turn = [ty * by_z - tz * by_y, tz * by_x - tx * by_z, tx * by_y - ty * by_x]
+    known = np.stack([by_x, by_y, by_z, *by_turn, error], axis=1).astype(np.float32)
+    # Normal equations of light and pose, from which the light is eliminated.
+    light, both = lit.shape[1], np.concatenate([lit, known], axis=1)
+    products = ((both * weight) @ both.swapaxes(1, 2)).astype(np.float64)
+    products[:, :light, :light] += held_back
+    across = products[:, :light, light:]
+    left = products[:, light:, light:] - across.swapaxes(1, 2) @ np.linalg.solve(products[:, :light, :light], across)
+    left = left.sum(0) * (EFFECTIVE_POINTS / (len(points) * sigma**2))
+    return left[:6, 6], left[:6, :6], weight
 
 
-def _lights(colors: FloatArray, normals: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(3, N, 13) what N points of these colours may add to each of the camera's three, and (3, 13, 13) what is known of
+def _lights(colors: FloatArray, normals: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
+    """(3, 13, N) what N points of these colours may add to each of the camera's three, and (3, 13, 13) what is known of
     the strengths of that, as information: all but that of light from everywhere are more likely weak.
     """
     x, y, z = normals.T
-    bands = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, z * z - 1 / 3, (x * x - y * y) / 2], axis=1)
-    own = colors.T[..., None]
-    others = np.stack([np.roll(own, turn, axis=0) for turn in (1, 2)], axis=2)[..., 0]
-    mean = np.maximum(np.square(own).mean(1, keepdims=True), 1e-4)
+    # In the object's axes or the camera's: turned, each of the bands is a mixture of those of its order.
+    bands = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, (z * z - 1 / 3) * 0.75**0.5, (x * x - y * y) / 2])
+    own = colors.T[:, None]
+    others = [np.roll(own, turn, axis=0) for turn in (1, 2)]
+    mean = np.maximum(np.square(own).mean(2, keepdims=True), 1e-4)
     veil = np.broadcast_to(np.sqrt(mean), own.shape)
     weak = np.diag([1e-3] + [1.0] * 12) * (HELD_BACK * len(colors))
-    return np.concatenate([own * bands, others, own**2, veil], axis=2), weak * mean
+    return np.concatenate([own * bands, *others, own**2, veil], axis=1).astype(np.float32), weak * mean
 
 
 def _with_slopes(image: NDArray[np.uint8], blur: float) -> list[NDArray[np.float32]]:
     """Three maps (S, S, 3): the colours, blurred by so many pixels, how they change to the right, and how downwards."""
-    tones = cv2.GaussianBlur(TONES[image], (0, 0), blur)
+    tones = cv2.GaussianBlur(cv2.LUT(image, TONES), (0, 0), blur)
     return [tones, *(cv2.Sobel(tones, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1))]
 
 
-def _looked_up(maps: list[NDArray[np.float32]], x: FloatArray, y: FloatArray) -> FloatArray:
-    """At (N,) places between the maps' pixels, bilinearly -> (3, 3, N); what lies outside is as its edge."""
+def _looked_up(maps: list[NDArray[np.float32]], x: FloatArray, y: FloatArray) -> list[NDArray[np.float32]]:
+    """Each map at (N,) places between its pixels, bilinearly -> (3, N); what lies outside is as its edge."""
     where = np.stack([x, y], axis=1).astype(np.float32)[:, None]
-    found = [cv2.remap(one, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0].T for one in maps]
-    return np.stack(found).astype(np.float64)
+    return [cv2.remap(one, where, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)[:, 0].T for one in maps]
