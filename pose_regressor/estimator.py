@@ -28,6 +28,7 @@ from pose_regressor.model.estimates import estimates_of
 from pose_regressor.model.heads import PoseOutput
 from pose_regressor.model.outline import Edges
 from pose_regressor.model.preprocess import Window, crop_window, finer_window, frame_window
+from pose_regressor.model.threads import one_thread
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
 #: Least score of a pose that counts, where nothing else is said.
@@ -231,7 +232,7 @@ class PoseEstimator:
                 poses = PoseOutput(
                     *(getattr(poses, name).unflatten(0, (turns, -1)).cpu() for name in poses.__dataclass_fields__)
                 )
-            with self._stage("decode"):
+            with self._stage("decode"), one_thread():
                 channels = [candidates[i].channel for i in mine]
                 decoded = estimates_of(
                     poses, channels, windows, finer, bundle, self._edges[number], presence, frame.camera, refined
