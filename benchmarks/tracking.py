@@ -18,147 +18,29 @@ share of all frames with an ADD under a tenth. The rival is the same frame by fr
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import statistics
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from tracking_figures import Figures, figures
 
 from pose_regressor.tracking.rotations import exp, log
-from pose_regressor.tracking.state import difference, moved
+from pose_regressor.tracking.state import moved
 from pose_regressor.tracking.track import TrackingParameters
 from pose_regressor.tracking.tracks import Tracks
 from pose_regressor.types import FloatArray, InputError, ObjectModel, PoseEstimate
 
 RATE = 30.0
-CLOSE = 0.1
 THRESHOLD = 0.5
-#: A true pose rests where it stays this near to its median over 21 frames, metres and radians: a hand that holds still,
-#: or the noise of a truth that was measured.
-RESTING = (2.5e-3, np.radians(1.5))
 #: Standard deviations of the simulated errors: sideways, along the view (m), about the three axes (rad).
 SIGMA = np.array([3e-3, 3e-3, 20e-3, 0.08, 0.08, 0.035])
 #: Share of them that is new in each frame; and in a LEAP, as so many frames have one.
 NEW, LEAP, LEAPS = 0.17, 0.6, 0.08
-
-Poses = Mapping[int, FloatArray]
-
-
-@dataclass(frozen=True)
-class Figures:
-    """As the module's docstring has them."""
-
-    found: float
-    add: float
-    close: float
-    jitter_mm: float
-    jitter_deg: float
-    wander_mm: float
-    wander_deg: float
-    lag_frames: float
-    ids: int
-
-
-# ------------------------------------------------------------------ figures
-
-
-def add(model: ObjectModel, pose: FloatArray, true: FloatArray) -> float:
-    offset = model.points @ (pose[:3, :3] - true[:3, :3]).T + pose[:3, 3] - true[:3, 3]
-    return float(np.linalg.norm(offset, axis=1).mean() / model.diameter)
-
-
-def filled(truth: Poses, gap: int = 3) -> dict[int, FloatArray]:
-    """True poses also of frames between annotated ones that are near each other."""
-    result = dict(truth)
-    for a, b in itertools.pairwise(sorted(truth)):
-        if 1 < b - a <= gap:
-            step = difference(truth[b], truth[a])
-            result |= {i: moved(truth[a], step * (i - a) / (b - a)) for i in range(a + 1, b)}
-    return result
-
-
-def rests(truth: Poses) -> list[list[int]]:
-    """Runs of frames in which the true pose rests."""
-    resting = []
-    for i in sorted(truth):
-        around = [truth[k] for k in range(i - 10, i + 11) if k in truth]
-        steps = np.array([difference(pose, truth[i]) for pose in around])
-        steps -= np.median(steps, axis=0)
-        near = np.linalg.norm(steps[:, :3], axis=1).max() < RESTING[0]
-        if len(around) == 21 and near and np.linalg.norm(steps[:, 3:], axis=1).max() < RESTING[1]:
-            resting.append(i)
-    runs = [[i for _, i in group] for _, group in itertools.groupby(enumerate(resting), lambda x: x[1] - x[0])]
-    return [run for run in runs if len(run) >= 10]
-
-
-def rms(steps: list[FloatArray]) -> tuple[float, float]:
-    """Millimetres and degrees."""
-    if not steps:
-        return float("nan"), float("nan")
-    squares = np.square(np.array(steps))
-    return 1e3 * float(squares[:, :3].sum(1).mean() ** 0.5), float(np.degrees(squares[:, 3:].sum(1).mean() ** 0.5))
-
-
-def trembling(poses: Poses, truth: Poses) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Jitter and wander."""
-    steps, offsets = [], []
-    for run in rests(truth):
-        there = [i for i in run if i in poses]
-        steps += [difference(poses[i], poses[i - 1]) / 2**0.5 for i in there if i - 1 in poses and i - 1 in run]
-        around = np.array([difference(poses[i], poses[there[0]]) for i in there])
-        offsets += list(around - around.mean(0)) if len(there) else []
-    return rms(steps), rms(offsets)
-
-
-def lag(model: ObjectModel, poses: Poses, truth: Poses) -> float:
-    """Frames."""
-    corners = np.array(list(itertools.product(*model.bounds.T)))
-    frames = max([*poses, *truth]) + 1
-
-    def places(source: Poses) -> FloatArray:
-        """(frames, 24), not a number where there is no pose."""
-        result = np.full((frames, 24), np.nan)
-        for i, pose in source.items():
-            result[i] = (corners @ pose[:3, :3].T + pose[:3, 3]).ravel()
-        return result
-
-    def velocities(place: FloatArray, shift: float) -> FloatArray:
-        """Those of `shift` frames before, as steps over six frames: over fewer the noise is larger than the motion."""
-        whole = int(np.floor(shift))
-        early, late = np.roll(place, whole + 1, axis=0), np.roll(place, whole, axis=0)
-        there = late if shift == whole else late + (shift - whole) * (early - late)
-        return np.roll(there, -3, axis=0) - np.roll(there, 3, axis=0)
-
-    measured, true = velocities(places(poses), 0), places(truth)
-    shifts = np.round(np.arange(-5, 5.01, 0.1), 1)
-    wanted = np.stack([velocities(true, shift) for shift in shifts])
-    # The same frames for every shift; and none in which the pose jumps, which no motion does.
-    usable = np.isfinite(wanted).all((0, 2)) & (np.abs(measured).max(1) < 2 * np.nanmax(np.abs(wanted)))
-    usable[:10] = usable[-10:] = False
-    products = (wanted[:, usable] * measured[usable]).sum((1, 2))
-    return float(shifts[np.argmax(products / np.sqrt(np.square(wanted[:, usable]).sum((1, 2))))])
-
-
-def figures(model: ObjectModel, poses: Poses, truth: Poses, ids: int) -> Figures:
-    errors = [add(model, poses[i], truth[i]) for i in truth if i in poses]
-    whole = filled(truth)
-    jitter, wander = trembling(poses, whole)
-    return Figures(
-        found=len(errors) / len(truth),
-        add=statistics.fmean(errors),
-        close=sum(error < CLOSE for error in errors) / len(truth),
-        jitter_mm=jitter[0],
-        jitter_deg=jitter[1],
-        wander_mm=wander[0],
-        wander_deg=wander[1],
-        lag_frames=lag(model, poses, whole),
-        ids=ids,
-    )
 
 
 # ------------------------------------------------------------------ simulation
