@@ -113,7 +113,7 @@ def refine_on_colors(
 def _visible(
     pose: FloatArray, camera_matrix: FloatArray, crop: Crop, model: ObjectModel, count: int, margin: float
 ) -> NDArray[np.int64]:
-    """Which of the first points of the surface are seen, after the network and after the mesh."""
+    """Which of the first `count` points of the surface are seen, after the network and after the mesh."""
     points, normals = model.surface[:count, :3], model.surface[:count, 3:]
     in_camera = points @ pose[:3, :3].T + pose[:3, 3]
     size = len(crop.image)
