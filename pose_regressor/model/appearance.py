@@ -31,9 +31,12 @@ FINE, ZOOM = 2, 2
 STEPS = (2, 3, 2)
 #: Neighbouring points err together: all of them say as much as so few.
 EFFECTIVE_POINTS = 20.0
-#: A point is looked at if it is turned to the camera by at least this cosine, lies inside the outline by so many blurs
-#: and half a pixel, and the network sees it there to within this share of the diameter.
-FACING, INSIDE, SAME = 0.1, 2.0, 0.15
+#: A point is looked at if it is turned to the camera by at least this cosine, and the network sees it there to within
+#: this share of the diameter.
+FACING, SAME = 0.1, 0.15
+#: Pixels of the crop that are nearer to the edge of the mask are not looked at, and have no part in what is blurred:
+#: whatever shines in from behind the object pulls its outline inwards, be it brighter or darker, and the object away.
+INSIDE = 2.5
 MIN_POINTS = 60
 #: Values are compared as linear light to this power: between light, in which shading is exact, and the codes of
 #: pictures, in which a camera's own curve and highlights do the least harm.
@@ -91,10 +94,10 @@ def refine_on_colors(
         image, zoom = (crop.image, 1) if level < FINE else (crop.fine, ZOOM)
         if image is None:
             break
-        points = _visible(pose, camera_matrix, crop, model, POINTS[level], INSIDE * blur + 0.5)
+        points = _visible(pose, camera_matrix, crop, model, POINTS[level])
         if len(points) < MIN_POINTS:
             return cam_from_obj, covariance
-        maps, matrix = _with_slopes(image, zoom * blur), resize_matrix(zoom) @ camera_matrix
+        maps, matrix = _with_slopes(image, crop.inside > INSIDE, zoom * blur), resize_matrix(zoom) @ camera_matrix
         lit, held_back = _lights(model.colors[points, level] ** TONE, model.surface[points, 3:])
         weight = np.ones(len(points), np.float32)
         for _ in range(STEPS[level]):
@@ -111,7 +114,7 @@ def refine_on_colors(
 
 
 def _visible(
-    pose: FloatArray, camera_matrix: FloatArray, crop: Crop, model: ObjectModel, count: int, margin: float
+    pose: FloatArray, camera_matrix: FloatArray, crop: Crop, model: ObjectModel, count: int
 ) -> NDArray[np.int64]:
     """Which of the first `count` points of the surface are seen, after the network and after the mesh."""
     points, normals = model.surface[:count, :3], model.surface[:count, 3:]
@@ -125,7 +128,7 @@ def _visible(
     column, row = np.round(pixels[chosen]).astype(np.int64).T
     step = size // len(crop.coordinates)
     apart = np.linalg.norm(crop.coordinates[row // step, column // step] - points[chosen], axis=1)
-    return chosen[(crop.inside[row, column] > margin) & (apart < SAME * model.diameter)]
+    return chosen[(crop.inside[row, column] > INSIDE) & (apart < SAME * model.diameter)]
 
 
 def _fit(
@@ -182,9 +185,14 @@ def _lights(colors: FloatArray, normals: FloatArray) -> tuple[NDArray[np.float32
     return np.concatenate([own * bands, *others, own**2, veil], axis=1).astype(np.float32), weak * mean
 
 
-def _with_slopes(image: NDArray[np.uint8], blur: float) -> list[NDArray[np.float32]]:
-    """Three maps (S, S, 3): the colours, blurred by so many pixels, how they change to the right, and how downwards."""
-    tones = cv2.GaussianBlur(cv2.LUT(image, TONES), (0, 0), blur)
+def _with_slopes(image: NDArray[np.uint8], counted: NDArray[np.bool_], blur: float) -> list[NDArray[np.float32]]:
+    """Three maps (S, S, 3): the colours, blurred by so many pixels among those that count (those of a crop as large as
+    the image or smaller), how they change to the right, and how downwards.
+    """
+    share = cv2.resize(counted.astype(np.float32), image.shape[1::-1], interpolation=cv2.INTER_NEAREST)
+    tones = cv2.GaussianBlur(cv2.multiply(cv2.LUT(image, TONES), cv2.merge([share] * 3)), (0, 0), blur)
+    blurred = cv2.max(cv2.GaussianBlur(share, (0, 0), blur), 1e-3)
+    tones = cv2.divide(tones, cv2.merge([blurred] * 3))
     return [tones, *(cv2.Sobel(tones, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1))]
 
 
