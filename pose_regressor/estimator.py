@@ -27,7 +27,7 @@ from pose_regressor.model.decode import Correspondences, decode_pnp, quarter_tur
 from pose_regressor.model.estimates import estimates_of
 from pose_regressor.model.heads import PoseOutput
 from pose_regressor.model.outline import Edges
-from pose_regressor.model.preprocess import Window, crop_window, finer_window, frame_window
+from pose_regressor.model.preprocess import MOST_ENLARGED, Window, crop_window, finer_window, frame_window
 from pose_regressor.model.threads import one_thread
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
@@ -35,6 +35,9 @@ from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectMo
 SCORE_THRESHOLD = 0.15
 #: A first look, at a coarse box, is worth a second one from half of the raw score that counts on, or from here on.
 AGAIN = 0.25
+#: An object of which nothing is found that is right with this probability is searched for once more, in an image so
+#: many times as fine, where what is small or half hidden shows.
+SURE, FINER = 0.5, 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +111,8 @@ class PoseEstimator:
         frame = Frame(np.zeros((height, width, 3), np.uint8), camera)
         middle = np.array([width, height, width, height]) / 2 + np.array([-1, -1, 1, 1]) * min(width, height) / 4
         everywhere = [_Candidate(b, 0, middle) for b in range(len(self.bundles))]
-        self._find(frame, {o.name for o in self.objects})
+        for finer in (1, FINER):
+            self._find(frame, {o.name for o in self.objects}, finer=finer)
         for count in range(1, MAX_CANDIDATES + 1):
             self._look(frame, everywhere * count, most_turns=1)
             self._look(frame, everywhere * count)
@@ -130,19 +134,31 @@ class PoseEstimator:
         follow: Sequence[PoseEstimate] = (),
         objects: Iterable[str] | None = None,
         known: Sequence[PoseEstimate] = (),
+        thorough: bool = True,
     ) -> list[PoseEstimate]:
         """The poses of all objects seen in the frame, best score first.
 
         follow: poses from a frame shortly before: then only the crops around these are looked at, and each comes
         back, in its own turn, if it is still there. objects: names to look for (all, if not given). known: what was
-        seen in this frame already, and need not be looked at again.
+        seen in this frame already, and need not be looked at again. thorough: whether objects that are not found are
+        searched for once more where that is worth the time, which then is twice as long.
         """
         self.stages = dict.fromkeys(self.stages, 0.0)
         if follow:
             return self._follow(frame, follow)
         wanted = {model.name for model in self.objects} if objects is None else set(objects)
+        estimates = self._search(frame, wanted, known)
+        if thorough:
+            sure = {e.model.name for e in (*estimates, *known) if e.score >= SURE}
+            estimates += self._search(frame, wanted - sure, known, FINER)
+        return distinct([e for e in estimates if e.score >= self.score_threshold])
+
+    def _search(
+        self, frame: Frame, wanted: set[str], known: Sequence[PoseEstimate], finer: int = 1
+    ) -> list[PoseEstimate]:
+        """What is seen of these objects in the whole frame, some perhaps several times."""
         least = FIND_MORE_THRESHOLD if known else FIND_THRESHOLD
-        candidates = [c for c in self._find(frame, wanted, least) if not self._is_known(c, known, frame.camera)]
+        candidates = [c for c in self._find(frame, wanted, least, finer) if not self._is_known(c, known, frame.camera)]
         # The first look is at a box of the coarse frame, and quick; the second, at where the first saw the object.
         first = self._look(frame, candidates, most_turns=1, refined=False)
         again = [
@@ -150,8 +166,7 @@ class PoseEstimator:
             for candidate, estimate in zip(candidates, first, strict=True)
             if estimate.score >= min(AGAIN, self.bundles[candidate.bundle].calibration.raw(self.score_threshold) / 2)
         ]
-        estimates = self._calibrated(again, self._look(frame, again))
-        return distinct([e for e in estimates if e.score >= self.score_threshold])
+        return self._calibrated(again, self._look(frame, again))
 
     def _follow(self, frame: Frame, follow: Sequence[PoseEstimate]) -> list[PoseEstimate]:
         place = {
@@ -177,14 +192,16 @@ class PoseEstimator:
             calibrated.append(replace(estimate, score=score, covariance=scale * estimate.covariance))
         return calibrated
 
-    def _find(self, frame: Frame, wanted: set[str], least: float = FIND_THRESHOLD) -> list[_Candidate]:
-        """Peaks of the box heads over the whole frame, from this presence on."""
+    def _find(self, frame: Frame, wanted: set[str], least: float = FIND_THRESHOLD, finer: int = 1) -> list[_Candidate]:
+        """Peaks of the box heads, from this presence on, over the whole frame, so many times as fine as usual."""
         candidates = []
         for number, bundle in enumerate(self.bundles):
-            if wanted.isdisjoint(model.name for model in bundle.objects):
+            size = finer * bundle.config.find_size
+            too_fine = finer > 1 and size > MOST_ENLARGED * max(frame.image.shape)
+            if too_fine or wanted.isdisjoint(model.name for model in bundle.objects):
                 continue
             with self._stage("preprocess"):
-                window = frame_window(frame.image, frame.camera, bundle.config.find_size)
+                window = frame_window(frame.image, frame.camera, size)
             with self._stage("network"):
                 output = self._runners[number].find(self._tensor([window]))
                 scores, boxes = peaks(output)

@@ -18,9 +18,9 @@ class Tracker:
     """Follows objects through a sequence of frames.
 
     A followed object is looked for around its expected place alone; the whole frame is searched for objects that are
-    not followed or not seen, and now and then for more of the same. With ``follow=False`` every frame is searched anew,
-    and instances still keep their numbers. smooth: poses are those of a filter of each object's motion; else as they
-    were measured. objects: names to look for (all, if none are given).
+    not followed or not seen, and now and then, more thoroughly, for more of the same. With ``follow=False`` every frame
+    is searched anew, and instances still keep their numbers. smooth: poses are those of a filter of each object's
+    motion; else as they were measured. objects: names to look for (all, if none are given).
     """
 
     def __init__(
@@ -66,18 +66,20 @@ class Tracker:
         self._tracks.advance(frame.stamp)
         expected = self._tracks.expected() if self.follow else []
         found = self._estimate(frame, follow=expected) if expected else []
-        if missing := self._missing(found):
-            found = distinct(found + self._estimate(frame, objects=missing, known=found))
+        thorough = self._search_is_due(found)
+        if missing := self.objects if thorough else self._missing(found):
+            found = distinct(found + self._estimate(frame, objects=missing, known=found, thorough=thorough))
         return self._tracks.take(found, self.estimator.score_threshold, self.smooth)
 
-    def _missing(self, found: list[PoseEstimate]) -> list[str]:
-        """Names of the objects to search the whole frame for."""
-        self._since_search += 1
-        if not found or self._since_search >= SEARCH_EVERY:
-            self._since_search = 0
-            return list(self.objects)
+    def _search_is_due(self, found: list[PoseEstimate]) -> bool:
+        """Whether to search the whole frame thoroughly, for all objects."""
+        self._since_search = 0 if not found or self._since_search >= SEARCH_EVERY - 1 else self._since_search + 1
+        return self._since_search == 0
+
+    def _missing(self, found: list[PoseEstimate]) -> tuple[str, ...]:
+        """Names of the objects to search the whole frame for, because they are followed no longer, or not yet."""
         seen = [estimate.model.name for estimate in found]
-        return [name for name in self.objects if seen.count(name) < max(1, self._tracks.number_of(name))]
+        return tuple(name for name in self.objects if seen.count(name) < max(1, self._tracks.number_of(name)))
 
     def _estimate(self, frame: Frame, **options: object) -> list[PoseEstimate]:
         estimates = self.estimator.estimate(frame, **options)  # type: ignore[arg-type]

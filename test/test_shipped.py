@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from pose_regressor import PoseEstimator
 from pose_regressor.assets import demo_folder, find_model
 from pose_regressor.files import load_camera, read_scene_gt
 from pose_regressor.model.bundle import Bundle
+from pose_regressor.model.preprocess import resize_matrix
 from pose_regressor.sources import open_source
 
 FRAMES = (0, 10, 20, 30, 40, 76, 84, 92, 100, 108, 116)  # without those in which the hand hides the box
@@ -81,6 +83,25 @@ def test_a_picture_without_the_box_has_no_pose(clip):
         image = frame.image.copy()
         image[max(0, y0 - 8) : y1 + 8, max(0, x0 - 8) : x1 + 8] = image[440:470].mean((0, 1)).astype(np.uint8)
         assert estimator.estimate(replace(frame, image=image)) == []
+
+
+def test_what_looks_small_is_found_by_a_thorough_search(clip):
+    """The clip's frames, a sixth as wide, in a corner of a grey image: the box is 20 to 30 pixels large."""
+    shrink = 6
+    truth = read_scene_gt(demo_folder() / "scene_gt.json")
+    estimator = PoseEstimator(find_model("box"), "cpu")
+    quick, close = 0, 0
+    for frame in clip:
+        small = cv2.resize(frame.image, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+        image = np.full_like(frame.image, 128)
+        image[: small.shape[0], : small.shape[1]] = small
+        matrix = resize_matrix(1 / shrink) @ frame.camera.matrix
+        distant = replace(frame, image=image, camera=replace(frame.camera, matrix=matrix))
+        quick += bool(estimator.estimate(distant, thorough=False))
+        poses = estimator.estimate(distant)
+        true = truth[frame.index][0].cam_from_obj
+        close += any(np.linalg.norm(pose.translation - true[:3, 3]) < 0.05 * true[2, 3] for pose in poses)
+    assert close >= 0.8 * len(clip) > quick
 
 
 def test_colours_halve_the_errors(clip):

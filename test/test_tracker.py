@@ -30,10 +30,10 @@ class Eyes:
     score_threshold = 0.5
 
     def __init__(self):
-        self.there, self.looks, self.searches = [], [], []
+        self.there, self.looks, self.searches, self.thorough = [], [], [], []
         self.stages = {"network": 0.0}
 
-    def estimate(self, frame, follow=(), objects=None, known=()):
+    def estimate(self, frame, follow=(), objects=None, known=(), thorough=True):
         self.stages = {"network": 0.001}
         if follow:
             self.looks.append([e.translation[0] for e in follow])
@@ -42,6 +42,7 @@ class Eyes:
             ]
             return [seen(e.model, x[0]) for e, x in zip(follow, near, strict=True) if x]
         self.searches.append(sorted(objects))
+        self.thorough.append(thorough)
         taken = [(e.model, e.translation[0]) for e in known]
         return [
             seen(model, x)
@@ -75,7 +76,7 @@ def test_what_is_followed_costs_no_search_but_now_and_then(eyes):
     eyes.there = [(MUG, 0.0), (JUG, 0.3)]
     for k in range(2 * SEARCH_EVERY + 1):
         tracker.update(frame(k))
-    assert eyes.searches == [["jug", "mug"]] * 3
+    assert eyes.searches == [["jug", "mug"]] * 3 and all(eyes.thorough)
     assert len(eyes.looks) == 2 * SEARCH_EVERY
 
 
@@ -84,10 +85,10 @@ def test_what_is_missing_is_searched_for_and_the_others_are_not(eyes):
     eyes.there = [(MUG, 0.0), (JUG, 0.3)]
     for k in range(5):
         tracker.update(frame(k))
-    eyes.there, eyes.searches = [(MUG, 0.0)], []
+    eyes.there, eyes.searches, eyes.thorough = [(MUG, 0.0)], [], []
     for k in range(5, 8):
         assert [e.model.name for e in tracker.update(frame(k))] == ["mug"]
-    assert eyes.searches == [["jug"]] * 3
+    assert eyes.searches == [["jug"]] * 3 and not any(eyes.thorough)  # the mug is not to wait for it
 
 
 def test_more_of_the_same_are_found_soon(eyes):
