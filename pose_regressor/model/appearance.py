@@ -141,7 +141,8 @@ def _fit(
     weight: NDArray[np.float32],
 ) -> tuple[FloatArray, FloatArray, NDArray[np.float32]]:
     """How well the image agrees with N points (N, 3) in the light that fits it best: the slope (6,) of half the squared
-    errors, in their standard deviations, by the pose, the light always fitting; their curvature (6, 6); weights (N,).
+    errors, in their standard deviations and as a share of what there is to explain, by the pose, the light always
+    fitting; the errors' curvature (6, 6); weights (N,).
     """
     turned = points @ pose[:3, :3].T
     x, y, depth = (turned + pose[:3, 3]).T
@@ -166,8 +167,14 @@ def _fit(
     products[:, :light, :light] += held_back
     across = products[:, :light, light:]
     left = products[:, light:, light:] - across.swapaxes(1, 2) @ np.linalg.solve(products[:, :light, :light], across)
-    left = left.sum(0) * (EFFECTIVE_POINTS / (len(points) * sigma**2))
-    return left[:6, 6], left[:6, :6], weight
+    left = left.sum(0)
+    # Where not all is as the mesh and the light have it, errors alone are less for an object that is farther away: the
+    # less of the image it covers, the less there is to explain.
+    varied = values - (values * weight).sum(1, keepdims=True) / weight.sum()
+    unexplained = (np.square(error) * weight).sum() / max((np.square(varied) * weight).sum(), 1e-9)
+    slope = left[:6, 6] - unexplained * ((known[:, :6] * weight) @ varied[..., None]).sum(0)[:, 0]
+    scale = EFFECTIVE_POINTS / (len(points) * sigma**2)
+    return scale * slope, scale * left[:6, :6], weight
 
 
 def _lights(colors: FloatArray, normals: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
