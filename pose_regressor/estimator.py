@@ -140,8 +140,8 @@ class PoseEstimator:
 
         follow: poses from a frame shortly before: then only the crops around these are looked at, and each comes
         back, in its own turn, if it is still there. objects: names to look for (all, if not given). known: what was
-        seen in this frame already, and need not be looked at again. thorough: whether objects that are not found are
-        searched for once more where that is worth the time, which then is twice as long.
+        seen in this frame already, and need not be looked at again. thorough: whether objects that are not surely
+        found are searched for once more, in a finer image, for twice the time.
         """
         self.stages = dict.fromkeys(self.stages, 0.0)
         if follow:
@@ -149,8 +149,8 @@ class PoseEstimator:
         wanted = {model.name for model in self.objects} if objects is None else set(objects)
         estimates = self._search(frame, wanted, known)
         if thorough:
-            sure = {e.model.name for e in (*estimates, *known) if e.score >= SURE}
-            estimates += self._search(frame, wanted - sure, known, FINER)
+            found = {e.model.name for e in (*known, *(e for e in estimates if e.score >= SURE))}
+            estimates += self._search(frame, wanted - found, known, FINER)
         return distinct([e for e in estimates if e.score >= self.score_threshold])
 
     def _search(
