@@ -160,21 +160,20 @@ def _fit(
     by_z = -(by_x * x + by_y * y) / depth
     tx, ty, tz = turned.T
     by_turn = [ty * by_z - tz * by_y, tz * by_x - tx * by_z, tx * by_y - ty * by_x]
-    known = np.stack([by_x, by_y, by_z, *by_turn, error], axis=1).astype(np.float32)
+    # Where not all is as the mesh and the light have it, errors alone are less for an object that is farther away: the
+    # less of the image it covers, the less there is to explain.
+    varied = values - (values @ weight / weight.sum())[:, None]
+    known = np.stack([by_x, by_y, by_z, *by_turn, error, varied], axis=1).astype(np.float32)
     # Normal equations of light and pose, from which the light is eliminated.
     light, both = lit.shape[1], np.concatenate([lit, known], axis=1)
     products = ((both * weight) @ both.swapaxes(1, 2)).astype(np.float64)
+    whole = products[:, light:, light:].sum(0)
     products[:, :light, :light] += held_back
     across = products[:, :light, light:]
-    left = products[:, light:, light:] - across.swapaxes(1, 2) @ np.linalg.solve(products[:, :light, :light], across)
-    left = left.sum(0)
-    # Where not all is as the mesh and the light have it, errors alone are less for an object that is farther away: the
-    # less of the image it covers, the less there is to explain.
-    varied = values - (values * weight).sum(1, keepdims=True) / weight.sum()
-    unexplained = (np.square(error) * weight).sum() / max((np.square(varied) * weight).sum(), 1e-9)
-    slope = left[:6, 6] - unexplained * ((known[:, :6] * weight) @ varied[..., None]).sum(0)[:, 0]
+    left = whole - (across.swapaxes(1, 2) @ np.linalg.solve(products[:, :light, :light], across)).sum(0)
+    unexplained = whole[6, 6] / max(whole[7, 7], 1e-9)
     scale = EFFECTIVE_POINTS / (len(points) * sigma**2)
-    return scale * slope, scale * left[:6, :6], weight
+    return scale * (left[:6, 6] - unexplained * whole[:6, 7]), scale * left[:6, :6], weight
 
 
 def _lights(colors: FloatArray, normals: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
