@@ -156,7 +156,7 @@ class PoseEstimator:
     def _search(
         self, frame: Frame, wanted: set[str], known: Sequence[PoseEstimate], finer: int = 1
     ) -> list[PoseEstimate]:
-        """What is seen of these objects in the whole frame, some perhaps several times."""
+        """What is seen of these objects in the whole frame, some perhaps several times; finer: as `_find` has it."""
         least = FIND_MORE_THRESHOLD if known else FIND_THRESHOLD
         candidates = [c for c in self._find(frame, wanted, least, finer) if not self._is_known(c, known, frame.camera)]
         # The first look is at a box of the coarse frame, and quick; the second, at where the first saw the object.
@@ -197,7 +197,7 @@ class PoseEstimator:
         candidates = []
         for number, bundle in enumerate(self.bundles):
             size = finer * bundle.config.find_size
-            too_fine = finer > 1 and size > MOST_ENLARGED * max(frame.image.shape)
+            too_fine = finer > 1 and size > MOST_ENLARGED * max(frame.camera.width, frame.camera.height)
             if too_fine or wanted.isdisjoint(model.name for model in bundle.objects):
                 continue
             with self._stage("preprocess"):

@@ -175,13 +175,14 @@ def test_a_plain_plate_is_held_by_what_was_known(texture, plate):
 
 
 @pytest.mark.parametrize("behind", [0, 255], ids=["dark", "bright"])
-def test_what_shines_in_from_behind_moves_nothing(texture, plate, behind):
-    grey = replace(plate, colors=np.full_like(plate.colors, 0.3))
-    crop = pictured(np.full_like(texture, 150), TRUE)
+def test_what_shines_in_from_behind_moves_nothing(texture, behind):
+    """Where a faint print is all there is to go by: it is 1 to 2 % of the distance if the rim has a part."""
+    faint = (137 + texture / 10).astype(np.uint8)
+    crop = pictured(faint, TRUE)
     crop.image[crop.inside == 0] = behind
     unsharp = replace(crop, image=cv2.GaussianBlur(crop.image, (0, 0), 0.7), fine=None)
-    pose, _ = refine_on_colors(TRUE, COVARIANCE, CAMERA, unsharp, grey)
-    assert errors(pose)[1] < 5e-4
+    pose, _ = refine_on_colors(TRUE, COVARIANCE, CAMERA, unsharp, covered(faint))
+    assert errors(pose)[1] < 2e-3
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -164,7 +164,7 @@ def _fit(
     # less of the image it covers, the less there is to explain.
     varied = values - (values @ weight / weight.sum())[:, None]
     known = np.stack([by_x, by_y, by_z, *by_turn, error, varied], axis=1).astype(np.float32)
-    # Normal equations of light and pose, from which the light is eliminated.
+    # Normal equations of light and pose, from which the light is eliminated; behind the pose's six stand error, varied.
     light, both = lit.shape[1], np.concatenate([lit, known], axis=1)
     products = ((both * weight) @ both.swapaxes(1, 2)).astype(np.float64)
     whole = products[:, light:, light:].sum(0)
