@@ -24,9 +24,8 @@ from pose_regressor.model.boxes import (
 )
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.decode import Correspondences, decode_pnp, quarter_turns
-from pose_regressor.model.estimates import estimates_of
+from pose_regressor.model.estimates import Shape, estimates_of
 from pose_regressor.model.heads import PoseOutput
-from pose_regressor.model.outline import Edges
 from pose_regressor.model.preprocess import MOST_ENLARGED, Window, crop_window, finer_window, frame_window
 from pose_regressor.model.threads import one_thread
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
@@ -92,7 +91,7 @@ class PoseEstimator:
         names = [o.name for o in self.objects]
         if len(set(names)) != len(names):
             raise InputError(f"model: expected bundles of different objects, got {', '.join(names)}")
-        self._edges = [[Edges.of(model) for model in bundle.objects] for bundle in self.bundles]
+        self._shapes = [[Shape.of(model) for model in bundle.objects] for bundle in self.bundles]
         self.backend = choose_backend(backend, self.device)
         self._runners = [open_runner(bundle.network, self.backend, self.device) for bundle in self.bundles]
         self.stages = {"preprocess": 0.0, "network": 0.0, "decode": 0.0}
@@ -252,7 +251,7 @@ class PoseEstimator:
             with self._stage("decode"), one_thread():
                 channels = [candidates[i].channel for i in mine]
                 decoded = estimates_of(
-                    poses, channels, windows, finer, bundle, self._edges[number], presence, frame.camera, refined
+                    poses, channels, windows, finer, bundle, self._shapes[number], presence, frame.camera, refined
                 )
                 estimates |= dict(zip(mine, decoded, strict=True))
         return [estimates[i] for i in range(len(candidates))]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pose_regressor.color import srgb_table
-from pose_regressor.model.appearance import BLURS, DIAMETER, ZOOM, Crop, refine_on_colors
+from pose_regressor.model.appearance import BLURS, DIAMETER, ZOOM, Crop, Surface, refine_on_colors
 from pose_regressor.types import ObjectModel
 
 SIZE, TEXELS = 128, 256
@@ -97,6 +97,10 @@ STARTS = [
 ]
 
 
+def refined(start, crop, model, covariance=COVARIANCE):
+    return refine_on_colors(start, covariance, CAMERA, crop, Surface.of(model))
+
+
 @pytest.mark.parametrize("start", STARTS, ids=["near", "far", "turned"])
 @pytest.mark.parametrize(
     ("gain", "noise"),
@@ -104,9 +108,7 @@ STARTS = [
     ids=["plain", "lit", "noise"],
 )
 def test_the_colours_lead_to_the_true_pose(texture, plate, start, gain, noise):
-    before, (pose, covariance) = errors(start), refine_on_colors(
-        start, COVARIANCE, CAMERA, pictured(texture, TRUE, gain, noise), plate
-    )  # fmt: skip
+    before, (pose, covariance) = errors(start), refined(start, pictured(texture, TRUE, gain, noise), plate)
     aside, depth, turn = errors(pose)
     assert aside < 2e-4 and depth < 3e-3 and turn < 0.7
     assert turn < before[2] / 3
@@ -122,7 +124,7 @@ def test_glare_and_a_tone_curve_do_not_mislead(texture, plate, start, power):
     crop = pictured(texture, TRUE)
     code = (srgb_table()[crop.image] * 0.7 + 0.2) ** (power / 2.2)
     seen = replace(crop, image=np.round(255 * code).astype(np.uint8), fine=None)
-    aside, depth, turn = errors(refine_on_colors(start, COVARIANCE, CAMERA, seen, plate)[0])
+    aside, depth, turn = errors(refined(start, seen, plate)[0])
     assert aside < 4e-4 and depth < 5e-3 and turn < 1
 
 
@@ -134,7 +136,7 @@ def test_a_finer_image_says_more():
         found = []
         for seed in range(8):
             crop = replace(pictured(texture, TRUE, noise=0.05, seed=seed), **changes)
-            found += [errors(refine_on_colors(start, COVARIANCE, CAMERA, crop, plate)[0]) for start in STARTS]
+            found += [errors(refined(start, crop, plate)[0]) for start in STARTS]
         return np.square(found).mean(0)
 
     assert (squared() < (0.9, 0.6, 0.2) * squared(fine=None)).all()
@@ -146,7 +148,7 @@ def test_a_hand_before_it_is_left_out(texture, plate):
     told = replace(crop, inside=np.where(np.arange(SIZE) < 70, np.minimum(crop.inside, 70 - np.arange(SIZE)), 0))
     unseen = replace(crop, coordinates=np.where((np.arange(64) < 35)[None, :, None], crop.coordinates, 1.0))
     for one in (told, unseen):  # by the mask, by the coordinates
-        pose, _ = refine_on_colors(STARTS[0], COVARIANCE, CAMERA, one, plate)
+        pose, _ = refined(STARTS[0], one, plate)
         aside, depth, turn = errors(pose)
         assert aside < 5e-4 and depth < 1e-2 and turn < 1.2
 
@@ -155,20 +157,17 @@ def test_what_says_nothing_changes_nothing(texture, plate):
     crop = pictured(texture, TRUE)
     nowhere = replace(crop, inside=np.zeros_like(crop.inside))
     behind = posed((0, 0, 0), (0, 0, -0.5))
-    for pose, one, model in (
-        (STARTS[0], nowhere, plate),
-        (behind, crop, plate),
-        (STARTS[0], crop, replace(plate, surface=np.zeros((0, 6)), colors=np.zeros((0, 2, 3)))),
-    ):
-        same, covariance = refine_on_colors(pose, COVARIANCE, CAMERA, one, model)
+    for pose, one in ((STARTS[0], nowhere), (behind, crop)):
+        same, covariance = refined(pose, one, plate)
         assert same is pose and covariance is COVARIANCE
+    assert Surface.of(replace(plate, surface=np.zeros((0, 6)), colors=np.zeros((0, 2, 3)))) is None
 
 
 def test_a_plain_plate_is_held_by_what_was_known(texture, plate):
     """Where there is no colour to go by, the pose stays within one standard deviation of where it was."""
     grey = replace(plate, colors=np.full_like(plate.colors, 0.3))
     crop = pictured(np.full_like(texture, 150), TRUE)
-    pose, _ = refine_on_colors(STARTS[0], COVARIANCE, CAMERA, crop, grey)
+    pose, _ = refined(STARTS[0], crop, grey)
     turn = cv2.Rodrigues(pose[:3, :3] @ STARTS[0][:3, :3].T)[0][:, 0]
     moved = np.concatenate([pose[:3, 3] - STARTS[0][:3, 3], turn])
     assert moved @ np.linalg.solve(COVARIANCE, moved) < 1
@@ -181,7 +180,7 @@ def test_what_shines_in_from_behind_moves_nothing(texture, behind):
     crop = pictured(faint, TRUE)
     crop.image[crop.inside == 0] = behind
     unsharp = replace(crop, image=cv2.GaussianBlur(crop.image, (0, 0), 0.7), fine=None)
-    pose, _ = refine_on_colors(TRUE, COVARIANCE, CAMERA, unsharp, covered(faint))
+    pose, _ = refined(TRUE, unsharp, covered(faint))
     assert errors(pose)[1] < 2e-3
 
 
@@ -191,14 +190,14 @@ def test_a_pattern_that_the_mesh_has_not_moves_nothing(texture, plate, seed):
     grey = replace(plate, colors=np.full_like(plate.colors, 0.3))
     drawn = np.random.default_rng(seed).uniform(60, 180, (5, 5, 3)).astype(np.float32)
     dirty = cv2.resize(drawn, texture.shape[:2], interpolation=cv2.INTER_CUBIC).clip(0, 255).astype(np.uint8)
-    pose, _ = refine_on_colors(TRUE, COVARIANCE, CAMERA, replace(pictured(dirty, TRUE), fine=None), grey)
+    pose, _ = refined(TRUE, replace(pictured(dirty, TRUE), fine=None), grey)
     assert errors(pose)[1] < 5e-4
 
 
 def test_moved_too_far_it_is_not_believed(texture, plate):
     crop = pictured(texture, TRUE)
     sure = COVARIANCE / 25  # of a pose from which the true one is 12 of its standard deviations away
-    pose, _ = refine_on_colors(STARTS[0], sure, CAMERA, crop, plate)
+    pose, _ = refined(STARTS[0], crop, plate, sure)
     assert pose is STARTS[0]
 
 
@@ -212,5 +211,5 @@ def test_an_object_at_the_camera_is_left_where_it_is(texture, plate):
         start = posed((0.3, 0, 0), (0, 0, depth))
         large = replace(plate, diameter=10.0)
         with np.errstate(all="ignore"):
-            pose, covariance = refine_on_colors(start, wide, CAMERA, crop, large)
+            pose, covariance = refined(start, crop, large, wide)
         assert np.isfinite(pose).all() and np.isfinite(covariance).all()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pose_regressor.model.appearance import Crop, refine_on_colors
+from pose_regressor.model.appearance import Crop, Surface, refine_on_colors
 from pose_regressor.model.boxes import projected_box
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.decode import agreement, correspondences, decode_pnp, decode_regression, pooled_mask
@@ -22,13 +23,25 @@ from pose_regressor.types import Camera, FloatArray, ObjectModel, PoseEstimate
 REGRESSION_SIGMA = {"depth": 0.05, "sideways": 0.1, "rotation": 0.3}
 
 
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """What an object's pose is refined on, worked out once: None what its bundle has not."""
+
+    edges: Edges | None
+    surface: Surface | None
+
+    @classmethod
+    def of(cls, model: ObjectModel) -> Shape:
+        return cls(Edges.of(model), Surface.of(model))
+
+
 def estimates_of(
     poses: PoseOutput,
     channels: list[int],
     windows: list[Window],
     finer: list[Window | None],
     bundle: Bundle,
-    edges: list[Edges | None],
+    shapes: list[Shape],
     presence: NDArray,
     camera: Camera,
     refined: bool = True,
@@ -38,7 +51,8 @@ def estimates_of(
 
     One row of `poses` and of `presence` for each window, and the object's channel in them. Two parts of the network
     must vouch for either: the raw score is the geometric mean of the presence and of the share of correspondences that
-    the pose explains. finer: each window once more by `finer_window`, for the colours.
+    the pose explains. finer: each window once more by `finer_window`, for the colours; shapes: of each of the bundle's
+    objects.
     """
     crop_size, matrices = bundle.config.crop_size, [window.camera_matrix for window in windows]
     found, masks = [], []
@@ -65,14 +79,14 @@ def estimates_of(
             pose, covariance = result.cam_from_obj, result.covariance
             explained = float(result.inliers.mean())
             pose[:3, 3] *= bundle.depth_scale
-            outline = edges[channel]
+            shape = shapes[channel]
             shown = pooled_mask(masks[row]) if refined else None
-            if shown is not None and outline is not None:
-                pose, covariance = refine_on_outline(pose, covariance, matrix, shown, outline)
-            if shown is not None and len(model.surface):
+            if shown is not None and shape.edges is not None:
+                pose, covariance = refine_on_outline(pose, covariance, matrix, shown, shape.edges)
+            if shown is not None and shape.surface is not None:
                 upright, fine = poses.coordinates[0, row, channel].float().numpy(), finer[row]
                 crop = Crop.of(windows[row].image, shown, upright, model, fine.image if fine else None)
-                pose, covariance = refine_on_colors(pose, covariance, matrix, crop, model)
+                pose, covariance = refine_on_colors(pose, covariance, matrix, crop, shape.surface)
         score = math.sqrt(float(presence[row, channel]) * explained)
         box = projected_box(model, pose, camera.matrix, camera.distortion if camera.is_distorted else None)
         estimates.append(PoseEstimate(model, pose, covariance, score, method, box))
