@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import trimesh
 import yaml
 
 from pose_regressor.model.config import NetworkConfig
@@ -154,9 +155,15 @@ def test_starting_from_a_network_of_other_objects(make_bundle):
         start_from(PoseNetwork(NetworkConfig(width=16), 1), bundle)
 
 
-def test_what_stands_beside_may_have_any_names(box_file, tmp_path):
-    things = read_beside([box_file, box_file], ["m"])
-    assert [thing.model.name for thing in things] == ["thing_1", "thing_2"]
-    assert things[0].model.diameter == pytest.approx(read_objects([box_file], ["m"])[0].model.diameter)
+def test_what_stands_beside_may_have_any_names_and_units_of_its_own(tmp_path):
+    metres, millimetres = tmp_path / "thing.ply", tmp_path / "thing_mm.ply"
+    solid = trimesh.creation.box((0.16, 0.11, 0.06))
+    solid.export(metres)
+    solid.apply_scale(1000).export(millimetres)
+    things = read_beside([metres, millimetres, metres], ["m", "mm", "m"])
+    assert [thing.model.name for thing in things] == ["thing_1", "thing_2", "thing_3"]
+    assert [thing.model.diameter for thing in things] == pytest.approx([(0.16**2 + 0.11**2 + 0.06**2) ** 0.5] * 3)
+    with pytest.raises(InputError, match=r"--beside-unit: expected one for each of the 3 meshes, got 2"):
+        read_beside([metres] * 3, ["m", "mm"])
     with pytest.raises(InputError, match=r"none\.ply"):
         read_beside([tmp_path / "none.ply"])

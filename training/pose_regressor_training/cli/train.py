@@ -49,6 +49,10 @@ def train(
             help="Mesh of something else that may stand around, and is not to be found; give it again for more.",
         ),
     ] = None,
+    beside_unit: Annotated[
+        list[str] | None,
+        typer.Option(help="Unit of what stands beside: m or mm, one for all or one for each. Likewise."),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(
@@ -104,7 +108,7 @@ def train(
     initial = Bundle.load(start_from) if start_from else None
     with warnings_on_stderr():
         objects = read_objects(mesh, unit or (), name or (), obj_id or (), models_info, color or ())
-        others = read_beside(beside or (), unit or ())
+        others = read_beside(beside or (), beside_unit or ())
     for known in objects:
         console.print(known.in_words())
     training = Training(objects, settings, out.with_suffix(".training.safetensors"), place, world, others)

@@ -65,10 +65,9 @@ def read_objects(
 
 
 def read_beside(paths: Sequence[Path], units: Sequence[str] = ()) -> list[KnownObject]:
-    """Things that are not to be found, of any names. A unit that is the only one given is theirs too."""
-    unit = units[0] if len(units) == 1 else None
+    """Things that are not to be found, of any names. units: one for all of them, one for each, or none."""
     things = []
-    for number, path in enumerate(paths, start=1):
+    for number, (path, unit) in enumerate(zip(paths, one_for_each(paths, "beside-unit", units), strict=True), start=1):
         mesh = load_mesh(path, unit)
         model = object_model(mesh, f"thing_{number}", number)
         things.append(KnownObject(mesh, model, Symmetries(np.zeros((0, 4, 4))), path.name))
