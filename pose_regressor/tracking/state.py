@@ -121,8 +121,13 @@ def corrected(state: State, pose: FloatArray, covariance: FloatArray) -> tuple[S
 def mixed(states: Sequence[State], weights: FloatArray) -> State:
     """Mean and covariance of a mixture of states, with weights (N,) that sum to one."""
     reference = states[int(np.argmax(weights))]
-    offsets = [np.concatenate([difference(s.pose, reference.pose), s.rate - reference.rate]) for s in states]
-    mean = np.asarray(weights @ np.stack(offsets))
-    spread = [s.covariance + np.outer(o - mean, o - mean) for s, o in zip(states, offsets, strict=True)]
-    covariance = np.tensordot(weights, np.stack(spread), 1)
+    offsets = np.zeros((len(states), 12))
+    for offset, state in zip(offsets, states, strict=True):
+        if state is not reference:
+            offset[POSE], offset[RATE] = difference(state.pose, reference.pose), state.rate - reference.rate
+    mean = weights @ offsets
+    apart = offsets - mean
+    covariance = (apart.T * weights) @ apart
+    for weight, state in zip(weights, states, strict=True):
+        covariance += weight * state.covariance
     return State(moved(reference.pose, mean[POSE]), reference.rate + mean[RATE], covariance)
