@@ -51,7 +51,7 @@ def train(
     ] = None,
     beside_unit: Annotated[
         list[str] | None,
-        typer.Option(help="Unit of what stands beside: m or mm, one for all or one for each. Likewise."),
+        typer.Option(help="Unit of what stands beside: m or mm, one or one for each. Not given: guessed and said."),
     ] = None,
     preset: Annotated[
         str | None,
