@@ -1,4 +1,4 @@
-"""Poses as messages. Apart from `messages`, for it needs torch, and players and listeners start and end without."""
+"""Poses as messages."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 
-from pose_regressor.geometry.rotation import quaternion_from_matrix
 from pose_regressor.middleware.messages import header
+from pose_regressor.tracking.rotations import to_quaternion
 from pose_regressor.types import FloatArray, PoseEstimate
 
 
@@ -27,25 +26,23 @@ def object_frame(estimate: PoseEstimate, prefix: str = "") -> str:
     return f"{prefix}{estimate.model.name}_{estimate.instance}"
 
 
-def _quaternions(types: Any, estimates: Sequence[PoseEstimate]) -> list[Any]:
-    rotations = torch.from_numpy(np.stack([e.rotation for e in estimates]).astype(np.float64))
-    return [types.Quaternion(x=x, y=y, z=z, w=w) for x, y, z, w in quaternion_from_matrix(rotations).tolist()]
+def _quaternion(types: Any, rotation: FloatArray) -> Any:
+    x, y, z, w = to_quaternion(rotation).tolist()
+    return types.Quaternion(x=x, y=y, z=z, w=w)
 
 
 def pose_message(types: Any, pose: FloatArray) -> Any:
     """(4, 4) -> geometry_msgs/Pose."""
-    x, y, z, w = quaternion_from_matrix(torch.from_numpy(pose[:3, :3])).tolist()
-    position = dict(zip("xyz", pose[:3, 3].tolist(), strict=True))
-    return types.Pose(position=types.Point(**position), orientation=types.Quaternion(x=x, y=y, z=z, w=w))
+    x, y, z = pose[:3, 3].tolist()
+    return types.Pose(position=types.Point(x=x, y=y, z=z), orientation=_quaternion(types, pose[:3, :3]))
 
 
 def tf_message(types: Any, frame: Stamped, estimates: Sequence[PoseEstimate], prefix: str = "") -> Any:
     """tf2_msgs/TFMessage: one transform an estimate, parent = the image's frame, stamp = the image's stamp."""
-    if not estimates:
-        return types.TFMessage(transforms=[])
     transforms = []
-    for estimate, quaternion in zip(estimates, _quaternions(types, estimates), strict=True):
+    for estimate in estimates:
         x, y, z = estimate.translation.tolist()
+        quaternion = _quaternion(types, estimate.rotation)
         transforms.append(
             types.TransformStamped(
                 header=header(types, frame.stamp, frame.frame_id),
@@ -61,12 +58,10 @@ def detections_message(types: Any, frame: Stamped, estimates: Sequence[PoseEstim
     bounding box (metres), whose centre is the box's own and whose axes are the object's. class_id is the object's
     name, id its name and instance number."""
     detections = []
-    quaternions = _quaternions(types, estimates) if estimates else []
-    for estimate, quaternion in zip(estimates, quaternions, strict=True):
-        x, y, z = estimate.translation.tolist()
-        centre = estimate.rotation @ estimate.model.bounds.mean(axis=0) + estimate.translation
-        size = estimate.model.size.tolist()
-        pose = types.Pose(position=types.Point(x=x, y=y, z=z), orientation=quaternion)
+    for estimate in estimates:
+        pose = pose_message(types, estimate.cam_from_obj)
+        x, y, z = (estimate.rotation @ estimate.model.bounds.mean(axis=0) + estimate.translation).tolist()
+        width, depth, height = estimate.model.size.tolist()
         result = types.ObjectHypothesisWithPose(
             hypothesis=types.ObjectHypothesis(class_id=estimate.model.name, score=float(estimate.score)),
             pose=types.PoseWithCovariance(
@@ -74,10 +69,8 @@ def detections_message(types: Any, frame: Stamped, estimates: Sequence[PoseEstim
             ),
         )
         box = types.BoundingBox3D(
-            center=types.Pose(
-                position=types.Point(**dict(zip("xyz", centre.tolist(), strict=True))), orientation=quaternion
-            ),
-            size=types.Vector3(x=size[0], y=size[1], z=size[2]),
+            center=types.Pose(position=types.Point(x=x, y=y, z=z), orientation=pose.orientation),
+            size=types.Vector3(x=width, y=depth, z=height),
         )
         detections.append(
             types.Detection3D(

@@ -64,3 +64,11 @@ def from_quaternion(quaternion: FloatArray) -> FloatArray:
     x, y, z, w = quaternion / np.linalg.norm(quaternion)
     hat = skew(np.array([x, y, z]))
     return np.asarray(np.eye(3) + 2 * w * hat + 2 * hat @ hat)
+
+
+def to_quaternion(rotation: FloatArray) -> FloatArray:
+    """(3, 3) -> (4,) unit quaternion xyzw with w >= 0."""
+    vector = log(rotation)
+    angle = float(np.linalg.norm(vector))
+    share = math.sin(angle / 2) / angle if angle > SMALL else 0.5 - angle * angle / 48
+    return np.append(vector * share, math.cos(angle / 2))

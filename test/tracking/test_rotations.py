@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from scipy.linalg import expm, logm
+from scipy.spatial.transform import Rotation
 
-from pose_regressor.tracking.rotations import exp, left_jacobian, log
+from pose_regressor.tracking.rotations import exp, from_quaternion, left_jacobian, log, to_quaternion
 
 ANGLES = [0.0, 1e-9, 1e-5, 0.99e-4, 1.01e-4, 1e-2, 1.0, 3.0, 3.1, np.pi - 1e-6]
 
@@ -36,3 +37,14 @@ def test_left_jacobian_is_the_derivative(angle):
     for v in vectors(angle):
         columns = [(log(exp(v + e) @ exp(v).T) - log(exp(v - e) @ exp(v).T)) / (2 * step) for e in step * np.eye(3)]
         np.testing.assert_allclose(left_jacobian(v), np.stack(columns, 1), atol=1e-8)
+
+
+@pytest.mark.parametrize("angle", [*ANGLES, np.pi])
+def test_quaternions_are_those_of_scipy(angle):
+    for v in vectors(angle):
+        quaternion = to_quaternion(exp(v))
+        expected = Rotation.from_rotvec(v).as_quat()  # of a half turn both signs are right
+        np.testing.assert_allclose(
+            quaternion * np.sign(quaternion @ expected), expected, atol=1e-9 if angle > 3.1 else 1e-14
+        )
+        np.testing.assert_allclose(from_quaternion(quaternion), exp(v), atol=1e-9 if angle > 3.1 else 1e-14)
