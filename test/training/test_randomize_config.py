@@ -2,12 +2,14 @@
 
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 import yaml
 
 from pose_regressor.types import InputError
+from pose_regressor_training.cli.options import ConfigOption
 from pose_regressor_training.randomize.clutter import ClutterPart
 from pose_regressor_training.randomize.config import PARTS, RandomizeConfig, load_config, shipped_configs, table
 from pose_regressor_training.randomize.light import LightPart
@@ -34,6 +36,11 @@ def test_the_shipped_rows_only_switch_parts_off():
     }
     for name in rows:
         assert load_config(name).to_dict() == {part: {"random": False} for part in PARTS if part in off[name]}
+
+
+def test_the_commands_help_names_all_that_are_shipped():
+    named = get_args(ConfigOption)[1].help.partition("(")[2].partition(")")[0]
+    assert sorted(named.split(", ")) == shipped_configs()
 
 
 def test_what_is_upright_is_not_seen_every_way_up(tmp_path):

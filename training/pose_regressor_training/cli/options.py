@@ -40,7 +40,7 @@ ConfigOption = Annotated[
     typer.Option(
         metavar="NAME|FILE",
         help="What is randomized: a YAML file or a shipped one (complete, fixed_light, real_background, fixed_object, "
-        "without_randomization, plain, upright, photoreal).",
+        "without_randomization, plain, upright, table, photoreal).",
     ),
 ]
 
