@@ -138,9 +138,13 @@ class FusionCore:
                 self._counts.dropped[INACTIVE] += 1
                 return
             self._heard[camera] = time.monotonic()
-            late = self._done is not None and 0 <= self._done - stamp < LATE * NANOSECONDS
+            age = -1 if self._done is None else self._done - stamp
+            late = 0 <= age < LATE * NANOSECONDS
             if not late:
                 self._gather(camera, stamp, view)
+            elif age <= self._window and self._moment is None:
+                # The last moment was its own, and the next has not begun: it is worth being waited for.
+                self._cameras[-1] |= {camera}
         if late:
             self._drop("detections: late, their moment is done")
 

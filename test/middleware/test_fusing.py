@@ -96,6 +96,27 @@ def test_a_slower_camera_takes_part_when_it_can(fusion):
     assert fusion.stamps[:11] == [33 * k for k in range(11)] and used[:11] == [2, 1] * 5 + [2]
 
 
+@pytest.mark.parametrize("missed", [range(5), range(10, 13)], ids=["starts later", "misses three"])
+def test_a_camera_that_comes_back_is_waited_for_again(fusion, missed):
+    """Both are triggered together, and the second one always answers after the first."""
+    for k in range(30):
+        fusion.send("0", 33 * k, detection([0.5, 0, 1]))
+        if k not in missed:
+            fusion.send("0.4", 33 * k, detection([0.1, 0, 1]))
+    assert fusion.stamps == [33 * k for k in range(30)]
+    assert fusion.core.counts.dropped == {"detections: late": 1}
+    for _, (pose,) in fusion.moments[15:]:
+        np.testing.assert_allclose(pose.covariance, 0.5e-4 * np.eye(6))
+
+
+def test_a_camera_that_is_always_too_late_is_not_waited_for(fusion):
+    for k in range(30):
+        fusion.send("0", 33 * k, detection([0.5, 0, 1]))
+        if k >= 3:
+            fusion.send("0.4", 33 * (k - 3), detection([0.1, 0, 1]))
+    assert fusion.stamps == [33 * k for k in range(30)]
+
+
 def test_far_apart_in_time_is_not_one_moment(fusion):
     for k in range(4):
         fusion.send("0", 200 * k, detection([0, 0, 1]))
