@@ -34,14 +34,16 @@ class Source:
     """An iterable of Frames; iterating again starts over. Also a context manager, which closes it at the end.
 
     name: what the user asked for; length: the number of frames, None when unknown; fps: frames a second, None when
-    the images carry no time; scene_id: BOP's number of the scene, 0 when there is none. Stamps are nanoseconds: since
-    the epoch for a webcam, since the first frame for a video, 0 for images.
+    the images carry no time; scene_id: BOP's number of the scene, 0 when there is none; live: a camera, which sets its
+    own pace and has no end. Stamps are nanoseconds: since the epoch if live, since the first frame for a video, 0 for
+    images.
     """
 
     name: str
     length: int | None = None
     fps: float | None = None
     scene_id: int = 0
+    live: bool = False
 
     def __iter__(self) -> Iterator[Frame]:
         raise NotImplementedError
@@ -236,6 +238,8 @@ class VideoSource(Source):
 
 class WebcamSource(Source):
     """A camera of this machine, asked for the size its calibration is for; frames are stamped when they arrive."""
+
+    live = True
 
     def __init__(self, number: int, camera: Camera) -> None:
         self.name = f"webcam:{number}"

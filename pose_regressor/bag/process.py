@@ -153,7 +153,7 @@ def _open_cameras(
     estimator: Any = RememberingEstimator(looking, journal)
     views = []
     for camera in cameras:  # each follows its own objects
-        views.append(BagCamera(camera, fixed, config, Tracker(estimator, config.follow, config.objects)))
+        views.append(BagCamera(camera, fixed, config, Tracker(estimator, config.follow, config.objects, config.smooth)))
         if camera.info in infos:
             views[-1].on_info(infos[camera.info])
     return views, estimator.remembered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import cv2
@@ -18,11 +19,19 @@ JPEG_QUALITY = 95
 DEPTH = 5
 
 
-def record(source: Source, path: Path, namespace: str = "/camera", compressed: bool = False, start: int = 0) -> int:
-    """Writes <namespace>/image_raw (rgb8; with `compressed` image_raw/compressed, JPEG) and <namespace>/camera_info;
-    the number of frames.
+def record(
+    source: Source,
+    path: Path,
+    namespace: str = "/camera",
+    compressed: bool = False,
+    start: int = 0,
+    stop: Event | None = None,
+) -> int:
+    """Writes <namespace>/image_raw (rgb8; with `compressed` image_raw/compressed, JPEG) and <namespace>/camera_info,
+    until the source ends or `stop` is set; the number of frames.
 
-    start: nanoseconds since the epoch of the first frame. The source's rate counts, 30 Hz if it has none.
+    start: nanoseconds since the epoch of the first frame; the others follow at the source's rate, 30 Hz if it has none.
+    Frames of a live source keep their own stamps.
     """
     period = round(NANOSECONDS / (source.fps or DEFAULT_RATE))
     frame_id = f"{namespace.strip('/').replace('/', '_') or 'camera'}_optical_frame"
@@ -30,7 +39,7 @@ def record(source: Source, path: Path, namespace: str = "/camera", compressed: b
     count = 0
     with bag_writer(path) as writer:
         for frame in source:
-            stamp = start + count * period
+            stamp = frame.stamp if source.live else start + count * period
             info = camera_info_message(idl, frame.camera, stamp, frame_id)
             writer.add(f"{namespace}/camera_info", info, stamp, DEPTH)
             if compressed:
@@ -41,6 +50,8 @@ def record(source: Source, path: Path, namespace: str = "/camera", compressed: b
                 message = image_message(idl, frame.image, stamp, frame_id)
             writer.add(image_topic, message, stamp, DEPTH)
             count += 1
+            if stop and stop.is_set():
+                break
         if not count:
             raise InputError(f"{source.name}: no frame to record")
     return count

@@ -76,17 +76,22 @@ def record(
 ) -> None:
     """Write SOURCE as a bag (MCAP), as if a camera had been recorded: NAME/image_raw and NAME/camera_info.
 
-    pose-regressor record clip.mp4 clip.mcap --camera camera.json
+    Ctrl-C ends it (exit code 130), which is the only way to end a webcam: what was recorded until then is kept.
+
+        pose-regressor record clip.mp4 clip.mcap --camera camera.json
     """
     from pose_regressor.bag.record import record as write
     from pose_regressor.files import load_camera
+    from pose_regressor.middleware.interrupts import ended_by_interrupt
     from pose_regressor.sources import open_source
 
     if target.exists():
         raise InputError(f"{target}: exists already")
-    with open_source(source, load_camera(camera) if camera else None) as opened:
-        count = write(opened, target, namespace, compressed, time.time_ns())
+    with open_source(source, load_camera(camera) if camera else None) as opened, ended_by_interrupt() as stop:
+        count = write(opened, target, namespace, compressed, time.time_ns(), stop)
     print(f"{count} frames; wrote {target}")
+    if stop.is_set():
+        raise typer.Exit(130)
 
 
 @contextmanager

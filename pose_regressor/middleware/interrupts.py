@@ -33,6 +33,24 @@ def end_without_threads(status: int) -> int:
 
 
 @contextmanager
+def ended_by_interrupt() -> Iterator[threading.Event]:
+    """Within the block the first SIGINT sets the event and does nothing else, for loops that must end between two
+    steps; a second one does what it would have done outside. Must be entered in the main thread.
+    """
+    stop = threading.Event()
+
+    def on_signal(number: int, _: FrameType | None) -> None:
+        stop.set()
+        signal.signal(number, before)
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
 def interruptible() -> Iterator[threading.Event]:
     """Within the block the first SIGINT or SIGTERM sets the event and raises Interrupted in the main thread; the block
     ends there as if it had come to its end. Later ones are ignored: the clean-up that runs is not cut short.

@@ -6,20 +6,19 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pose_regressor.sources import Source, WebcamSource
+from pose_regressor.sources import Source
 from pose_regressor.types import Frame
 
 
 def paced(source: Source, rate: float | None = None, frame_id: str = "camera") -> Iterator[Frame]:
     """The source's frames, each when it is due and stamped with the time it is handed out.
 
-    rate: frames a second; None takes the source's own (images without one come as fast as they are asked for). A
-    webcam sets its own pace and keeps its own stamps. Who asks late gets the frame at once; none is left out.
+    rate: frames a second; None takes the source's own (images without one come as fast as they are asked for). What is
+    live keeps its own pace and stamps. Who asks late gets the frame at once; none is left out.
     """
-    live = isinstance(source, WebcamSource)
-    rate = None if live else rate or source.fps
+    rate = None if source.live else rate or source.fps
     start = time.monotonic()
     for number, frame in enumerate(source):
         if rate:
             time.sleep(max(0.0, start + number / rate - time.monotonic()))
-        yield replace(frame, stamp=frame.stamp if live else time.time_ns(), frame_id=frame_id)
+        yield replace(frame, stamp=frame.stamp if source.live else time.time_ns(), frame_id=frame_id)

@@ -77,6 +77,21 @@ def test_the_poses_are_the_trackers(clip, annotated):
         np.testing.assert_allclose(turned, expected.rotation @ vector, atol=1e-6)
 
 
+def test_poses_as_they_are_measured(recorded, clip, annotated, tmp_path):
+    raw = tmp_path / "raw_poses.mcap"
+    assert main(["bag", str(recorded / "raw.mcap"), str(raw), "--set", "smooth=false"]) == 0
+    tracker = Tracker(PoseEstimator(find_model("box")), smooth=False)
+    places = {}
+    for path in (raw, annotated):
+        transforms = [tf.transforms[0].transform.translation for _, tf in read(path)["/tf"]]
+        places[path] = np.array([[t.x, t.y, t.z] for t in transforms])
+    for frame, place, (_, image) in zip(clip, places[raw], read(raw)["/camera/image_raw"], strict=True):
+        stamp = image.header.stamp
+        [expected] = tracker.update(replace(frame, stamp=stamp.sec * 10**9 + stamp.nanosec))
+        np.testing.assert_allclose(place, expected.translation, atol=1e-9)
+    assert np.abs(places[raw] - places[annotated]).max() > 1e-6, "smooth is the default"
+
+
 def test_answers_come_right_after_their_image(annotated):
     order = [(topic, log_time) for topic, *_, log_time, _, _, _ in contents.messages(annotated)]
     for (topic, log_time), (following, its_time) in pairwise(order):

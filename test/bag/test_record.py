@@ -1,0 +1,76 @@
+"""`pose-regressor record`: what has no end is ended by hand, and what was recorded is kept."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+pytest.importorskip("cyclonedds")
+pytest.importorskip("mcap")
+highlevel = pytest.importorskip("rosbags.highlevel")
+
+#: A camera that never ends, in a process of its own: the stamps are its own, 7 ns apart.
+ENDLESS = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from pose_regressor.bag.record import record
+from pose_regressor.middleware.interrupts import ended_by_interrupt
+from pose_regressor.sources import Source
+from pose_regressor.types import Camera, Frame
+
+class Endless(Source):
+    name, fps, live = "endless", 30.0, True
+
+    def __iter__(self):
+        camera = Camera(8, 6, np.array([[9.0, 0, 4], [0, 9, 3], [0, 0, 1]]))
+        for number in range(10**9):
+            time.sleep(0.001)
+            yield Frame(np.full((6, 8, 3), number % 256, np.uint8), camera, 7 * number, index=number)
+
+with ended_by_interrupt() as stop:
+    print("ready", flush=True)
+    print(record(Endless(), Path(sys.argv[1]), stop=stop))
+"""
+
+
+def test_an_interrupt_keeps_what_was_recorded(tmp_path):
+    path = tmp_path / "camera.mcap"
+    command = [sys.executable, "-c", ENDLESS, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        count = int(process.communicate(timeout=30)[0])
+    assert process.returncode == 0 and count > 10
+    with highlevel.AnyReader([path]) as reader:
+        images = [
+            (time, reader.deserialize(data, connection.msgtype))
+            for connection, time, data in reader.messages()
+            if connection.topic == "/camera/image_raw"
+        ]
+    assert [time for time, _ in images] == [7 * number for number in range(count)]
+    assert [int(image.data[0]) for _, image in images] == [number % 256 for number in range(count)]
+
+
+def test_a_second_interrupt_ends_what_hangs(tmp_path):
+    script = """
+import time
+from pose_regressor.middleware.interrupts import ended_by_interrupt
+with ended_by_interrupt() as stop:
+    print("ready", flush=True)
+    while not stop.is_set():
+        time.sleep(0.01)
+    print("asked", flush=True)
+    time.sleep(60)
+"""
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        for word in ("ready", "asked"):
+            assert process.stdout.readline() == f"{word}\n"
+            process.send_signal(signal.SIGINT)
+        assert "KeyboardInterrupt" in process.communicate(timeout=30)[1]
+    assert process.returncode in (1, -signal.SIGINT)
