@@ -228,15 +228,20 @@ def result_writer(path: str | Path) -> Iterator[Callable[[ImageResult], None]]:
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A path beside `path`, with the same ending, to write to. It takes the place of `path` when the block ends well
-    and is removed when it does not, so nobody ever sees half a file. Missing folders are made."""
+    and is removed when it does not, so nobody ever sees half a file. Missing folders are made. A link stays one, and
+    what is no file, such as /dev/null, is written to as it is."""
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    file = path.resolve()
+    temporary = file.with_name(f".{file.stem}.{os.getpid()}{file.suffix}")
     try:
-        if path.is_dir():
+        if file.is_dir():
             raise InputError(f"{path}: expected a file to write, this is a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if file.exists() and not file.is_file():
+            yield file
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        temporary.replace(path)
+        temporary.replace(file)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:

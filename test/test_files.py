@@ -1,6 +1,7 @@
 """Camera files, BOP scene files and result CSVs; everything wrong with a file is one line that names it."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -130,6 +131,20 @@ def test_results_are_bops_csv(tmp_path):
         add(files.ImageResult(1, 6, []))
     assert path.read_text() == "scene_id,im_id,obj_id,score,R,t,time\n1,5,4,0.9,1 0 0 0 1 0 0 0 1,100 200 750,0.25\n"
     assert [entry.name for entry in path.parent.iterdir()] == ["result.csv"]
+
+
+def test_a_link_stays_a_link_and_a_pipe_a_pipe(tmp_path):
+    (tmp_path / "other").mkdir()
+    link, pipe = tmp_path / "link.txt", tmp_path / "pipe"
+    link.symlink_to(tmp_path / "other" / "file.txt")
+    for text in ("new", "newer"):
+        files.write_text(link, text)
+        assert link.is_symlink() and (tmp_path / "other" / "file.txt").read_text() == text
+    os.mkfifo(pipe)
+    end = os.open(pipe, os.O_RDWR)  # else the writer waits for a reader
+    files.write_text(pipe, "through it")
+    assert os.read(end, 100) == b"through it" and pipe.is_fifo()
+    os.close(end)
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):

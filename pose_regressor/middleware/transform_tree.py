@@ -48,6 +48,10 @@ class _Edge:
         if self.static:
             self.stamps, self.poses = [stamp], [pose]
             return
+        if self.stamps and stamp < self.stamps[-1] - KEPT * NANOSECONDS:
+            # The clock went back, as at the start of a recording that is played again: what was after is no more.
+            self.stamps.clear()
+            self.poses.clear()
         place = bisect(self.stamps, stamp)
         self.stamps.insert(place, stamp)
         self.poses.insert(place, pose)

@@ -77,6 +77,7 @@ class RateLimit:
         if not self.rate:
             return True
         period = 1 / self.rate
+        self._due = min(self._due, now + 1.25 * period)  # no event of this rate asks for more, one of a lower rate may
         if now < self._due - period / 4:
             return False
         self._due = max(self._due, now - period / 2) + period

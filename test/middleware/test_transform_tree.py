@@ -88,3 +88,14 @@ def test_the_past_is_forgotten():
     tree.lookup("world", "camera", 45 * SECOND)
     with pytest.raises(InputError, match="before the oldest"):
         tree.lookup("world", "camera", 30 * SECOND)
+
+
+def test_a_clock_that_went_back():
+    """A recording of a minute that is played again: what was told the first time is in the future now."""
+    tree = TransformTree()
+    for place in (1.0, 2.0):
+        for k in range(600):
+            pose = np.eye(4)
+            pose[0, 3] = place
+            tree.on_tf(message("world", "camera", pose, k * SECOND // 10))
+            assert tree.lookup("world", "camera", k * SECOND // 10)[0, 3] == place

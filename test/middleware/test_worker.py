@@ -195,6 +195,13 @@ def test_rate_limit_after_a_pause_lets_no_burst_pass():
     assert sum(limit.passes(100 + n / 1000) for n in range(200)) <= 4
 
 
+def test_a_rate_that_is_raised_counts_at_once():
+    limit = RateLimit(0.05)
+    assert limit.passes(0.0) and not limit.passes(1.0)
+    limit.rate = 30.0
+    assert sum(limit.passes(1 + n / 60) for n in range(60)) == pytest.approx(30, abs=2)
+
+
 def test_the_last_trouble_is_remembered(log):
     remembering = Remembering(log)
     remembering.info("ready")
