@@ -37,7 +37,7 @@ def objects(box_file):
 def make_training(objects):
     """A function of a state file and changes to TINY to a training."""
 
-    def make(state, **changes) -> Training:
+    def make(state, objects=objects, **changes) -> Training:
         return Training(objects, TrainConfig.from_dict(TINY | changes), state, world=World())
 
     return make

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -194,7 +195,7 @@ def test_loss_falls(make_training, tmp_path):
     assert seen[-1] < 0.8 * seen[0]
 
 
-def test_a_foreign_state_is_refused(make_training, tmp_path):
+def test_a_foreign_state_is_refused(make_training, objects, tmp_path):
     state = tmp_path / "state.safetensors"
     one = make_training(state)
     with pytest.raises(SystemExit):
@@ -204,6 +205,14 @@ def test_a_foreign_state_is_refused(make_training, tmp_path):
         make_training(state, seed=7).resume()
     with pytest.raises(InputError, match=r"losses was .*'rotation': 1.0.* and is now .*'rotation': 0"):
         make_training(state, losses={"rotation": 0}).resume()
+    (known,) = objects
+    for changed in (
+        replace(known, mesh=replace(known.mesh, vertices=1.01 * known.mesh.vertices)),
+        replace(known, mesh=replace(known.mesh, texture=known.mesh.texture // 2)),
+        replace(known, model=replace(known.model, symmetries=np.eye(4)[None])),
+    ):
+        with pytest.raises(InputError, match=r"another training .*objects was .* and is now"):
+            make_training(state, objects=[changed]).resume()
     make_training(state, workers=1, save_every=9).resume()  # which change nothing of the result
     assert state.read_bytes() == kept
     state.write_bytes(b"rubbish")

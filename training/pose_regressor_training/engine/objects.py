@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -27,6 +28,11 @@ class KnownObject:
     model: ObjectModel
     symmetries: Symmetries
     file: str
+
+    def identity(self) -> list[Any]:
+        """Plain values, others for what differs in its name, id, mesh, colours or symmetries."""
+        symmetries = hashlib.sha256((self.model.symmetries.round(6) + 0.0).tobytes()).hexdigest()[:16]
+        return [self.model.name, self.model.obj_id, f"mesh {self.mesh.digest()}", f"symmetries {symmetries}"]
 
     def in_words(self) -> str:
         size = " x ".join(f"{1000 * edge:.0f}" for edge in self.model.size)

@@ -154,8 +154,8 @@ class Training:
         return [self.device.index or 0] if self.device.type == "cuda" else 1
 
     def _identity(self) -> dict[str, Any]:
-        objects = [[known.model.name, known.model.obj_id, len(known.mesh.faces)] for known in self.objects]
-        beside = [[known.file, len(known.mesh.faces)] for known in self.beside]
+        objects = [known.identity() for known in self.objects]
+        beside = [[known.file, known.mesh.digest()] for known in self.beside]
         return self.config.to_dict() | {"objects": objects, "beside": beside}
 
     def bundle(self) -> Bundle:

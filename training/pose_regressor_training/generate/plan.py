@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pose_regressor.types import FloatArray, InputError, ObjectModel
 from pose_regressor_training.randomize.config import RandomizeConfig
@@ -86,7 +83,7 @@ class Job:
             "renderer": self.renderer,
             "randomization": self.config.to_dict(),
             "models": {
-                str(model.obj_id): {"name": model.name, "mesh": _digest(mesh)}
+                str(model.obj_id): {"name": model.name, "mesh": mesh.digest()}
                 for model, mesh in zip(self.models, self.meshes, strict=True)
             },
         }
@@ -145,10 +142,3 @@ def object_id(path: Path, place: int) -> int:
 def _short(value: Any) -> str:
     text = json.dumps(value)
     return text if len(text) <= 60 else text[:57] + "..."
-
-
-def _digest(mesh: Mesh) -> str:
-    digest = hashlib.sha256()
-    for array in (mesh.vertices, mesh.faces, mesh.texture, mesh.uv, mesh.vertex_colors):
-        digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()[:16]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from dataclasses import dataclass
@@ -34,6 +35,13 @@ class Mesh:
     texture: NDArray[np.uint8] | None
     uv: NDArray[np.float32] | None
     vertex_colors: NDArray[np.uint8] | None
+
+    def digest(self) -> str:
+        """Of all that it is: meshes that differ in anything have another one."""
+        digest = hashlib.sha256()
+        for array in (self.vertices, self.faces, self.texture, self.uv, self.vertex_colors):
+            digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:16]
 
 
 def load_mesh(path: str | Path, unit: str | None = None, color: str | None = None) -> Mesh:
