@@ -25,7 +25,7 @@ def shared_files():
 
 setup(
     name=NAME,
-    version="0.1.0",
+    version="0.2.0",
     description="6D poses of known objects from camera images, as TF frames and from Python",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",

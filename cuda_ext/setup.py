@@ -41,7 +41,7 @@ def extension():
 
 setup(
     name="pose_regressor_cuda",
-    version="0.1.0",
+    version="0.2.0",
     description="The projection loss of pose_regressor as a compiled torch operator",
     license="Apache-2.0",
     python_requires=">=3.10",

@@ -6,7 +6,7 @@ poses = PoseEstimator("models/box.safetensors").estimate(Frame(image, camera))
 
 from pose_regressor.types import Camera, Frame, InputError, ObjectModel, PoseEstimate
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Camera", "Frame", "InputError", "ObjectModel", "PoseEstimate", "PoseEstimator"]
 
 

@@ -73,7 +73,17 @@ def test_help(command, capsys):
 
 def test_version(capsys):
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out.strip() == pose_regressor.__version__
+    version = capsys.readouterr().out.strip()
+    assert version == pose_regressor.__version__
+    root = Path(__file__).resolve().parent.parent
+    for file, words in {
+        "package.xml": f"<version>{version}</version>",
+        "setup.py": f'version="{version}"',
+        "cuda_ext/setup.py": f'version="{version}"',
+        "training/pyproject.toml": f'version = "{version}"',
+        "CHANGELOG.md": f"# Changelog\n\n## {version}\n",
+    }.items():
+        assert words in (root / file).read_text(), f"{file} is of another version"
 
 
 def test_predict_writes_what_it_found(folder, fake, capsys):

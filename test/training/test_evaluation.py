@@ -170,6 +170,8 @@ def test_without_depth_there_is_no_vsd(dataset, tmp_path):
         (lambda text: text + "7,3,1,0.5,1 0 0 0 1 0 0 0 -1,0 0 1,1\n", "line 5: expected a rotation matrix"),
         (lambda text: text + "7,3,1,nan,1 0 0 0 1 0 0 0 1,0 0 1,1\n", "line 5: expected finite numbers in score"),
         (lambda text: "", "got nothing"),
+        (lambda text: "{" + 200_000 * "1" + "}", "line 1: field larger than field limit"),
+        (lambda text: text + '"' + 200_000 * "1", "line 5: field larger than field limit"),
     ],
 )
 def test_a_file_that_is_no_result_file_is_refused(tmp_path, change, message):

@@ -31,11 +31,15 @@ class Result:
 def read_results(path: str | Path) -> list[Result]:
     """In the file's order. Raises InputError, which names the file and the line, for what is not as BOP has it."""
     rows = csv.reader(io.StringIO(read_text(path)))
-    header = [name.strip() for name in next(rows, [])]
+    try:
+        first, *others = list(rows) or [[]]
+    except csv.Error as error:
+        raise InputError(f"{path}: line {rows.line_num}: {error}") from None
+    header = [name.strip() for name in first]
     if header != COLUMNS:
         raise InputError(f"{path}: expected the columns {RESULT_HEADER}, got {','.join(header)[:80] or 'nothing'}")
     results = []
-    for number, row in enumerate(rows, start=2):
+    for number, row in enumerate(others, start=2):
         if not row:
             continue
         if len(row) != len(COLUMNS):
