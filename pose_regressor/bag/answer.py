@@ -40,7 +40,7 @@ class BagCamera:
             return
         self._info = content
         try:
-            self._camera = read_camera_info(data)
+            self._camera = read_camera_info(data, self._config.rectified)
         except InputError as error:
             self._camera = error
 
@@ -69,6 +69,6 @@ class BagCamera:
         return answers
 
 
-def read_camera_info(data: bytes) -> Camera:
+def read_camera_info(data: bytes, rectified: bool) -> Camera:
     """The camera of a sensor_msgs/CameraInfo in CDR."""
-    return camera_from_info(idl.CameraInfo.deserialize(data))
+    return camera_from_info(idl.CameraInfo.deserialize(data), rectified)

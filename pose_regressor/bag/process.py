@@ -71,7 +71,7 @@ def add_poses(
     _check_target(bag, target, options.overwrite)
     cameras = find_cameras(bag, options.images, options.infos, bool(config.camera_file))
     fixed = load_camera(config.camera_file) if config.camera_file else None
-    infos = {} if fixed else _first_infos(bag, cameras)
+    infos = {} if fixed else _first_infos(bag, cameras, config.rectified)
     models = [find_model(name) for name in config.model]
     with Journal(target.with_name(f"{target.name}.journal"), _key(bag, cameras, models, config, options)) as journal:
         views, remembered = _open_cameras(cameras, fixed, infos, config, models, journal)
@@ -100,12 +100,12 @@ def _check_target(bag: Bag, target: Path, overwrite: bool) -> None:
         raise InputError(f"{target}: expected {needed / 1e9:.1f} GB free on its disk, {free / 1e9:.1f} GB are")
 
 
-def _first_infos(bag: Bag, cameras: Sequence[CameraTopics]) -> dict[str, bytes]:
+def _first_infos(bag: Bag, cameras: Sequence[CameraTopics], rectified: bool) -> dict[str, bytes]:
     """The first camera info of each topic: it counts for images before it, too."""
     found = bag.first_messages({camera.info for camera in cameras})
     for topic, data in found.items():
         with _naming(f"{bag.path}: {topic}", " (--camera FILE takes its place)"):
-            read_camera_info(data)
+            read_camera_info(data, rectified)
     return found
 
 

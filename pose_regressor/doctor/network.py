@@ -34,11 +34,20 @@ def check_network(
     camera, about_info = (
         (None, ok("camera info", f"from {config.camera_file}"))
         if config.camera_file
-        else check_info(seen, info_topic, config.camera_info_reliability == "reliable")
+        else check_info(seen, info_topic, config.camera_info_reliability == "reliable", config.rectified)
     )
     findings.append(
         check_images(seen, image_topic, IMAGE_TYPES[compressed], config.image_reliability == "reliable", camera)
     )
+    # Only to a name does it show, for a rectified image looks like any other.
+    if "image_rect" in image_topic and camera is not None and camera.is_distorted:
+        findings.append(
+            warn(
+                "rectification",
+                f"{image_topic} is rectified by its name, and the camera info's distortion is taken out of it once more",
+                "set rectified to true, or take the raw images",
+            )
+        )
     findings.append(about_info)
     if seen.images:
         findings.append(check_clock(seen))
@@ -103,7 +112,7 @@ def check_images(seen: Seen, topic: str, kind: str, reliable: bool, camera: Came
     return ok(check, f"{topic}: {len(seen.images)} images in {seen.seconds:g} s, {rate:.1f} Hz{many}")
 
 
-def check_info(seen: Seen, topic: str, reliable: bool) -> tuple[Camera | None, Finding]:
+def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool = False) -> tuple[Camera | None, Finding]:
     check = "camera info"
     publishers = seen.of(topic)
     if not publishers:
@@ -121,7 +130,7 @@ def check_info(seen: Seen, topic: str, reliable: bool) -> tuple[Camera | None, F
             "drivers publish it with every image: is the camera running? Or give --camera FILE",
         )
     try:
-        camera = camera_from_info(seen.info)
+        camera = camera_from_info(seen.info, rectified)
     except InputError as reason:
         return None, error(check, f"{topic}: {reason}", "calibrate the camera (camera_calibration), or --camera FILE")
     frames = {arrival.frame_id for arrival in seen.images[-1:] + seen.infos[-1:]}

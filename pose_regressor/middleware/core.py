@@ -136,7 +136,7 @@ class NodeCore:
         if not self.wants_camera_info:
             return
         try:
-            camera = camera_from_info(msg)
+            camera = camera_from_info(msg, self._config.rectified)
         except InputError as error:
             self._camera = error
             return

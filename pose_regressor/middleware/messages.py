@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.types import DISTORTION_MODELS, Camera, Frame, InputError
+from pose_regressor.types import DISTORTION_MODELS, Camera, FloatArray, Frame, InputError
 
 Image = NDArray[np.uint8]
 NANOSECONDS = 1_000_000_000
@@ -131,12 +131,11 @@ def frame_from_image(msg: Any, camera: Camera, frame_id: str = "", index: int = 
     return Frame(image_from_message(msg), camera, image_stamp(msg), name, index)
 
 
-def camera_from_info(msg: Any) -> Camera:
-    """sensor_msgs/CameraInfo -> Camera. An uncalibrated camera (K of zeros), a distortion model that is not known, a
-    binned or cut image are refused."""
-    matrix = np.asarray(msg.k, dtype=np.float64).reshape(-1)
-    if matrix.size != 9 or not np.isfinite(matrix).all() or not matrix.any():
-        raise InputError(f"camera info: expected a calibrated camera matrix K of 9 numbers, got {matrix.tolist()}")
+def camera_from_info(msg: Any, rectified: bool = False) -> Camera:
+    """sensor_msgs/CameraInfo -> Camera: K and D, which are those of the raw image; rectified: P without distortion. An
+    uncalibrated camera (zeros), the second camera of a stereo pair (its P is in the frame of the first), a distortion
+    model that is not known, a binned or cut image are refused."""
+    matrix = _matrix(msg.p, "projection matrix P", 12) if rectified else _matrix(msg.k, "camera matrix K", 9)
     if max(msg.binning_x, msg.binning_y) > 1:
         raise InputError(f"camera info: expected no binning, got {msg.binning_x}x{msg.binning_y}")
     roi = msg.roi
@@ -145,8 +144,13 @@ def camera_from_info(msg: Any) -> Camera:
             f"camera info: expected the whole image, got the region of interest "
             f"{roi.width}x{roi.height}+{roi.x_offset}+{roi.y_offset}"
         )
-    distortion = np.asarray(msg.d, dtype=np.float64).reshape(-1)
-    model = msg.distortion_model
+    if rectified and matrix[:, 3].any():
+        raise InputError(
+            f"camera info: expected a P whose last column is zero when rectified, got {matrix[:, 3].tolist()}; of a stereo "
+            "pair take the first camera"
+        )
+    distortion = np.asarray([] if rectified else msg.d, dtype=np.float64).reshape(-1)
+    model = "" if rectified else msg.distortion_model
     if model == "" and not distortion.any():
         model, distortion = "plumb_bob", np.zeros(0)
     if model not in DISTORTION_MODELS:
@@ -154,9 +158,17 @@ def camera_from_info(msg: Any) -> Camera:
             f"camera info: distortion model {model!r} is not known, expected one of {', '.join(DISTORTION_MODELS)}"
         )
     try:
-        return Camera(int(msg.width), int(msg.height), matrix.reshape(3, 3), distortion, model)
+        return Camera(int(msg.width), int(msg.height), matrix[:, :3], distortion, model)
     except InputError as error:
         raise InputError(f"camera info: {error}") from None
+
+
+def _matrix(values: Any, what: str, size: int) -> FloatArray:
+    """(3, size / 3)."""
+    matrix = np.asarray(values, dtype=np.float64).reshape(-1)
+    if matrix.size != size or not np.isfinite(matrix).all() or not matrix.any():
+        raise InputError(f"camera info: expected a calibrated {what} of {size} numbers, got {matrix.tolist()}")
+    return matrix.reshape(3, -1)
 
 
 # ------------------------------------------------------------------ out

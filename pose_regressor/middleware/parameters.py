@@ -174,6 +174,12 @@ class NodeConfig(Config):
     camera_file: str = parameter(
         "string", "", "camera file (ROS calibration YAML or BOP camera.json) used in place of the camera_info topic"
     )
+    rectified: bool = parameter(
+        "bool",
+        False,
+        "images are rectified already, as those of image_rect: they are seen through the P of their camera info; false: "
+        "they are raw, and seen through its K and D",
+    )
     frame_id: str = parameter(
         "string",
         "",
@@ -227,6 +233,8 @@ class NodeConfig(Config):
         super().__post_init__()
         if not self.model:
             raise InputError("model: expected at least one bundle, got none")
+        if self.rectified and self.camera_file:
+            raise InputError("rectified: is about the camera_info topic, expected no camera_file with it")
 
 
 PARAMETERS: tuple[Parameter, ...] = NodeConfig.table()

@@ -286,6 +286,7 @@ def info():
             "distortion_model": "plumb_bob",
             "d": [0.1, 0.0, 0.0, 0.0, 0.0],
             "k": [100.0, 0.0, 1.5, 0.0, 110.0, 0.5, 0.0, 0.0, 1.0],
+            "p": [90.0, 0.0, 1.4, 0.0, 0.0, 95.0, 0.6, 0.0, 0.0, 0.0, 1.0, 0.0],
             "binning_x": 0,
             "binning_y": 0,
             "roi": SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0, do_rectify=False),

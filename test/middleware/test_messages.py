@@ -155,6 +155,31 @@ def test_camera_from_info(info):
     assert (rational.distortion_model, len(rational.distortion)) == ("rational_polynomial", 8)
 
 
+def test_what_is_rectified_is_seen_through_p(info):
+    """As OpenCV rectifies: where raw pixels of places in space come to lie."""
+    msg = info()
+    raw, rectified = messages.camera_from_info(msg), messages.camera_from_info(msg, rectified=True)
+    places = np.random.default_rng(0).uniform([-1, -1, 3], [1, 1, 5], (20, 3))
+    pixels = cv2.projectPoints(places, np.zeros(3), np.zeros(3), raw.matrix, raw.distortion)[0]
+    moved = cv2.undistortPoints(pixels, raw.matrix, raw.distortion, P=np.reshape(msg.p, (3, 4)))[:, 0]
+    seen = places @ rectified.matrix.T
+    np.testing.assert_allclose(seen[:, :2] / seen[:, 2:], moved, atol=1e-5)
+    assert not rectified.is_distorted
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        ([0.0] * 12, "calibrated projection matrix P of 12 numbers"),
+        ([90.0, 0, 1.4, -9.0, 0, 95, 0.6, 0, 0, 0, 1, 0], "of a stereo pair take the first camera"),
+        ([-90.0, 0, 1.4, 0, 0, 95, 0.6, 0, 0, 0, 1, 0], "fx=-90"),
+    ],
+)
+def test_bad_rectified_cameras_are_refused(info, p, words):
+    with pytest.raises(InputError, match=words):
+        messages.camera_from_info(info(p=p), rectified=True)
+
+
 @pytest.mark.parametrize("distortion", [[], [0.0] * 5])
 def test_no_distortion_model_means_no_distortion(info, distortion):
     assert not messages.camera_from_info(info(distortion_model="", d=distortion)).is_distorted

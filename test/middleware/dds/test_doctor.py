@@ -47,12 +47,12 @@ class SetUp:
             )
         )
 
-    def info(self, k=K, frame_id="optical", size=(8, 6)):
+    def info(self, k=K, frame_id="optical", size=(8, 6), d=(0.0,) * 5, p=(0.0,) * 12):
         wire, roi = self.wire, self.wire.RegionOfInterest(0, 0, 0, 0, False)
         writer = self.peer.writer("rt/camera_info", wire.CameraInfo, wire.RELIABLE_QOS)
         width, height = size
         header = wire.Header(wire.Time(0, 0), frame_id)
-        rest = (height, width, "plumb_bob", [0.0] * 5, list(k), [0.0] * 9, [0.0] * 12, 0, 0, roi)
+        rest = (height, width, "plumb_bob", list(d), list(k), [0.0] * 9, list(p), 0, 0, roi)
         self.messages.append(lambda: writer.write(wire.CameraInfo(header, *rest)))
 
     @contextlib.contextmanager
@@ -170,6 +170,16 @@ def test_unknown_encodings(set_up, diagnose):
     set_up.camera(encoding="16UC1")
     set_up.info()
     assert "encoding '16UC1' is not known" in error(diagnose(), "images")
+
+
+def test_rectified_images(set_up, diagnose):
+    """Their camera info is the raw image's; the parameter says which of its matrices they are seen through."""
+    set_up.camera(topic="image_rect")
+    set_up.info(d=[-0.3, 0.1, 0.0, 0.0, 0.0], p=(40.0, 0, 3.5, 0, 0, 40, 2.5, 0, 0, 0, 1, 0))
+    level, text = diagnose("--image-topic", "image_rect")["rectification"]
+    assert level == "WARN" and "set rectified to true" in text
+    findings = diagnose("--image-topic", "image_rect", "--set", "rectified=true")
+    assert "rectification" not in findings and "fx 40.0, fy 40.0" in findings["camera info"][1]
 
 
 def test_info_of_another_frame(set_up, diagnose):
