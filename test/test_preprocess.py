@@ -73,9 +73,32 @@ def test_there_is_no_finer_window_where_the_image_has_no_more_to_show():
 @pytest.mark.parametrize("find_size", [96, 160, 320, 640])
 def test_frame_reprojects(camera, find_size):
     window = frame_window(spot(camera, POINTS[0], radius=6), camera, find_size)
-    assert max(window.image.shape[:2]) == find_size and window.image.shape[0] % 32 == 0
+    size = np.array(window.image.shape[1::-1])
+    assert not (size % 32).any() and (size.max() == find_size if not camera.is_distorted else size.max() >= find_size)
     error = centroid(window.image) - pinhole(window.camera_matrix, POINTS[0])
     assert np.abs(error).max() < 0.1
+
+
+@pytest.mark.parametrize("focal", [400, 600])
+@pytest.mark.parametrize(
+    "distortion", [[-0.28, 0.07, 0, 0, -0.008], [-0.2, 0.03, 0.002, 0.001, 0], [0.2, 0.1, 0, 0, 0]]
+)
+def test_the_whole_distorted_image_is_searched(focal, distortion):
+    """But for its rim: rays through the window, distorted by OpenCV, reach every place of the image."""
+    matrix = np.array([[focal, 0, 330.0], [0, focal, 230.0], [0, 0, 1]])
+    camera = Camera(640, 480, matrix, np.array(distortion, float))
+    window = frame_window(np.zeros((480, 640, 3), np.uint8), camera, 640)
+    rows, columns = np.indices(window.image.shape[:2])
+    rays = np.stack([columns, rows, np.ones_like(rows)], -1).reshape(-1, 3) @ np.linalg.inv(window.camera_matrix).T
+    rays = rays[np.linalg.norm(rays[:, :2], axis=1) < 1.6]  # beyond, these polynomials come back into the image
+    pixels = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), matrix, camera.distortion)[0][:, 0]
+    reached = np.zeros((48, 64), bool)
+    places = np.floor((pixels + 0.5) / 10).astype(int)
+    inside = ((places >= 0) & (places < (64, 48))).all(1)
+    reached[places[inside, 1], places[inside, 0]] = True
+    corner = np.hypot(*np.meshgrid((np.arange(64) - 32.5) / 32, (np.arange(48) - 22.5) / 24)) > 1.25
+    assert (reached | corner)[1:-1, 1:-1].all()
+    assert window.image.shape[0] <= 2 * 480 + 32 and window.image.shape[1] <= 2 * 640 + 32
 
 
 def test_resize_matrix_is_opencv_resize():

@@ -44,7 +44,7 @@ def check_network(
         findings.append(
             warn(
                 "rectification",
-                f"{image_topic} is rectified by its name, and the camera info's distortion is taken out of it once more",
+                f"{image_topic} is rectified by its name, and the camera info's distortion is taken out once more",
                 "set rectified to true, or take the raw images",
             )
         )

@@ -146,8 +146,8 @@ def camera_from_info(msg: Any, rectified: bool = False) -> Camera:
         )
     if rectified and matrix[:, 3].any():
         raise InputError(
-            f"camera info: expected a P whose last column is zero when rectified, got {matrix[:, 3].tolist()}; of a stereo "
-            "pair take the first camera"
+            f"camera info: expected a P whose last column is zero when rectified, got {matrix[:, 3].tolist()}; of a "
+            "stereo pair take the first camera"
         )
     distortion = np.asarray([] if rectified else msg.d, dtype=np.float64).reshape(-1)
     model = "" if rectified else msg.distortion_model

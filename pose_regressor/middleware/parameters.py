@@ -177,8 +177,8 @@ class NodeConfig(Config):
     rectified: bool = parameter(
         "bool",
         False,
-        "images are rectified already, as those of image_rect: they are seen through the P of their camera info; false: "
-        "they are raw, and seen through its K and D",
+        "images are rectified already, as those of image_rect, and seen through the P of their camera info; "
+        "false: they are raw, and seen through its K and D",
     )
     frame_id: str = parameter(
         "string",

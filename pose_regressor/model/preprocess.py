@@ -16,6 +16,9 @@ from pose_regressor.types import Camera, FloatArray
 
 #: A window with more of its pixels to one of the image's shows nothing that a smaller one does not.
 MOST_ENLARGED = 1.5
+#: What is searched of a distorted image: all but this share of its edges, and no further beyond the ideal image than
+#: that share, since what a lens bends so far is enlarged out of all proportion.
+RIM, FARTHEST_OUT = 0.02, 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,11 +81,29 @@ def resize_matrix(scale: float) -> FloatArray:
 
 
 def frame_window(image: NDArray[np.uint8], camera: Camera, find_size: int) -> Window:
-    """The whole frame, its longer edge `find_size`, padded to multiples of 32 at the right and below."""
+    """The whole frame, its longer edge `find_size`, padded to multiples of 32 at the right and below; more of it where
+    the lens bends what is seen inwards.
+    """
     height, width = image.shape[:2]
     scale = find_size / max(height, width)
-    size = (math.ceil(round(width * scale) / 32) * 32, math.ceil(round(height * scale) / 32) * 32)
-    return cut_window(image, camera, -0.5, -0.5, scale, size)
+    first, last = _seen_through(camera) if camera.is_distorted else (np.zeros(2), np.ones(2))
+    (left, top), (right, bottom) = (edge * (width, height) - 0.5 for edge in (first, last))
+    size = (math.ceil(round((right - left) * scale) / 32) * 32, math.ceil(round((bottom - top) * scale) / 32) * 32)
+    return cut_window(image, camera, left, top, scale, size)
+
+
+def _seen_through(camera: Camera) -> tuple[FloatArray, FloatArray]:
+    """The corners (x, y), shares of the image's width and height, of the part of the ideal image that holds all that
+    the distorted one shows, and at least as much as without distortion.
+    """
+    size = np.array([camera.width, camera.height])
+    along = np.linspace(RIM, 1 - RIM, 17)
+    near, far = np.full_like(along, RIM), np.full_like(along, 1 - RIM)
+    border = np.concatenate([np.stack(side, 1) for side in ((along, near), (along, far), (near, along), (far, along))])
+    pixels = (border * size - 0.5)[:, None]
+    ideal = cv2.undistortPoints(pixels, camera.matrix, camera.distortion, P=camera.matrix)[:, 0]
+    shares = np.clip((np.nan_to_num(ideal) + 0.5) / size, -FARTHEST_OUT, 1 + FARTHEST_OUT)
+    return np.minimum(shares.min(0), 0), np.maximum(shares.max(0), 1)
 
 
 def crop_window(image: NDArray[np.uint8], camera: Camera, box: NDArray, margin: float, crop_size: int) -> Window:
