@@ -225,6 +225,13 @@ def result_writer(path: str | Path) -> Iterator[Callable[[ImageResult], None]]:
 # ------------------------------------------------------------------ writing
 
 
+def check_file_to_write(path: str | Path) -> None:
+    """InputError for what cannot become a file: to be asked before hours of work, not after them."""
+    path = Path(path)
+    if not path.name or path.is_dir():
+        raise InputError(f"{path}: expected a file to write, this is a folder")
+
+
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
     """A path beside `path`, with the same ending, to write to. It takes the place of `path` when the block ends well

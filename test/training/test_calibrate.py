@@ -131,4 +131,10 @@ def test_the_command_writes_what_it_measured_into_the_bundle(tiny_bundle, tmp_pa
     assert "objects, threshold 0.15" in result.output and figure.exists()
     calibration = Bundle.load(path).calibration
     assert calibration.probability(0.3) < 0.2
-    assert isinstance(CliRunner().invoke(app, [*arguments, "--unit", "m"]).exception, InputError)
+    for wrong in (["--unit", "m"], ["--out", str(tmp_path)], ["--figure", "scores.pdf"]):
+        assert isinstance(CliRunner().invoke(app, [*arguments, *wrong]).exception, InputError)
+
+
+def test_a_bundle_whose_photographs_are_elsewhere_is_calibrated(tiny_bundle):
+    tiny_bundle.training["randomize"] = {"background": {"folder": "/nowhere"}, "pose": {"roll": [-10, 10]}}
+    assert evaluate.randomization(tiny_bundle).pose.roll == (-10, 10)

@@ -1,6 +1,7 @@
 """A small BOP dataset written by hand, and what the evaluation says of results for it."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ from pose_regressor_training.cli import add_commands
 from pose_regressor_training.data.bop import pose_entry
 from pose_regressor_training.data.ply import ply_files
 from pose_regressor_training.evaluation.dataset import open_dataset
-from pose_regressor_training.evaluation.judge import Judge
+from pose_regressor_training.evaluation.judge import Judge, false_alarms
 from pose_regressor_training.evaluation.results import read_results
 from pose_regressor_training.evaluation.scores import score
 from pose_regressor_training.evaluation.vsd import DepthRenderer
@@ -158,6 +159,59 @@ def test_without_depth_there_is_no_vsd(dataset, tmp_path):
         path.unlink()
     scores = evaluated(dataset, tmp_path, EXACT)
     assert "vsd_recall" not in scores.bop and "ar" not in scores.bop and scores.bop["mspd_recall"] == 1
+
+
+def run(*arguments):
+    """`evaluate` on the command line; what it printed."""
+    app = typer.Typer()
+    add_commands(app)
+    result = CliRunner().invoke(app, ["evaluate", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_what_is_found_where_it_is_not_is_wrong(dataset, tmp_path):
+    """Object 2 is not in image 5; of object 9 and of image 8 nothing is known."""
+    opened = open_dataset(dataset)
+    alarms = [(5, 2, 0.7, at(0)), (5, 9, 0.7, at(0)), (8, 1, 0.7, at(0))]
+    results = read_results(write(tmp_path / "poses.csv", [*EXACT, *alarms]))
+    assert false_alarms(opened, results) == [(0.7, False)]
+    scores = score(opened, Judge(opened, with_vsd=False).judge(results), false_alarms(opened, results))
+    assert len(scores.scored) == len(EXACT) + 1 and scores.scored[:, 1].sum() == len(EXACT)
+    run("--dataset", dataset, "--csv", tmp_path / "poses.csv", "--out", tmp_path, "--no-figures")
+    assert sum(json.loads((tmp_path / "report.json").read_text())["reliability"]["count"]) == len(EXACT) + 1
+
+
+@pytest.mark.parametrize("value", [-1, 37.5])
+def test_scores_that_are_no_probabilities(dataset, tmp_path, value):
+    path = write(tmp_path / "poses.csv", [(im, obj, value, pose) for im, obj, _, pose in EXACT])
+    said = run("--dataset", dataset, "--csv", path, "--out", tmp_path / "out")
+    assert "their scores are not in [0, 1]" in " ".join(said.split())
+    assert "reliability" not in json.loads((tmp_path / "out" / "report.json").read_text())
+
+
+def test_a_given_mesh_does_not_replace_the_datasets_own(dataset, tmp_path):
+    other = tmp_path / "obj_000001.ply"
+    trimesh.creation.box((50, 50, 50)).export(other)
+    given = open_dataset(dataset, meshes=[other], unit="mm").objects[1]
+    np.testing.assert_array_equal(given.mesh.vertices, open_dataset(dataset).objects[1].mesh.vertices)
+    (dataset / "models" / "obj_000001.ply").unlink()
+    assert np.ptp(open_dataset(dataset, meshes=[other], unit="mm").objects[1].mesh.vertices) == pytest.approx(0.05)
+
+
+def test_folders_that_are_no_scenes_are_passed_over(dataset):
+    shutil.copytree(dataset / "test" / "000007", dataset / "test" / "000007_old")
+    assert {target.scene_id for target in open_dataset(dataset).targets} == {7}
+
+
+@pytest.mark.parametrize("value", [None, "much", 0])
+def test_depth_scales_that_are_none(dataset, value):
+    path = dataset / "test" / "000007" / "scene_camera.json"
+    path.write_text(
+        json.dumps({im: entry | {"depth_scale": value} for im, entry in json.loads(path.read_text()).items()})
+    )
+    with pytest.raises(InputError, match="expected a depth_scale above 0 for image"):
+        open_dataset(dataset)
 
 
 @pytest.mark.parametrize(

@@ -291,6 +291,8 @@ def test_shards_that_cannot_be(job, tmp_path):
         ({"scene_size": -1}, "scene size: expected"),
         ({"objects": (3, 2)}, "fewest <= most"),
         ({"split": "a/b"}, "split 'a/b'"),
+        ({"seed": -1}, "seed: expected at least 0"),
+        ({"objects": (1, 22)}, "expected at most 21 in an image"),
     ],
 )
 def test_jobs_that_cannot_be(job, changes, words):

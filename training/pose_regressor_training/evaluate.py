@@ -27,8 +27,9 @@ RANDOMIZE = RandomizeConfig(background=BackgroundPart(pictures=200))
 
 def randomization(bundle: Bundle) -> RandomizeConfig:
     """RANDOMIZE, but for the poses, which are those the bundle is meant for."""
-    trained = bundle.training.get("randomize")
-    return replace(RANDOMIZE, pose=RandomizeConfig.from_dict(trained).pose) if trained else RANDOMIZE
+    trained = bundle.training.get("randomize") or {}
+    # Only that part is read: another may name a folder of photographs that is not on this machine.
+    return replace(RANDOMIZE, pose=RandomizeConfig.from_dict({"pose": trained.get("pose", {})}).pose)
 
 
 @dataclass(frozen=True, eq=False)

@@ -75,6 +75,8 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
         (["--mesh", "none.obj", "--name", "a", "--name", "b"], "none.obj: no such file"),
         (["--mesh", "box.obj"], "different names"),
         (["--start-from", "none.safetensors"], "none.safetensors: no such file"),
+        (["--out", "/"], "/: expected a file to write, this is a folder"),
+        (["--out", "."], ".: expected a file to write, this is a folder"),
     ],
 )
 def test_what_cannot_be_used_is_said_before_anything_is_written(train, box_file, tmp_path, arguments, words):

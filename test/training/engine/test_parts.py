@@ -18,6 +18,7 @@ from pose_regressor_training.engine.objects import read_beside, read_objects
 from pose_regressor_training.engine.schedule import pace
 from pose_regressor_training.engine.start import start_from
 from pose_regressor_training.objects import make_knob
+from pose_regressor_training.randomize.config import load_config
 
 
 def test_one_cycle_is_torchs():
@@ -102,6 +103,10 @@ def test_presets(tmp_path):
     assert shipped_presets() == ["best", "cpu", "gpu"]
     for name in shipped_presets():
         load_preset(name)
+    own = tmp_path / "own_preset.yaml"
+    own.write_text("randomize: upright")
+    upright = load_preset(own, {"randomize": {"background": {"pictures": 200}}}).randomize
+    assert upright.pose == load_config("upright").pose and upright.background.pictures == 200
     changed = load_preset("cpu", {"seed": 4, "losses": {"pose": 0}, "network": {"width": 16}})
     assert (changed.seed, changed.losses.pose, changed.network.width) == (4, 0, 16)
     assert changed.network.blocks == load_preset("cpu").network.blocks

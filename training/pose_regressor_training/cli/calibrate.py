@@ -24,7 +24,7 @@ def calibrate(
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Also draw scores against shares of right poses.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the frames; not the one it was trained with.")] = 5_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the frames; not the one it was trained with.")] = 5_000,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
 ) -> None:
     """Measure what the scores and covariances of a bundle are worth on synthetic frames, and write it into the bundle.
@@ -36,12 +36,17 @@ def calibrate(
     from rich.progress import Progress
 
     from pose_regressor.estimator import SCORE_THRESHOLD, select_device
+    from pose_regressor.files import check_file_to_write
     from pose_regressor.model.bundle import Bundle
+    from pose_regressor.types import InputError
     from pose_regressor_training.evaluation.calibrate import HELD, RAW, Trial, add_colors, try_out
     from pose_regressor_training.evaluation.plots import reliability_figure
     from pose_regressor_training.experiments.report import print_table, write_figure
 
     console = Console()
+    check_file_to_write(out or bundle)
+    if figure is not None and figure.suffix != ".png":
+        raise InputError(f"{figure}: expected a name that ends in .png")
     loaded = Bundle.load(bundle)
     meshes = read_meshes(mesh, unit, color)
     add_colors(loaded, meshes)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import UnitOption
+from pose_regressor_training.cli.options import UnitOption, warnings_on_stderr
 
 
 def evaluate(
@@ -57,7 +57,7 @@ def evaluate(
     from pose_regressor.estimator import PoseEstimator, select_device
     from pose_regressor.types import InputError
     from pose_regressor_training.evaluation.dataset import open_dataset
-    from pose_regressor_training.evaluation.judge import Judge
+    from pose_regressor_training.evaluation.judge import Judge, false_alarms
     from pose_regressor_training.evaluation.report import print_scores, write_report
     from pose_regressor_training.evaluation.results import read_results
     from pose_regressor_training.evaluation.run import write_results
@@ -70,7 +70,8 @@ def evaluate(
     if model:
         estimator = PoseEstimator([find_model(name) for name in model], device, threshold)
         obj_id = obj_id or [known.obj_id for known in estimator.objects]
-    opened = open_dataset(dataset, split, mesh or (), unit, obj_id or None)
+    with warnings_on_stderr():
+        opened = open_dataset(dataset, split, mesh or (), unit, obj_id or None)
     images = len({(target.scene_id, target.im_id) for target in opened.targets})
     with Progress(console=console, transient=True) as bar:
         if estimator is not None:
@@ -79,8 +80,9 @@ def evaluate(
         assert csv is not None
         judging = bar.add_task("targets", total=len(opened.targets))
         judge = Judge(opened, vsd, str(select_device(device)))
-        judged = judge.judge(read_results(csv), lambda done: bar.update(judging, completed=done))
-    scores = score(opened, judged)
+        results = read_results(csv)
+        judged = judge.judge(results, lambda done: bar.update(judging, completed=done))
+    scores = score(opened, judged, false_alarms(opened, results))
     print_scores(console, opened, scores)
     settings: dict[str, object] = {"images": images}
     settings |= {"model": model, "method": method, "threshold": threshold} if model else {"csv": csv.name}

@@ -20,7 +20,7 @@ def preview(
         "out/preview.png"
     ),
     labels: Annotated[bool, typer.Option("--labels", help="Draw boxes and outlines of what is visible.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
 ) -> None:
     """Show what a randomization yields for a mesh: the windows a network is trained on, and whole frames below them."""
     import cv2

@@ -90,6 +90,7 @@ def train(
     from rich.console import Console
 
     from pose_regressor.estimator import select_device
+    from pose_regressor.files import check_file_to_write
     from pose_regressor.model.bundle import Bundle
     from pose_regressor_training.engine.command import Command
     from pose_regressor_training.engine.config import load_preset
@@ -97,6 +98,7 @@ def train(
     from pose_regressor_training.engine.training import Training
     from pose_regressor_training.parallel import World
 
+    check_file_to_write(out)
     world = World.here()
     console = Console(quiet=not world.is_first)
     changes = _changes(set_ or [], samples=samples, seed=seed, workers=workers, randomize=config)

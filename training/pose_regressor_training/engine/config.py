@@ -148,7 +148,10 @@ def load_preset(spec: str | Path, changes: Mapping[str, Any] | None = None) -> T
         TrainConfig.from_dict(values)  # what is wrong with the file is not to be laid on the changes
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
-    return TrainConfig.from_dict(_merged(values, changes or {}))
+    changes = changes or {}
+    if isinstance(values.get("randomize"), str) and isinstance(changes.get("randomize"), Mapping):
+        values = {**values, "randomize": load_config(values["randomize"]).to_dict()}
+    return TrainConfig.from_dict(_merged(values, changes))
 
 
 def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

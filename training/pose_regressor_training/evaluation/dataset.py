@@ -201,12 +201,13 @@ def _object(
     dataset: Path, obj_id: int, given: Path | None, unit: str | None, info: ModelInfo | None
 ) -> EvaluatedObject:
     paths = [dataset / folder / f"obj_{obj_id:06d}.ply" for folder in ("models_eval", "models")]
-    path = given or next((path for path in paths if path.exists()), None)
+    own = next((path for path in paths if path.exists()), None)
+    path = own or given
     if path is None:
         raise InputError(
             f"{dataset}: expected {paths[0].relative_to(dataset)} or a mesh of object {obj_id} with --mesh"
         )
-    mesh = load_mesh(path, unit if given else "mm")
+    mesh = load_mesh(path, "mm" if own else unit)
     model = object_model(
         mesh, f"object_{obj_id}" if path.stem.startswith("obj_") else path.stem, obj_id, points=SAMPLES
     )

@@ -143,6 +143,19 @@ class Judge:
         )  # fmt: skip
 
 
+def false_alarms(dataset: EvaluationSet, results: Sequence[Result]) -> list[tuple[float, bool]]:
+    """As `Judged.scored`: what was found of the dataset's objects in images of its targets that do not show them."""
+    scenes = {(target.scene_id, target.im_id): target.scene for target in dataset.targets}
+    there = {(*image, pose.obj_id) for image, scene in scenes.items() for pose in scene.poses[image[1]]}
+    return [
+        (result.score, False)
+        for result in results
+        if (result.scene_id, result.im_id) in scenes
+        and result.obj_id in dataset.objects
+        and (result.scene_id, result.im_id, result.obj_id) not in there
+    ]
+
+
 def _errors(
     item: EvaluatedObject, estimates: list[Result], truth: FloatArray, camera_matrix: FloatArray, scale: float
 ) -> _Errors:

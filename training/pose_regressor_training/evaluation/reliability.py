@@ -28,6 +28,11 @@ class Reliability:
         return float(np.average(np.abs(self.score - self.right), weights=self.count)) if len(self.count) else np.nan
 
 
+def are_probabilities(scored: FloatArray) -> bool:
+    """Whether scores, (N, 2) as for `reliability`, can be judged so: BOP does not ask for it."""
+    return bool(len(scored) and ((scored[:, 0] >= 0) & (scored[:, 0] <= 1)).all())
+
+
 def reliability(scored: FloatArray, bins: int = BINS) -> Reliability:
     """scored: (N, 2) scores in [0, 1] and rightness, 0 or 1; bins: of equal width."""
     place = np.minimum((scored[:, 0] * bins).astype(int), bins - 1)

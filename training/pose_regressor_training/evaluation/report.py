@@ -21,7 +21,7 @@ from pose_regressor_training.evaluation.plots import (
     reliability_figure,
     visibility_figure,
 )
-from pose_regressor_training.evaluation.reliability import reliability
+from pose_regressor_training.evaluation.reliability import are_probabilities, reliability
 from pose_regressor_training.evaluation.scores import BOP_ERRORS, Scores
 from pose_regressor_training.evaluation.worst import worst_sheet
 from pose_regressor_training.experiments.report import write_figure
@@ -67,8 +67,10 @@ def print_scores(console: Console, dataset: EvaluationSet, scores: Scores) -> No
         console.print(f"BOP'19 average recall over all targets: {bop}; no VSD and no AR, they need test depth")
     scored = scores.scored
     if len(scored):
-        console.print(f"{len(scored)} poses, {scored[:, 1].mean():.1%} right; expected calibration error of their "
-                      f"scores {reliability(scored).ece:.3f}")  # fmt: skip
+        worth = "their scores are not in [0, 1], so nothing is said of them"
+        if are_probabilities(scored):
+            worth = f"expected calibration error of their scores {reliability(scored).ece:.3f}"
+        console.print(f"{len(scored)} poses, {scored[:, 1].mean():.1%} right; {worth}")
 
 
 def _print_table(
@@ -103,7 +105,7 @@ def write_report(
     """report.json; recall.png, visibility.png and calibration.png as far as there is something to show; worst.jpg."""
     paths = [folder / "report.json"]
     content = {"dataset": dataset.name, "settings": settings} | scores.to_json()
-    if len(scores.scored):
+    if are_probabilities(scores.scored):
         bins = reliability(scores.scored)
         content["reliability"] = {name: getattr(bins, name).tolist() for name in ("count", "score", "right")}
         content["reliability"]["ece"] = bins.ece
@@ -125,7 +127,7 @@ def _write_figures(folder: Path, dataset: EvaluationSet, scores: Scores) -> list
         raise InputError(f"figures: {error.name} is needed (pip install {error.name}), or give --no-figures") from None
     if has_visibility(scores.outcomes):
         paths.append(write_figure(folder, "visibility", visibility_figure(dataset, scores)))
-    if len(scores.scored):
+    if are_probabilities(scores.scored):
         figure = reliability_figure(dataset.name, {"score": scores.scored})
         paths.append(write_figure(folder, "calibration", figure))
     return paths

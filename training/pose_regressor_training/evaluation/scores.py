@@ -26,7 +26,8 @@ BOP_ERRORS = ("vsd", "mssd", "mspd")
 @dataclass(frozen=True, eq=False)
 class Scores:
     """objects: figures by BOP id; mean: of the objects; bop: average recalls over all targets, as BOP'19 counts them;
-    outcomes: of all targets; scored: score and rightness of all estimates. Shares are in [0, 1].
+    outcomes: of all targets; scored: score and rightness of all estimates, false alarms among them. Shares are in
+    [0, 1].
     """
 
     objects: dict[int, dict[str, float]]
@@ -43,8 +44,8 @@ class Scores:
         }
 
 
-def score(dataset: EvaluationSet, judged: Sequence[Judged]) -> Scores:
-    """What the estimates of `judged`, all of the dataset's targets, are worth."""
+def score(dataset: EvaluationSet, judged: Sequence[Judged], alarms: Sequence[tuple[float, bool]] = ()) -> Scores:
+    """What the estimates of `judged`, all of the dataset's targets, are worth; alarms: see `judge.false_alarms`."""
     objects = {
         obj_id: _figures(item, [j for j in judged if j.target.obj_id == obj_id])
         for obj_id, item in dataset.objects.items()
@@ -53,7 +54,7 @@ def score(dataset: EvaluationSet, judged: Sequence[Judged]) -> Scores:
         name: float(np.mean([figures[name] for figures in objects.values()])) for name in next(iter(objects.values()))
     }
     mean["targets"] = sum(figures["targets"] for figures in objects.values())
-    scored = np.array([pair for j in judged for pair in j.scored], np.float64).reshape(-1, 2)
+    scored = np.array([*(pair for j in judged for pair in j.scored), *alarms], np.float64).reshape(-1, 2)
     outcomes = tuple(outcome for j in judged for outcome in j.outcomes)
     return Scores(objects, mean, _bop(dataset.objects, judged), outcomes, scored)
 

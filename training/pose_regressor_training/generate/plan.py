@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pose_regressor.types import FloatArray, InputError, ObjectModel
+from pose_regressor_training.randomize.clutter import AROUND, CASTERS, FRONT
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.render.mesh import Mesh
+from pose_regressor_training.render.packing import MAX_THINGS
 
 #: Images drawn and rendered together; what they show depends on the seed and on their chunk's number alone.
 CHUNK = 8
@@ -45,9 +47,16 @@ class Job:
                 raise InputError(f"{name.replace('_', ' ')}: expected at least 1, got {getattr(self, name)}")
         if self.renderer not in RENDERERS:
             raise InputError(f"renderer {self.renderer!r}: expected one of {', '.join(RENDERERS)}")
+        if self.seed < 0:
+            raise InputError(f"seed: expected at least 0, got {self.seed}")
         least, most = self.objects
         if not 1 <= least <= most:
             raise InputError(f"objects: expected 1 <= fewest <= most, got {least} and {most}")
+        room = MAX_THINGS - (FRONT + AROUND + CASTERS if self.config.clutter.random else 0)
+        if most > room:
+            raise InputError(
+                f"objects: expected at most {room} in an image, with what may stand around them, got {most}"
+            )
         if not re.fullmatch(r"[A-Za-z0-9_]+", self.split):
             raise InputError(f"split {self.split!r}: expected letters, digits and '_', as in train_pbr")
         ids = [model.obj_id for model in self.models]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from pose_regressor.files import read_json, replacing, write_text
 from pose_regressor.types import InputError
 from pose_regressor_training.children import deaf_children
 from pose_regressor_training.data.bop import SCENE_GT, model_path, models_info_path, scene_folder
-from pose_regressor_training.data.models_info import ModelInfo, write_models_info
+from pose_regressor_training.data.models_info import ModelInfo, read_models_info, write_models_info
 from pose_regressor_training.data.ply import ply_files
 from pose_regressor_training.data.records import one_line_each
 from pose_regressor_training.data.writer import DEPTH_SCALE, ImageRecord, SceneWriter
@@ -124,8 +124,19 @@ def _write_models(task: Task) -> None:
         for name, content in reversed(ply_files(mesh, path.stem).items()):  # the mesh last: with it all is there
             with replacing(path.with_name(name)) as temporary:
                 temporary.write_bytes(content)
-    write_models_info(models_info_path(task.folder), infos)
+    path = models_info_path(task.folder)
+    if path.exists() and not _same(read_models_info(path), infos):
+        raise InputError(f"{path}: has other symmetries than are asked for now; choose another folder")
+    write_models_info(path, infos)
     write_text(task.folder / "camera.json", one_line_each(_camera(job)))
+
+
+def _same(one: Mapping[int, ModelInfo], other: Mapping[int, ModelInfo]) -> bool:
+    """Whether the objects and their symmetries are the same, to the digits of the file."""
+    if one.keys() != other.keys():
+        return False
+    turns = ((one[key].symmetries.discretised(), other[key].symmetries.discretised()) for key in one)
+    return all(a.shape == b.shape and np.allclose(a, b, atol=1e-4) for a, b in turns)
 
 
 def _camera(job: Job) -> dict[str, float]:
