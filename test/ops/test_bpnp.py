@@ -7,6 +7,7 @@ import torch
 from scipy.optimize import least_squares
 
 from pose_regressor.ops.pnp import RobustLoss, Status, bpnp
+from pose_regressor.types import InputError
 
 
 def rms(points_2d, points_3d, camera_matrix, rotation, translation):
@@ -166,3 +167,18 @@ def test_compiles_to_one_graph(make_scene):
             expected = rotation, translation, pixels.grad
     for one, other in zip((rotation, translation, pixels.grad), expected, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_a_start_that_is_no_rotation(make_scene):
+    """Doubled, of float32's digits, noisy, as after averaging: the pose found is one, and the same."""
+    scene = make_scene(4, 12)
+    noise = 1e-2 * torch.randn(4, 3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    for start in (2 * scene.rotation, scene.rotation.float(), scene.rotation + noise):
+        result = bpnp(*scene.inputs, init=(start, scene.translation * 1.05))
+        assert result.converged.all()
+        torch.testing.assert_close(result.rotation, scene.rotation, atol=1e-9, rtol=0)
+        torch.testing.assert_close(result.translation, scene.translation, atol=1e-9, rtol=0)
+    mirrored = bpnp(*scene.inputs, init=(scene.rotation * torch.tensor([1.0, 1, -1]), scene.translation))
+    torch.testing.assert_close(torch.linalg.det(mirrored.rotation), torch.ones(4, dtype=torch.float64))
+    with pytest.raises(InputError, match=r"init rotation: expected a batch of \(4,\), got \(3,\)"):
+        bpnp(*scene.inputs, init=(scene.rotation[:3], scene.translation))

@@ -110,12 +110,24 @@ def check(named: dict[str, Tensor]) -> tuple[torch.Size, int]:
 
 
 def _initial(init: tuple[Tensor, Tensor], batch: torch.Size, like: Tensor) -> Tensor:
-    """[R | t] (B, 3, 4) in float64, no gradient: where the search starts does not move the minimum."""
+    """[R | t] (B, 3, 4) in float64, no gradient: where the search starts does not move the minimum. What is no rotation
+    to the last digit is taken to the nearest one, since each step only turns it.
+    """
     rotation, translation = init
     for name, value, tail in (("rotation", rotation, (3, 3)), ("translation", translation, (3,))):
         if tuple(value.shape[value.ndim - len(tail) :]) != tail:
             raise InputError(
                 f"init {name}: expected shape (..., {', '.join(map(str, tail))}), got {tuple(value.shape)}"
             )
-    pose = torch.cat([rotation.expand(*batch, 3, 3), translation.expand(*batch, 3).unsqueeze(-1)], -1)
-    return pose.detach().to(like.device, torch.float64).reshape(-1, 3, 4)
+        try:
+            value.expand(*batch, *tail)
+        except RuntimeError as error:
+            raise InputError(
+                f"init {name}: expected a batch of {tuple(batch)}, got {tuple(value.shape[: value.ndim - len(tail)])}"
+            ) from error
+    given = rotation.detach().to(like.device, torch.float64)
+    left, _, right = torch.linalg.svd(torch.where(given.isfinite().all(-1).all(-1)[..., None, None], given, 0.0))
+    turn = torch.linalg.det(left @ right).sign()
+    nearest = left @ torch.cat([right[..., :2, :], right[..., 2:, :] * turn[..., None, None]], -2)
+    place = translation.detach().to(like.device, torch.float64).expand(*batch, 3).unsqueeze(-1)
+    return torch.cat([nearest.expand(*batch, 3, 3), place], -1).reshape(-1, 3, 4)
