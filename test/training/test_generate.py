@@ -263,7 +263,11 @@ def test_resume_with_other_options_is_refused(dataset, job):
         generate(task_of(dataset, replace(job, seed=6), resume=True))
     with pytest.raises(InputError, match=r"randomization was .* and is now"):
         generate(task_of(dataset, replace(job, config=RandomizeConfig()), resume=True))
+    infos = (dataset / "models" / "models_info.json").read_bytes()
+    with pytest.raises(InputError, match=r"models_info\.json: has other symmetries"):
+        generate(task_of(dataset, job, resume=True, symmetries=(QUARTERS, QUARTERS)))
     assert (dataset / MANIFEST).read_bytes() == before
+    assert (dataset / "models" / "models_info.json").read_bytes() == infos
 
 
 def test_folders_that_cannot_be_used(job, tmp_path):

@@ -1,5 +1,6 @@
 """Mesh files as people have them: of several kinds and materials, in some unit, and bad ones."""
 
+import json
 import struct
 import warnings
 
@@ -80,6 +81,63 @@ def test_colours_of_vertices_and_of_faces(tmp_path):
     trimesh.creation.box((0.1, 0.1, 0.1)).export(tmp_path / "plain.stl")
     plain = load_mesh(tmp_path / "plain.stl", "m")
     assert len(np.unique(plain.vertex_colors, axis=0)) == 1
+
+
+def write_glb(path, mesh, light, factor):
+    """Vertex colours (linear, as glTF has them) beside a plain material; either may be None."""
+    light = None if light is None else np.tile(np.float32([*light, 1]), (len(mesh.vertices), 1))
+    arrays = {"POSITION": mesh.vertices.astype(np.float32), "COLOR_0": light}
+    arrays = {name: array for name, array in arrays.items() if array is not None}
+    blocks = [*arrays.values(), mesh.faces.astype(np.uint32)]
+    offsets = np.cumsum([0, *(block.nbytes for block in blocks)]).tolist()
+    views = [
+        {"buffer": 0, "byteOffset": at, "byteLength": block.nbytes} for at, block in zip(offsets, blocks, strict=False)
+    ]
+    kinds = [("VEC3", 5126), ("VEC4", 5126)][: len(arrays)]
+    accessors = [
+        {"bufferView": n, "componentType": number, "count": len(blocks[n]), "type": kind}
+        for n, (kind, number) in enumerate(kinds)
+    ]
+    accessors.append({"bufferView": len(arrays), "componentType": 5125, "count": mesh.faces.size, "type": "SCALAR"})
+    primitive = {"attributes": {name: n for n, name in enumerate(arrays)}, "indices": len(arrays)}
+    content = {"asset": {"version": "2.0"}, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}], "scene": 0}
+    if factor is not None:
+        content["materials"] = [{"pbrMetallicRoughness": {"baseColorFactor": [*factor, 1]}}]
+        primitive["material"] = 0
+    content |= {"meshes": [{"primitives": [primitive]}], "accessors": accessors, "bufferViews": views}
+    content["buffers"] = [{"byteLength": offsets[-1]}]
+    text = json.dumps(content).encode()
+    text += b" " * (-len(text) % 4)
+    data = b"".join(block.tobytes() for block in blocks)
+    header = struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(data))
+    chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(data), b"BIN\0") + data
+    path.write_bytes(header + chunks)
+
+
+@pytest.mark.parametrize(
+    ("light", "factor"), [("dark", None), (None, "dark"), ("dark", (1, 1, 1)), ((1, 1, 1), "dark")]
+)
+def test_colours_of_gltf_are_linear_and_go_with_a_material(tmp_path, light, factor):
+    dark = (0.2158605, 0.0, 0.0331048)  # sRGB 128, 0, 51
+    light, factor = (dark if value == "dark" else value for value in (light, factor))
+    write_glb(tmp_path / "box.glb", trimesh.creation.box((0.1, 0.06, 0.04)), light, factor)
+    colors = load_mesh(tmp_path / "box.glb", "m").vertex_colors
+    np.testing.assert_allclose(colors, np.tile([128, 0, 51], (len(colors), 1)), atol=1)  # trimesh has them in 8 bits
+
+
+def test_vertex_colours_beside_a_plain_material(tmp_path):
+    """As MeshLab writes OBJ."""
+    box = trimesh.creation.box((0.1, 0.06, 0.04))
+    colors = np.array([(1, 0, 0)] * 4 + [(0, 1, 0)] * 4)
+    lines = [f"v {x} {y} {z} {r} {g} {b}" for (x, y, z), (r, g, b) in zip(box.vertices, colors, strict=True)]
+    lines += ["usemtl plain", *(f"f {i} {j} {k}" for i, j, k in box.faces + 1)]
+    (tmp_path / "box.obj").write_text("\n".join(["mtllib box.mtl", *lines]) + "\n")
+    for factor in (1.0, 0.4):
+        (tmp_path / "box.mtl").write_text(f"newmtl plain\nKa 0.2 0.2 0.2\nKd {factor} {factor} {factor}\n")
+        mesh = load_mesh(tmp_path / "box.obj", "m")
+        side = np.sign(mesh.vertices[:, 0]) < 0  # as trimesh's box is numbered
+        for face, color in ((side, (1, 0, 0)), (~side, (0, 1, 0))):
+            assert np.unique(mesh.vertex_colors[face], axis=0).tolist() == [[round(255 * factor * c) for c in color]]
 
 
 def test_a_colour_in_place_of_the_files_own(tmp_path):

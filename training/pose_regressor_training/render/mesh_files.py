@@ -6,6 +6,7 @@ import json
 import re
 import struct
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from pose_regressor.types import InputError
 from pose_regressor_training.render.color import srgb_from_linear
 
-FORMATS = (".obj", ".ply", ".glb", ".gltf", ".stl", ".off")
+GLTF = (".glb", ".gltf")
+FORMATS = (".obj", ".ply", *GLTF, ".stl", ".off")
 #: Above this a mesh is refused before it is read: hierarchy and labels would take minutes and gigabytes.
 MAX_TRIANGLES = 2_000_000
 #: What a mesh without any colours looks like, sRGB.
@@ -52,18 +54,30 @@ def read_parts(path: Path) -> list[Part]:
             )
         _check_named_files(path)
         scene = trimesh.load(path, force="scene", process=False)
-        geometries = scene.dump()
+        meshes = [placed for placed in map(partial(_placed, scene), scene.graph.nodes_geometry) if placed]
     except InputError:
         raise
     except Exception as error:  # trimesh's readers raise whatever their format's parser raises
         raise InputError(f"mesh {path}: cannot be read: {' '.join(str(error).split())}") from error
-    meshes = [mesh for mesh in geometries if isinstance(mesh, trimesh.Trimesh) and len(mesh.faces)]
     if not meshes:
         raise InputError(f"mesh {path}: expected triangles, found none")
-    return [_part(mesh, path) for mesh in meshes]
+    return [_part(mesh, colors, path) for mesh, colors in meshes]
 
 
-def _part(mesh: trimesh.Trimesh, path: Path) -> Part:
+def _placed(scene: trimesh.Scene, node: str) -> tuple[trimesh.Trimesh, NDArray | None] | None:
+    """A node's mesh where it stands, with the vertex colours that it has beside a material; None: it is no mesh."""
+    matrix, name = scene.graph[node]
+    mesh = scene.geometry[name]
+    if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
+        return None
+    # Readers of OBJ and of glTF keep them in different places, one of which a copy has no more.
+    colors = [
+        a["color"] for a in (mesh.vertex_attributes, getattr(mesh.visual, "vertex_attributes", {})) if "color" in a
+    ]
+    return mesh.copy().apply_transform(matrix), next(iter(colors), None)
+
+
+def _part(mesh: trimesh.Trimesh, colors: NDArray | None, path: Path) -> Part:
     vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
     if vertices.shape[1:] != (3,) or faces.shape[1:] != (3,):
         raise InputError(f"mesh {path}: expected vertices of three coordinates and triangles")
@@ -75,7 +89,10 @@ def _part(mesh: trimesh.Trimesh, path: Path) -> Part:
     if isinstance(visual, trimesh.visual.TextureVisuals):
         texture = _texture(visual.material, path)
         if texture is None or visual.uv is None:
-            return Part(vertices, faces, None, None, np.tile(_plain_color(visual.material), (len(vertices), 1)))
+            plain = np.tile(_plain_color(visual.material), (len(vertices), 1))
+            if colors is not None and len(colors) == len(vertices):
+                plain = (plain / 255 * _codes(colors, path) + 0.5).astype(np.uint8)
+            return Part(vertices, faces, None, None, plain)
         uv = np.asarray(visual.uv, np.float64)[:, :2]
         if len(uv) != len(vertices) or not np.isfinite(uv).all():
             raise InputError(f"mesh {path}: expected finite texture coordinates, one a vertex")
@@ -84,8 +101,15 @@ def _part(mesh: trimesh.Trimesh, path: Path) -> Part:
         colors = np.repeat(np.asarray(visual.face_colors, np.uint8)[:, :3], 3, 0)
         return Part(vertices[faces].reshape(-1, 3), np.arange(3 * len(faces)).reshape(-1, 3), None, None, colors)
     if visual.kind == "vertex":
-        return Part(vertices, faces, None, None, np.asarray(visual.vertex_colors, np.uint8)[:, :3])
+        return Part(vertices, faces, None, None, _codes(visual.vertex_colors, path))
     return Part(vertices, faces, None, None, np.full((len(vertices), 3), GREY, np.uint8))
+
+
+def _codes(colors: NDArray, path: Path) -> NDArray[np.uint8]:
+    """(V, 3) sRGB of vertex colours of any type, of which glTF's are linear and all others sRGB already."""
+    values = np.asarray(colors)[:, :3]
+    share = values / np.iinfo(values.dtype).max if values.dtype.kind in "ui" else np.clip(values, 0, 1)
+    return srgb_from_linear(share) if path.suffix.lower() in GLTF else (255 * share + 0.5).astype(np.uint8)
 
 
 def _texture(material: trimesh.visual.material.Material, path: Path) -> NDArray[np.uint8] | None:
