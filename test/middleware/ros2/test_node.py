@@ -34,7 +34,8 @@ def test_image_in_transform_and_detection_out(start, peer):
     (result,) = detection.results
     assert (result.hypothesis.class_id, result.hypothesis.score) == ("crate", 0.75)
     assert result.pose.covariance[::7].tolist() == [1, 2, 3, 4, 5, 6]
-    assert result.pose.pose.orientation == q
+    turn = result.pose.pose.orientation
+    np.testing.assert_allclose((turn.x, turn.y, turn.z, turn.w), (q.x, q.y, q.z, q.w), rtol=1e-14)
     assert (detection.bbox.size.x, detection.bbox.size.y, detection.bbox.size.z) == pytest.approx((0.2, 0.1, 0.2))
 
     peer.send_image(0, stamp=1_700_000_001)  # nothing to be seen
