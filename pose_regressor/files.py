@@ -237,12 +237,10 @@ def replacing(path: str | Path) -> Iterator[Path]:
     """A path beside `path`, with the same ending, to write to. It takes the place of `path` when the block ends well
     and is removed when it does not, so nobody ever sees half a file. Missing folders are made. A link stays one, and
     what is no file, such as /dev/null, is written to as it is."""
-    path = Path(path)
-    file = path.resolve()
-    temporary = file.with_name(f".{file.stem}.{os.getpid()}{file.suffix}")
+    file = Path(path).resolve()
+    temporary = file.parent / f".{file.stem}.{os.getpid()}{file.suffix}"
     try:
-        if file.is_dir():
-            raise InputError(f"{path}: expected a file to write, this is a folder")
+        check_file_to_write(path)
         if file.exists() and not file.is_file():
             yield file
             return

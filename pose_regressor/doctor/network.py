@@ -112,7 +112,7 @@ def check_images(seen: Seen, topic: str, kind: str, reliable: bool, camera: Came
     return ok(check, f"{topic}: {len(seen.images)} images in {seen.seconds:g} s, {rate:.1f} Hz{many}")
 
 
-def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool = False) -> tuple[Camera | None, Finding]:
+def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool) -> tuple[Camera | None, Finding]:
     check = "camera info"
     publishers = seen.of(topic)
     if not publishers:

@@ -1,6 +1,5 @@
 """Mesh files as people have them: of several kinds and materials, in some unit, and bad ones."""
 
-import json
 import struct
 import warnings
 
@@ -83,46 +82,26 @@ def test_colours_of_vertices_and_of_faces(tmp_path):
     assert len(np.unique(plain.vertex_colors, axis=0)) == 1
 
 
-def write_glb(path, mesh, light, factor):
-    """Vertex colours (linear, as glTF has them) beside a plain material; either may be None."""
-    light = None if light is None else np.tile(np.float32([*light, 1]), (len(mesh.vertices), 1))
-    arrays = {"POSITION": mesh.vertices.astype(np.float32), "COLOR_0": light}
-    arrays = {name: array for name, array in arrays.items() if array is not None}
-    blocks = [*arrays.values(), mesh.faces.astype(np.uint32)]
-    offsets = np.cumsum([0, *(block.nbytes for block in blocks)]).tolist()
-    views = [
-        {"buffer": 0, "byteOffset": at, "byteLength": block.nbytes} for at, block in zip(offsets, blocks, strict=False)
-    ]
-    kinds = [("VEC3", 5126), ("VEC4", 5126)][: len(arrays)]
-    accessors = [
-        {"bufferView": n, "componentType": number, "count": len(blocks[n]), "type": kind}
-        for n, (kind, number) in enumerate(kinds)
-    ]
-    accessors.append({"bufferView": len(arrays), "componentType": 5125, "count": mesh.faces.size, "type": "SCALAR"})
-    primitive = {"attributes": {name: n for n, name in enumerate(arrays)}, "indices": len(arrays)}
-    content = {"asset": {"version": "2.0"}, "scenes": [{"nodes": [0]}], "nodes": [{"mesh": 0}], "scene": 0}
-    if factor is not None:
-        content["materials"] = [{"pbrMetallicRoughness": {"baseColorFactor": [*factor, 1]}}]
-        primitive["material"] = 0
-    content |= {"meshes": [{"primitives": [primitive]}], "accessors": accessors, "bufferViews": views}
-    content["buffers"] = [{"byteLength": offsets[-1]}]
-    text = json.dumps(content).encode()
-    text += b" " * (-len(text) % 4)
-    data = b"".join(block.tobytes() for block in blocks)
-    header = struct.pack("<4sII", b"glTF", 2, 28 + len(text) + len(data))
-    chunks = struct.pack("<I4s", len(text), b"JSON") + text + struct.pack("<I4s", len(data), b"BIN\0") + data
-    path.write_bytes(header + chunks)
+def write_glb(path, light, factor):
+    """A box with vertex colours, a plain material or both, each linear as glTF has them."""
+    box = trimesh.creation.box((0.1, 0.06, 0.04))
+    colors = None if light is None else np.tile(np.uint8([*light, 255]), (8, 1))
+    if factor is None:
+        box.visual.vertex_colors = colors
+    else:
+        material = trimesh.visual.material.PBRMaterial(baseColorFactor=[*factor, 255])
+        box.visual = trimesh.visual.TextureVisuals(material=material)
+        if colors is not None:
+            box.visual.vertex_attributes["color"] = colors
+    box.export(path)
 
 
-@pytest.mark.parametrize(
-    ("light", "factor"), [("dark", None), (None, "dark"), ("dark", (1, 1, 1)), ((1, 1, 1), "dark")]
-)
+@pytest.mark.parametrize(("light", "factor"), [("dark", None), (None, "dark"), ("dark", "white"), ("white", "dark")])
 def test_colours_of_gltf_are_linear_and_go_with_a_material(tmp_path, light, factor):
-    dark = (0.2158605, 0.0, 0.0331048)  # sRGB 128, 0, 51
-    light, factor = (dark if value == "dark" else value for value in (light, factor))
-    write_glb(tmp_path / "box.glb", trimesh.creation.box((0.1, 0.06, 0.04)), light, factor)
+    values = {"dark": (55, 0, 8), "white": (255, 255, 255), None: None}  # of 255; dark is sRGB 128, 0, 50
+    write_glb(tmp_path / "box.glb", values[light], values[factor])
     colors = load_mesh(tmp_path / "box.glb", "m").vertex_colors
-    np.testing.assert_allclose(colors, np.tile([128, 0, 51], (len(colors), 1)), atol=1)  # trimesh has them in 8 bits
+    np.testing.assert_allclose(colors, np.tile([128, 0, 50], (len(colors), 1)), atol=1)
 
 
 def test_vertex_colours_beside_a_plain_material(tmp_path):

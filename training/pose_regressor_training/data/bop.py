@@ -74,7 +74,7 @@ class BopScene:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.cameras = read_scene_camera(self.folder / "scene_camera.json")
-        self._depth_scales = self._read_depth_scales(self.folder / "scene_camera.json")
+        self._depth_scales = _read_depth_scales(self.folder / "scene_camera.json")
         self.poses: dict[int, list[TruePose]] = read_scene_gt(self.folder / SCENE_GT)
         info = self.folder / "scene_gt_info.json"
         self.visibility = _read_visibility(info) if info.exists() else {}
@@ -106,14 +106,6 @@ class BopScene:
         if raw.ndim != 2 or raw.dtype != np.uint16:
             raise InputError(f"{path}: expected a depth image of 16 bits and one channel, got {raw.dtype} {raw.shape}")
         return (raw * (self._depth_scales[im_id] / MILLIMETRES_PER_METRE)).astype(np.float32)
-
-    @staticmethod
-    def _read_depth_scales(path: Path) -> dict[int, float]:
-        scales = {int(key): entry.get("depth_scale", 1.0) for key, entry in read_json(path).items()}
-        for im_id, scale in scales.items():
-            if not isinstance(scale, int | float) or not 0 < scale < np.inf:
-                raise InputError(f"{path}: expected a depth_scale above 0 for image {im_id}, got {scale!r}")
-        return scales
 
     def mask(self, im_id: int, index: int, visible: bool = False) -> NDArray[np.bool_]:
         """(H, W) of an object's whole silhouette within the image, or of what is seen of it."""
@@ -153,6 +145,15 @@ def visibility_entry(shown: Visibility) -> dict[str, Any]:
         "px_count_visib": shown.visible,
         "visib_fract": shown.fraction,
     }
+
+
+def _read_depth_scales(path: Path) -> dict[int, float]:
+    """By image id, of a file that `read_scene_camera` has read."""
+    scales = {int(key): entry.get("depth_scale", 1.0) for key, entry in read_json(path).items()}
+    for im_id, scale in scales.items():
+        if not isinstance(scale, int | float) or not 0 < scale < np.inf:
+            raise InputError(f"{path}: expected a depth_scale above 0 for image {im_id}, got {scale!r}")
+    return scales
 
 
 def _read_visibility(path: Path) -> dict[int, list[Visibility]]:

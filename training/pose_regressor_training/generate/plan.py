@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pose_regressor.types import FloatArray, InputError, ObjectModel
-from pose_regressor_training.randomize.clutter import AROUND, CASTERS, FRONT
+from pose_regressor_training.randomize.clutter import PLACES
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.render.mesh import Mesh
 from pose_regressor_training.render.packing import MAX_THINGS
@@ -52,11 +52,8 @@ class Job:
         least, most = self.objects
         if not 1 <= least <= most:
             raise InputError(f"objects: expected 1 <= fewest <= most, got {least} and {most}")
-        room = MAX_THINGS - (FRONT + AROUND + CASTERS if self.config.clutter.random else 0)
-        if most > room:
-            raise InputError(
-                f"objects: expected at most {room} in an image, with what may stand around them, got {most}"
-            )
+        if most > MAX_THINGS - PLACES:
+            raise InputError(f"objects: expected at most {MAX_THINGS - PLACES} in an image, got {most}")
         if not re.fullmatch(r"[A-Za-z0-9_]+", self.split):
             raise InputError(f"split {self.split!r}: expected letters, digits and '_', as in train_pbr")
         ids = [model.obj_id for model in self.models]

@@ -31,6 +31,8 @@ from pose_regressor_training.render.scenes import GROUND, NONE
 
 #: Most things in front of an object, around it, and between it and a lamp.
 FRONT, AROUND, CASTERS = 3, 6, 1
+#: In every scene so many are kept for them, there or not.
+PLACES = FRONT + AROUND + CASTERS
 #: What is there for its shadow reaches no further across the object than so many of its diameters.
 _CASTER_REACH = 0.3
 
@@ -101,10 +103,10 @@ def draw_clutter(
     pictures: Pictures,
     setting: Setting,
 ) -> Clutter:
-    """FRONT + AROUND + CASTERS places for each scene."""
-    batch, places = len(setting.centre), FRONT + AROUND + CASTERS
-    front, around, caster = slice(FRONT), slice(FRONT, FRONT + AROUND), slice(FRONT + AROUND, places)
-    present = np.zeros((batch, places), bool)
+    """PLACES for each scene."""
+    batch = len(setting.centre)
+    front, around, caster = slice(FRONT), slice(FRONT, FRONT + AROUND), slice(FRONT + AROUND, PLACES)
+    present = np.zeros((batch, PLACES), bool)
     present[:, front] = np.arange(FRONT) < pick(rng, part.front, batch)[:, None]
     present[:, around] = np.arange(AROUND) < pick(rng, part.around, batch)[:, None]
     present[:, caster] = rng.random((batch, CASTERS)) < part.casters

@@ -6,7 +6,6 @@ import json
 import re
 import struct
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +53,7 @@ def read_parts(path: Path) -> list[Part]:
             )
         _check_named_files(path)
         scene = trimesh.load(path, force="scene", process=False)
-        meshes = [placed for placed in map(partial(_placed, scene), scene.graph.nodes_geometry) if placed]
+        meshes = [placed for node in scene.graph.nodes_geometry if (placed := _placed(scene, node))]
     except InputError:
         raise
     except Exception as error:  # trimesh's readers raise whatever their format's parser raises
@@ -77,7 +76,8 @@ def _placed(scene: trimesh.Scene, node: str) -> tuple[trimesh.Trimesh, NDArray |
     return mesh.copy().apply_transform(matrix), next(iter(colors), None)
 
 
-def _part(mesh: trimesh.Trimesh, colors: NDArray | None, path: Path) -> Part:
+def _part(mesh: trimesh.Trimesh, beside: NDArray | None, path: Path) -> Part:
+    """beside: vertex colours that it has beside a material."""
     vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
     if vertices.shape[1:] != (3,) or faces.shape[1:] != (3,):
         raise InputError(f"mesh {path}: expected vertices of three coordinates and triangles")
@@ -90,8 +90,8 @@ def _part(mesh: trimesh.Trimesh, colors: NDArray | None, path: Path) -> Part:
         texture = _texture(visual.material, path)
         if texture is None or visual.uv is None:
             plain = np.tile(_plain_color(visual.material), (len(vertices), 1))
-            if colors is not None and len(colors) == len(vertices):
-                plain = (plain / 255 * _codes(colors, path) + 0.5).astype(np.uint8)
+            if beside is not None and len(beside) == len(vertices):
+                plain = (plain / 255 * _codes(beside, path) + 0.5).astype(np.uint8)
             return Part(vertices, faces, None, None, plain)
         uv = np.asarray(visual.uv, np.float64)[:, :2]
         if len(uv) != len(vertices) or not np.isfinite(uv).all():
