@@ -6,12 +6,16 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
+from pose_regressor.assets import find_model
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.types import InputError
 from pose_regressor_training.cli import add_commands
 from pose_regressor_training.engine.callbacks import read_curve, tensorboard
 from pose_regressor_training.engine.command import in_words
+from pose_regressor_training.engine.config import load_preset
+from pose_regressor_training.engine.training import Training
 from pose_regressor_training.objects import make_knob
+from pose_regressor_training.parallel import World
 
 
 @pytest.fixture
@@ -63,6 +67,24 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
     assert Bundle.load(again).training["start"].startswith("both.safetensors, ")
 
 
+def test_the_preset_for_cpus_begins_with_a_shipped_network_that_fits_it(objects, tmp_path):
+    def make(**changes):
+        tiny = {"samples": 8, "batch_size": 4, "workers": 0, "randomize": {"background": {"pictures": 20}}}
+        return Training(objects, load_preset("cpu", tiny | changes), tmp_path / "state", world=World())
+
+    training = make()
+    shipped = Bundle.load(find_model("cube")).network.state_dict()
+    assert training.begin() == f"starts from cube: all {len(shipped)} tensors"
+    for begun in (training.task.network, training.task.average.network):
+        for name, value in shipped.items():
+            assert torch.equal(begun.state_dict()[name], value), name
+    assert training.run().training["start"].startswith("cube.safetensors, all")
+    other = make(start_from="none")
+    with pytest.raises(InputError, match="start_from was cube and is now none"):
+        other.begin()
+    assert other.begin(restart=True) == "starts from random weights"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -74,7 +96,7 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
         (["--set", "samples.x=1"], "samples: expected a whole number"),
         (["--mesh", "none.obj", "--name", "a", "--name", "b"], "none.obj: no such file"),
         (["--mesh", "box.obj"], "different names"),
-        (["--start-from", "none.safetensors"], "none.safetensors: no such file"),
+        (["--start-from", "none.safetensors"], "none.safetensors: no such model; expected a .safetensors file or"),
         (["--out", "/"], "/: expected a file to write, this is a folder"),
         (["--out", "."], ".: expected a file to write, this is a folder"),
     ],

@@ -72,8 +72,12 @@ def train(
     seed: Annotated[int | None, typer.Option(help="Seed of everything random; likewise.")] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that make images; likewise.")] = None,
     start_from: Annotated[
-        Path | None,
-        typer.Option(metavar="BUNDLE", help="Begin with this bundle's weights, as far as they fit."),
+        str | None,
+        typer.Option(
+            metavar="BUNDLE|none",
+            help="Begin with this bundle's weights, as far as they fit (a file, or the name of a shipped one), or with "
+            "random ones. Not given: as the preset says; cpu begins with cube.",
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     restart: Annotated[bool, typer.Option("--restart", help="Discard the state of an interrupted training.")] = False,
@@ -91,7 +95,6 @@ def train(
 
     from pose_regressor.estimator import select_device
     from pose_regressor.files import check_file_to_write
-    from pose_regressor.model.bundle import Bundle
     from pose_regressor_training.engine.command import Command
     from pose_regressor_training.engine.config import load_preset
     from pose_regressor_training.engine.objects import read_beside, read_objects
@@ -101,25 +104,19 @@ def train(
     check_file_to_write(out)
     world = World.here()
     console = Console(quiet=not world.is_first)
-    changes = _changes(set_ or [], samples=samples, seed=seed, workers=workers, randomize=config)
+    changes = _changes(set_ or [], samples=samples, seed=seed, workers=workers, randomize=config, start_from=start_from)
     place = select_device(device)
     settings: TrainConfig = load_preset(preset or ("gpu" if place.type == "cuda" else "cpu"), changes)
     if place.type == "cuda" and world.size > 1:
         place = select_device(f"cuda:{world.local_rank}")
         torch.cuda.set_device(place)
-    initial = Bundle.load(start_from) if start_from else None
     with warnings_on_stderr():
         objects = read_objects(mesh, unit or (), name or (), obj_id or (), models_info, color or ())
         others = read_beside(beside or (), beside_unit or ())
     for known in objects:
         console.print(known.in_words())
     training = Training(objects, settings, out.with_suffix(".training.safetensors"), place, world, others)
-    if training.state.exists() and not restart:
-        training.resume()
-        console.print(f"goes on from step {training.steps_done} of {settings.steps} ({training.state})")
-    elif initial is not None and start_from is not None:
-        taken = training.start_from(initial, start_from.name)
-        console.print(f"starts from {start_from}: {taken.in_words()}")
+    console.print(training.begin(restart))
     Command(training, out, console, f"pose-regressor {shlex.join(sys.argv[1:])}", tensorboard).run()
 
 

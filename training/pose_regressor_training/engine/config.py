@@ -13,11 +13,13 @@ from pose_regressor.model.config import NetworkConfig
 from pose_regressor.types import InputError
 from pose_regressor_training.losses import Weights
 from pose_regressor_training.randomize.config import RandomizeConfig, load_config
-from pose_regressor_training.randomize.part import choice, count, number, switch
+from pose_regressor_training.randomize.part import choice, count, number, switch, text
 
 PRESETS = Path(__file__).resolve().parent.parent / "configs" / "presets"
 #: These may change between a kill and its resumption: they change nothing of the result.
 FREE = ("workers", "log_every", "save_every", "preview_every")
+#: What `start_from` names where it names no bundle.
+NO_BUNDLE = "none"
 #: Learning rates of 0 would train nothing.
 _LEAST = 1e-9
 
@@ -26,6 +28,11 @@ _LEAST = 1e-9
 class TrainConfig:
     """Every field says in its help what it means; `table` has them all."""
 
+    start_from: str = text(
+        NO_BUNDLE,
+        "bundle whose weights it begins with, as far as they fit: a file, or the name of a shipped one; "
+        f"{NO_BUNDLE}: random weights",
+    )
     samples: int = count(500_000, "images to train on, in all; one that is used again counts again", 1, 10**10)
     batch_size: int = count(32, "images of a step, over all processes", 1)
     uses: int = count(3, "times that each image is learnt from: it is rendered once", 1, 1000)

@@ -15,11 +15,12 @@ import torch
 from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Strategy
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from pose_regressor.assets import find_model
 from pose_regressor.model.bundle import Bundle
 from pose_regressor.model.network import PoseNetwork
 from pose_regressor.types import InputError
 from pose_regressor_training.engine.callbacks import KeepState, Log, Progress
-from pose_regressor_training.engine.config import TrainConfig
+from pose_regressor_training.engine.config import NO_BUNDLE, TrainConfig
 from pose_regressor_training.engine.interruption import Stopped, StopRequest, stop_requests
 from pose_regressor_training.engine.objects import KnownObject
 from pose_regressor_training.engine.replay import Replay
@@ -68,6 +69,19 @@ class Training:
     @property
     def steps_done(self) -> int:
         return self.task.steps_done
+
+    def begin(self, restart: bool = False) -> str:
+        """Take up the training that was interrupted, if there is one and it is not to `restart`; else begin with what
+        the configuration names. Returns which, in words.
+        """
+        if self.state.exists() and not restart:
+            self.resume()
+            return f"goes on from step {self.steps_done} of {self.config.steps} ({self.state})"
+        if self.config.start_from == NO_BUNDLE:
+            return "starts from random weights"
+        path = find_model(self.config.start_from)
+        taken = self.start_from(Bundle.load(path), path.name)
+        return f"starts from {self.config.start_from}: {taken.in_words()}"
 
     def start_from(self, bundle: Bundle, name: str) -> Taken:
         """Begin with another bundle's weights, as far as they fit; name: what to call it."""

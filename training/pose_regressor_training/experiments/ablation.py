@@ -50,7 +50,7 @@ def main() -> None:
     for name in options.rows:
         randomize = load_config(name)
         own_config, out = replace(config, randomize=randomize), options.out / f"{name}.safetensors"
-        bundle = trained(objects, own_config, out, options.device, console, setting.start)
+        bundle = trained(objects, own_config, out, options.device, console)
         own = dataset(
             objects, randomize, options.images, "raytracer", options.out / f"synthetic_{name}", options.workers
         )

@@ -63,7 +63,7 @@ def main() -> None:
         for name, weights in VARIANTS.items():
             out = options.out / f"{name}_{seed}.safetensors"
             own = replace(config, losses=weights, seed=seed)
-            bundle = trained([naive(known) for known in objects], own, out, options.device, console, setting.start)
+            bundle = trained([naive(known) for known in objects], own, out, options.device, console)
             result = scored(silenced(bundle), real, out.with_suffix(".csv"), options.device)
             row = {"projection_loss": name, "seed": seed} | asdict(result)
             console.print(row)

@@ -9,10 +9,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pose_regressor.assets import find_model
 from pose_regressor.estimator import PoseEstimator
 from pose_regressor.model.bundle import Bundle
-from pose_regressor_training.engine.config import TrainConfig, load_preset
+from pose_regressor_training.engine.config import NO_BUNDLE, TrainConfig, load_preset
 from pose_regressor_training.engine.objects import KnownObject, read_objects
 from pose_regressor_training.engine.training import Training
 from pose_regressor_training.evaluate import calibrate_depth
@@ -40,7 +39,8 @@ def parser_of(doc: str | None, name: str, object_name: str) -> argparse.Argument
     parser.add_argument("--object", choices=sorted(OBJECTS), default=object_name)
     parser.add_argument("--preset", default="cpu", help="of the training (%(default)s)")
     parser.add_argument("--samples", type=int, help="images a network is trained on (the preset's)")
-    parser.add_argument("--start-from", metavar="BUNDLE", help="what every training begins with: a bundle, or its name")
+    begins = "what every training begins with: a bundle, its name, or none for random weights (%(default)s)"
+    parser.add_argument("--start-from", metavar="BUNDLE", default=NO_BUNDLE, help=begins)
     parser.add_argument("--images", type=int, default=200, help="frames that are scored, of each kind (%(default)s)")
     parser.add_argument(
         "--real", type=Path, metavar="DIR", help="the real side: a BOP dataset in place of one made here"
@@ -54,11 +54,10 @@ def parser_of(doc: str | None, name: str, object_name: str) -> argparse.Argument
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """objects: one of OBJECTS; config: how it is trained, and start: from what; real: the dataset of the real side."""
+    """objects: one of OBJECTS; config: how it is trained; real: the dataset of the real side."""
 
     objects: list[KnownObject]
     config: TrainConfig
-    start: Bundle | None
     real: Path
 
 
@@ -66,14 +65,13 @@ def setting_of(options: argparse.Namespace) -> Setting:
     """What the options of `parser_of` ask for, made as far as it is not there."""
     objects = read_objects([OBJECTS[options.object](options.out / "mesh")], ["m"])
     changes = {"samples": options.samples} if options.samples else {}
-    config = load_preset(options.preset, changes | {"workers": options.workers})
+    config = load_preset(options.preset, changes | {"start_from": options.start_from, "workers": options.workers})
     photoreal = load_config("photoreal")
     real = options.real
     if not real:
         folder = options.out / "real"
         real = dataset(objects, photoreal, options.images, options.renderer, folder, options.workers)
-    start = Bundle.load(find_model(options.start_from)) if options.start_from else None
-    return Setting(objects, config, start, real)
+    return Setting(objects, config, real)
 
 
 @dataclass(frozen=True)
@@ -90,16 +88,12 @@ def trained(
     out: Path,
     device: str,
     console: Console,
-    start: Bundle | None = None,
 ) -> Bundle:
     """The bundle at `out`; trained first if it is not there, going on where that was interrupted."""
     if out.exists():
         return Bundle.load(out)
     training = Training(objects, config, out.with_suffix(".training.safetensors"), device)
-    if training.state.exists():
-        training.resume()
-    elif start:
-        training.start_from(start, ", ".join(model.name for model in start.objects))
+    training.begin()
     with console.status(f"{out.stem}: training") as line:
         bundle = training.run([lambda step, _: line.update(f"{out.stem}: step {step} of {config.steps}")])
     bundle.depth_scale = calibrate_depth(bundle, [known.mesh for known in objects], config.seed + 1_000)

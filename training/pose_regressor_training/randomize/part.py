@@ -111,6 +111,15 @@ def switch(default: bool, help: str) -> Any:
     return _declared(default, check, help)
 
 
+def text(default: str, help: str) -> Any:
+    def check(value: object) -> str:
+        if not isinstance(value, str) or not value:
+            raise ValueError("expected a word")
+        return value
+
+    return _declared(default, check, help)
+
+
 def folder(help: str) -> Any:
     """A field that names a folder, or nothing."""
 
