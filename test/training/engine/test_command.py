@@ -67,10 +67,11 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
     assert Bundle.load(again).training["start"].startswith("both.safetensors, ")
 
 
-def test_the_preset_for_cpus_begins_with_a_shipped_network_that_fits_it(objects, tmp_path):
+@pytest.mark.parametrize("preset", ["cpu", "quick"])
+def test_presets_for_cpus_begin_with_a_shipped_network_that_fits(objects, tmp_path, preset):
     def make(**changes):
         tiny = {"samples": 8, "batch_size": 4, "workers": 0, "randomize": {"background": {"pictures": 20}}}
-        return Training(objects, load_preset("cpu", tiny | changes), tmp_path / "state", world=World())
+        return Training(objects, load_preset(preset, tiny | changes), tmp_path / "state", world=World())
 
     training = make()
     shipped = Bundle.load(find_model("cube")).network.state_dict()

@@ -100,7 +100,7 @@ def test_the_documentation_has_every_key():
 
 
 def test_presets(tmp_path):
-    assert shipped_presets() == ["best", "cpu", "gpu"]
+    assert shipped_presets() == ["best", "cpu", "gpu", "quick"]
     for name in shipped_presets():
         load_preset(name)
     own = tmp_path / "own_preset.yaml"
@@ -113,7 +113,7 @@ def test_presets(tmp_path):
     (tmp_path / "own.yaml").write_text("sampels: 3\n")
     with pytest.raises(InputError, match=r"own\.yaml: training: sampels: no such key"):
         load_preset(tmp_path / "own.yaml")
-    with pytest.raises(InputError, match=r"preset fast: no such file.*best, cpu, gpu"):
+    with pytest.raises(InputError, match=r"preset fast: no such file.*best, cpu, gpu, quick"):
         load_preset("fast")
 
 

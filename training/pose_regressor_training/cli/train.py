@@ -57,7 +57,8 @@ def train(
         str | None,
         typer.Option(
             metavar="NAME|FILE",
-            help="How to train: a YAML file or a shipped one (cpu, gpu, best). Not given: as the device is.",
+            help="How to train: a YAML file or a shipped one (quick, cpu, gpu, best). Not given: as the device is, "
+            "cpu or gpu.",
         ),
     ] = None,
     config: Annotated[
@@ -76,7 +77,7 @@ def train(
         typer.Option(
             metavar="BUNDLE|none",
             help="Begin with this bundle's weights, as far as they fit (a file, or the name of a shipped one), or with "
-            "random ones. Not given: as the preset says; cpu begins with cube.",
+            "random ones. Not given: as the preset says; quick and cpu begin with cube.",
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",

@@ -28,14 +28,14 @@ _LEAST = 1e-9
 class TrainConfig:
     """Every field says in its help what it means; `table` has them all."""
 
+    samples: int = count(500_000, "images to train on, in all; one that is used again counts again", 1, 10**10)
+    batch_size: int = count(32, "images of a step, over all processes", 1)
+    uses: int = count(3, "times that each image is learnt from: it is rendered once", 1, 1000)
     start_from: str = text(
         NO_BUNDLE,
         "bundle whose weights it begins with, as far as they fit: a file, or the name of a shipped one; "
         f"{NO_BUNDLE}: random weights",
     )
-    samples: int = count(500_000, "images to train on, in all; one that is used again counts again", 1, 10**10)
-    batch_size: int = count(32, "images of a step, over all processes", 1)
-    uses: int = count(3, "times that each image is learnt from: it is rendered once", 1, 1000)
     optimizer: str = choice(
         "muon", ("muon", "adamw"), "muon: steps of one size in all directions of a layer's matrix; adamw: Adam's"
     )
