@@ -42,6 +42,7 @@ def start_from(network: nn.Module, bundle: Bundle) -> Taken:
             fresh.append(name)
     if f"{FIRST}.weight" not in taken:
         raise InputError(
-            f"training: the bundle to start from has a network of width {bundle.config.width}, which does not fit"
+            f"training: the bundle to start from has a network of width {bundle.config.width}, which does not fit; "
+            "--start-from none begins with random weights"
         )
     return Taken(tuple(taken), tuple(fresh))
