@@ -66,7 +66,7 @@ def test_depth_scale_moves_poses_along_their_ray(clip):
 
 
 def test_the_masks_edge_corrects_a_wrong_distance(clip):
-    """Of ten per cent, a third and more in the median: how much is a matter of how sure the network is of its own distance,
+    """Of ten per cent, a third and more in the median: how much depends on how sure the network is of its own distance,
     and all of it is not believed, for masks may be too wide themselves.
     """
     wrong = without(COLORLESS)
