@@ -41,8 +41,9 @@ def start_from(network: nn.Module, bundle: Bundle) -> Taken:
         else:
             fresh.append(name)
     if f"{FIRST}.weight" not in taken:
+        width = network.get_parameter(f"{FIRST}.weight").shape[0]
         raise InputError(
-            f"training: the bundle to start from has a network of width {bundle.config.width}, which does not fit; "
-            "--start-from none begins with random weights"
+            f"training: the bundle to start from has a network of width {bundle.config.width}, which does not fit one "
+            f"of width {width}; --start-from none begins with random weights"
         )
     return Taken(tuple(taken), tuple(fresh))

@@ -114,7 +114,7 @@ def switch(default: bool, help: str) -> Any:
 def text(default: str, help: str) -> Any:
     def check(value: object) -> str:
         if not isinstance(value, str) or not value:
-            raise ValueError("expected words")
+            raise ValueError("expected text")
         return value
 
     return _declared(default, check, help)
