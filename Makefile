@@ -49,7 +49,7 @@ lint: $(VENV)/.develop
 	$(BIN)/mypy
 
 train-demo: $(VENV)/.develop
-	$(BIN)/python -m pose_regressor_training.objects box out/train/mesh
+	$(BIN)/python -m pose_regressor_training.test_objects box out/train/mesh
 	$(BIN)/pose-regressor train --mesh out/train/mesh/box.obj --out out/train/box.safetensors
 
 clean:

@@ -57,7 +57,7 @@ setup(
             "pose_regressor_node = pose_regressor.middleware.executables:node",
             "pose_regressor_fusion = pose_regressor.middleware.executables:fusion",
             "pose_regressor_player = pose_regressor.middleware.executables:player",
-            "pose_regressor_demo_listener = pose_regressor.cli.demo_listener:main",
+            "pose_regressor_demo_listener = pose_regressor.demo.listener:main",
         ],
     },
 )

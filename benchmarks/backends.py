@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose_regressor.assets import find_model
-from pose_regressor.model.bundle import Bundle
-from pose_regressor.model.onnx_runtime import OnnxRunner
+from pose_regressor.network.bundle import Bundle
+from pose_regressor.network.onnx_runtime import OnnxRunner
 
 Run = Callable[[Tensor], list[Tensor]]
 

@@ -25,8 +25,8 @@ from pose_regressor.bag.process import Options, add_poses
 from pose_regressor.bag.reading import open_bag
 from pose_regressor.bag.record import record
 from pose_regressor.bag.writing import bag_writer
-from pose_regressor.files import load_camera
-from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.files.cameras import load_camera
+from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.sources import Source, open_source
 from pose_regressor.types import Frame
 

@@ -29,15 +29,15 @@ from rich.console import Console
 from rich.table import Table
 
 from pose_regressor.types import InputError, ObjectModel
-from pose_regressor_training import labels
-from pose_regressor_training.objects import make_box
+from pose_regressor_training.blender.photoreal import Photoreal
+from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.develop import photograph
 from pose_regressor_training.randomize.scene import Drawn, SceneSampler
-from pose_regressor_training.render.mesh import Mesh, load_mesh, object_model
-from pose_regressor_training.render.photoreal import Photoreal
-from pose_regressor_training.render.scenes import Rendering, Scenes
-from pose_regressor_training.synthetic import Generator
+from pose_regressor_training.samples import labels
+from pose_regressor_training.samples.batches import Generator
+from pose_regressor_training.scenes import Rendering, Scenes
+from pose_regressor_training.test_objects import make_box
 
 SIZES = {"128x128": (128, 128), "256x256": (256, 256), "320x240": (320, 240)}
 STAGES = ("draw", "render", "camera", "labels")

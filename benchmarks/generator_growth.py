@@ -22,10 +22,10 @@ import trimesh
 from rich.console import Console
 from rich.table import Table
 
+from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.surface import plain_materials
-from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.render.raytracer import Raytracer
-from pose_regressor_training.render.scenes import BACKGROUND, GROUND, LIGHT, LIGHTS, NONE, Scenes
+from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.scenes import BACKGROUND, GROUND, LIGHT, LIGHTS, NONE, Scenes
 
 #: What is varied, and what the others are fixed at.
 TRIANGLES = (1280, 5120, 20480, 81920, 327680, 1310720)

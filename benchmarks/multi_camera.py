@@ -4,7 +4,7 @@
 
 Cameras on a circle around an object, 0.6 m away, 60° apart, each with errors as the network's on demo/box.mp4: small
 across the view, large along it. In the second half of the table one camera takes one face of the object for another.
-fused: `pose_regressor.fusion.fuse`. The rival is the plain mean of all cameras: of positions, and of rotations as the
+fused: `tracking.fusion.fuse`. The rival is the plain mean of all cameras: of positions, and of rotations as the
 nearest rotation to the mean matrix. Medians.
 """
 
@@ -18,9 +18,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from pose_regressor.fusion import fuse, in_frame
-from pose_regressor.tracking.rotations import exp, log
-from pose_regressor.tracking.state import moved
+from pose_regressor.geometry.so3 import exp, log
+from pose_regressor.tracking.fusion import fuse, in_frame
+from pose_regressor.tracking.kalman import moved
 from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
 
 SIGMA = np.array([3e-3, 3e-3, 20e-3, 0.08, 0.08, 0.035])

@@ -35,15 +35,15 @@ import torch
 from dope import HEIGHT, WIDTH, Dope
 
 from pose_regressor.assets import demo_folder
-from pose_regressor.files import load_camera
-from pose_regressor.middleware.dds import idl
+from pose_regressor.files.cameras import load_camera
 from pose_regressor.middleware.dds.listener import TfListener
 from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Participant
-from pose_regressor.middleware.memory import keep_memory
-from pose_regressor.middleware.messages import camera_info_message, image_message
-from pose_regressor.middleware.parameters import NodeConfig
-from pose_regressor.middleware.tracking import Tracking, open_tracker
+from pose_regressor.middleware.kit.memory import keep_memory
+from pose_regressor.middleware.messages.images import camera_info_message, image_message
+from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.pose.tracker import Tracking, open_tracker
+from pose_regressor.middleware.wire import idl
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
 

@@ -31,13 +31,13 @@ from node_latency import own_network
 from rich.console import Console
 from rich.table import Table
 
-from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.listener import TfListener
 from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Listening, Participant
-from pose_regressor.middleware.diagnostics import process_memory
-from pose_regressor.middleware.messages import camera_info_message, image_message, stamp_from_message
-from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.kit.diagnostics import process_memory
+from pose_regressor.middleware.messages.images import camera_info_message, image_message, stamp_from_message
+from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.wire import idl
 from pose_regressor.types import Camera, Frame, InputError, ObjectModel, PoseEstimate
 
 WIDTH, HEIGHT = 640, 480

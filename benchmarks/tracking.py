@@ -29,8 +29,8 @@ from rich.console import Console
 from rich.table import Table
 from tracking_figures import Figures, figures
 
-from pose_regressor.tracking.rotations import exp, log
-from pose_regressor.tracking.state import moved
+from pose_regressor.geometry.so3 import exp, log
+from pose_regressor.tracking.kalman import moved
 from pose_regressor.tracking.track import TrackingParameters
 from pose_regressor.tracking.tracks import Tracks
 from pose_regressor.types import FloatArray, InputError, ObjectModel, PoseEstimate
@@ -141,10 +141,11 @@ def plot(model: ObjectModel, path: Path) -> None:
 
 def on_clip(options: argparse.Namespace) -> dict[str, Figures]:
     from pose_regressor.assets import find_model
-    from pose_regressor.estimator import PoseEstimator
-    from pose_regressor.files import load_camera, read_scene_gt
+    from pose_regressor.estimation.estimator import PoseEstimator
+    from pose_regressor.files.bop import read_scene_gt
+    from pose_regressor.files.cameras import load_camera
     from pose_regressor.sources import open_source
-    from pose_regressor.tracker import Tracker
+    from pose_regressor.tracking.tracker import Tracker
 
     estimator = PoseEstimator(find_model(options.model), "cpu")
     (model,) = estimator.objects

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_regressor.tracking.state import difference, moved
+from pose_regressor.tracking.kalman import difference, moved
 from pose_regressor.types import FloatArray, ObjectModel
 
 CLOSE = 0.1

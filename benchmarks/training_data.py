@@ -22,17 +22,17 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from pose_regressor.model.config import NetworkConfig
-from pose_regressor.model.network import PoseNetwork
+from pose_regressor.network.config import NetworkConfig
+from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import ObjectModel
-from pose_regressor_training.engine.config import TrainConfig
-from pose_regressor_training.engine.task import PoseTask
-from pose_regressor_training.objects import make_box
+from pose_regressor_training.meshes.mesh import load_mesh, object_model
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.develop import photograph
 from pose_regressor_training.randomize.scene import SceneSampler
-from pose_regressor_training.render.mesh import load_mesh, object_model
-from pose_regressor_training.synthetic import Batch, Generator, SceneBatches, batch_of
+from pose_regressor_training.samples.batches import Batch, Generator, SceneBatches, batch_of
+from pose_regressor_training.test_objects import make_box
+from pose_regressor_training.train.config import TrainConfig
+from pose_regressor_training.train.task import PoseTask
 
 BATCH = 32
 

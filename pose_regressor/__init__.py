@@ -13,7 +13,7 @@ __all__ = ["Camera", "Frame", "InputError", "ObjectModel", "PoseEstimate", "Pose
 def __getattr__(name: str) -> object:
     # torch takes a second to import; whoever needs only the dataclasses (players, listeners) does not wait for it.
     if name == "PoseEstimator":
-        from pose_regressor.estimator import PoseEstimator
+        from pose_regressor.estimation.estimator import PoseEstimator
 
         return PoseEstimator
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

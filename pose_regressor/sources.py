@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.files import read_scene_camera
+from pose_regressor.files.bop import read_scene_camera
 from pose_regressor.types import Camera, Frame, InputError
 
 if TYPE_CHECKING:

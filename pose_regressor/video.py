@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.files import replacing
+from pose_regressor.files.io import replacing
 from pose_regressor.types import InputError
 
 CODECS = {".mp4": "mp4v", ".avi": "MJPG"}

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from pose_regressor.model.bundle import Bundle
-from pose_regressor.model.config import NetworkConfig
-from pose_regressor.model.network import PoseNetwork
+from pose_regressor.network.bundle import Bundle
+from pose_regressor.network.config import NetworkConfig
+from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import ObjectModel
 
 torch.set_num_threads(1)

@@ -7,12 +7,12 @@ from typing import Any
 
 from pose_regressor.bag.reading import Recorded
 from pose_regressor.bag.topics import CameraTopics
-from pose_regressor.middleware.compressed import frame_from_compressed
-from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.messages import camera_from_info, frame_from_image
-from pose_regressor.middleware.parameters import NodeConfig
-from pose_regressor.middleware.pose_messages import detections_message, tf_message
-from pose_regressor.middleware.tracking import Tracking
+from pose_regressor.middleware.messages.compressed import frame_from_compressed
+from pose_regressor.middleware.messages.images import camera_from_info, frame_from_image
+from pose_regressor.middleware.messages.poses import detections_message, tf_message
+from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.pose.tracker import Tracking
+from pose_regressor.middleware.wire import idl
 from pose_regressor.types import Camera, InputError
 
 STAMP = slice(4, 12)  # where a message with a header has its time, in CDR

@@ -8,7 +8,7 @@ from typing import Any
 
 from cyclonedds.idl import IdlStruct, types
 
-from pose_regressor.middleware.dds.type_hash import ros_name
+from pose_regressor.middleware.wire.type_hash import ros_name
 
 SEPARATOR = "=" * 80
 NAMES = {str: "string", bool: "bool"}

@@ -19,10 +19,10 @@ from pose_regressor.bag.journal import Journal, RememberingEstimator
 from pose_regressor.bag.reading import Bag, Recorded, open_bag
 from pose_regressor.bag.topics import CameraTopics, find_cameras
 from pose_regressor.bag.writing import BagWriter, bag_writer
-from pose_regressor.files import load_camera
-from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.dds.type_hash import ros_name
-from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.files.cameras import load_camera
+from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.type_hash import ros_name
 from pose_regressor.types import Camera, InputError
 
 #: Beside the images themselves a bag grows by little: a few messages for each.
@@ -146,8 +146,8 @@ def _open_cameras(
     journal: Journal,
 ) -> tuple[list[BagCamera], int]:
     # Imported late: torch takes seconds, and what is wrong with the bag should be said before.
-    from pose_regressor.estimator import PoseEstimator
-    from pose_regressor.tracker import Tracker
+    from pose_regressor.estimation.estimator import PoseEstimator
+    from pose_regressor.tracking.tracker import Tracker
 
     looking = PoseEstimator(list(models), config.device, config.score_threshold, config.backend)
     estimator: Any = RememberingEstimator(looking, journal)

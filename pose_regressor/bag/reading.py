@@ -16,7 +16,7 @@ from mcap.reader import SeekingReader
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 
-from pose_regressor.files import read_yaml
+from pose_regressor.files.io import read_yaml
 from pose_regressor.types import InputError
 
 MAGIC = b"\x89MCAP0\r\n"

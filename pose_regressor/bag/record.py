@@ -9,9 +9,9 @@ from typing import Any
 import cv2
 
 from pose_regressor.bag.writing import bag_writer
-from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.messages import camera_info_message, header, image_message
-from pose_regressor.middleware.player import DEFAULT_RATE
+from pose_regressor.middleware.kit.player import DEFAULT_RATE
+from pose_regressor.middleware.messages.images import camera_info_message, header, image_message
+from pose_regressor.middleware.wire import idl
 from pose_regressor.sources import NANOSECONDS, Source
 from pose_regressor.types import InputError
 

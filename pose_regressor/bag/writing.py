@@ -14,7 +14,7 @@ from mcap.writer import CompressionType, Writer
 
 from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.bag.reading import Recorded
-from pose_regressor.middleware.dds.type_hash import ros_name, type_hash
+from pose_regressor.middleware.wire.type_hash import ros_name, type_hash
 from pose_regressor.types import InputError
 
 COMPRESSIONS = {"": CompressionType.NONE, "lz4": CompressionType.LZ4, "zstd": CompressionType.ZSTD}

@@ -81,8 +81,8 @@ def record(
         pose-regressor record clip.mp4 clip.mcap --camera camera.json
     """
     from pose_regressor.bag.record import record as write
-    from pose_regressor.files import load_camera
-    from pose_regressor.middleware.interrupts import ended_by_interrupt
+    from pose_regressor.files.cameras import load_camera
+    from pose_regressor.middleware.kit.interrupts import ended_by_interrupt
     from pose_regressor.sources import open_source
 
     if target.exists():

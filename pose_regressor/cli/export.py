@@ -11,7 +11,7 @@ import typer
 from pose_regressor.types import InputError
 
 if TYPE_CHECKING:
-    from pose_regressor.model.bundle import Bundle
+    from pose_regressor.network.bundle import Bundle
 
 #: Largest relative deviation from torch that passes: a hundred times what rounding in float32 makes of it.
 TOLERANCE = 1e-3
@@ -34,9 +34,9 @@ def export(
         pose-regressor export box --out onnx
     """
     from pose_regressor.assets import find_model
-    from pose_regressor.files import replacing
-    from pose_regressor.model.backend import choose_backend
-    from pose_regressor.model.bundle import Bundle
+    from pose_regressor.files.io import replacing
+    from pose_regressor.network.bundle import Bundle
+    from pose_regressor.network.runners import choose_backend
 
     path = find_model(bundle)
     loaded = Bundle.load(path)
@@ -44,7 +44,7 @@ def export(
     import torch
 
     choose_backend("onnxruntime", torch.device("cpu"))  # says what is missing
-    from pose_regressor.model.onnx_runtime import largest_deviation, onnx_graph
+    from pose_regressor.network.onnx_runtime import largest_deviation, onnx_graph
 
     rng = np.random.default_rng(0)
     for entry in ("find", "look"):

@@ -45,7 +45,7 @@ def fuse(
         pose-regressor fuse --fixed-frame world --model box
     """
     from pose_regressor.middleware import choose
-    from pose_regressor.middleware.fusion_parameters import FusionConfig
+    from pose_regressor.middleware.fusion.parameters import FusionConfig
 
     values = read_parameters(config, NODE_NAME) if config else {}
     options = {"fixed_frame": fixed_frame, "detections": detections, "model": model}

@@ -16,7 +16,7 @@ import pose_regressor
 from pose_regressor.types import InputError
 
 if TYPE_CHECKING:
-    from pose_regressor.model.bundle import Bundle
+    from pose_regressor.network.bundle import Bundle
 
 #: Processor features that decide how fast the network runs, of those the kernel lists.
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "neon", "asimd", "bf16")
@@ -33,7 +33,7 @@ def info(
         content = machine()
     else:
         from pose_regressor.assets import find_model
-        from pose_regressor.model.bundle import Bundle
+        from pose_regressor.network.bundle import Bundle
 
         path = find_model(bundle)
         content = describe(Bundle.load(path), path)

@@ -49,7 +49,8 @@ def predict(
     from rich.progress import track as progress
 
     from pose_regressor.assets import find_model
-    from pose_regressor.files import ImageResult, load_camera, result_writer
+    from pose_regressor.files.bop import ImageResult, result_writer
+    from pose_regressor.files.cameras import load_camera
     from pose_regressor.sources import open_source
 
     bundles = [find_model(name) for name in model]
@@ -65,8 +66,8 @@ def predict(
             from pose_regressor.video import video_writer
 
             add_image = stack.enter_context(video_writer(overlay, opened.fps or DEFAULT_FPS))
-        from pose_regressor.estimator import PoseEstimator
-        from pose_regressor.tracker import Tracker
+        from pose_regressor.estimation.estimator import PoseEstimator
+        from pose_regressor.tracking.tracker import Tracker
 
         estimator = PoseEstimator(bundles, device=device, score_threshold=threshold, backend=backend)
         estimate = Tracker(estimator, smooth=smooth).update if track else estimator.estimate

@@ -22,7 +22,8 @@ from pose_regressor.cli.options import (
 from pose_regressor.types import InputError
 
 if TYPE_CHECKING:
-    from pose_regressor.middleware.parameters import NodeConfig, Parameter
+    from pose_regressor.middleware.pose.parameters import NodeConfig
+    from pose_regressor.settings import Parameter
 
 NODE_NAME = "pose_regressor"
 
@@ -59,7 +60,7 @@ def run(
     if source is None:
         status = node.run(parameters, image_topic, camera_info_topic)
     else:
-        from pose_regressor.files import load_camera
+        from pose_regressor.files.cameras import load_camera
         from pose_regressor.sources import open_source
 
         given = load_camera(parameters.camera_file) if parameters.camera_file else None
@@ -72,7 +73,7 @@ def node_config(
     config: Path | None, model: list[str] | None, camera: Path | None, device: str | None, settings: list[str] | None
 ) -> NodeConfig:
     """The node's parameters from a file, from options and from KEY=VALUE, a later one winning."""
-    from pose_regressor.middleware.parameters import NodeConfig
+    from pose_regressor.middleware.pose.parameters import NodeConfig
 
     values = read_parameters(config) if config else {}
     options = {"model": model, "camera_file": str(camera) if camera else None, "device": device}
@@ -83,7 +84,7 @@ def node_config(
 
 def read_parameters(path: Path, node_name: str = NODE_NAME) -> dict[str, Any]:
     """A node's parameters in a ROS 2 parameter file: those under ``/**`` and, winning, under the node's own name."""
-    from pose_regressor.files import read_yaml
+    from pose_regressor.files.io import read_yaml
 
     content = read_yaml(path)
     sections = (

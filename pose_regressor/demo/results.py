@@ -14,7 +14,7 @@ from pose_regressor.geometry.rotation import matrix_from_quaternion, rotation_an
 from pose_regressor.types import FloatArray, InputError, ObjectModel
 
 if TYPE_CHECKING:
-    from pose_regressor.middleware.transforms import StampedTransform
+    from pose_regressor.middleware.messages.transforms import StampedTransform
 
 #: What counts as working: share of frames with a pose, share of frames with an ADD under CLOSE diameters.
 LEAST_FOUND = 0.90

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pose_regressor.doctor import Finding, error, ok, warn
 from pose_regressor.middleware import NEEDS, missing
-from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import InputError
 
 #: The oldest versions that the package is tested with.
@@ -44,8 +44,8 @@ def check_package(name: str, oldest: tuple[int, ...]) -> Finding:
 
 
 def check_device(name: str, backend: str = "auto") -> Finding:
-    from pose_regressor.estimator import select_device
-    from pose_regressor.model.backend import choose_backend
+    from pose_regressor.estimation.estimator import select_device
+    from pose_regressor.network.runners import choose_backend
 
     try:
         device = select_device(name)
@@ -71,7 +71,7 @@ def check_threads() -> Finding:
 
 def check_models(models: Sequence[str], objects: Sequence[str]) -> list[Finding]:
     from pose_regressor.assets import find_model
-    from pose_regressor.model.bundle import Bundle
+    from pose_regressor.network.bundle import Bundle
 
     findings, known = [], []
     for model in models:

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from pose_regressor.doctor import Finding, error, ok, warn
 from pose_regressor.doctor.seen import Endpoint, Seen
-from pose_regressor.middleware.compressed import image_from_compressed
-from pose_regressor.middleware.messages import camera_from_info, image_from_message
-from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.messages.compressed import image_from_compressed
+from pose_regressor.middleware.messages.images import camera_from_info, image_from_message
+from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import Camera, InputError
 
 IMAGE_TYPES = {False: "sensor_msgs/msg/Image", True: "sensor_msgs/msg/CompressedImage"}

@@ -13,10 +13,10 @@ from cyclonedds.internal import InvalidSample
 from cyclonedds.qos import Policy
 
 from pose_regressor.doctor.seen import Arrival, Edge, Endpoint, Seen
-from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import Participant
-from pose_regressor.middleware.dds.type_hash import ros_type
-from pose_regressor.middleware.messages import stamp_from_message
+from pose_regressor.middleware.messages.images import stamp_from_message
+from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.type_hash import ros_type
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor_doctor"

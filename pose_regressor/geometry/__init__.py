@@ -1,1 +1,1 @@
-"""Rotations, rigid transforms and pinhole cameras in torch: any batch shape, float32 and float64."""
+"""Rotations, rigid transforms and pinhole cameras."""

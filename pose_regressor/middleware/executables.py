@@ -9,7 +9,7 @@ import importlib
 import signal
 import sys
 
-from pose_regressor.middleware.interrupts import SIGNALS, interruptible
+from pose_regressor.middleware.kit.interrupts import SIGNALS, interruptible
 from pose_regressor.types import InputError
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pose_regressor.tracking.state import State, corrected, mixed, moving, still
+from pose_regressor.tracking.kalman import State, corrected, mixed, moving, still
 from pose_regressor.types import FloatArray
 
 #: Neither model is ever ruled out, or it could not come back.

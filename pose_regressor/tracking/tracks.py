@@ -8,7 +8,7 @@ from itertools import count
 
 import numpy as np
 
-from pose_regressor.tracking.assignment import assign
+from pose_regressor.tracking.association import assign
 from pose_regressor.tracking.track import Track, TrackingParameters
 from pose_regressor.types import FloatArray, PoseEstimate
 

@@ -5,7 +5,7 @@ import pytest
 # cyclonedds and mcap may not be here: then the test modules are left out, and nothing of them is asked for.
 from pose_regressor.assets import demo_folder
 from pose_regressor.cli import main
-from pose_regressor.files import load_camera
+from pose_regressor.files.cameras import load_camera
 from pose_regressor.sources import Source, open_source
 
 FRAMES = 12

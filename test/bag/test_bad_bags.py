@@ -15,8 +15,8 @@ pytest.importorskip("mcap")
 
 from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.cli import main
-from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.dds.type_hash import ros_name
+from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.type_hash import ros_name
 
 spec = importlib.util.spec_from_file_location("contents", Path(__file__).with_name("contents.py"))
 contents = importlib.util.module_from_spec(spec)

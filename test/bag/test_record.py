@@ -17,7 +17,7 @@ import sys, time
 from pathlib import Path
 import numpy as np
 from pose_regressor.bag.record import record
-from pose_regressor.middleware.interrupts import ended_by_interrupt
+from pose_regressor.middleware.kit.interrupts import ended_by_interrupt
 from pose_regressor.sources import Source
 from pose_regressor.types import Camera, Frame
 
@@ -58,7 +58,7 @@ def test_an_interrupt_keeps_what_was_recorded(tmp_path):
 def test_a_second_interrupt_ends_what_hangs(tmp_path):
     script = """
 import time
-from pose_regressor.middleware.interrupts import ended_by_interrupt
+from pose_regressor.middleware.kit.interrupts import ended_by_interrupt
 with ended_by_interrupt() as stop:
     print("ready", flush=True)
     while not stop.is_set():

@@ -23,7 +23,7 @@ from fuzz_messages import Messages
 from rich.console import Console
 from rich.table import Table
 
-from pose_regressor.middleware.worker import Worker  # noqa: F401 - says early that the path is wrong
+from pose_regressor.middleware.kit.worker import Worker  # noqa: F401 - says early that the path is wrong
 
 GROWTH = 50.0  # MB that a kind may grow by once a tenth of it is done
 SHOWN = 3  # faults of a kind

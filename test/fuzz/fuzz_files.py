@@ -14,12 +14,14 @@ from pose_regressor.bag.reading import Recorded, open_bag
 from pose_regressor.bag.topics import find_cameras
 from pose_regressor.bag.writing import bag_writer
 from pose_regressor.cli.run import read_parameters
-from pose_regressor.files import load_camera, read_scene_gt
-from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.parameters import NodeConfig, as_yaml
-from pose_regressor.model.bundle import Bundle
-from pose_regressor.model.config import NetworkConfig
-from pose_regressor.model.network import PoseNetwork
+from pose_regressor.files.bop import read_scene_gt
+from pose_regressor.files.cameras import load_camera
+from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.wire import idl
+from pose_regressor.network.bundle import Bundle
+from pose_regressor.network.config import NetworkConfig
+from pose_regressor.network.network import PoseNetwork
+from pose_regressor.settings import as_yaml
 from pose_regressor.types import InputError, ObjectModel
 
 CALIBRATION = """image_width: 640
@@ -124,7 +126,7 @@ class Files:
         self.kinds = {
             "bundle": (".safetensors", bundle_bytes(folder), Bundle.load, mutate_bundle),
             "calibration": (".yaml", CALIBRATION.encode(), load_camera, mutate),
-            "parameters": (".yaml", as_yaml().encode(), load_parameters, mutate),
+            "parameters": (".yaml", as_yaml(NodeConfig).encode(), load_parameters, mutate),
             "camera": (".json", json.dumps(camera).encode(), load_camera, mutate),
             "truth": (".json", json.dumps(truth).encode(), read_scene_gt, mutate),
             "bag": (".mcap", bag_bytes(folder, ""), load_bag, mutate),
@@ -137,7 +139,7 @@ class Files:
         try:
             import trimesh
 
-            from pose_regressor_training.render.mesh import load_mesh
+            from pose_regressor_training.meshes.mesh import load_mesh
         except ImportError:  # the runtime alone
             return
         logging.getLogger("trimesh").disabled = True

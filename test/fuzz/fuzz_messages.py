@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 from fuzz_mutations import double, mutate, text, whole
 
-from pose_regressor.middleware.core import NodeCore
-from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.messages import ENCODINGS
-from pose_regressor.middleware.parameters import NodeConfig
-from pose_regressor.middleware.pose_messages import detections_message, tf_message
-from pose_regressor.model.preprocess import crop_window, frame_window
+from pose_regressor.estimation.windows import crop_window, frame_window
+from pose_regressor.middleware.messages.images import ENCODINGS
+from pose_regressor.middleware.messages.poses import detections_message, tf_message
+from pose_regressor.middleware.pose.core import NodeCore
+from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.wire import idl
 from pose_regressor.types import InputError, ObjectModel, PoseEstimate
 
 CORNERS = np.array([[-0.1, -0.1, -0.1], [0.1, 0.1, 0.1]])

@@ -7,16 +7,16 @@ import zlib
 import numpy as np
 import pytest
 
-from pose_regressor.files import read_scene_gt
-from pose_regressor.middleware.compressed import image_from_compressed
-from pose_regressor.middleware.messages import frame_from_image
-from pose_regressor.model.bundle import Bundle
+from pose_regressor.files.bop import read_scene_gt
+from pose_regressor.middleware.messages.compressed import image_from_compressed
+from pose_regressor.middleware.messages.images import frame_from_image
+from pose_regressor.network.bundle import Bundle
 from pose_regressor.types import Camera, InputError
 
 pytest.importorskip("cyclonedds")
 from fuzz import memory
 
-from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.wire import idl
 
 CAMERA = Camera(8, 6, np.array([[50.0, 0, 3.5], [0, 50, 2.5], [0, 0, 1]]))
 
@@ -90,7 +90,7 @@ def test_nesting_without_end(tiny_bundle, tmp_path):
 
 
 def test_vertices_of_two_numbers(tmp_path):
-    mesh = pytest.importorskip("pose_regressor_training.render.mesh")
+    mesh = pytest.importorskip("pose_regressor_training.meshes.mesh")
     path = tmp_path / "flat.obj"
     path.write_text("v 0 0\nv 1 0\nv 0 1\nf 1 2 3\n")
     with pytest.raises(InputError, match=r"flat\.obj"):

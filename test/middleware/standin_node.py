@@ -85,9 +85,9 @@ class StandIn:
 
 
 def main() -> int:
-    from pose_regressor.files import load_camera
+    from pose_regressor.files.cameras import load_camera
     from pose_regressor.middleware.dds.node import run, run_source
-    from pose_regressor.middleware.parameters import NodeConfig
+    from pose_regressor.middleware.pose.parameters import NodeConfig
     from pose_regressor.sources import open_source
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from pose_regressor.tracking.kalman import moved
 from pose_regressor.tracking.motion import MotionFilter, MotionNoise
-from pose_regressor.tracking.state import moved
 
 
 @pytest.mark.parametrize("offset", [0.0, 0.01, 0.03, 0.1])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pose_regressor.tracking.rotations import exp
-from pose_regressor.tracking.state import moved
+from pose_regressor.geometry.so3 import exp
+from pose_regressor.tracking.kalman import moved
 from pose_regressor.tracking.trembling import Trembling
 
 STEP = 1 / 30

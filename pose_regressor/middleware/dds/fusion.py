@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.managed import DdsManaged
 from pose_regressor.middleware.dds.participant import Listening, Participant, dds_topic
-from pose_regressor.middleware.fusing import FusionCore, Lookup, Moment, Publish
-from pose_regressor.middleware.fusion_diagnostics import FusionHealth
-from pose_regressor.middleware.fusion_parameters import FusionConfig
-from pose_regressor.middleware.interrupts import end_without_threads, interruptible
-from pose_regressor.middleware.managed_fusion import ManagedFusion
-from pose_regressor.middleware.pose_messages import detections_message, tf_message
-from pose_regressor.middleware.transform_tree import TransformTree
-from pose_regressor.middleware.worker import Log, Throttle
+from pose_regressor.middleware.fusion.core import FusionCore, Lookup, Moment, Publish
+from pose_regressor.middleware.fusion.health import FusionHealth
+from pose_regressor.middleware.fusion.managed import ManagedFusion
+from pose_regressor.middleware.fusion.parameters import FusionConfig
+from pose_regressor.middleware.kit.interrupts import end_without_threads, interruptible
+from pose_regressor.middleware.kit.worker import Log, Throttle
+from pose_regressor.middleware.messages.poses import detections_message, tf_message
+from pose_regressor.middleware.messages.transform_tree import TransformTree
+from pose_regressor.middleware.wire import idl
 from pose_regressor.types import PoseEstimate
 
 LOG = logging.getLogger("pose_regressor_fusion")

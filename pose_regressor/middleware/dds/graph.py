@@ -13,8 +13,8 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
-from pose_regressor.middleware.dds import idl
-from pose_regressor.middleware.dds.type_hash import type_hash
+from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.type_hash import type_hash
 
 TOPIC = "ros_discovery_info"
 NAMESPACE = "/"

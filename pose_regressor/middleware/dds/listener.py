@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import Listening, Participant
-from pose_regressor.middleware.transforms import StampedTransform, TransformCollector
-from pose_regressor.middleware.worker import Log
+from pose_regressor.middleware.kit.worker import Log
+from pose_regressor.middleware.messages.transforms import StampedTransform, TransformCollector
+from pose_regressor.middleware.wire import idl
 
 
 class TfListener(TransformCollector):

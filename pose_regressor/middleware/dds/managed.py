@@ -6,12 +6,12 @@ import threading
 import time
 from typing import Any, TypeVar
 
-from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.dds.services import NodeServices
-from pose_regressor.middleware.diagnostics import Health, Reporting, diagnostics_message
-from pose_regressor.middleware.managed import Managed
-from pose_regressor.middleware.worker import Log
+from pose_regressor.middleware.kit.diagnostics import Health, Reporting, diagnostics_message
+from pose_regressor.middleware.kit.managed import Managed
+from pose_regressor.middleware.kit.worker import Log
+from pose_regressor.middleware.wire import idl
 
 Node = TypeVar("Node", bound="DdsManaged")
 

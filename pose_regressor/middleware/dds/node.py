@@ -6,19 +6,19 @@ import logging
 from typing import Any
 
 from pose_regressor.draw import draw_poses
-from pose_regressor.middleware.core import IMAGE_DEPTH, NodeCore, publish_source
-from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.managed import DdsManaged
 from pose_regressor.middleware.dds.participant import Listening, Participant, dds_topic
-from pose_regressor.middleware.interrupts import end_without_threads, interruptible
-from pose_regressor.middleware.managed import ManagedNode
-from pose_regressor.middleware.marker_messages import Shapes
-from pose_regressor.middleware.messages import image_message
-from pose_regressor.middleware.parameters import NodeConfig
-from pose_regressor.middleware.pose_diagnostics import PoseHealth
-from pose_regressor.middleware.pose_messages import detections_message, tf_message
-from pose_regressor.middleware.tracking import OpenTracker, open_tracker
-from pose_regressor.middleware.worker import Log, Throttle
+from pose_regressor.middleware.kit.interrupts import end_without_threads, interruptible
+from pose_regressor.middleware.kit.worker import Log, Throttle
+from pose_regressor.middleware.messages.images import image_message
+from pose_regressor.middleware.messages.poses import detections_message, tf_message
+from pose_regressor.middleware.pose.core import IMAGE_DEPTH, NodeCore, publish_source
+from pose_regressor.middleware.pose.health import PoseHealth
+from pose_regressor.middleware.pose.managed import ManagedNode
+from pose_regressor.middleware.pose.markers import Shapes
+from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.pose.tracker import OpenTracker, open_tracker
+from pose_regressor.middleware.wire import idl
 from pose_regressor.sources import Source
 from pose_regressor.types import Frame, PoseEstimate
 

@@ -19,7 +19,7 @@ from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
 from pose_regressor.middleware.dds.graph import Graph, endpoint_qos
-from pose_regressor.middleware.worker import Log, Throttle
+from pose_regressor.middleware.kit.worker import Log, Throttle
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor"

@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import Participant
-from pose_regressor.middleware.messages import camera_info_message, image_message
-from pose_regressor.middleware.player import play_from_command_line
+from pose_regressor.middleware.kit.player import play_from_command_line
+from pose_regressor.middleware.messages.images import camera_info_message, image_message
+from pose_regressor.middleware.wire import idl
 from pose_regressor.types import Frame, InputError
 
 DEPTH = 5

@@ -8,12 +8,12 @@ from typing import Any
 
 from cyclonedds.qos import Policy
 
-from pose_regressor.middleware.dds import service_types
 from pose_regressor.middleware.dds.participant import Listening, Participant
-from pose_regressor.middleware.lifecycle import State, Transition
-from pose_regressor.middleware.managed import Managed
-from pose_regressor.middleware.parameters import Parameter
-from pose_regressor.middleware.worker import Log
+from pose_regressor.middleware.kit.lifecycle import State, Transition
+from pose_regressor.middleware.kit.managed import Managed
+from pose_regressor.middleware.kit.worker import Log
+from pose_regressor.middleware.wire import service_types
+from pose_regressor.settings import Parameter
 from pose_regressor.types import InputError
 
 types: Any = service_types

@@ -13,17 +13,17 @@ from rclpy.qos import QoSProfile
 from rclpy.time import Time
 from tf2_ros import Buffer, TransformBroadcaster, TransformException, TransformListener
 
-from pose_regressor.middleware.fusing import FusionCore, Lookup, Moment, Publish
-from pose_regressor.middleware.fusion_diagnostics import FusionHealth
-from pose_regressor.middleware.fusion_parameters import FusionConfig
-from pose_regressor.middleware.interrupts import end_without_threads, interruptible
-from pose_regressor.middleware.managed_fusion import ManagedFusion
-from pose_regressor.middleware.pose_messages import detections_message, tf_message
+from pose_regressor.middleware.fusion.core import FusionCore, Lookup, Moment, Publish
+from pose_regressor.middleware.fusion.health import FusionHealth
+from pose_regressor.middleware.fusion.managed import ManagedFusion
+from pose_regressor.middleware.fusion.parameters import FusionConfig
+from pose_regressor.middleware.kit.interrupts import end_without_threads, interruptible
+from pose_regressor.middleware.messages.poses import detections_message, tf_message
+from pose_regressor.middleware.messages.transform_tree import pose_of
 from pose_regressor.middleware.ros2 import interfaces
 from pose_regressor.middleware.ros2.managed import ManagedRosNode, namesakes
 from pose_regressor.middleware.ros2.parameters import declare_parameters
 from pose_regressor.middleware.ros2.session import RosLog, ros, ros_node
-from pose_regressor.middleware.transform_tree import pose_of
 from pose_regressor.types import FloatArray, InputError, PoseEstimate
 
 NODE_NAME = "pose_regressor_fusion"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from contextlib import ExitStack
 
+from pose_regressor.middleware.messages.transforms import TransformCollector
 from pose_regressor.middleware.ros2 import interfaces
 from pose_regressor.middleware.ros2.session import ros, ros_node, spinning
-from pose_regressor.middleware.transforms import TransformCollector
 
 DEPTH = 100
 

@@ -9,8 +9,8 @@ from typing import Any
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.node import Node
 
-from pose_regressor.middleware.diagnostics import Health, Reporting, diagnostics_message
-from pose_regressor.middleware.managed import Managed
+from pose_regressor.middleware.kit.diagnostics import Health, Reporting, diagnostics_message
+from pose_regressor.middleware.kit.managed import Managed
 from pose_regressor.middleware.ros2 import interfaces
 from pose_regressor.middleware.ros2.parameters import follow_changes
 from pose_regressor.middleware.ros2.session import RosLog, spinning

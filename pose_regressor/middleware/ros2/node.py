@@ -9,17 +9,17 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from pose_regressor.middleware.core import IMAGE_DEPTH, NodeCore, publish_source
-from pose_regressor.middleware.interrupts import end_without_threads, interruptible
-from pose_regressor.middleware.managed import ManagedNode
-from pose_regressor.middleware.parameters import NodeConfig
-from pose_regressor.middleware.pose_diagnostics import PoseHealth
+from pose_regressor.middleware.kit.interrupts import end_without_threads, interruptible
+from pose_regressor.middleware.pose.core import IMAGE_DEPTH, NodeCore, publish_source
+from pose_regressor.middleware.pose.health import PoseHealth
+from pose_regressor.middleware.pose.managed import ManagedNode
+from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.pose.tracker import OpenTracker, open_tracker
 from pose_regressor.middleware.ros2 import interfaces
 from pose_regressor.middleware.ros2.managed import ManagedRosNode, namesakes
 from pose_regressor.middleware.ros2.output import Output
 from pose_regressor.middleware.ros2.parameters import declare_parameters
 from pose_regressor.middleware.ros2.session import RosLog, ros, ros_node, spinning
-from pose_regressor.middleware.tracking import OpenTracker, open_tracker
 from pose_regressor.sources import Source
 
 NODE_NAME = "pose_regressor"

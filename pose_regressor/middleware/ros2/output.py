@@ -7,10 +7,10 @@ from rclpy.qos import QoSProfile
 from tf2_ros import TransformBroadcaster
 
 from pose_regressor.draw import draw_poses
-from pose_regressor.middleware.marker_messages import Shapes
-from pose_regressor.middleware.messages import header
-from pose_regressor.middleware.parameters import NodeConfig
-from pose_regressor.middleware.pose_messages import detections_message, object_frame
+from pose_regressor.middleware.messages.images import header
+from pose_regressor.middleware.messages.poses import detections_message, object_frame
+from pose_regressor.middleware.pose.markers import Shapes
+from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.ros2 import interfaces as ros
 from pose_regressor.types import Frame, InputError, PoseEstimate
 

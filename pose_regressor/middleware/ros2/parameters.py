@@ -9,7 +9,7 @@ from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, Paramete
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
-from pose_regressor.middleware.parameters import Parameter, Some
+from pose_regressor.settings import Parameter, Some
 from pose_regressor.types import InputError
 
 #: Every rclpy node has these itself.

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 
 from rclpy.node import Node
 
-from pose_regressor.middleware.messages import camera_info_message, image_message
-from pose_regressor.middleware.player import play_from_command_line
+from pose_regressor.middleware.kit.player import play_from_command_line
+from pose_regressor.middleware.messages.images import camera_info_message, image_message
 from pose_regressor.middleware.ros2 import interfaces
 from pose_regressor.middleware.ros2.session import ros, ros_node
 from pose_regressor.types import Frame

@@ -11,8 +11,8 @@ pytest.importorskip("cyclonedds")
 from cyclonedds.qos import Policy, Qos
 
 from pose_regressor.cli import main
-from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import Participant
+from pose_regressor.middleware.wire import idl
 
 K = (50.0, 0, 3.5, 0, 50, 2.5, 0, 0, 1)
 STATIC_QOS = Qos(Policy.Reliability.Reliable(10**9), Policy.Durability.TransientLocal, Policy.History.KeepLast(10))

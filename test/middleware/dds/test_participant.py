@@ -3,8 +3,8 @@ import pytest
 from pose_regressor.types import InputError
 
 pytest.importorskip("cyclonedds")
-from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.participant import Participant, dds_topic, domain_id
+from pose_regressor.middleware.wire import idl
 
 
 @pytest.mark.parametrize(("text", "number"), [("", 0), ("0", 0), (" 42 ", 42), ("232", 232)])

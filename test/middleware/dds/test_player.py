@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_regressor.middleware.pacing import paced
-from pose_regressor.middleware.player import play
+from pose_regressor.middleware.kit.pacing import paced
+from pose_regressor.middleware.kit.player import play
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, InputError
 
 pytest.importorskip("cyclonedds")
-from pose_regressor.middleware.dds import idl
 from pose_regressor.middleware.dds.listener import TfListener, collect
 from pose_regressor.middleware.dds.participant import Listening, Participant
 from pose_regressor.middleware.dds.player import dds_outlet, main
+from pose_regressor.middleware.wire import idl
 
 ROOT = Path(__file__).parents[3]
 PLAYER = ["-m", "pose_regressor.middleware.dds.player"]

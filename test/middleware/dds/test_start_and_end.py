@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pose_regressor.middleware.parameters import NodeConfig
+from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import InputError
 
 pytest.importorskip("cyclonedds")

@@ -20,7 +20,7 @@ EXECUTABLES = {
     "pose_regressor_node": "pose_regressor.middleware.executables import node as main",
     "pose_regressor_fusion": "pose_regressor.middleware.executables import fusion as main",
     "pose_regressor_player": "pose_regressor.middleware.executables import player as main",
-    "pose_regressor_demo_listener": "pose_regressor.cli.demo_listener import main",
+    "pose_regressor_demo_listener": "pose_regressor.demo.listener import main",
 }
 
 

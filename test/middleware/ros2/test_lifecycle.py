@@ -11,7 +11,7 @@ from lifecycle_msgs.srv import GetAvailableTransitions
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 
-from pose_regressor.middleware.lifecycle import TRANSITIONS
+from pose_regressor.middleware.kit.lifecycle import TRANSITIONS
 
 pytestmark = pytest.mark.ros2
 ROS2 = ["-c", "import sys; from ros2cli.cli import main; sys.exit(main())"]

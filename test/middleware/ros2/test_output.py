@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pose_regressor.middleware import pose_messages
+from pose_regressor.middleware.messages import poses
 from pose_regressor.types import Frame
 
 pytest.importorskip("rclpy")
@@ -19,7 +19,7 @@ def test_both_nodes_send_the_same_transforms(standin, camera):
         rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
         estimate.cam_from_obj[:3, :3] = rotation * np.sign(np.linalg.det(rotation))
         ours = transform(frame, estimate, "seen/")
-        (theirs,) = pose_messages.tf_message(interfaces, frame, [estimate], "seen/").transforms
+        (theirs,) = poses.tf_message(interfaces, frame, [estimate], "seen/").transforms
         assert (ours.header, ours.child_frame_id) == (theirs.header, theirs.child_frame_id)
         assert ours.transform.translation == theirs.transform.translation
         a, b = ours.transform.rotation, theirs.transform.rotation

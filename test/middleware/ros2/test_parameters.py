@@ -2,7 +2,7 @@
 
 import pytest
 
-from pose_regressor.middleware.parameters import PARAMETERS, NodeConfig
+from pose_regressor.middleware.pose.parameters import PARAMETERS, NodeConfig
 from pose_regressor.types import InputError
 
 pytest.importorskip("rclpy")

@@ -35,13 +35,13 @@ def calibrate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from pose_regressor.estimator import SCORE_THRESHOLD, select_device
-    from pose_regressor.files import check_file_to_write
-    from pose_regressor.model.bundle import Bundle
+    from pose_regressor.estimation.estimator import SCORE_THRESHOLD, select_device
+    from pose_regressor.files.io import check_file_to_write
+    from pose_regressor.network.bundle import Bundle
     from pose_regressor.types import InputError
-    from pose_regressor_training.evaluation.calibrate import HELD, RAW, Trial, add_colors, try_out
-    from pose_regressor_training.evaluation.plots import reliability_figure
-    from pose_regressor_training.experiments.report import print_table, write_figure
+    from pose_regressor_training.calibrate.calibrate import HELD, RAW, Trial, add_colors, try_out
+    from pose_regressor_training.evaluate.plots import reliability_figure
+    from pose_regressor_training.figures import print_table, write_figure
 
     console = Console()
     check_file_to_write(out or bundle)

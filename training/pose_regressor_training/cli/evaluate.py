@@ -54,14 +54,14 @@ def evaluate(
     from rich.progress import Progress
 
     from pose_regressor.assets import find_model
-    from pose_regressor.estimator import PoseEstimator, select_device
+    from pose_regressor.estimation.estimator import PoseEstimator, select_device
     from pose_regressor.types import InputError
-    from pose_regressor_training.evaluation.dataset import open_dataset
-    from pose_regressor_training.evaluation.judge import Judge, false_alarms
-    from pose_regressor_training.evaluation.report import print_scores, write_report
-    from pose_regressor_training.evaluation.results import read_results
-    from pose_regressor_training.evaluation.run import write_results
-    from pose_regressor_training.evaluation.scores import score
+    from pose_regressor_training.evaluate.dataset import open_dataset
+    from pose_regressor_training.evaluate.judge import Judge, false_alarms
+    from pose_regressor_training.evaluate.report import print_scores, write_report
+    from pose_regressor_training.evaluate.results import read_results
+    from pose_regressor_training.evaluate.run import write_results
+    from pose_regressor_training.evaluate.scores import score
 
     console = Console()
     if (csv is None) == (not model):

@@ -58,17 +58,17 @@ def generate(
     from rich.console import Console
     from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn, TimeRemainingColumn
 
-    from pose_regressor.estimator import select_device
-    from pose_regressor.files import load_camera
+    from pose_regressor.estimation.estimator import select_device
+    from pose_regressor.files.cameras import load_camera
     from pose_regressor.types import InputError
-    from pose_regressor_training.data.bop import models_info_path
-    from pose_regressor_training.data.models_info import symmetries_of
-    from pose_regressor_training.generate.plan import Job, Shard, object_id
+    from pose_regressor_training.bop.models_info import object_id, symmetries_of
+    from pose_regressor_training.bop.reader import models_info_path
+    from pose_regressor_training.generate.plan import Job, Shard
     from pose_regressor_training.generate.run import Task
     from pose_regressor_training.generate.run import generate as make
     from pose_regressor_training.generate.sheet import write_sheet
+    from pose_regressor_training.meshes.mesh import object_model
     from pose_regressor_training.randomize.config import load_config
-    from pose_regressor_training.render.mesh import object_model
 
     console = Console()
     if image_format not in ("png", "jpg"):

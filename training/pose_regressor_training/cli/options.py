@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from pose_regressor_training.render.mesh import Mesh
+    from pose_regressor_training.meshes.mesh import Mesh
 
 MeshOption = Annotated[
     Path, typer.Option(help="Mesh with texture, vertex colours or neither (OBJ, PLY, GLB, STL).", metavar="FILE")
@@ -47,8 +47,8 @@ ConfigOption = Annotated[
 
 def read_meshes(paths: Sequence[Path], unit: str | None, colors: Sequence[str] | None) -> list[Mesh]:
     """The meshes; what their reader warns of goes to stderr, a line each."""
-    from pose_regressor_training.engine.objects import one_for_each
-    from pose_regressor_training.render.mesh import load_mesh
+    from pose_regressor_training.meshes.mesh import load_mesh
+    from pose_regressor_training.train.objects import one_for_each
 
     each_color = one_for_each(paths, "color", colors or ())
     with warnings_on_stderr():

@@ -25,11 +25,11 @@ def preview(
     """Show what a randomization yields for a mesh: the windows a network is trained on, and whole frames below them."""
     import cv2
 
-    from pose_regressor.files import replacing
+    from pose_regressor.files.io import replacing
     from pose_regressor.types import InputError
-    from pose_regressor_training.preview import preview_sheet
+    from pose_regressor_training.generate.preview import preview_sheet
+    from pose_regressor_training.meshes.mesh import object_model
     from pose_regressor_training.randomize.config import load_config
-    from pose_regressor_training.render.mesh import object_model
 
     started = time.monotonic()
     randomize = load_config(config)

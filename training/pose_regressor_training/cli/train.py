@@ -13,7 +13,7 @@ import typer
 from pose_regressor_training.cli.options import ColorOption, ModelsInfoOption, warnings_on_stderr
 
 if TYPE_CHECKING:
-    from pose_regressor_training.engine.config import TrainConfig
+    from pose_regressor_training.train.config import TrainConfig
 
 
 def train(
@@ -94,13 +94,13 @@ def train(
     import torch
     from rich.console import Console
 
-    from pose_regressor.estimator import select_device
-    from pose_regressor.files import check_file_to_write
-    from pose_regressor_training.engine.command import Command
-    from pose_regressor_training.engine.config import load_preset
-    from pose_regressor_training.engine.objects import read_beside, read_objects
-    from pose_regressor_training.engine.training import Training
-    from pose_regressor_training.parallel import World
+    from pose_regressor.estimation.estimator import select_device
+    from pose_regressor.files.io import check_file_to_write
+    from pose_regressor_training.processes.torchrun import World
+    from pose_regressor_training.train.command import Command
+    from pose_regressor_training.train.config import load_preset
+    from pose_regressor_training.train.objects import read_beside, read_objects
+    from pose_regressor_training.train.training import Training
 
     check_file_to_write(out)
     world = World.here()

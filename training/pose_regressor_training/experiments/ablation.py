@@ -12,8 +12,8 @@ from typing import Any
 
 from rich.console import Console
 
-from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
 from pose_regressor_training.experiments.trials import dataset, parser_of, scored, setting_of, trained
+from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 from pose_regressor_training.randomize.config import load_config
 
 #: Rows in the source's order, by the name of their configuration.

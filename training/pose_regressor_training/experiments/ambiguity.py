@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from pose_regressor.geometry.rotation import matrix_from_quaternion
-from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
 from pose_regressor_training.experiments.silhouette_fit import (
     Loss,
     Poses,
@@ -31,8 +30,9 @@ from pose_regressor_training.experiments.silhouette_fit import (
     random_poses,
     shape_of,
 )
-from pose_regressor_training.objects import make_symmetric
-from pose_regressor_training.render.mesh import load_mesh
+from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
+from pose_regressor_training.meshes.mesh import load_mesh
+from pose_regressor_training.test_objects import make_symmetric
 
 METHODS = ("one pixel (source)", "long range (ours)", "render", "L_r")
 AXIS = 1  # the object stands along its y

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 
-from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
 from pose_regressor_training.experiments.silhouette_fit import (
     ENOUGH_ADD,
     ENOUGH_IOU,
@@ -29,8 +28,9 @@ from pose_regressor_training.experiments.silhouette_fit import (
     random_poses,
     shape_of,
 )
-from pose_regressor_training.objects import make_box, make_symmetric, make_toy
-from pose_regressor_training.render.mesh import load_mesh
+from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
+from pose_regressor_training.meshes.mesh import load_mesh
+from pose_regressor_training.test_objects import make_box, make_symmetric, make_toy
 
 OBJECTS = {"toy": make_toy, "box": make_box, "symmetric": make_symmetric}
 #: Degrees, and share of the distance.

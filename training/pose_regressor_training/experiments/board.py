@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray
-from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.render.raytracer import Raytracer
-from pose_regressor_training.render.scenes import BACKGROUND, GROUND, LIGHT, LIGHTS, MATERIAL, NONE, Scenes
-from pose_regressor_training.render.textures import srgb_from_linear
+from pose_regressor_training.meshes.mesh import Mesh
+from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.textures import srgb_from_linear
+from pose_regressor_training.scenes import BACKGROUND, GROUND, LIGHT, LIGHTS, MATERIAL, NONE, Scenes
 
 #: Inner corners along x and y, and the edge of a square in metres. One odd and one even: no quarter turn looks alike.
 CORNERS = (9, 6)

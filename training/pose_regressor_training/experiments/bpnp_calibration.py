@@ -24,8 +24,8 @@ from torch import Tensor
 
 from pose_regressor.ops.pnp import bpnp
 from pose_regressor_training.experiments.board import CORNERS, corners_3d, find_corners, render_board
-from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
 from pose_regressor_training.experiments.views import Views, arguments, camera_from, random_views, seen
+from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 
 INTRINSICS = (820.0, 790.0, 331.0, 247.0)
 WIDTH, HEIGHT = 640, 480

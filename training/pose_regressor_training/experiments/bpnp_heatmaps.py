@@ -23,8 +23,8 @@ from pose_regressor.ops.dsnt import expectation, flat_softmax, js_loss
 from pose_regressor.ops.pnp import bpnp
 from pose_regressor.types import ObjectModel
 from pose_regressor_training.experiments.crops import Crops, box, rendered_crops
-from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
 from pose_regressor_training.experiments.views import Views, arguments, seen
+from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 
 CROP = 64
 #: Heatmaps are half as large as the crop; the standard deviation of their targets, heatmap pixels.

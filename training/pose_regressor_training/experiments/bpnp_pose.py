@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from pose_regressor.geometry.rotation import rotation_angle
 from pose_regressor.ops.pnp import bpnp
-from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
 from pose_regressor_training.experiments.views import Views, arguments, camera_from, random_views, seen
+from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 
 INTRINSICS = (800.0, 800.0, 319.5, 239.5)
 DISTANCE, POINTS, SPREAD = 6.0, 8, 100.0

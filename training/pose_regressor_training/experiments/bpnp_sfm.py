@@ -21,8 +21,8 @@ import torch
 from torch import Tensor
 
 from pose_regressor.ops.pnp import Status
-from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
 from pose_regressor_training.experiments.views import arguments, camera_from, random_views, residuals, seen
+from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 
 INTRINSICS = (820.0, 790.0, 331.0, 247.0)
 #: Where unknown intrinsics start: focal length a third too short, the middle of a 640 x 480 image.

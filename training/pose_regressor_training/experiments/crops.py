@@ -13,12 +13,12 @@ from torch import Tensor
 from pose_regressor.geometry.camera import project
 from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import ObjectModel
-from pose_regressor_training.objects import make_box
+from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import Kind, WindowSpec
-from pose_regressor_training.render.mesh import Mesh, load_mesh, object_model
-from pose_regressor_training.synthetic import Generator, batch_of
+from pose_regressor_training.samples.batches import Generator, batch_of
+from pose_regressor_training.test_objects import make_box
 
 #: Enough for the variety that so small a network can learn.
 PICTURES, PICTURE_SIZE = 60, 256

@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from pose_regressor.model.bundle import Bundle
-from pose_regressor_training.engine.objects import KnownObject
-from pose_regressor_training.experiments.report import new_figure, print_table, write_figure, write_json
+from pose_regressor.network.bundle import Bundle
 from pose_regressor_training.experiments.trials import parser_of, scored, setting_of, trained
+from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 from pose_regressor_training.losses import Weights
+from pose_regressor_training.train.objects import KnownObject
 
 #: [DPR]: ADD and ADD-S on its real images.
 PUBLISHED = {"without": (0.345, 0.510), "with": (0.362, 0.607)}

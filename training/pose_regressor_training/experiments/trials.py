@@ -9,21 +9,21 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pose_regressor.estimator import PoseEstimator
-from pose_regressor.model.bundle import Bundle
-from pose_regressor_training.engine.config import NO_BUNDLE, TrainConfig, load_preset
-from pose_regressor_training.engine.objects import KnownObject, read_objects
-from pose_regressor_training.engine.training import Training
-from pose_regressor_training.evaluate import calibrate_depth
-from pose_regressor_training.evaluation.dataset import open_dataset
-from pose_regressor_training.evaluation.judge import Judge
-from pose_regressor_training.evaluation.results import read_results
-from pose_regressor_training.evaluation.run import write_results
-from pose_regressor_training.evaluation.scores import score
+from pose_regressor.estimation.estimator import PoseEstimator
+from pose_regressor.network.bundle import Bundle
+from pose_regressor_training.calibrate.crops import calibrate_depth
+from pose_regressor_training.evaluate.dataset import open_dataset
+from pose_regressor_training.evaluate.judge import Judge
+from pose_regressor_training.evaluate.results import read_results
+from pose_regressor_training.evaluate.run import write_results
+from pose_regressor_training.evaluate.scores import score
 from pose_regressor_training.generate.plan import Job, Shard
 from pose_regressor_training.generate.run import MANIFEST, Task, generate
-from pose_regressor_training.objects import make_box, make_symmetric, make_toy
 from pose_regressor_training.randomize.config import RandomizeConfig, load_config
+from pose_regressor_training.test_objects import make_box, make_symmetric, make_toy
+from pose_regressor_training.train.config import NO_BUNDLE, TrainConfig, load_preset
+from pose_regressor_training.train.objects import KnownObject, read_objects
+from pose_regressor_training.train.training import Training
 
 OBJECTS = {"toy": make_toy, "box": make_box, "symmetric": make_symmetric}
 WIDTH, HEIGHT = 640, 480

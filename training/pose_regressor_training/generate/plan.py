@@ -6,14 +6,13 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pose_regressor.types import FloatArray, InputError, ObjectModel
+from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.clutter import PLACES
 from pose_regressor_training.randomize.config import RandomizeConfig
-from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.render.packing import MAX_THINGS
+from pose_regressor_training.raytracer.packing import MAX_THINGS
 
 #: Images drawn and rendered together; what they show depends on the seed and on their chunk's number alone.
 CHUNK = 8
@@ -137,12 +136,6 @@ def difference(old: Any, new: dict[str, Any]) -> str | None:
         if old.get(key) != new.get(key):
             return f"{key} was {_short(old.get(key))} and is now {_short(new.get(key))}"
     return None
-
-
-def object_id(path: Path, place: int) -> int:
-    """Of a mesh file: as in BOP's obj_000010.ply, or its place in the list, from 1."""
-    match = re.fullmatch(r"obj_(\d{6})", path.stem)
-    return int(match[1]) if match else place
 
 
 def _short(value: Any) -> str:

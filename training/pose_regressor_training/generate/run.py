@@ -14,20 +14,20 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_regressor.files import read_json, replacing, write_text
+from pose_regressor.files.io import read_json, replacing, write_text
 from pose_regressor.types import InputError
-from pose_regressor_training.children import deaf_children
-from pose_regressor_training.data.bop import SCENE_GT, model_path, models_info_path, scene_folder
-from pose_regressor_training.data.models_info import ModelInfo, read_models_info, write_models_info
-from pose_regressor_training.data.ply import ply_files
-from pose_regressor_training.data.records import one_line_each
-from pose_regressor_training.data.writer import DEPTH_SCALE, ImageRecord, SceneWriter
-from pose_regressor_training.engine.interruption import stop_requests
+from pose_regressor_training.bop.models_info import ModelInfo, read_models_info, write_models_info
+from pose_regressor_training.bop.ply import ply_files
+from pose_regressor_training.bop.reader import SCENE_GT, model_path, models_info_path, scene_folder
+from pose_regressor_training.bop.records import one_line_each
 from pose_regressor_training.generate.plan import Chunk, Job, Shard, difference
 from pose_regressor_training.generate.worker import Worker, read_records, record_path, start, unfinished, work
+from pose_regressor_training.generate.writer import DEPTH_SCALE, ImageRecord, SceneWriter
+from pose_regressor_training.meshes.symmetry import Symmetries
+from pose_regressor_training.processes.children import deaf_children
+from pose_regressor_training.processes.signals import stop_requests
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import draw_frame_cameras
-from pose_regressor_training.symmetry import Symmetries
 
 MANIFEST = "generate.json"
 

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from pose_regressor.draw import contact_sheet, draw_box
-from pose_regressor.files import replacing
+from pose_regressor.files.io import replacing
 from pose_regressor.types import Camera
-from pose_regressor_training.data.bop import BopScene
+from pose_regressor_training.bop.reader import BopScene
 from pose_regressor_training.generate.run import Task
 
 _PICTURES, _COLUMNS = 24, 6

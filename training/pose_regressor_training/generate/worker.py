@@ -10,15 +10,15 @@ import cv2
 import numpy as np
 import torch
 
-from pose_regressor_training.children import heed_parent
-from pose_regressor_training.data.annotate import Annotator
-from pose_regressor_training.data.bop import scene_folder
-from pose_regressor_training.data.records import one_line_each
-from pose_regressor_training.data.writer import ImageRecord, SceneWriter
+from pose_regressor_training.blender.photoreal import Photoreal
+from pose_regressor_training.bop.reader import scene_folder
+from pose_regressor_training.bop.records import one_line_each
+from pose_regressor_training.generate.annotate import Annotator
 from pose_regressor_training.generate.plan import Chunk, Job
+from pose_regressor_training.generate.writer import ImageRecord, SceneWriter
+from pose_regressor_training.processes.children import heed_parent
 from pose_regressor_training.randomize.scene import SceneSampler
-from pose_regressor_training.render.photoreal import Photoreal
-from pose_regressor_training.synthetic import Generator
+from pose_regressor_training.samples.batches import Generator
 
 
 def unfinished(scene: Path) -> Path:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import smooth_l1_loss
 
-from pose_regressor.model.config import DENSE_STRIDE
+from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor.ops.pnp import RobustLoss, bpnp
 from pose_regressor_training.losses.objects import ObjectTensors
-from pose_regressor_training.parallel import share_of
+from pose_regressor_training.processes.torchrun import share_of
 
 #: Correspondences that PnP gets of a window, drawn from what is seen of the object.
 SAMPLES = 128

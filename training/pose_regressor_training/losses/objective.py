@@ -8,18 +8,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from pose_regressor.estimation.correspondences import decode_regression
 from pose_regressor.geometry.rotation import matrix_from_6d, rotation_to_ray
-from pose_regressor.model.decode import decode_regression
-from pose_regressor.model.heads import BoxOutput, PoseOutput
+from pose_regressor.network.heads import BoxOutput, PoseOutput
 from pose_regressor.types import InputError
 from pose_regressor_training.losses import correspondences, poses
 from pose_regressor_training.losses.boxes import presence_and_box
 from pose_regressor_training.losses.objects import ObjectTensors
 from pose_regressor_training.losses.regions import regions_surprise
 from pose_regressor_training.losses.symmetry import nearest_equal
-from pose_regressor_training.parallel import share_of
+from pose_regressor_training.processes.torchrun import share_of
 from pose_regressor_training.randomize.views import Kind
-from pose_regressor_training.synthetic import Batch
+from pose_regressor_training.samples.batches import Batch
 
 
 @dataclass(frozen=True)

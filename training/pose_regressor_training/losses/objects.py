@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from pose_regressor.types import ObjectModel
-from pose_regressor_training.render.mesh import farthest_points
+from pose_regressor_training.meshes.mesh import farthest_points
 
 #: Parts that an object's surface is divided into.
 REGIONS = 64

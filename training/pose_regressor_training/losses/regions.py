@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from pose_regressor.model.config import DENSE_STRIDE
+from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor_training.losses.objects import REGIONS, ObjectTensors
-from pose_regressor_training.parallel import share_of
+from pose_regressor_training.processes.torchrun import share_of
 
 #: Pixels between two cells that are asked.
 STRIDE = 8

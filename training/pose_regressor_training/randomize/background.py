@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pose_regressor_training.randomize.part import Part, Span, chance, count, folder, span, uniform
 from pose_regressor_training.randomize.pictures import PLAIN, Pictures
-from pose_regressor_training.render.scenes import BACKGROUND
+from pose_regressor_training.scenes import BACKGROUND
 
 #: Exponent from values as displayed to linear light, near enough to sRGB's curve.
 DISPLAY_GAMMA = 2.2

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray
-from pose_regressor_training.randomize.part import (
+from pose_regressor_training.randomize.part import (  # fmt: skip
     Part,
     Span,
     chance,
@@ -21,13 +21,13 @@ from pose_regressor_training.randomize.part import (
     uniform,
     unit_vectors,
     weights,
-)  # fmt: skip
+)
 from pose_regressor_training.randomize.pictures import Pictures
 from pose_regressor_training.randomize.pose import rotation_from_quaternion
 from pose_regressor_training.randomize.shapes import Shapes
 from pose_regressor_training.randomize.surface import draw_other_materials, paint_skin
 from pose_regressor_training.randomize.views import Models
-from pose_regressor_training.render.scenes import GROUND, NONE
+from pose_regressor_training.scenes import GROUND, NONE
 
 #: Most things in front of an object, around it, and between it and a lamp.
 FRONT, AROUND, CASTERS = 3, 6, 1

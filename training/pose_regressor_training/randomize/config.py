@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from pose_regressor.files import read_yaml
+from pose_regressor.files.io import read_yaml
 from pose_regressor.types import InputError
 from pose_regressor_training.randomize.background import BackgroundPart
 from pose_regressor_training.randomize.camera import CameraPart

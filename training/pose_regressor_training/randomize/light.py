@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor_training.randomize.part import (
+from pose_regressor_training.randomize.part import (  # fmt: skip
     Part,
     Span,
     chance,
@@ -19,8 +19,8 @@ from pose_regressor_training.randomize.part import (
     uniform,
     unit_vectors,
     weights,
-)  # fmt: skip
-from pose_regressor_training.render.scenes import LIGHT, LIGHTS
+)
+from pose_regressor_training.scenes import LIGHT, LIGHTS
 
 #: Lamps rather stand above and behind the camera.
 _LAMPS_DRIFT = (0.0, -0.4, -0.5)

@@ -10,7 +10,7 @@ from scipy.spatial import ConvexHull
 
 from pose_regressor.types import FloatArray
 from pose_regressor_training.randomize.pose import looking_from
-from pose_regressor_training.render.scenes import NONE
+from pose_regressor_training.scenes import NONE
 
 #: Sides that are kept of each thing, the likeliest.
 SIDES = 32

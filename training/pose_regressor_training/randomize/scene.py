@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray, InputError, ObjectModel
+from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.background import draw_backgrounds
 from pose_regressor_training.randomize.camera import Shots, draw_shots
 from pose_regressor_training.randomize.clutter import Setting, draw_clutter, draw_ground
@@ -20,7 +21,7 @@ from pose_regressor_training.randomize.pictures import PICTURE_SIZE, make_pictur
 from pose_regressor_training.randomize.resting import Solids
 from pose_regressor_training.randomize.shapes import random_shapes
 from pose_regressor_training.randomize.surface import draw_object_materials
-from pose_regressor_training.randomize.views import (
+from pose_regressor_training.randomize.views import (  # fmt: skip
     Kind,
     Models,
     Views,
@@ -28,9 +29,8 @@ from pose_regressor_training.randomize.views import (
     draw_frame_cameras,
     draw_frames,
     draw_windows,
-)  # fmt: skip
-from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.render.scenes import NONE, Scenes
+)
+from pose_regressor_training.scenes import NONE, Scenes
 
 LIMB_SHAPES = 16
 #: Objects of a whole frame are drawn so often, and the first place where they do not touch is taken.

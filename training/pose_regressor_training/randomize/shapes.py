@@ -10,9 +10,8 @@ import trimesh
 from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray
-from pose_regressor_training.render.mesh import Mesh
-from pose_regressor_training.render.scene import Capsules
-from pose_regressor_training.render.shapes import Faces, capsules, cuboid, turned
+from pose_regressor_training.meshes.mesh import Mesh
+from pose_regressor_training.meshes.primitives import Capsules, Faces, capsules, cuboid, turned
 
 Solid = tuple[FloatArray, Faces]
 #: Points on every shape that stand for its surface where its height over the ground is asked for.

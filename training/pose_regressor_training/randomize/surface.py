@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pose_regressor_training.randomize.part import Part, Span, chance, log_uniform, number, span, uniform
 from pose_regressor_training.randomize.pictures import Pictures
-from pose_regressor_training.render.scenes import MATERIAL, NONE
+from pose_regressor_training.scenes import MATERIAL, NONE
 
 #: Contrast turns about this linear light: half of what is displayed stays, black and white move alike.
 _MIDDLE = 0.06

@@ -1,0 +1,1 @@
+"""From a frame to poses: where to look, what the network says there, and poses refined on it."""

@@ -1,0 +1,264 @@
+"""A pose made to agree with the object's colours: its surface, as the mesh has it, laid over what the camera saw.
+
+Direct alignment of sparse points (Engel, Koltun, Cremers, Direct Sparse Odometry, PAMI 40(3), 2018) against the mesh in
+place of an earlier image. Neither the light nor the camera is known: at every step the light is fitted as irradiance
+that is quadratic in the normal (the three bands of Ramamoorthi and Hanrahan, SIGGRAPH 2001), the camera as what each of
+its colours takes from the other two, a curve and a veil that has no pattern, and all of it is eliminated.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.color import srgb_table
+from pose_regressor.estimation.windows import resize_matrix
+from pose_regressor.types import FloatArray, ObjectModel
+
+#: Standard deviations of the blurs in which image and surface are compared, one after another, as shares of the crop's
+#: edge: coarse ones reach far, fine ones are exact. Surfaces are blurred for an object whose diameter is this share of
+#: that edge.
+BLURS, DIAMETER = (0.0195, 0.0094, 0.0047), 0.711
+#: How many of the surface's points are compared in each of them, from the first one on.
+POINTS = (1000, 2000, 3000)
+#: From this blur on the crop's finer image is compared, which has so many pixels for each of the crop's.
+FINE, ZOOM = 2, 2
+#: Gauss-Newton steps in each of them.
+STEPS = (2, 3, 2)
+#: Neighbouring points err together: all of them say as much as so few.
+EFFECTIVE_POINTS = 20.0
+#: A point is looked at if it is turned to the camera by at least this cosine, and the network sees it there to within
+#: this share of the diameter.
+FACING, SAME = 0.1, 0.15
+#: Pixels of the crop that are nearer to the edge of the mask are not looked at, and have no part in what is blurred:
+#: whatever shines in from behind the object pulls its outline inwards, be it brighter or darker, and the object away.
+INSIDE = 2.5
+MIN_POINTS = 60
+#: Values are compared as linear light to this power: between light, in which shading is exact, and the codes of
+#: pictures, in which a camera's own curve and highlights do the least harm.
+TONE = 0.7
+#: In these values, where 1 is white: no surface is as its mesh, no camera as its curve, to better than this.
+LEAST_ERROR = 0.013
+TONES = srgb_table() ** np.float32(TONE)
+#: How strongly light from one side, and what a camera does, are held back: a share of what one point of the mean colour
+#: says of them.
+HELD_BACK = 0.005
+#: A pose is not moved by more of its standard deviations.
+FARTHEST = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """What of an object is compared, in the order in which it is. points, normals: (3, N), object frame; levels: for
+    each of the blurs (3, 13, N), what each point may add to each of the camera's colours, the veil left open; reach:
+    how far off, metres, the network may see a point and still see it.
+    """
+
+    points: NDArray[np.float32]
+    normals: NDArray[np.float32]
+    levels: tuple[NDArray[np.float32], ...]
+    reach: float
+
+    @classmethod
+    def of(cls, model: ObjectModel) -> Surface | None:
+        """None for an object without one."""
+        if not len(model.surface):
+            return None
+        points, normals = np.ascontiguousarray(model.surface.T, np.float32).reshape(2, 3, -1)
+        levels = [
+            _lights(model.colors[:count, level] ** TONE, normals[:, :count])
+            for level, count in zip(range(model.colors.shape[1]), POINTS, strict=False)
+        ]
+        return cls(points, normals, tuple(levels), SAME * model.diameter)
+
+
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """A crop of S pixels and what the network says of it. image: (S, S, 3) uint8; inside: (S, S) pixels to the nearest
+    that does not show the object, 0 there; coordinates: (h, w, 3) metres in the object's frame, of every S/w-th pixel;
+    fine: the same view in (ZOOM S, ZOOM S, 3), where the camera saw that much.
+    """
+
+    image: NDArray[np.uint8]
+    inside: NDArray[np.float32]
+    coordinates: NDArray[np.floating]
+    fine: NDArray[np.uint8] | None = None
+
+    @classmethod
+    def of(
+        cls,
+        image: NDArray[np.uint8],
+        probability: NDArray[np.float32],
+        coordinates: NDArray,
+        model: ObjectModel,
+        fine: NDArray[np.uint8] | None = None,
+    ) -> Crop:
+        """probability: (S, S) that a pixel shows the object; coordinates: (3, h, w) as PoseOutput's."""
+        low, high = model.bounds.astype(np.float32)
+        shown = (probability > 0.5).astype(np.uint8)
+        inside = cv2.distanceTransform(shown, cv2.DIST_L2, 5)
+        metres = (low + high) / 2 + coordinates.transpose(1, 2, 0) * ((high - low) / 2)
+        return cls(image, inside, metres, fine)
+
+
+def refine_on_colors(
+    cam_from_obj: FloatArray, covariance: FloatArray, camera_matrix: FloatArray, crop: Crop, surface: Surface
+) -> tuple[FloatArray, FloatArray]:
+    """The most likely pose, and its covariance, after the colours of the crop were seen.
+
+    cam_from_obj (4, 4) and covariance (6, 6): what was known before, as in PoseEstimate; they come back as they are
+    where too little of the surface is seen, or it says something altogether different.
+    """
+    before = np.linalg.inv(covariance)
+    pose, moved, information = cam_from_obj, np.zeros(6), before
+    for level, lights in enumerate(surface.levels):
+        image, zoom = (crop.image, 1) if level < FINE else (crop.fine, ZOOM)
+        if image is None:
+            break
+        chosen = _visible(pose, camera_matrix, crop, surface, lights.shape[2])
+        if len(chosen) < MIN_POINTS:
+            return cam_from_obj, covariance
+        maps, corner = _with_slopes(image, crop.inside > INSIDE, zoom * BLURS[level] * len(crop.image))
+        matrix = resize_matrix(zoom) @ camera_matrix
+        matrix[:2, 2] -= corner
+        points, lit = surface.points.take(chosen, axis=1), lights.take(chosen, axis=2)
+        held_back = _held_back(lit)
+        weight = np.ones(len(chosen), np.float32)
+        for _ in range(STEPS[level]):
+            slope, seen, weight = _fit(pose, matrix, maps, points, lit, held_back, weight)
+            information = before + seen
+            step = np.linalg.solve(information, -slope - before @ moved)
+            moved = moved + step
+            pose = pose.copy()
+            pose[:3, :3] = cv2.Rodrigues(step[3:])[0] @ pose[:3, :3]
+            pose[:3, 3] += step[:3]
+    if not moved @ before @ moved <= FARTHEST**2:  # nor is what is no number
+        return cam_from_obj, covariance
+    return pose, np.linalg.inv(information)
+
+
+def _visible(
+    pose: FloatArray, camera_matrix: FloatArray, crop: Crop, surface: Surface, count: int
+) -> NDArray[np.int64]:
+    """Which of the first `count` points of the surface are seen, after the network and after the mesh."""
+    points, normals = surface.points[:, :count], surface.normals[:, :count]
+    nowhere = np.zeros(0, np.int64)
+    # The camera as the object has it, so that points need not be turned to be chosen from.
+    to_camera = (-pose[:3, :3].T @ pose[:3, 3]).astype(np.float32)[:, None] - points
+    chosen = np.flatnonzero((normals * to_camera).sum(0) > FACING * np.sqrt(np.square(to_camera).sum(0)))
+    if not len(chosen):
+        return nowhere
+    points = points.take(chosen, axis=1)
+    x, y, depth = pose[:3, :3].astype(np.float32) @ points + pose[:3, 3:].astype(np.float32)
+    if depth.min() <= 0:
+        return nowhere
+    size = len(crop.image)
+    (fx, _, cx), (_, fy, cy), _ = camera_matrix.astype(np.float32)
+    column, row = fx * x / depth + cx, fy * y / depth + cy
+    within = np.flatnonzero((np.minimum(column, row) > 1) & (np.maximum(column, row) < size - 2))
+    column, row = np.rint(column[within]).astype(np.intp), np.rint(row[within]).astype(np.intp)
+    step = size // len(crop.coordinates)
+    apart = crop.coordinates[row // step, column // step].T - points.take(within, axis=1)
+    seen = (crop.inside[row, column] > INSIDE) & (np.square(apart).sum(0) < surface.reach**2)
+    return chosen[within[seen]]
+
+
+def _fit(
+    pose: FloatArray,
+    camera_matrix: FloatArray,
+    maps: list[NDArray[np.float32]],
+    points: NDArray[np.float32],
+    lit: NDArray[np.float32],
+    held_back: FloatArray,
+    weight: NDArray[np.float32],
+) -> tuple[FloatArray, FloatArray, NDArray[np.float32]]:
+    """How well the image agrees with N points (3, N) in the light that fits it best: the slope (6,) of half the squared
+    errors, in their standard deviations and as a share of what there is to explain, by the pose, the light always
+    fitting; the errors' curvature (6, 6); weights (N,).
+    """
+    turned = pose[:3, :3].astype(np.float32) @ points
+    x, y, depth = turned + pose[:3, 3:].astype(np.float32)
+    (fx, _, cx), (_, fy, cy), _ = camera_matrix.astype(np.float32)
+    x, y = x / depth, y / depth
+    values, right, down = _looked_up(maps, fx * x + cx, fy * y + cy)
+    light, middle = lit.shape[1], len(weight) // 2
+    explained = np.concatenate([lit, values[:, None]], axis=1)
+    for _ in range(2):
+        products = (lit * weight) @ explained.swapaxes(1, 2)
+        strengths = np.linalg.solve(products[..., :light] + held_back, products[..., light:])
+        error = values - (strengths.swapaxes(1, 2).astype(np.float32) @ lit)[:, 0]
+        size = np.sqrt(np.square(error).sum(0))
+        median = float(np.partition(size, middle)[middle])
+        sigma = median / 1.54 + LEAST_ERROR  # the median of chi with 3 degrees of freedom
+        weight = 1 / (1 + np.square(size / np.float32(2 * sigma)))
+
+    by_x, by_y = right * (fx / depth), down * (fy / depth)
+    by_z = -(by_x * x + by_y * y)
+    tx, ty, tz = turned
+    by_turn = [ty * by_z - tz * by_y, tz * by_x - tx * by_z, tx * by_y - ty * by_x]
+    # Where not all is as the mesh and the light have it, errors alone are less for an object that is farther away: the
+    # less of the image it covers, the less there is to explain.
+    varied = values - (values @ weight / weight.sum())[:, None]
+    known = np.stack([by_x, by_y, by_z, *by_turn, error, varied], axis=1)
+    # Normal equations of light and pose, from which the light is eliminated; behind the pose's six stand error, varied.
+    both = np.concatenate([lit, known], axis=1)
+    products = ((both * weight) @ both.swapaxes(1, 2)).astype(np.float64)
+    whole = products[:, light:, light:].sum(0)
+    products[:, :light, :light] += held_back
+    across = products[:, :light, light:]
+    left = whole - (across.swapaxes(1, 2) @ np.linalg.solve(products[:, :light, :light], across)).sum(0)
+    unexplained = whole[6, 6] / max(whole[7, 7], 1e-9)
+    scale = EFFECTIVE_POINTS / (len(weight) * sigma**2)
+    return scale * (left[:6, 6] - unexplained * whole[:6, 7]), scale * left[:6, :6], weight
+
+
+def _lights(colors: FloatArray, normals: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3, 13, N) what N points of these colours (N, 3) and normals (3, N) may add to each of the camera's three: nine
+    bands of light, the other two colours, its own squared, and a veil, for which there is a row of ones.
+    """
+    x, y, z = normals
+    # In the object's axes or the camera's: turned, each of the bands is a mixture of those of its order.
+    bands = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, (z * z - 1 / 3) * 0.75**0.5, (x * x - y * y) / 2])
+    own = colors.T[:, None]
+    others = [np.roll(own, turn, axis=0) for turn in (1, 2)]
+    return np.concatenate([own * bands, *others, own**2, np.ones_like(own)], axis=1).astype(np.float32)
+
+
+def _held_back(lit: NDArray[np.float32]) -> FloatArray:
+    """(3, 13, 13) what is known of how strong each is before the image is seen, as information: all but light from
+    everywhere are more likely weak. Gives the veil (the last row of `lit`) its strength, that of the mean colour.
+    """
+    mean = np.maximum(np.square(lit[:, 0]).mean(1), 1e-4)
+    lit[:, -1] = np.sqrt(mean)[:, None]
+    return np.diag([1e-3] + [1.0] * 12) * (HELD_BACK * lit.shape[2]) * mean[:, None, None]
+
+
+def _with_slopes(
+    image: NDArray[np.uint8], counted: NDArray[np.bool_], blur: float
+) -> tuple[list[NDArray[np.float32]], tuple[int, int]]:
+    """Three maps (h, w, 3) of the part of the image with what counts (counted: of a crop as large as the image or
+    smaller): the colours, blurred by so many pixels among those that count, how they change to the right, and how
+    downwards; and the pixel (x, y) at which that part begins.
+    """
+    zoom, margin = len(image) // len(counted), math.ceil(4 * blur)
+    x, y, width, height = (zoom * edge for edge in cv2.boundingRect(counted.astype(np.uint8)))
+    left, top = max(x - margin, 0), max(y - margin, 0)
+    part = np.s_[top : y + height + margin, left : x + width + margin]
+    share = cv2.resize(counted.astype(np.float32), None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)[part]
+    tones = cv2.GaussianBlur(cv2.multiply(cv2.LUT(image[part], TONES), cv2.merge([share] * 3)), (0, 0), blur)
+    blurred = cv2.max(cv2.GaussianBlur(share, (0, 0), blur), 1e-3)
+    tones = cv2.divide(tones, cv2.merge([blurred] * 3))
+    slopes = [cv2.Sobel(tones, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1)]
+    return [tones, *slopes], (left, top)
+
+
+def _looked_up(
+    maps: list[NDArray[np.float32]], x: NDArray[np.float32], y: NDArray[np.float32]
+) -> list[NDArray[np.float32]]:
+    """Each map at (N,) places between its pixels, bilinearly -> (3, N); what lies outside is as its edge."""
+    looked_up = (cv2.remap(one, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for one in maps)
+    return [np.ascontiguousarray(one.reshape(-1, 3).T) for one in looked_up]

@@ -1,0 +1,1 @@
+"""The pose node: images in, poses out. The middlewares bring its ends."""

@@ -1,0 +1,188 @@
+"""The one file a network is kept in: safetensors, with everything else as JSON in its header. No pickle.
+
+Tensors: ``network.<parameter>`` and ``objects.<i>.{bounds,points,keypoints,symmetries,vertices,faces,surface}``
+(metres) and ``.colors``.
+Header key ``pose_regressor``: format version, network configuration, objects (name, obj_id, diameter, unit), how the
+network was trained, what it scored, the depth calibration and, once it was measured, what scores and covariances are
+worth.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from pose_regressor.network.calibration import Calibration
+from pose_regressor.network.config import NetworkConfig
+from pose_regressor.network.network import PoseNetwork
+from pose_regressor.types import InputError, ObjectModel
+
+FORMAT_VERSION = 2
+_HEADER_KEY = "pose_regressor"
+_ARRAYS = ("bounds", "points", "keypoints", "symmetries", "vertices", "faces")
+#: Bundles made before there were these are without.
+_LATER_ARRAYS = ("surface", "colors")
+
+
+@dataclass(eq=False)
+class Bundle:
+    """A trained network and the objects it knows.
+
+    network: in evaluation mode, float32, on the CPU when loaded; its output channel i belongs to ``objects[i]``.
+    training, metrics: plain JSON values, for people to read. depth_scale: what distances by PnP are multiplied with, to
+    bring their median over synthetic images to the true one (dense regression errs to one side). calibration: of scores
+    and covariances; its defaults until it is measured. turns: in how many orientations, a quarter turn apart, it knows
+    its objects: 4, or 1 if it has only seen them more or less upright.
+    """
+
+    network: PoseNetwork
+    objects: tuple[ObjectModel, ...]
+    training: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] = field(default_factory=dict)
+    depth_scale: float = 1.0
+    calibration: Calibration = field(default_factory=Calibration)
+    turns: int = 4
+
+    def __post_init__(self) -> None:
+        if not _is_number(self.depth_scale) or not 0.5 < self.depth_scale < 2:
+            raise InputError(f"bundle: expected a depth_scale between 0.5 and 2, got {self.depth_scale!r}")
+        if isinstance(self.turns, bool) or self.turns not in (1, 4):
+            raise InputError(f"bundle: expected 1 or 4 turns, got {self.turns!r}")
+        names = [model.name for model in self.objects]
+        if len(set(names)) != len(names) or len({model.obj_id for model in self.objects}) != len(names):
+            raise InputError(f"bundle: expected objects of different names and ids, got {', '.join(names)}")
+        if len(names) != self.network.objects:
+            raise InputError(
+                f"bundle: the network knows {self.network.objects} objects, but {len(names)} are described"
+            )
+
+    @property
+    def config(self) -> NetworkConfig:
+        return self.network.config
+
+    def save(self, path: str | Path) -> None:
+        """Write the file in one step: whoever reads it sees the old one or the new one, never a part."""
+        path = Path(path)
+        tensors = {f"network.{name}": _storable(value) for name, value in self.network.state_dict().items()}
+        header = {
+            "version": FORMAT_VERSION,
+            "network": self.config.to_dict(),
+            "objects": [
+                {"name": model.name, "obj_id": model.obj_id, "diameter": model.diameter, "unit": "m"}
+                for model in self.objects
+            ],
+            "training": self.training,
+            "metrics": self.metrics,
+            "depth_scale": self.depth_scale,
+            "calibration": self.calibration.to_dict(),
+            "turns": self.turns,
+        }
+        for number, model in enumerate(self.objects):
+            for name in (*_ARRAYS, *_LATER_ARRAYS):
+                dtype = torch.int32 if name == "faces" else torch.float32
+                tensors[f"objects.{number}.{name}"] = torch.tensor(getattr(model, name), dtype=dtype)
+        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial.write_bytes(save(tensors, {_HEADER_KEY: json.dumps(header)}))
+            partial.replace(path)
+        except OSError as error:
+            raise InputError(f"bundle {path}: cannot be written: {error.strerror}") from error
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Bundle:
+        """Read and check a bundle. Raises InputError for anything that is not exactly as `save` writes it."""
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"bundle {path}: no such file")
+        try:
+            # Not safe_open: as of safetensors 0.8 each tensor that it gives to torch loses some memory for good.
+            data = path.read_bytes()
+            tensors = load(data)
+        except (SafetensorError, OSError) as error:
+            raise InputError(f"bundle {path}: not a safetensors file: {error}") from error
+        except (KeyError, RuntimeError) as error:
+            raise InputError(f"bundle {path}: has numbers of a kind that torch does not know: {error}") from error
+        end = 8 + int.from_bytes(data[:8], "little")
+        metadata = json.loads(data[8:end]).get("__metadata__") or {}
+        try:
+            return cls._from_file(metadata, tensors)
+        except InputError as error:
+            raise InputError(f"bundle {path}: {error}") from error
+
+    @classmethod
+    def _from_file(cls, metadata: dict[str, str], tensors: dict[str, torch.Tensor]) -> Bundle:
+        try:
+            header = json.loads(metadata[_HEADER_KEY])
+        except (KeyError, json.JSONDecodeError, RecursionError) as error:
+            raise InputError("its header is not that of a pose_regressor bundle") from error
+        if not isinstance(header, dict) or header.get("version") != FORMAT_VERSION:
+            version = header.get("version") if isinstance(header, dict) else None
+            raise InputError(f"format version {version!r}, this program reads version {FORMAT_VERSION}")
+        expected = {"version", "network", "objects", "training", "metrics", "depth_scale"}
+        if header.keys() - {"calibration", "turns"} != expected:  # bundles made before there were these are without
+            raise InputError(f"expected the header's keys {sorted(expected)}, got {sorted(header)}")
+        if not isinstance(header["objects"], list):
+            raise InputError(f"expected a list of objects, got {header['objects']!r}")
+        objects = tuple(_read_object(i, entry, tensors) for i, entry in enumerate(header["objects"]))
+        config, weights = NetworkConfig.from_dict(header["network"]), _weights(tensors)
+        with torch.device("meta"):  # without memory: a header may ask for any amount
+            _check_weights(PoseNetwork(config, len(objects)), weights)
+        network = PoseNetwork(config, len(objects))
+        network.load_state_dict(weights)
+        named = {f"objects.{i}.{name}" for i in range(len(objects)) for name in (*_ARRAYS, *_LATER_ARRAYS)}
+        known = len(named & tensors.keys()) + len(network.state_dict())
+        if len(tensors) != known:
+            raise InputError(f"holds {len(tensors)} tensors, expected {known}")
+        calibration = Calibration.from_dict(header["calibration"]) if "calibration" in header else Calibration()
+        return cls(
+            network.eval(), objects, header["training"], header["metrics"], header["depth_scale"], calibration,
+            header.get("turns", 4),
+        )  # fmt: skip
+
+
+def _storable(value: torch.Tensor) -> torch.Tensor:
+    # Weights are kept in half precision: it halves the file and costs no accuracy that could be measured.
+    return value.detach().cpu().contiguous().to(torch.float16 if value.is_floating_point() else value.dtype)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _read_object(number: int, entry: dict[str, Any], tensors: dict[str, torch.Tensor]) -> ObjectModel:
+    if not isinstance(entry, dict) or entry.keys() != {"name", "obj_id", "diameter", "unit"} or entry["unit"] != "m":
+        raise InputError(f"object {number}: expected name, obj_id, diameter and the unit m, got {entry!r}")
+    if not (isinstance(entry["name"], str) and isinstance(entry["obj_id"], int) and _is_number(entry["diameter"])):
+        raise InputError(f"object {number}: expected a name, a whole obj_id and a diameter, got {entry!r}")
+    missing = [name for name in _ARRAYS if f"objects.{number}.{name}" not in tensors]
+    if missing:
+        raise InputError(f"object {entry['name']}: {', '.join(missing)} missing")
+    there = [*_ARRAYS, *(name for name in _LATER_ARRAYS if f"objects.{number}.{name}" in tensors)]
+    arrays: dict[str, Any] = {name: tensors[f"objects.{number}.{name}"].numpy().astype(np.float64) for name in there}
+    return ObjectModel(entry["name"], entry["obj_id"], entry["diameter"], **arrays)
+
+
+def _weights(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    start = "network."
+    return {name[len(start) :]: value for name, value in tensors.items() if name.startswith(start)}
+
+
+def _check_weights(network: PoseNetwork, weights: dict[str, torch.Tensor]) -> None:
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    got = {name: tuple(value.shape) for name, value in weights.items()}
+    for name in sorted(expected.keys() | got.keys()):
+        if expected.get(name) != got.get(name):
+            raise InputError(f"weight {name}: expected shape {expected.get(name)}, got {got.get(name)}")
+        if not torch.isfinite(weights[name]).all():
+            raise InputError(f"weight {name}: expected finite numbers, found NaN or infinity")

@@ -1,0 +1,63 @@
+"""The multi-task network: one backbone, a box head for any image size, pose heads for the crop around an object."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from pose_regressor.network.backbone import Backbone
+from pose_regressor.network.config import NetworkConfig
+from pose_regressor.network.heads import BoxHead, BoxOutput, DenseHead, PoseOutput, RegressionHead, UpStep
+
+
+class PoseNetwork(nn.Module):
+    """`find` looks for objects in a whole frame; `forward` looks at crops and answers with everything.
+
+    Both take (B, 3, H, W) uint8 RGB and share every layer they use; H and W are multiples of 32, and crops are
+    ``config.crop_size`` square.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, config: NetworkConfig, objects: int) -> None:
+        super().__init__()
+        self.config = config
+        self.objects = objects
+        self.backbone = Backbone(config.width, config.blocks)
+        stride2, stride4, stride8, stride16, stride32 = self.backbone.channels
+        wide = (stride2, stride2 * 3 // 2, 2 * stride2, 4 * stride2)  # pyramid channels at strides 2, 4, 8, 16
+        self.up16 = UpStep(stride32, stride16, wide[3])
+        self.up8 = UpStep(wide[3], stride8, wide[2])
+        self.up4 = UpStep(wide[2], stride4, wide[1])
+        self.up2 = UpStep(wide[1], stride2, wide[0])
+        self.stride8_channels = wide[2]
+        self.box_head = BoxHead(wide[2], objects)
+        self.dense_head = DenseHead(wide[0], objects)
+        self.regression_head = RegressionHead(stride32, config.crop_size // 32, objects)
+        # The configuration holds these two, so they stay out of the weights.
+        self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1) * 255, persistent=False)
+        self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1) * 255, persistent=False)
+
+    def _pyramid8(self, image: Tensor) -> tuple[list[Tensor], Tensor]:
+        dtype = self.backbone.conv1.weight.dtype
+        normalised = ((image - self.mean) / self.std).to(dtype, memory_format=torch.channels_last)
+        features = self.backbone(normalised)
+        return features, self.up8(self.up16(features[4], features[3]), features[2])
+
+    def find(self, image: Tensor) -> BoxOutput:
+        return self.box_head(self._pyramid8(image)[1])
+
+    def forward(self, crop: Tensor) -> tuple[BoxOutput, PoseOutput]:
+        boxes, poses, _ = self.forward_and_features(crop)
+        return boxes, poses
+
+    def forward_and_features(self, crop: Tensor) -> tuple[BoxOutput, PoseOutput, Tensor]:
+        """The same, and what both answers come from: the pyramid's map (B, C, S/8, S/8), to which a training may attach
+        further tasks.
+        """
+        features, stride8 = self._pyramid8(crop)
+        stride2 = self.up2(self.up4(stride8, features[1]), features[0])
+        coordinates, mask, certainty = self.dense_head(stride2)
+        rotation_6d, location = self.regression_head(features[4])
+        return self.box_head(stride8), PoseOutput(coordinates, mask, certainty, rotation_6d, location), stride8

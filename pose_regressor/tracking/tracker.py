@@ -1,0 +1,88 @@
+"""Which object is which from frame to frame, how it moves, and where to look next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pose_regressor.estimation.boxes import distinct
+from pose_regressor.estimation.estimator import PoseEstimator
+from pose_regressor.tracking.track import TrackingParameters
+from pose_regressor.tracking.tracks import Tracks
+from pose_regressor.types import Frame, InputError, PoseEstimate
+
+#: Frames after which the whole image is searched again for more instances of what is followed.
+SEARCH_EVERY = 15
+
+
+class Tracker:
+    """Follows objects through a sequence of frames.
+
+    A followed object is looked for around its expected place alone; the whole frame is searched for objects that are
+    not followed or not seen, and now and then, more thoroughly, for more of the same. With ``follow=False`` every frame
+    is searched anew, and instances still keep their numbers. smooth: poses are those of a filter of each object's
+    motion; else as they were measured. objects: names to look for (all, if none are given).
+    """
+
+    def __init__(
+        self,
+        estimator: PoseEstimator,
+        follow: bool = True,
+        objects: Sequence[str] = (),
+        smooth: bool = True,
+        parameters: TrackingParameters | None = None,
+    ) -> None:
+        self.estimator = estimator
+        self.follow, self.smooth = follow, smooth
+        self.objects = self.wanted(objects)
+        self.stages = dict.fromkeys(estimator.stages, 0.0)
+        self._tracks = Tracks(parameters or TrackingParameters())
+        self._since_search = 0
+
+    @property
+    def device(self) -> str:
+        return str(self.estimator.device)
+
+    def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
+        """`objects`, or all that are known if none are given. InputError: one that no bundle knows."""
+        known = tuple(model.name for model in self.estimator.objects)
+        if unknown := [name for name in objects if name not in known]:
+            raise InputError(f"objects: {unknown[0]!r} is in none of the bundles, expected one of {', '.join(known)}")
+        return tuple(objects) or known
+
+    def tune(self, follow: bool, objects: Sequence[str], score_threshold: float, smooth: bool = True) -> None:
+        """From the next update on; objects that are no longer wanted are forgotten."""
+        self.objects = self.wanted(objects)
+        self.follow, self.smooth = follow, smooth
+        self.estimator.score_threshold = score_threshold
+        self._tracks.keep(self.objects)
+
+    def reset(self) -> None:
+        """Forget every object."""
+        self._tracks.reset()
+
+    def update(self, frame: Frame) -> list[PoseEstimate]:
+        """The poses in this frame, best score first, each with its instance number."""
+        self.stages = dict.fromkeys(self.stages, 0.0)
+        self._tracks.advance(frame.stamp)
+        expected = self._tracks.expected() if self.follow else []
+        found = self._estimate(frame, follow=expected) if expected else []
+        thorough = self._search_is_due(found)
+        if missing := self.objects if thorough else self._missing(found):
+            found = distinct(found + self._estimate(frame, objects=missing, known=found, thorough=thorough))
+        return self._tracks.take(found, self.estimator.score_threshold, self.smooth)
+
+    def _search_is_due(self, found: list[PoseEstimate]) -> bool:
+        """Whether to search the whole frame thoroughly, for all objects."""
+        self._since_search = 0 if not found or self._since_search >= SEARCH_EVERY - 1 else self._since_search + 1
+        return self._since_search == 0
+
+    def _missing(self, found: list[PoseEstimate]) -> tuple[str, ...]:
+        """Names of the objects to search the whole frame for, because they are followed no longer, or not yet."""
+        seen = [estimate.model.name for estimate in found]
+        return tuple(name for name in self.objects if seen.count(name) < max(1, self._tracks.number_of(name)))
+
+    def _estimate(self, frame: Frame, **options: object) -> list[PoseEstimate]:
+        estimates = self.estimator.estimate(frame, **options)  # type: ignore[arg-type]
+        for name, seconds in self.estimator.stages.items():
+            self.stages[name] += seconds
+        return estimates

@@ -1,0 +1,85 @@
+"""What `pose-regressor doctor` says of the machine alone."""
+
+import json
+import sys
+from types import ModuleType
+
+import pytest
+
+from pose_regressor.cli import main
+from pose_regressor.doctor import Level
+from pose_regressor.doctor.machine import (
+    check_buffer,
+    check_device,
+    check_machine,
+    check_middleware,
+    check_models,
+    check_package,
+    check_threads,
+)
+from pose_regressor.middleware.pose.parameters import NodeConfig
+
+
+def test_what_is_here_is_fine():
+    pytest.importorskip("cyclonedds")
+    findings = check_machine(NodeConfig(), {})
+    assert {finding.check: finding.text for finding in findings if finding.level == Level.ERROR} == {}
+    assert {"numpy", "cv2", "torch", "device", "threads", "model", "middleware"} <= {f.check for f in findings}
+
+
+def test_packages(monkeypatch):
+    fake = ModuleType("fake_package")
+    fake.__version__ = "1.9.2rc1"
+    monkeypatch.setitem(sys.modules, "fake_package", fake)
+    assert check_package("fake_package", (1, 9)).level == Level.OK
+    assert check_package("fake_package", (1, 10)).level == Level.ERROR
+    missing = check_package("no_such_package", (2, 0))
+    assert missing.level == Level.ERROR
+    assert missing.advice == "pip install 'no_such_package>=2.0'"
+
+
+def test_models(tmp_path):
+    (tmp_path / "bad.safetensors").write_bytes(b"none")
+    good, bad, objects = check_models(["box", str(tmp_path / "bad.safetensors")], ["teapot"])
+    assert (good.level, good.text) == (Level.OK, "box: knows box")
+    assert bad.level == Level.ERROR
+    assert "bad.safetensors" in bad.text
+    assert (objects.level, objects.advice) == (Level.ERROR, "known are: box")
+
+
+def test_devices(monkeypatch):
+    assert check_device("cpu", "torch").text == "cpu, network by torch"
+    assert check_device("cuda:99").level == Level.ERROR
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)  # as if it were not installed
+    assert check_device("cpu").advice == 'pip install "pose_regressor[onnx]"'
+    assert check_device("cpu", "onnxruntime").level == Level.ERROR
+
+
+def test_threads(monkeypatch):
+    torch = pytest.importorskip("torch")
+    assert check_threads().level == Level.OK
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 999)
+    assert "export OMP_NUM_THREADS=" in check_threads().advice
+
+
+def test_rmw():
+    assert check_middleware({"RMW_IMPLEMENTATION": "rmw_zenoh_cpp"}).level == Level.WARN
+    assert check_middleware({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}).level == Level.OK
+
+
+def test_buffers(tmp_path):
+    file = tmp_path / "rmem_max"
+    assert check_buffer(file).level == Level.OK
+    file.write_text("212992\n")
+    assert "net.core.rmem_max is 212992 bytes" in check_buffer(file).text
+    assert check_buffer(file).level == Level.WARN
+    file.write_text("4194304\n")
+    assert check_buffer(file).level == Level.OK
+
+
+def test_without_dds_the_network_is_not_looked_at(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cyclonedds", None)  # as if it were not installed
+    main(["doctor", "--json"])
+    [network] = [found for found in json.loads(capsys.readouterr().out) if found["check"] == "network"]
+    assert network["level"] == "WARN"
+    assert network["advice"] == 'pip install "pose_regressor[dds]"'

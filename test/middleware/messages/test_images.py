@@ -1,0 +1,281 @@
+"""Conversions, on plain objects with the messages' field names: the functions promise to need no more."""
+
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+
+from pose_regressor.middleware.messages import images, poses
+from pose_regressor.types import Frame, InputError
+
+
+def record(name):
+    """A message class that keeps its fields, and refuses none."""
+    return type(name, (SimpleNamespace,), {})
+
+
+class Types:
+    """A namespace of message classes."""
+
+    def __getattr__(self, name):
+        return record(name)
+
+
+TYPES = Types()
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+
+
+def smooth():
+    """A gradient: what survives a Bayer mosaic and halved colour."""
+    y, x = np.mgrid[0:32, 0:40]
+    return np.stack([100 + 2 * x, 60 + 3 * y, 200 - 2 * x - y], axis=-1).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "data"),
+    [
+        ("rgb8", PIXELS),
+        ("bgr8", PIXELS[..., ::-1]),
+        ("rgba8", np.dstack([PIXELS, np.full((6, 8), 9, np.uint8)])),
+        ("bgra8", np.dstack([PIXELS[..., ::-1], np.full((6, 8), 9, np.uint8)])),
+    ],
+)
+@pytest.mark.parametrize("gap", [0, 5])
+def test_colour_encodings(image, encoding, data, gap):
+    rows = np.pad(data.reshape(6, -1), ((0, 0), (0, gap)), constant_values=77)
+    msg = image(encoding, 8, 6, data=rows.tobytes(), step=rows.shape[1])
+    np.testing.assert_array_equal(images.image_from_message(msg), PIXELS)
+
+
+@pytest.mark.parametrize("container", [bytes, bytearray, lambda raw: np.frombuffer(raw, np.uint8), list])
+def test_any_container_of_bytes(image, container):
+    msg = image("rgb8", 8, 6, data=container(PIXELS.tobytes()), step=24)
+    np.testing.assert_array_equal(images.image_from_message(msg), PIXELS)
+
+
+def test_grey_encodings(image):
+    grey = PIXELS[..., 0]
+    expected = np.repeat(grey[..., None], 3, axis=-1)
+    np.testing.assert_array_equal(images.image_from_message(image("mono8", 8, 6, 1, data=grey.tobytes())), expected)
+    wide = grey.astype(np.uint16) * 256 + 13
+    for big, order in ((0, "<u2"), (1, ">u2")):
+        msg = image("mono16", 8, 6, 2, data=wide.astype(order).tobytes(), is_bigendian=big)
+        np.testing.assert_array_equal(images.image_from_message(msg), expected)
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_bayer_patterns_are_named_by_their_first_pixels(image, pattern):
+    rgb = smooth()
+    mosaic = np.zeros(rgb.shape[:2], np.uint8)
+    for place, colour in enumerate(pattern):
+        row, column = divmod(place, 2)
+        mosaic[row::2, column::2] = rgb[row::2, column::2, "rgb".index(colour)]
+    found = images.image_from_message(image(f"bayer_{pattern}8", 40, 32, 1, data=mosaic.tobytes()))
+    assert np.abs(found.astype(int) - rgb)[2:-2, 2:-2].max() <= 4
+
+
+@pytest.mark.parametrize(
+    ("encoding", "places"),
+    [("yuv422", (1, 0, 2)), ("uyvy", (1, 0, 2)), ("yuv422_yuy2", (0, 1, 3)), ("yuyv", (0, 1, 3))],
+)
+def test_yuv_encodings(image, encoding, places):
+    rgb = np.repeat(RNG.integers(40, 200, (4, 4, 3), dtype=np.uint8), 2, axis=1)  # pairs of equal pixels
+    y, u, v = (v.astype(float) for v in np.moveaxis(rgb, -1, 0))
+    r, g, b = y, u, v
+    y = 16 + 0.257 * r + 0.504 * g + 0.098 * b  # BT.601
+    u = 128 - 0.148 * r - 0.291 * g + 0.439 * b
+    v = 128 + 0.439 * r - 0.368 * g - 0.071 * b
+    packed = np.zeros((4, 4, 4))
+    first, u_place, v_place = places
+    packed[..., first], packed[..., first + 2] = y[:, ::2], y[:, 1::2]
+    packed[..., u_place], packed[..., v_place] = u[:, ::2], v[:, ::2]
+    data = packed.round().astype(np.uint8).tobytes()
+    found = images.image_from_message(image(encoding, 8, 4, 2, data=data))
+    assert np.abs(found.astype(int) - rgb).max() <= 4
+
+
+def test_every_known_encoding_gives_rgb(image):
+    for encoding in images.ENCODINGS:
+        found = images.image_from_message(image(encoding, 8, 6, step=32, data=bytes(32 * 6)))
+        assert found.shape == (6, 8, 3)
+        assert found.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"width": 0, "height": 0}, ["at least one pixel", "0x0"]),
+        ({"width": 0}, ["at least one pixel", "0x2"]),
+        ({"encoding": "rgb_jpeg"}, ["'rgb_jpeg' is not known", "expected one of", "bgr8", "bayer_rggb8"]),
+        ({"encoding": ""}, ["'' is not known"]),
+        ({"encoding": "16UC1"}, ["'16UC1' is not known"]),
+        ({"data": b"\0" * 23}, ["expected 24 bytes", "step 12 x height 2", "got 23"]),
+        ({"data": b""}, ["expected 24 bytes", "got 0"]),
+        ({"step": 11}, ["step of at least 12", "got 11"]),
+        ({"step": 0}, ["step of at least 12", "got 0"]),
+        ({"width": 2**31, "height": 2**31, "step": 2**32 - 1, "data": b"1"}, ["step of at least"]),
+        ({"width": 3, "encoding": "yuv422", "step": 6}, ["an even width", "3x2"]),
+        ({"encoding": "bayer_rggb8"}, ["at least 3x3 pixels", "4x2"]),
+    ],
+)
+def test_bad_images_are_refused(image, changes, words):
+    with pytest.raises(InputError) as caught:
+        images.image_from_message(image(**changes))
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_frame_keeps_stamp_and_frame_id(image, camera):
+    frame = images.frame_from_image(image(), camera, index=5)
+    assert (frame.stamp, frame.frame_id, frame.index) == (12_000_000_034, "optical", 5)
+    assert images.frame_from_image(image(), camera, frame_id="other").frame_id == "other"
+
+
+def test_frame_of_another_size_than_its_camera(image, camera):
+    with pytest.raises(InputError, match="8x6 does not match its camera info, which is for 4x2"):
+        images.frame_from_image(image(width=8, height=6, step=24, data=bytes(144)), camera)
+
+
+def test_frame_without_a_frame_id(image, camera):
+    msg = image()
+    msg.header.frame_id = ""
+    with pytest.raises(InputError, match="frame_id"):
+        images.frame_from_image(msg, camera)
+    assert images.frame_from_image(msg, camera, frame_id="set").frame_id == "set"
+
+
+def test_camera_from_info(info):
+    camera = images.camera_from_info(info())
+    assert (camera.width, camera.height) == (4, 2)
+    np.testing.assert_array_equal(camera.matrix, [[100, 0, 1.5], [0, 110, 0.5], [0, 0, 1]])
+    np.testing.assert_array_equal(camera.distortion, [0.1, 0, 0, 0, 0])
+    rational = images.camera_from_info(info(distortion_model="rational_polynomial", d=[0.1] * 8))
+    assert (rational.distortion_model, len(rational.distortion)) == ("rational_polynomial", 8)
+
+
+def test_what_is_rectified_is_seen_through_p(info):
+    """As OpenCV rectifies: where raw pixels of places in space come to lie."""
+    msg = info()
+    raw, rectified = images.camera_from_info(msg), images.camera_from_info(msg, rectified=True)
+    places = np.random.default_rng(0).uniform([-1, -1, 3], [1, 1, 5], (20, 3))
+    pixels = cv2.projectPoints(places, np.zeros(3), np.zeros(3), raw.matrix, raw.distortion)[0]
+    moved = cv2.undistortPoints(pixels, raw.matrix, raw.distortion, P=np.reshape(msg.p, (3, 4)))[:, 0]
+    seen = places @ rectified.matrix.T
+    np.testing.assert_allclose(seen[:, :2] / seen[:, 2:], moved, atol=1e-5)
+    assert not rectified.is_distorted
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        ([0.0] * 12, "calibrated projection matrix P of 12 numbers"),
+        ([90.0, 0, 1.4, -9.0, 0, 95, 0.6, 0, 0, 0, 1, 0], "of a stereo pair take the first camera"),
+        ([-90.0, 0, 1.4, 0, 0, 95, 0.6, 0, 0, 0, 1, 0], "fx=-90"),
+    ],
+)
+def test_bad_rectified_cameras_are_refused(info, p, words):
+    with pytest.raises(InputError, match=words):
+        images.camera_from_info(info(p=p), rectified=True)
+
+
+@pytest.mark.parametrize("distortion", [[], [0.0] * 5])
+def test_no_distortion_model_means_no_distortion(info, distortion):
+    assert not images.camera_from_info(info(distortion_model="", d=distortion)).is_distorted
+
+
+K = [100.0, 0.0, 1.5, 0.0, 110.0, 0.5, 0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"k": [0.0] * 9}, ["calibrated camera matrix K"]),
+        ({"k": [float("nan"), *K[1:]]}, ["camera matrix K", "nan"]),
+        ({"k": [float("inf"), *K[1:]]}, ["camera matrix K", "inf"]),
+        ({"k": [0.0, *K[1:]]}, ["positive fx and fy", "fx=0"]),
+        ({"k": [*K[:4], -1.0, *K[5:]]}, ["positive fx and fy", "fy=-1"]),
+        ({"k": K[:8]}, ["K of 9 numbers"]),
+        ({"k": [*K[:8], 2.0]}, ["camera matrix K"]),
+        ({"width": 0, "height": 0}, ["at least 1 pixel", "0x0"]),
+        ({"distortion_model": "equidistant", "d": [0.1] * 4}, ["'equidistant' is not known", "plumb_bob"]),
+        ({"distortion_model": "", "d": [0.1, 0.0, 0.0, 0.0, 0.0]}, ["'' is not known"]),
+        ({"d": [0.1, 0.2]}, ["plumb_bob takes", "got 2"]),
+        ({"d": [float("nan")] * 5}, ["finite"]),
+        ({"binning_x": 2, "binning_y": 2}, ["no binning", "2x2"]),
+        (
+            {"roi": SimpleNamespace(x_offset=1, y_offset=0, width=2, height=2, do_rectify=False)},
+            ["region of interest 2x2+1+0"],
+        ),
+    ],
+)
+def test_bad_camera_infos_are_refused(info, changes, words):
+    with pytest.raises(InputError) as caught:
+        images.camera_from_info(info(**changes))
+    assert str(caught.value).startswith("camera info: ")
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_camera_info_there_and_back(info):
+    for msg in (info(), info(distortion_model="rational_polynomial", d=[0.1] * 8), info(d=[])):
+        camera = images.camera_from_info(msg)
+        made = images.camera_info_message(TYPES, camera, 12_000_000_034, "optical")
+        made.binning_x = made.binning_y = 0
+        made.roi = msg.roi
+        back = images.camera_from_info(made)
+        np.testing.assert_array_equal(back.matrix, camera.matrix)
+        assert back.distortion_model == camera.distortion_model
+        np.testing.assert_array_equal(back.distortion[: len(camera.distortion)], camera.distortion)
+        assert (len(made.r), len(made.p)) == (9, 12)
+
+
+def test_image_there_and_back():
+    made = images.image_message(TYPES, PIXELS, 5_000_000_006, "optical")
+    assert (made.header.stamp.sec, made.header.stamp.nanosec, made.header.frame_id) == (5, 6, "optical")
+    np.testing.assert_array_equal(images.image_from_message(made), PIXELS)
+    turned = np.asfortranarray(PIXELS)
+    np.testing.assert_array_equal(images.image_from_message(images.image_message(TYPES, turned, 0, "optical")), PIXELS)
+
+
+def test_tf_message(standin, camera):
+    frame = Frame(np.zeros((2, 4, 3), np.uint8), camera, 7_000_000_008, "optical")
+    message = poses.tf_message(TYPES, frame, [standin.estimate(1.5), standin.estimate(2.5, 3)], "seen/")
+    first, second = message.transforms
+    assert (first.header.stamp.sec, first.header.stamp.nanosec, first.header.frame_id) == (7, 8, "optical")
+    assert (first.child_frame_id, second.child_frame_id) == ("seen/crate_0", "seen/crate_3")
+    t, q = second.transform.translation, second.transform.rotation
+    assert (t.x, t.y, t.z) == (0.1, -0.2, 2.5)
+    np.testing.assert_allclose((q.x, q.y, q.z, q.w), (0, 0, np.sqrt(0.5), np.sqrt(0.5)), atol=1e-12)
+    assert all(type(value) is float for value in (t.x, t.y, t.z, q.x, q.y, q.z, q.w)), "rclpy takes floats only"
+    assert poses.tf_message(TYPES, frame, []).transforms == []
+
+
+def test_quaternions_agree_with_opencv(standin, camera):
+    frame = Frame(np.zeros((2, 4, 3), np.uint8), camera)
+    for vector in RNG.normal(size=(20, 3)):
+        pose = standin.estimate(1.0)
+        pose.cam_from_obj[:3, :3] = cv2.Rodrigues(vector)[0]
+        q = poses.tf_message(TYPES, frame, [pose]).transforms[0].transform.rotation
+        angle = np.linalg.norm(vector)
+        expected = np.append(np.sin(angle / 2) * vector / angle, np.cos(angle / 2))
+        np.testing.assert_allclose((q.x, q.y, q.z, q.w), expected * np.sign(expected[3]), atol=1e-9)
+
+
+def test_detections_message(standin, camera):
+    frame = Frame(np.zeros((2, 4, 3), np.uint8), camera, 7_000_000_008, "optical")
+    message = poses.detections_message(TYPES, frame, [standin.estimate(1.5)])
+    (detection,) = message.detections
+    (result,) = detection.results
+    assert message.header.frame_id == detection.header.frame_id == "optical"
+    assert (result.hypothesis.class_id, result.hypothesis.score, detection.id) == ("crate", 0.75, "crate_0")
+    assert result.pose.covariance == np.diag([1.0, 2, 3, 4, 5, 6]).reshape(36).tolist()
+    position = result.pose.pose.position
+    assert (position.x, position.y, position.z) == (0.1, -0.2, 1.5)
+    # The box reaches from z = 0 to 0.2 in the object's frame: its centre is 0.1 from the origin along z.
+    centre = detection.bbox.center.position
+    np.testing.assert_allclose((centre.x, centre.y, centre.z), (0.1, -0.2, 1.6))
+    size = detection.bbox.size
+    np.testing.assert_allclose((size.x, size.y, size.z), (0.2, 0.1, 0.2))
+    assert poses.detections_message(TYPES, frame, []).detections == []

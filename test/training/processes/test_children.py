@@ -1,0 +1,42 @@
+"""Processes that hear only their parent, by real signals from others."""
+
+import multiprocessing
+import signal
+import subprocess
+
+import pytest
+
+from pose_regressor_training.processes.children import SIGNALS, deaf_children, heed_parent
+
+
+def answer(pipe):
+    heed_parent()
+    while True:
+        pipe.send(pipe.recv() + 1)
+
+
+@pytest.fixture
+def child():
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.get_context("fork").Process(target=answer, args=(there,), daemon=True)
+    with deaf_children():
+        process.start()
+    there.close()
+    yield process, here
+    process.kill()
+    process.join()
+
+
+def test_signals_of_others_are_not_heard_those_of_the_parent_are(child):
+    process, pipe = child
+    for number in SIGNALS:
+        subprocess.run(["kill", f"-{int(number)}", str(process.pid)], check=True)
+    pipe.send(1)
+    assert pipe.recv() == 2
+    process.terminate()
+    process.join(20)
+    assert process.exitcode == 1
+
+
+def test_this_process_hears_signals_as_before(child):
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(SIGNALS)

@@ -1,0 +1,1 @@
+"""Scenes as photographs, path-traced by Blender's Cycles."""

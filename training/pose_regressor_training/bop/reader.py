@@ -1,0 +1,180 @@
+"""Scenes in BOP's layout, read: images, depth, masks, poses, cameras. Millimetres there, metres here.
+
+DATASET/models/obj_000001.ply, DATASET/SPLIT/000000/{rgb,depth,mask,mask_visib}/000000.png, scene_gt.json and others;
+the format is described in bop_toolkit's docs/bop_datasets_format.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.files.bop import MILLIMETRES_PER_METRE, TruePose, read_scene_camera, read_scene_gt
+from pose_regressor.files.io import read_json
+from pose_regressor.sources import read_image
+from pose_regressor.types import FloatArray, InputError
+
+#: The file whose presence says that a scene is complete: it is the last that is written.
+SCENE_GT = "scene_gt.json"
+
+
+def scene_folder(split: Path, scene_id: int) -> Path:
+    return split / f"{scene_id:06d}"
+
+
+def image_path(scene: Path, im_id: int, suffix: str) -> Path:
+    return scene / "rgb" / f"{im_id:06d}{suffix}"
+
+
+def depth_path(scene: Path, im_id: int) -> Path:
+    return scene / "depth" / f"{im_id:06d}.png"
+
+
+def mask_path(scene: Path, im_id: int, index: int, visible: bool) -> Path:
+    """index: place of the object in the image's list in scene_gt.json."""
+    return scene / ("mask_visib" if visible else "mask") / f"{im_id:06d}_{index:06d}.png"
+
+
+def model_path(dataset: Path, obj_id: int) -> Path:
+    return dataset / "models" / f"obj_{obj_id:06d}.ply"
+
+
+def models_info_path(dataset: Path) -> Path:
+    return dataset / "models" / "models_info.json"
+
+
+@dataclass(frozen=True)
+class Visibility:
+    """How much of an object an image shows, from scene_gt_info.json.
+
+    pixels: of its whole silhouette, also beyond the image's edges; valid: those within the image at which there is a
+    depth; visible: those that are seen; fraction: visible / pixels; box, visible_box: x, y, width, height of the whole
+    silhouette and of what is seen, as BOP counts them (last minus first column), all -1 if nothing is seen.
+    """
+
+    pixels: int
+    valid: int
+    visible: int
+    fraction: float
+    box: tuple[int, ...]
+    visible_box: tuple[int, ...]
+
+
+class BopScene:
+    """A scene of a BOP dataset. Raises InputError, which names the file, for what is missing or is not as BOP has it.
+
+    cameras: (3, 3) by image id; poses and visibility: of each image's objects; visibility is empty for a scene without
+    scene_gt_info.json.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.cameras = read_scene_camera(self.folder / "scene_camera.json")
+        self._depth_scales = _read_depth_scales(self.folder / "scene_camera.json")
+        self.poses: dict[int, list[TruePose]] = read_scene_gt(self.folder / SCENE_GT)
+        info = self.folder / "scene_gt_info.json"
+        self.visibility = _read_visibility(info) if info.exists() else {}
+        for im_id, poses in self.poses.items():
+            if im_id not in self.cameras:
+                raise InputError(f"{self.folder / 'scene_camera.json'}: expected an entry for image {im_id}")
+            if self.visibility and len(self.visibility.get(im_id, ())) != len(poses):
+                raise InputError(
+                    f"{self.folder / 'scene_gt_info.json'}: expected {len(poses)} entries for image {im_id}, "
+                    f"got {len(self.visibility.get(im_id, ()))}"
+                )
+
+    @property
+    def im_ids(self) -> list[int]:
+        return sorted(self.poses)
+
+    def image(self, im_id: int) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB."""
+        found = next((path for suffix in (".png", ".jpg") if (path := image_path(self.folder, im_id, suffix)).exists()),
+                     None)  # fmt: skip
+        if found is None:
+            raise InputError(f"{self.folder / 'rgb'}: expected image {im_id:06d} as .png or .jpg, found neither")
+        return read_image(found)
+
+    def depth(self, im_id: int) -> NDArray[np.float32]:
+        """(H, W) metres, 0 where there is none."""
+        path = depth_path(self.folder, im_id)
+        raw = _read(path, cv2.IMREAD_UNCHANGED)
+        if raw.ndim != 2 or raw.dtype != np.uint16:
+            raise InputError(f"{path}: expected a depth image of 16 bits and one channel, got {raw.dtype} {raw.shape}")
+        return (raw * (self._depth_scales[im_id] / MILLIMETRES_PER_METRE)).astype(np.float32)
+
+    def mask(self, im_id: int, index: int, visible: bool = False) -> NDArray[np.bool_]:
+        """(H, W) of an object's whole silhouette within the image, or of what is seen of it."""
+        return _read(mask_path(self.folder, im_id, index, visible), cv2.IMREAD_GRAYSCALE) > 0
+
+
+def open_split(split: str | Path) -> list[BopScene]:
+    """All complete scenes of a split, such as DATASET/train_pbr."""
+    folders = sorted(path.parent for path in Path(split).glob(f"*/{SCENE_GT}"))
+    scenes = [folder for folder in folders if folder.name.isdecimal()]
+    if not scenes:
+        raise InputError(f"{split}: expected numbered folders with a {SCENE_GT}, found none")
+    return [BopScene(scene) for scene in scenes]
+
+
+def pose_entry(obj_id: int, cam_from_obj: FloatArray) -> dict[str, Any]:
+    """An object of scene_gt.json."""
+    return {
+        "cam_R_m2c": cam_from_obj[:3, :3].ravel().tolist(),
+        "cam_t_m2c": (cam_from_obj[:3, 3] * MILLIMETRES_PER_METRE).tolist(),
+        "obj_id": int(obj_id),
+    }
+
+
+def camera_entry(camera_matrix: FloatArray, depth_scale: float) -> dict[str, Any]:
+    """An image of scene_camera.json."""
+    return {"cam_K": camera_matrix.ravel().tolist(), "depth_scale": depth_scale}
+
+
+def visibility_entry(shown: Visibility) -> dict[str, Any]:
+    """An object of scene_gt_info.json."""
+    return {
+        "bbox_obj": list(shown.box),
+        "bbox_visib": list(shown.visible_box),
+        "px_count_all": shown.pixels,
+        "px_count_valid": shown.valid,
+        "px_count_visib": shown.visible,
+        "visib_fract": shown.fraction,
+    }
+
+
+def _read_depth_scales(path: Path) -> dict[int, float]:
+    """By image id, of a file that `read_scene_camera` has read."""
+    scales = {int(key): entry.get("depth_scale", 1.0) for key, entry in read_json(path).items()}
+    for im_id, scale in scales.items():
+        if not isinstance(scale, int | float) or not 0 < scale < np.inf:
+            raise InputError(f"{path}: expected a depth_scale above 0 for image {im_id}, got {scale!r}")
+    return scales
+
+
+def _read_visibility(path: Path) -> dict[int, list[Visibility]]:
+    content = read_json(path)
+    try:
+        return {
+            int(im_id): [
+                Visibility(entry["px_count_all"], entry["px_count_valid"], entry["px_count_visib"],
+                           entry["visib_fract"], tuple(entry["bbox_obj"]), tuple(entry["bbox_visib"]))
+                for entry in entries
+            ]
+            for im_id, entries in content.items()
+        }  # fmt: skip
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: expected the entries of BOP's scene_gt_info.json ({error!r})") from None
+
+
+def _read(path: Path, how: int) -> NDArray:
+    image = cv2.imread(str(path), how)
+    if image is None:
+        reason = "this cannot be decoded" if path.exists() else "there is no such file"
+        raise InputError(f"{path}: expected an image, {reason}")
+    return np.asarray(image)

@@ -1,0 +1,1 @@
+"""What a network's scores and covariances are worth on synthetic images."""

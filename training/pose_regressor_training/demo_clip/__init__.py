@@ -1,0 +1,1 @@
+"""The demo's film: its story, and how Blender renders it."""

@@ -1,1 +1,0 @@
-"""The training engine: from meshes to a bundle, on one or many processes, interrupted or not."""

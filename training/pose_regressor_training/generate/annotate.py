@@ -1,0 +1,101 @@
+"""From rendered frames to what a BOP dataset says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.types import FloatArray
+from pose_regressor_training.meshes.mesh import Mesh
+from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.samples.batches import Samples
+from pose_regressor_training.samples.labels import masks
+from pose_regressor_training.scenes import NONE, Scenes, blank_scenes
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """One object of one image.
+
+    obj_id: BOP's; cam_from_obj: (4, 4), metres; mask, mask_visible: (H, W) bool, the whole silhouette within the image
+    as if it stood alone, and what is seen of it; pixels: of the whole silhouette, also beyond the image's edges; box:
+    x0, y0, x1, y1 of that silhouette, first and last column and row.
+    """
+
+    obj_id: int
+    cam_from_obj: FloatArray
+    mask: NDArray[np.bool_]
+    mask_visible: NDArray[np.bool_]
+    pixels: int
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotatedImage:
+    """color: (H, W, 3) uint8 RGB; depth: (H, W) float32 metres, 0 where there is nothing; camera_matrix: (3, 3)."""
+
+    color: NDArray[np.uint8]
+    depth: NDArray[np.float32]
+    camera_matrix: FloatArray
+    objects: tuple[Annotation, ...]
+
+
+class Annotator:
+    """Reads the labels off renderings of `meshes`, which are the first of the `raytracer`'s, with BOP ids `obj_ids`."""
+
+    def __init__(self, raytracer: Raytracer, meshes: Sequence[Mesh], obj_ids: Sequence[int]) -> None:
+        self._raytracer, self._meshes, self._obj_ids = raytracer, meshes, obj_ids
+
+    def images(self, samples: Samples) -> Iterator[AnnotatedImage]:
+        """What the samples show, every object of which a part would be within the image if it stood alone."""
+        scenes, target = samples.drawn.scenes, samples.drawn.target
+        color = samples.image.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+        depth = samples.rendering.depth.cpu().numpy()
+        whole, seen = (mask.cpu().numpy() for mask in masks(samples.rendering, target.shape[1]))
+        for b in range(len(target)):
+            objects = []
+            for place in np.flatnonzero(target[b] != NONE):
+                if not whole[b, place].any():
+                    continue
+                pixels, box = self._whole(scenes, b, int(place), whole[b, place])
+                obj_id = self._obj_ids[target[b, place]]
+                pose = scenes.cam_from_obj[b, place]
+                objects.append(Annotation(obj_id, pose, whole[b, place], seen[b, place], pixels, box))
+            yield AnnotatedImage(color[b], depth[b], scenes.camera_matrix[b], tuple(objects))
+
+    def _whole(self, scenes: Scenes, b: int, place: int, mask: NDArray) -> tuple[int, tuple[int, int, int, int]]:
+        """Pixels and box of a silhouette. One that reaches the edge is rendered anew on a larger canvas, up to three
+        times as wide and as high as the image, which is as far as BOP looks."""
+        x0, y0, x1, y1 = _box_of(mask)
+        height, width = mask.shape
+        if x0 > 0 and y0 > 0 and x1 < width - 1 and y1 < height - 1:
+            return int(mask.sum()), (x0, y0, x1, y1)
+        pose, camera = scenes.cam_from_obj[b, place], scenes.camera_matrix[b]
+        points = self._meshes[scenes.mesh[b, place]].vertices @ pose[:3, :3].T + pose[:3, 3]
+        pixels = points[:, :2] / points[:, 2:].clip(1e-6) * camera[[0, 1], [0, 1]] + camera[:2, 2]
+        low = np.maximum(np.floor(pixels.min(0)), (-width, -height)).astype(int)
+        high = np.minimum(np.ceil(pixels.max(0)), (2 * width - 1, 2 * height - 1)).astype(int)
+        if (points[:, 2] <= 0).any():
+            low, high = np.array([-width, -height]), np.array([2 * width - 1, 2 * height - 1])
+        columns, rows = (high - low + 1).tolist()
+        canvas = self._raytracer.render(_alone(scenes, b, place, low), rows, columns).covered[0].cpu().numpy() > 0
+        x0, y0, x1, y1 = _box_of(canvas)
+        return int(canvas.sum()), (x0 + int(low[0]), y0 + int(low[1]), x1 + int(low[0]), y1 + int(low[1]))
+
+
+def _alone(scenes: Scenes, b: int, place: int, corner: NDArray) -> Scenes:
+    """Thing `place` of scene `b` with nothing around it, in an image that begins at the pixel `corner` (x, y)."""
+    scene = blank_scenes(1, 1)
+    scene.mesh[0, 0] = scenes.mesh[b, place]
+    scene.cam_from_obj[0, 0] = scenes.cam_from_obj[b, place]
+    scene.camera_matrix[0] = scenes.camera_matrix[b]
+    scene.camera_matrix[0, :2, 2] -= corner
+    return scene
+
+
+def _box_of(mask: NDArray) -> tuple[int, int, int, int]:
+    columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
+    return int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1])

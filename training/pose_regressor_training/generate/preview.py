@@ -1,0 +1,63 @@
+"""A picture of what a randomization yields."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.draw import contact_sheet, draw_box
+from pose_regressor.network.config import NetworkConfig
+from pose_regressor.types import Camera, ObjectModel
+from pose_regressor_training.meshes.mesh import Mesh
+from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.randomize.scene import SceneSampler
+from pose_regressor_training.randomize.views import FRAME_HEIGHT, FRAME_WIDTH, WindowSpec
+from pose_regressor_training.samples.batches import Generator, Samples
+from pose_regressor_training.samples.labels import masks
+from pose_regressor_training.scenes import NONE
+
+WINDOWS, WINDOW_COLUMNS = 32, 8
+FRAMES, FRAME_COLUMNS = 6, 3
+#: Objects in a frame, fewest and most.
+OBJECTS = (1, 4)
+#: As many pictures as are drawn in a second or two: enough for so few images.
+PICTURES, PICTURE_SIZE = 60, 384
+OUTLINE = (255, 200, 0)
+
+
+def preview_sheet(
+    mesh: Mesh, model: ObjectModel, config: RandomizeConfig, seed: int, labels: bool = False
+) -> NDArray[np.uint8]:
+    """RGB: windows as the network sees them, whole frames below them; with the visible outlines and the boxes drawn in,
+    if `labels`.
+    """
+    background = replace(config.background, pictures=min(PICTURES, config.background.pictures))
+    sampler = SceneSampler(replace(config, background=background), [model], seed, PICTURE_SIZE)
+    generator = Generator(sampler, [mesh])
+    network = NetworkConfig()
+    spec = WindowSpec(network.crop_size, network.find_size / FRAME_WIDTH, network.crop_margin)
+    windows = generator.windows(np.random.default_rng((seed, 0)), WINDOWS, spec)
+    frames = generator.frames(np.random.default_rng((seed, 1)), FRAMES, FRAME_WIDTH, FRAME_HEIGHT, OBJECTS)
+    width = WINDOW_COLUMNS * spec.size
+    upper = contact_sheet(_pictures(windows, model, labels), WINDOW_COLUMNS, spec.size)
+    lower = contact_sheet(_pictures(frames, model, labels), FRAME_COLUMNS, width // FRAME_COLUMNS)
+    missing = width - lower.shape[1]
+    return np.concatenate([upper, np.pad(lower, ((0, 0), (0, missing), (0, 0)), mode="edge")])
+
+
+def _pictures(samples: Samples, model: ObjectModel, labels: bool) -> list[NDArray[np.uint8]]:
+    images = list(samples.image.permute(0, 2, 3, 1).contiguous().numpy())
+    if labels:
+        target = samples.drawn.target
+        visible = masks(samples.rendering, target.shape[1])[1].numpy()
+        scenes = samples.drawn.scenes
+        for b, place in zip(*np.nonzero(target != NONE), strict=True):
+            found = cv2.findContours(visible[b, place].astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+            cv2.drawContours(images[b], found, -1, OUTLINE, 1)
+            height, width = images[b].shape[:2]
+            camera = Camera(width, height, scenes.camera_matrix[b])
+            draw_box(images[b], camera, model, scenes.cam_from_obj[b, place])
+    return images

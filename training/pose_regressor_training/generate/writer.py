@@ -1,0 +1,118 @@
+"""Images and their annotations into a scene of a BOP dataset. Every file appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.files.bop import MILLIMETRES_PER_METRE
+from pose_regressor.types import InputError
+from pose_regressor_training.bop.coco import annotation_of, scene_coco
+from pose_regressor_training.bop.reader import (  # fmt: skip
+    SCENE_GT,
+    Visibility,
+    camera_entry,
+    depth_path,
+    image_path,
+    mask_path,
+    pose_entry,
+    visibility_entry,
+)
+from pose_regressor_training.bop.records import one_line_each
+from pose_regressor_training.generate.annotate import AnnotatedImage, Annotation
+
+#: Millimetres for each unit of the depth images: 6.5 m is the farthest they hold, what lies beyond is left out.
+DEPTH_SCALE = 0.1
+_JPEG_QUALITY = 95
+
+#: Everything the JSON files say of one image, as JSON.
+ImageRecord = dict[str, Any]
+
+
+class SceneWriter:
+    """Writes one scene. Files are made in `workplace`, on the same disk, and moved to where they belong."""
+
+    def __init__(self, folder: Path, workplace: Path, suffix: str) -> None:
+        self._folder, self._workplace, self._suffix = folder, workplace, suffix
+
+    def write_image(self, im_id: int, image: AnnotatedImage) -> ImageRecord:
+        """Its picture, depth and masks as files. Raises InputError where they cannot be written."""
+        depth = np.round(image.depth * (MILLIMETRES_PER_METRE / DEPTH_SCALE))
+        stored = np.where(depth <= np.iinfo(np.uint16).max, depth, 0).astype(np.uint16)
+        self._image(image_path(self._folder, im_id, self._suffix), image.color[..., ::-1])
+        self._image(depth_path(self._folder, im_id), stored)
+        shown = [_visibility(annotation, stored) for annotation in image.objects]
+        for index, annotation in enumerate(image.objects):
+            for visible, mask in ((False, annotation.mask), (True, annotation.mask_visible)):
+                self._image(mask_path(self._folder, im_id, index, visible), mask.astype(np.uint8) * 255)
+        return {
+            "camera": camera_entry(image.camera_matrix, DEPTH_SCALE),
+            "poses": [pose_entry(annotation.obj_id, annotation.cam_from_obj) for annotation in image.objects],
+            "visibility": [visibility_entry(entry) for entry in shown],
+            "size": [image.color.shape[1], image.color.shape[0]],
+            "coco": [
+                found
+                for annotation, entry in zip(image.objects, shown, strict=True)
+                if (found := annotation_of(
+                    annotation.obj_id, annotation.mask, annotation.mask_visible, entry.fraction)) is not None
+            ],
+        }  # fmt: skip
+
+    def write_lists(self, dataset: str, names: Mapping[int, str], records: Mapping[int, ImageRecord]) -> None:
+        """The scene's JSON files from what `write_image` gave for each image; scene_gt.json last, which says that the
+        scene is complete. names: of the objects, by id."""
+        ordered = {im_id: records[im_id] for im_id in sorted(records)}
+
+        def column(key: str) -> str:
+            return one_line_each({str(im_id): record[key] for im_id, record in ordered.items()})
+
+        images = {
+            im_id: (f"rgb/{im_id:06d}{self._suffix}", *record["size"], record["coco"])
+            for im_id, record in ordered.items()
+        }
+        self.write(self._folder / "scene_camera.json", column("camera").encode())
+        self.write(self._folder / "scene_gt_info.json", column("visibility").encode())
+        self.write(self._folder / "scene_gt_coco.json", one_line_each(scene_coco(dataset, names, images)).encode())
+        self.write(self._folder / SCENE_GT, column("poses").encode())
+
+    def write(self, path: Path, content: bytes) -> None:
+        """Raises InputError where it cannot be written; then there is no such file, or the one from before."""
+        temporary = self._workplace / f"{path.parent.name}_{path.name}.{os.getpid()}"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError as error:
+            with suppress(OSError):
+                temporary.unlink()
+            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+    def _image(self, path: Path, pixels: NDArray) -> None:
+        # Compression 1: three times as fast as OpenCV's default for files that are a little larger.
+        parameters = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY, cv2.IMWRITE_PNG_COMPRESSION, 1]
+        wanted = parameters[:2] if path.suffix == ".jpg" else parameters[2:]
+        ok, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(pixels), wanted)
+        assert ok, f"OpenCV could not encode a {path.suffix} in memory"
+        self.write(path, encoded.tobytes())
+
+
+def _visibility(annotation: Annotation, depth: NDArray[np.uint16]) -> Visibility:
+    visible = int(annotation.mask_visible.sum())
+    nothing = (-1, -1, -1, -1)
+    x0, y0, x1, y1 = annotation.box
+    columns, rows = np.flatnonzero(annotation.mask_visible.any(0)), np.flatnonzero(annotation.mask_visible.any(1))
+    return Visibility(
+        pixels=annotation.pixels,
+        valid=int((depth[annotation.mask] > 0).sum()),
+        visible=visible,
+        fraction=visible / annotation.pixels,
+        box=(x0, y0, x1 - x0, y1 - y0) if visible else nothing,
+        visible_box=(int(columns[0]), int(rows[0]), int(np.ptp(columns)), int(np.ptp(rows))) if visible else nothing,
+    )

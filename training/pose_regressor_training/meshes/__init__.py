@@ -1,0 +1,1 @@
+"""Meshes: read from files, made one picture of colour, searched for symmetries."""

@@ -1,0 +1,151 @@
+"""Meshes as the renderer wants them: metres, triangles, one colour source."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import fast_simplification
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from pose_regressor.types import FloatArray, InputError, ObjectModel
+from pose_regressor_training.meshes.atlas import one_texture
+from pose_regressor_training.meshes.files import read_parts
+
+METRES_PER_UNIT = {"m": 1.0, "mm": 1e-3}
+#: Longest edge of an object, in metres.
+SMALLEST, LARGEST = 0.005, 5.0
+#: Triangles of the shape that goes into a bundle: enough for an outline, few enough to draw in every frame.
+COARSE_FACES = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Mesh:
+    """vertices (V, 3) metres; faces (F, 3); colour either from a texture (H, W, 3) uint8 RGB with corner coordinates
+    uv (F, 3, 2), v upwards as in OBJ, or from vertex_colors (V, 3) uint8.
+    """
+
+    vertices: NDArray[np.float32]
+    faces: NDArray[np.int32]
+    texture: NDArray[np.uint8] | None
+    uv: NDArray[np.float32] | None
+    vertex_colors: NDArray[np.uint8] | None
+
+    def digest(self) -> str:
+        """Of all that it is: meshes that differ in anything have another one."""
+        digest = hashlib.sha256()
+        for array in (self.vertices, self.faces, self.texture, self.uv, self.vertex_colors):
+            digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()[:16]
+
+
+def load_mesh(path: str | Path, unit: str | None = None, color: str | None = None) -> Mesh:
+    """Read a mesh with its textures, its vertex colours, or plain (grey where the file names no colour).
+
+    unit: of the file, ``m`` or ``mm``. Without one, glTF is in metres, as its standard says, and for other files it is
+    guessed from the size, with a warning. color: such as ``#b4141e``, in place of the file's colours: files of plain
+    parts rarely know what they are printed in. Raises InputError, in one line, for what cannot be read or rendered.
+    """
+    path = Path(path)
+    paint = None if color is None else _rgb(color)
+    if unit is not None and unit not in METRES_PER_UNIT:
+        raise InputError(f"mesh {path}: unit {unit!r} is not known, expected m or mm")
+    parts = read_parts(path)
+    first = np.cumsum([0, *(len(part.vertices) for part in parts)])
+    vertices = np.concatenate([part.vertices for part in parts])
+    faces = np.concatenate([part.faces + start for part, start in zip(parts, first, strict=False)])
+    vertices = vertices * METRES_PER_UNIT[_unit(path, unit, float(np.ptp(vertices[faces.ravel()], axis=0).max()))]
+    texture = uv = colors = None
+    if any(part.texture is not None for part in parts):
+        texture, uv = one_texture(parts, path)
+    else:
+        colors = np.concatenate([part.colors for part in parts if part.colors is not None])
+    corners = vertices[faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    real = area > 0
+    if not real.any():
+        raise InputError(f"mesh {path}: expected triangles with an area, found none")
+    # Points that belong to no triangle would count in the size and in the box.
+    used, faces = np.unique(faces[real], return_inverse=True)
+    uv = None if uv is None else uv[real].astype(np.float32)
+    colors = None if colors is None else colors[used]
+    if paint is not None:
+        texture, uv, colors = None, None, np.tile(paint, (len(used), 1))
+    return Mesh(vertices[used].astype(np.float32), faces.reshape(-1, 3).astype(np.int32), texture, uv, colors)
+
+
+def _rgb(color: str) -> NDArray[np.uint8]:
+    if not re.fullmatch("#[0-9a-fA-F]{6}", color):
+        raise InputError(
+            f"color {color!r}: expected # and six hexadecimal digits, such as '#b4141e' for red, green, blue"
+        )
+    return np.frombuffer(bytes.fromhex(color[1:]), np.uint8)
+
+
+def _unit(path: Path, unit: str | None, extent: float) -> str:
+    """The unit that is meant, checked against the longest edge of the mesh in the file's numbers."""
+    if unit is None:
+        unit = "m" if extent <= LARGEST or path.suffix.lower() in (".glb", ".gltf") else "mm"
+        size = extent * METRES_PER_UNIT[unit]
+        if path.suffix.lower() not in (".glb", ".gltf") and SMALLEST <= size <= LARGEST:
+            warnings.warn(
+                f"mesh {path}: no unit is given; taken for {unit}, which makes it {size:.4g} m long", stacklevel=3
+            )
+    size = extent * METRES_PER_UNIT[unit]
+    if not SMALLEST <= size <= LARGEST:
+        fitting = [name for name, scale in METRES_PER_UNIT.items() if SMALLEST <= extent * scale <= LARGEST]
+        hint = f"; in {fitting[0]!r} it would be {extent * METRES_PER_UNIT[fitting[0]]:g} m long" if fitting else ""
+        raise InputError(
+            f"mesh {path}: in unit {unit!r} it is {size:g} m long, expected {1000 * SMALLEST:g} mm to {LARGEST:g} m; "
+            f"is the unit right?{hint}"
+        )
+    return unit
+
+
+def coarse_mesh(mesh: Mesh, faces: int = COARSE_FACES) -> tuple[FloatArray, NDArray[np.int64]]:
+    """Vertices (V, 3) and at most about so many faces (F, 3) of the same shape, without its colours' seams.
+
+    Quadric error decimation: Garland and Heckbert, SIGGRAPH 1997.
+    """
+    vertices, which = np.unique(mesh.vertices, axis=0, return_inverse=True)
+    corners = which.reshape(-1)[mesh.faces]
+    real = (corners != np.roll(corners, 1, axis=1)).all(1)
+    coarse = (vertices.astype(np.float64), corners[real].astype(np.int64))
+    if real.sum() > faces:
+        points, corners = fast_simplification.simplify(vertices, corners[real].astype(np.int32), target_count=faces)
+        coarse = (points.astype(np.float64), corners.astype(np.int64))
+    return coarse
+
+
+def farthest_points(points: FloatArray, count: int, first: int = 0) -> FloatArray:
+    """(count, 3) of the points (P, 3): number `first`, then always the farthest from those before it."""
+    chosen = [first]
+    distance = np.full(len(points), np.inf)
+    while len(chosen) < count:
+        distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
+        chosen.append(int(distance.argmax()))
+    return points[chosen]
+
+
+def object_model(
+    mesh: Mesh, name: str, obj_id: int, symmetries: FloatArray | None = None, points: int = 1024, keypoints: int = 16
+) -> ObjectModel:
+    """What the runtime needs of a mesh: diameter, bounds, points sampled on the surface, farthest-point keypoints,
+    its shape in few triangles.
+
+    symmetries: (S, 4, 4) without the identity; none if not given.
+    """
+    surface = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
+    sampled, _ = trimesh.sample.sample_surface(surface, points, seed=0)
+    hull = np.asarray(surface.convex_hull.vertices, np.float64)
+    diameter = max(float(np.linalg.norm(hull - corner, axis=1).max()) for corner in hull)
+    bounds = np.stack([mesh.vertices.min(0), mesh.vertices.max(0)]).astype(np.float64)
+    outermost = int(np.linalg.norm(sampled - bounds.mean(0), axis=1).argmax())
+    corners = farthest_points(sampled, keypoints, outermost)
+    symmetries = np.zeros((0, 4, 4)) if symmetries is None else symmetries
+    return ObjectModel(name, obj_id, diameter, bounds, sampled, corners, symmetries, *coarse_mesh(mesh))

@@ -1,8 +1,0 @@
-"""Test objects of our own, mesh and texture made by script."""
-
-from pose_regressor_training.objects.bottle import make_symmetric
-from pose_regressor_training.objects.box import make_box
-from pose_regressor_training.objects.knob import make_knob
-from pose_regressor_training.objects.toy import make_toy
-
-__all__ = ["make_box", "make_knob", "make_symmetric", "make_toy"]

@@ -1,0 +1,1 @@
+"""The training: from meshes to a bundle, on one or many processes, interrupted or not."""

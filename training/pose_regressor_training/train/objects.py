@@ -1,0 +1,102 @@
+"""What a training is about: meshes with names, ids, units and symmetries."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from pose_regressor.types import InputError, ObjectModel
+from pose_regressor_training.bop.models_info import object_id, symmetries_of
+from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
+from pose_regressor_training.meshes.surface_colors import with_colors
+from pose_regressor_training.meshes.symmetry import Symmetries
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class KnownObject:
+    """file: the mesh's name, for people to read."""
+
+    mesh: Mesh
+    model: ObjectModel
+    symmetries: Symmetries
+    file: str
+
+    def identity(self) -> list[Any]:
+        """Plain values, others for what differs in its name, id, mesh, colours or symmetries."""
+        symmetries = hashlib.sha256((self.model.symmetries.round(6) + 0.0).tobytes()).hexdigest()[:16]
+        return [self.model.name, self.model.obj_id, f"mesh {self.mesh.digest()}", f"symmetries {symmetries}"]
+
+    def in_words(self) -> str:
+        size = " x ".join(f"{1000 * edge:.0f}" for edge in self.model.size)
+        return (
+            f"{self.model.name}, id {self.model.obj_id}: {size} mm, diameter {1000 * self.model.diameter:.0f} mm, "
+            f"{len(self.mesh.faces)} triangles, {self.symmetries.in_words()}"
+        )
+
+
+def read_objects(
+    paths: Sequence[Path],
+    units: Sequence[str] = (),
+    names: Sequence[str] = (),
+    obj_ids: Sequence[int] = (),
+    models_info: Path | None = None,
+    colors: Sequence[str] = (),
+) -> list[KnownObject]:
+    """The objects of meshes. units, names, obj_ids and colors are given for all of the meshes, in their order, or for
+    none (one unit or color may stand for all): names are then those of the files, and obj_000010.ply has the id 10,
+    others their place in the list. Raises InputError for anything given twice, before the meshes are read.
+    """
+    if not paths:
+        raise InputError("training: expected at least one mesh, got none")
+    each_unit, each_color = one_for_each(paths, "unit", units), one_for_each(paths, "color", colors)
+    each_name = _for_each(paths, "name", names) or [path.stem for path in paths]
+    each_id = _for_each(paths, "obj-id", obj_ids) or [object_id(path, i) for i, path in enumerate(paths, start=1)]
+    _distinct("name", each_name, paths, "--name, once for each --mesh,")
+    _distinct("id", each_id, paths, "--obj-id, once for each --mesh,")
+    objects = []
+    for path, unit, color, name, obj_id in zip(paths, each_unit, each_color, each_name, each_id, strict=True):
+        mesh = load_mesh(path, unit, color)
+        symmetries = symmetries_of(mesh, obj_id, models_info)
+        model = with_colors(object_model(mesh, name, obj_id, symmetries.discretised()), mesh)
+        objects.append(KnownObject(mesh, model, symmetries, path.name))
+    return objects
+
+
+def read_beside(paths: Sequence[Path], units: Sequence[str] = ()) -> list[KnownObject]:
+    """Things that are not to be found, of any names. units: one for all of them, one for each, or none."""
+    things = []
+    for number, (path, unit) in enumerate(zip(paths, one_for_each(paths, "beside-unit", units), strict=True), start=1):
+        mesh = load_mesh(path, unit)
+        model = object_model(mesh, f"thing_{number}", number)
+        things.append(KnownObject(mesh, model, Symmetries(np.zeros((0, 4, 4))), path.name))
+    return things
+
+
+def one_for_each(paths: Sequence[Path], what: str, values: Sequence[str]) -> list[str | None]:
+    """The values of an option that is given once for each mesh, once for all of them, or not at all."""
+    if len(values) == 1:
+        values = list(values) * len(paths)
+    return list(_for_each(paths, what, values)) or [None] * len(paths)
+
+
+def _for_each(paths: Sequence[Path], what: str, values: Sequence[T]) -> Sequence[T]:
+    if values and len(values) != len(paths):
+        raise InputError(f"--{what}: expected one for each of the {len(paths)} meshes, got {len(values)}")
+    return values
+
+
+def _distinct(what: str, values: Sequence[object], paths: Sequence[Path], remedy: str) -> None:
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            first = paths[values.index(value)]
+            raise InputError(
+                f"meshes {first} and {paths[place]}: expected objects of different {what}s, both have {value!r}; "
+                f"{remedy} tells them apart"
+            )

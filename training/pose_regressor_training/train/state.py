@@ -1,0 +1,85 @@
+"""The file that an interrupted training goes on from: safetensors with a JSON header, written at once. No pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from pose_regressor.files.io import replacing
+from pose_regressor.types import InputError
+from pose_regressor_training.train.config import difference
+
+_HEADER_KEY = "pose_regressor_training"
+_VERSION = 2
+_PARTS = ("network", "average", "regions", "optimizer", "log")
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """After `step` steps. network, average, regions: state_dicts, the last of the head that only trainings have;
+    optimizer: what it keeps of each parameter, by the parameter's number; log: sums of the terms since the last
+    entry of the log; start: what the training began with, in words.
+    """
+
+    step: int
+    network: Mapping[str, Tensor]
+    average: Mapping[str, Tensor]
+    regions: Mapping[str, Tensor]
+    optimizer: Mapping[int, Mapping[str, Tensor]]
+    log: Mapping[str, Tensor]
+    start: str
+
+    def save(self, path: Path, identity: Mapping[str, Any]) -> None:
+        """identity: plain values that say which training it is, see `load`. Raises InputError for weights that are not
+        finite, which nothing could go on from, and leaves the file that is there.
+        """
+        optimizer = {f"{number}.{k}": v for number, values in self.optimizer.items() for k, v in values.items()}
+        parts = dict(zip(_PARTS, (self.network, self.average, self.regions, optimizer, self.log), strict=True))
+        tensors = {
+            f"{part}.{name}": value.detach().cpu().contiguous()
+            for part, values in parts.items()
+            for name, value in values.items()
+        }
+        for name, value in tensors.items():
+            if value.is_floating_point() and not torch.isfinite(value).all():
+                raise InputError(f"training: {name} is not finite at step {self.step}; try a lower learning rate")
+        header = {"version": _VERSION, "step": self.step, "start": self.start, "identity": identity}
+        with replacing(path) as temporary:
+            temporary.write_bytes(save(tensors, {_HEADER_KEY: json.dumps(header)}))
+
+    @classmethod
+    def load(cls, path: Path, identity: Mapping[str, Any]) -> State:
+        """Raises InputError for a file of another training, and says what differs."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+            header = json.loads(metadata.get(_HEADER_KEY, "{}"))
+        except (SafetensorError, OSError, json.JSONDecodeError) as error:
+            raise InputError(f"training state {path}: cannot be read: {error}") from error
+        if header.get("version") != _VERSION:
+            raise InputError(f"training state {path}: not one of this program's; use --restart or another --out")
+        if differs := difference(header["identity"], json.loads(json.dumps(identity))):
+            raise InputError(
+                f"training state {path}: belongs to another training ({differs}); use --restart or another --out"
+            )
+        parts: dict[str, dict[str, Tensor]] = {part: {} for part in _PARTS}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        optimizer: dict[int, dict[str, Tensor]] = {}
+        for name, tensor in parts["optimizer"].items():
+            number, _, key = name.partition(".")
+            optimizer.setdefault(int(number), {})[key] = tensor
+        return cls(
+            header["step"], parts["network"], parts["average"], parts["regions"], optimizer, parts["log"],
+            header["start"],
+        )  # fmt: skip
