@@ -3,8 +3,8 @@ PYTHON ?= python3
 # Installed when the environment has no torch: what is measured here was measured with this one.
 TORCH ?= torch==2.13.0
 
-# Images a second of the demo.
-RATE ?= 30
+# Images a second of the demo; auto: 30, or less on a machine that cannot keep up.
+RATE ?= auto
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -14,6 +14,7 @@ from launch_ros.actions import Node
 
 SHARE = Path(get_package_share_directory("pose_regressor"))
 START_TIMEOUT = "120"  # seconds until the node listens: importing torch from a cold disk takes its time
+RATE = "images a second; auto: 30, or less on a machine that cannot keep up"
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -37,7 +38,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("out", default_value="out/demo", description="folder to write to"),
-            DeclareLaunchArgument("rate", default_value="30.0", description="frames a second"),
+            DeclareLaunchArgument("rate", default_value="auto", description=RATE),
             DeclareLaunchArgument(
                 "rviz", default_value="false", description="start RViz too", choices=["true", "false"]
             ),
