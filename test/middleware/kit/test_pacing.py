@@ -87,17 +87,19 @@ class Node:
 
     def send(self):
         self.catch_up()
-        self.waiting = self.clock.time_ns()
-        self.catch_up()
-        return self.clock.time_ns()
+        stamp = self.clock.time_ns()
+        if self.work:
+            self.waiting = stamp  # in place of the one that waited
+        else:
+            self.work = (stamp, self.clock.now + self.seconds)
+        return stamp
 
     def catch_up(self):
-        """What it did until now. An image in work is finished; another that waits is replaced by a newer one."""
-        if self.work and self.work[1] <= self.clock.now + 1e-9:
-            self.hear(self.work[0])
-            self.work = None
-        if self.work is None and self.waiting is not None:
-            self.work = (self.waiting, self.clock.now + self.seconds)
+        """What it did until now."""
+        while self.work and self.work[1] <= self.clock.now + 1e-9:
+            stamp, end = self.work
+            self.hear(stamp)
+            self.work = (self.waiting, end + self.seconds) if self.waiting else None
             self.waiting = None
 
     def hear(self, stamp):
