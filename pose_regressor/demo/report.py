@@ -60,7 +60,6 @@ def print_summary(summary: Summary, out: Path, rate: float | None) -> None:
 
 def sentences(summary: Summary, rate: float | None) -> list[str]:
     """What the table does not say: how fast the clip was played and why, whether the machine is slow, what failed."""
-    rates = ", then ".join(f"{value:g}" for value in summary.rates)
     if rate is not None:
         said = [f"Played at {rate:g} images a second, as --rate says."]
         if summary.answered < MANY_ANSWERED:
@@ -69,7 +68,8 @@ def sentences(summary: Summary, rate: float | None) -> list[str]:
                 "looked at. Without --rate the player goes only as fast as the node answers."
             )
     else:
-        said = [f"Played at {rates} images a second: the highest of {_choice()} that the node kept up with."]
+        rates = ", then ".join(f"{value:g}" for value in summary.rates)
+        said = [f"Played at {rates} images a second, which is as fast as the node answered, and at most {RATES[0]:g}."]
         if summary.rates[-1] < RATES[0]:
             said.append(
                 f"This machine is slow or busy: the clip's own rate is {RATES[0]:g}. Close other programs, or try a "
@@ -78,8 +78,3 @@ def sentences(summary: Summary, rate: float | None) -> list[str]:
     if summary.failure:
         said.append(f"demo failed: {summary.failure}")
     return said
-
-
-def _choice() -> str:
-    *others, last = (f"{rate:g}" for rate in RATES)
-    return f"{', '.join(others)} and {last}"

@@ -123,10 +123,10 @@ def test_the_rate_and_a_slow_machine_are_said():
     exact = [transform(image.stamp, 1, (0, 0, 0.5)) for image in played()]
     fast = summarise(evaluate(MODEL, truth, played(), set(), exact), played())
     assert sentences(fast, None) == [
-        "Played at 30 images a second: the highest of 30, 20, 15, 10 and 5 that the node kept up with."
+        "Played at 30 images a second, which is as fast as the node answered, and at most 30."
     ]
     slowed = sentences(replace(fast, rates=(20.0, 10.0)), None)
-    assert slowed[0].startswith("Played at 20, then 10 images a second: ")
+    assert slowed[0].startswith("Played at 20, then 10 images a second, ")
     assert slowed[1].startswith("This machine is slow or busy: the clip's own rate is 30.")
     assert sentences(fast, 30.0) == ["Played at 30 images a second, as --rate says."]
     assert "55% of the images were not looked at. Without --rate" in sentences(replace(fast, answered=0.45), 30.0)[1]
