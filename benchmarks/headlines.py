@@ -23,7 +23,7 @@ class Headline:
     unit: such as ms; may be empty
     rival: what it is compared with; empty if there was no rival in this run
     rival_value: the rival's figure, in `unit`
-    ratio: how many times better the value is than the rival's; None if the two have no ratio
+    ratio: of the two, usually how many times better the value is; None if they have none
     form: format of both figures when printed
     """
 
