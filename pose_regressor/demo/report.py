@@ -60,16 +60,22 @@ def print_summary(summary: Summary, out: Path, rate: float | None) -> None:
 
 def sentences(summary: Summary, rate: float | None) -> list[str]:
     """What the table does not say: how fast the clip was played and why, whether the machine is slow, what failed."""
+    unanswered = f"{1 - summary.answered:.0%}"
     if rate is not None:
         said = [f"Played at {rate:g} images a second, as --rate says."]
         if summary.answered < MANY_ANSWERED:
             said.append(
-                f"This machine is too slow or too busy for that: {1 - summary.answered:.0%} of the images were not "
-                "looked at. Without --rate the player goes only as fast as the node answers."
+                f"This machine is too slow or too busy for that: {unanswered} of the images were not looked at. "
+                "Without --rate the player goes only as fast as the node answers."
             )
     else:
         rates = ", then ".join(f"{value:g}" for value in summary.rates)
         said = [f"Played at {rates} images a second, which is as fast as the node answered, and at most {RATES[0]:g}."]
+        if summary.rates[-1] == RATES[-1] and summary.answered < MANY_ANSWERED:
+            said = [
+                f"Played at {rates} images a second. {RATES[-1]:g} is the slowest, and still {unanswered} of the "
+                "images were not looked at."
+            ]
         if summary.rates[-1] < RATES[0]:
             said.append(
                 f"This machine is slow or busy: the clip's own rate is {RATES[0]:g}. Close other programs, or try a "

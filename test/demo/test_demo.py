@@ -128,6 +128,11 @@ def test_the_rate_and_a_slow_machine_are_said():
     slowed = sentences(replace(fast, rates=(20.0, 10.0)), None)
     assert slowed[0].startswith("Played at 20, then 10 images a second, ")
     assert slowed[1].startswith("This machine is slow or busy: the clip's own rate is 30.")
+    slowest = sentences(replace(fast, rates=(10.0, 5.0), answered=0.7), None)
+    assert slowest[0] == (
+        "Played at 10, then 5 images a second. 5 is the slowest, and still 30% of the images were not looked at."
+    )
+    assert slowest[1] == slowed[1]
     assert sentences(fast, 30.0) == ["Played at 30 images a second, as --rate says."]
     assert "55% of the images were not looked at. Without --rate" in sentences(replace(fast, answered=0.45), 30.0)[1]
     assert sentences(replace(fast, found=None), None)[-1] == "demo failed: the node answered none of the 20 images"
