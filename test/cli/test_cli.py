@@ -152,7 +152,7 @@ BAD = {
     ),
     "middleware": ("run --middleware carrier-pigeon", "expected auto, ros2 or dds"),
     "no equals sign": ("run --set score_threshold", "expected KEY=VALUE"),
-    "unknown parameter": ("run --set colour=red", "unknown parameter 'colour'"),
+    "unknown parameter": ("run --set colour=red", "colour: no such key, expected one of model"),
     "parameter out of range": ("run --set score_threshold=1.5", "expected a number from 0 to 1, got 1.5"),
     "parameter of another kind": ("run --set follow=maybe", "expected true or false"),
     "not a parameter file": ("run --config {camera}", "expected a ROS 2 parameter file"),
