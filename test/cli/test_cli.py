@@ -14,7 +14,7 @@ import pytest
 
 import pose_regressor
 from pose_regressor.cli import PLUGIN_GROUP, main
-from pose_regressor.cli.run import read_parameters
+from pose_regressor.cli.node_options import read_parameters
 from pose_regressor.types import InputError, ObjectModel, PoseEstimate
 
 ROOT = Path(__file__).resolve().parents[2]

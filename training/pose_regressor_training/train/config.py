@@ -66,7 +66,9 @@ class TrainConfig(Config):
     ema: float = number(
         0.998, "decay of the averaged weights, which the bundle gets; less in the first steps", 0, 0.999999
     )
-    precision: str = choice("bf16", ("bf16", "fp32"), "precision of the network's arithmetic; weights and losses are in fp32")
+    precision: str = choice(
+        "bf16", ("bf16", "fp32"), "precision of the network's arithmetic; weights and losses are in fp32"
+    )
     compile: bool = switch(False, "translate the network with torch.compile: takes a minute and pays on a GPU")
     seed: int = count(0, "seed of all random numbers", high=2**31)
     workers: int = count(2, "processes that make images, for each training process", high=1000)
@@ -76,7 +78,8 @@ class TrainConfig(Config):
     losses: Weights = section(Weights, "weights of the losses by name")
     network: NetworkConfig = section(NetworkConfig, "sizes of the network")
     randomize: RandomizeConfig = section(
-        RandomizeConfig, "what is randomized: a name or a file, as for `--config`, or a mapping of parts; as `complete` if not given"
+        RandomizeConfig,
+        "what is randomized: a name or a file, as for `--config`, or a mapping of parts; as `complete` if not given",
     )
 
     @property
