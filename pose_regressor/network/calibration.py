@@ -1,7 +1,8 @@
-"""What a finished network's answers are worth, as measured on synthetic images that it was not trained on."""
+"""What the scores and covariances of a network are worth, measured on synthetic images it was not trained on."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,17 +11,17 @@ import numpy as np
 
 from pose_regressor.types import InputError
 
-#: Of a bundle that was never calibrated: as those that were come out, more or less.
+#: For a bundle that was never calibrated: roughly what calibrated ones have.
 SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Measured by `pose-regressor calibrate`.
+    """Measured by `pose-regressor calibrate`. Making one checks the values: InputError says what is allowed.
 
-    score: (raw, share) knots of the map from what the network makes of itself to the share of poses that are right,
-    ADD(-S) below 0.1 diameters; straight lines between them, both strictly increasing, from raw 0 to raw 1.
-    covariance_scale: what the covariance of a pose by PnP is multiplied with.
+    score: (raw, share) knots of the map from the network's own score to the share of right poses, those with an ADD(-S)
+        below 0.1 diameters; linear in between; both strictly increasing, from raw 0 to raw 1
+    covariance_scale: factor on the covariance of a pose by PnP
     """
 
     score: tuple[tuple[float, float], ...] = SCORE_MAP
@@ -28,17 +29,19 @@ class Calibration:
 
     def __post_init__(self) -> None:
         try:
-            knots = np.array(self.score, np.float64).reshape(-1, 2)
+            knots = np.array(self.score, np.float64)
         except (TypeError, ValueError, OverflowError):
             knots = np.zeros((0, 2))
-        fits = len(knots) >= 2 and (np.diff(knots, axis=0) > 0).all() and (knots >= 0).all() and (knots <= 1).all()
+        fits = knots.ndim == 2 and knots.shape[1] == 2 and len(knots) >= 2
+        fits = fits and (np.diff(knots, axis=0) > 0).all() and (knots >= 0).all() and (knots <= 1).all()
         if not fits or knots[0, 0] != 0 or knots[-1, 0] != 1:
             raise InputError(
                 f"calibration: expected increasing pairs of a raw score, from 0 to 1, and a share, got {self.score!r}"
             )
         scale = self.covariance_scale
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < np.inf:
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= sys.float_info.max:
             raise InputError(f"calibration: expected a covariance_scale above 0, got {scale!r}")
+        object.__setattr__(self, "score", tuple((float(raw), float(share)) for raw, share in knots))
 
     def probability(self, raw: float) -> float:
         """The score to report for a raw one."""
@@ -46,7 +49,7 @@ class Calibration:
         return float(np.interp(raw, raws, shares))
 
     def raw(self, probability: float) -> float:
-        """The raw score from which on `probability` is reported; 1 where nothing reaches it."""
+        """The least raw score with this `probability`; 1 if none reaches it."""
         raws, shares = zip(*self.score, strict=True)
         return float(np.interp(probability, shares, raws))
 

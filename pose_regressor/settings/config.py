@@ -33,7 +33,7 @@ class Config:
         for name, section in self.sections().items():
             value = getattr(self, name)
             if not isinstance(value, section.kind):
-                raise InputError(f"{self.scope}{name}: expected a {section.kind.__name__}, got {value!r}")
+                raise InputError(f"{self.scope}{name}: expected {section.kind.__name__}, got {value!r}")
 
     @classmethod
     def table(cls) -> tuple[Parameter, ...]:

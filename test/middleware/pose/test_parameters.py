@@ -23,8 +23,8 @@ def test_yaml_holds_every_parameter_with_its_default(config):
 def test_shipped_yaml_is_the_table(config):
     shipped = SHIPPED / f"{config.node_name.removeprefix('pose_regressor_')}.yaml"
     assert shipped.read_text(encoding="utf-8") == as_yaml(config), (
-        f"write it anew: python -c 'from {config.__module__} import *; from pose_regressor.middleware.pose.parameters "
-        f'import as_yaml; print(as_yaml({config.__name__}), end="")\' > {shipped.name}'
+        f"write it anew: python -c 'from {config.__module__} import *; from pose_regressor.settings import as_yaml; "
+        f'print(as_yaml({config.__name__}), end="")\' > config/{shipped.name}'
     )
 
 
