@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -92,12 +93,16 @@ def predict(
                     add_image(draw_poses(frame.image, frame.camera, estimates))
         except KeyboardInterrupt:
             interrupted = True  # the only way to end a webcam, so the results are kept
-    written = " and ".join(str(path) for path in (out, overlay) if path)
     if frames:
-        median = 1000 * statistics.median(seconds)
-        share = 100 * found / frames
-        print(f"{frames} frames, a pose in {found} ({share:.1f} %), median {median:.0f} ms a frame; wrote {written}")
+        _summarize(frames, found, seconds, [path for path in (out, overlay) if path])
     if interrupted:
         raise typer.Exit(130)
     if not found:
         raise typer.Exit(1)
+
+
+def _summarize(frames: int, found: int, seconds: Sequence[float], written: Sequence[Path]) -> None:
+    print(
+        f"{frames} frames, a pose in {found} ({100 * found / frames:.1f} %), "
+        f"median {1000 * statistics.median(seconds):.0f} ms a frame; wrote {' and '.join(map(str, written))}"
+    )

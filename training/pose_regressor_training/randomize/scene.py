@@ -18,6 +18,7 @@ from pose_regressor_training.randomize.clutter import Clutter, Setting, draw_clu
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.light import draw_lights
 from pose_regressor_training.randomize.pictures import PICTURE_SIZE, make_pictures
+from pose_regressor_training.randomize.placing import apart, settled
 from pose_regressor_training.randomize.resting import Solids
 from pose_regressor_training.randomize.shapes import random_shapes
 from pose_regressor_training.randomize.surface import draw_object_materials
@@ -132,7 +133,7 @@ class SceneSampler:
         if camera_matrix is not None:
             camera[:] = camera_matrix
         tries = [draw_frames(self.config.pose, own, self.models, model, camera, (width, height)) for _ in range(_TRIES)]
-        views, absent = self._apart(tries)
+        views, absent = apart(self.models, tries)
         drawn = self._around(views, absent, others, height, width)
         return self._at_rest(rng.spawn(1)[0], drawn) if self.config.pose.resting > 0 else drawn
 
@@ -153,52 +154,6 @@ class SceneSampler:
     @functools.cached_property
     def _solids(self) -> Solids:
         return Solids([*self.models.points, *(mesh.vertices for mesh in self.shapes.meshes)])
-
-    def _apart(self, tries: list[Views]) -> tuple[Views, NDArray[np.bool_]]:
-        """Objects apart from each other: each has the first of its tried poses that is clear of those before it.
-
-        Returns the views, and (B, T) which objects found no place.
-        """
-        model = tries[0].model
-        radius = self.models.diameter[model] / 2
-        chosen = tries[0].cam_from_obj.copy()
-        centres = np.full((*model.shape, 3), np.inf)
-        absent = model == NONE
-        for place in range(model.shape[1]):
-            waiting = ~absent[:, place]
-            for views in tries:
-                pose = views.cam_from_obj[:, place]
-                centre = self._centres(pose, model[:, place])
-                free = _clear_of(centre, radius[:, place], centres[:, :place], radius[:, :place]) & waiting
-                chosen[free, place], centres[free, place] = pose[free], centre[free]
-                waiting &= ~free
-            absent[:, place] |= waiting
-        return replace(tries[0], cam_from_obj=chosen), absent
-
-    def _settled(
-        self, views: Views, absent: NDArray[np.bool_], ground: NDArray[np.void]
-    ) -> tuple[Views, NDArray[np.bool_]]:
-        """All objects moved along the ground's normal until they touch it. Those that then touch another are absent."""
-        grounded = ground["picture"] != NONE
-        normal, offset = ground["plane"][:, None, :3].astype(np.float64), ground["plane"][:, None, 3]
-        centre = self._centres(views.cam_from_obj, views.model)
-        support = self.models.support[views.model] @ np.swapaxes(views.cam_from_obj[..., :3, :3], -1, -2)
-        height = (support @ normal[..., None])[..., 0].min(-1) + (centre * normal).sum(-1) + offset
-        lift = np.where(grounded[:, None], -height, 0)[..., None] * normal
-        pose = views.cam_from_obj.copy()
-        pose[..., :3, 3] += lift
-        centre = centre + lift
-        radius = self.models.diameter[views.model] / 2
-        absent = absent | (centre[..., 2] < 1.2 * radius)
-        for place in range(1, absent.shape[1]):
-            others = np.where(absent[:, :place, None], np.inf, centre[:, :place])
-            clear = _clear_of(centre[:, place], radius[:, place], others, radius[:, :place])
-            absent[:, place] |= ~clear & grounded
-        return replace(views, cam_from_obj=pose), absent
-
-    def _centres(self, cam_from_obj: FloatArray, model: NDArray[np.int64]) -> FloatArray:
-        """(..., 3) middles of objects in the camera frame, metres."""
-        return (cam_from_obj[..., :3, :3] @ self.models.centre[model][..., None])[..., 0] + cam_from_obj[..., :3, 3]
 
     def _around(
         self,
@@ -221,7 +176,7 @@ class SceneSampler:
         light, ambient = draw_lights(config.light, for_light, count)
         _keep_above(light, ground, config.light.random)
         if absent.shape[1] > 1:
-            views, absent = self._settled(views, absent, ground)
+            views, absent = settled(models, views, absent, ground)
         setting = self._setting(views, absent, main, light, ground, (width, height))
         clutter = draw_clutter(config.clutter, for_clutter, self.shapes, models, pictures, setting)
         target = np.concatenate([np.where(absent, NONE, views.model), clutter.model], axis=1)
@@ -245,7 +200,7 @@ class SceneSampler:
         rows = np.arange(len(main))
         pose, model = views.cam_from_obj[rows, main], views.model[rows, main]
         points = self.models.points[model] @ np.swapaxes(pose[:, :3, :3], 1, 2) + pose[:, None, :3, 3]
-        centre, radius = self._centres(pose, model), self.models.diameter[model] / 2
+        centre, radius = self.models.centres(pose, model), self.models.diameter[model] / 2
         ground = draw_ground(self.config.clutter, rng, self.pictures, centre, radius, points, pose[:, :3, 2])
         if not self.config.background.random:
             ground["picture"] = NONE
@@ -261,7 +216,7 @@ class SceneSampler:
         size: tuple[int, int],
     ) -> Setting:
         rows = np.arange(len(main))
-        centres, radii = self._centres(views.cam_from_obj, views.model), self.models.diameter[views.model] / 2
+        centres, radii = self.models.centres(views.cam_from_obj, views.model), self.models.diameter[views.model] / 2
         return Setting(
             model=views.model[rows, main],
             centre=centres[rows, main],
@@ -288,11 +243,6 @@ class SceneSampler:
         offset = pose[..., :3, :3] @ self.models.centre[clutter.model][..., None]
         pose[..., :3, 3] -= np.where((clutter.model != NONE)[..., None], offset[..., 0], 0)
         return pose
-
-
-def _clear_of(centre: FloatArray, radius: FloatArray, others: FloatArray, radii: FloatArray) -> NDArray[np.bool_]:
-    """(B,) whether balls with centres (B, 3) and radii (B,) touch none of `others` (B, N, 3) with `radii` (B, N)."""
-    return (np.linalg.norm(centre[:, None] - others, axis=-1) > radius[:, None] + radii).all(1)
 
 
 def _keep_above(light: NDArray[np.void], ground: NDArray[np.void], lamps_may_move: bool) -> None:

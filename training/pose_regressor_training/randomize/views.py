@@ -87,6 +87,10 @@ class Models:
         self.points = np.stack([model.points[:count] for model in models])
         self.support = np.stack([support_of(model.points - model.bounds.mean(0)) for model in models])
 
+    def centres(self, cam_from_obj: FloatArray, model: NDArray[np.int64]) -> FloatArray:
+        """(..., 3) middles of the objects `model` (...) with poses (..., 4, 4), in the camera frame, metres."""
+        return (cam_from_obj[..., :3, :3] @ self.centre[model][..., None])[..., 0] + cam_from_obj[..., :3, 3]
+
 
 def projected_boxes(points: NDArray, cam_from_obj: NDArray, camera_matrix: NDArray) -> FloatArray:
     """(..., 4) boxes x0, y0, x1, y1 around the projections of points (..., P, 3), pixels.
