@@ -1,4 +1,4 @@
-"""What the scores and covariances of a network are worth, measured on synthetic images it was not trained on."""
+"""How far a network's scores and covariances can be trusted: measured on synthetic images it was not trained on."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ import numpy as np
 
 from pose_regressor.types import InputError
 
-#: For a bundle that was never calibrated: roughly what calibrated ones have.
+#: Of a bundle that was never calibrated: roughly what others were measured to have.
 SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Measured by `pose-regressor calibrate`. Making one checks the values: InputError says what is allowed.
+    """Measured by `pose-regressor calibrate`.
 
-    score: (raw, share) knots of the map from the network's own score to the share of right poses, those with an ADD(-S)
-        below 0.1 diameters; linear in between; both strictly increasing, from raw 0 to raw 1
-    covariance_scale: factor on the covariance of a pose by PnP
+    score: (raw, share) knots of a map from raw scores to the share of poses that are right (ADD(-S) below 0.1
+        diameters); linear between knots, both strictly increasing, from raw 0 to raw 1
+    covariance_scale: factor for covariances of poses by PnP
     """
 
     score: tuple[tuple[float, float], ...] = SCORE_MAP
@@ -44,12 +44,12 @@ class Calibration:
         object.__setattr__(self, "score", tuple((float(raw), float(share)) for raw, share in knots))
 
     def probability(self, raw: float) -> float:
-        """The score to report for a raw one."""
+        """The score that is reported for a raw one."""
         raws, shares = zip(*self.score, strict=True)
         return float(np.interp(raw, raws, shares))
 
     def raw(self, probability: float) -> float:
-        """The least raw score with this `probability`; 1 if none reaches it."""
+        """The least raw score for which `probability` is reported; 1 if no score reaches it."""
         raws, shares = zip(*self.score, strict=True)
         return float(np.interp(probability, shares, raws))
 
@@ -58,7 +58,7 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: Any) -> Calibration:
-        """Strict: a missing or an unknown key is an error."""
+        """From plain JSON. InputError: a missing or unknown key, or a value that does not fit."""
         if not isinstance(values, dict) or values.keys() != {"score", "covariance_scale"}:
             raise InputError(f"calibration: expected score and covariance_scale, got {values!r}")
         score = values["score"]
