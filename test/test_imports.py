@@ -19,7 +19,7 @@ CUDA = ROOT / "cuda_ext"
 RUNTIME_ORDER = """
     types
     settings
-    geometry
+    geometry color
     files assets
     sources draw video
     ops

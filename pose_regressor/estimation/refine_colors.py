@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.color import srgb_table
 from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
 from pose_regressor.geometry.camera import resized_from_image
 from pose_regressor.types import FloatArray, ObjectModel
@@ -50,13 +51,6 @@ OUTLYING = 2.0
 HELD_BACK = 0.005
 #: A pose is not moved by more of its standard deviations.
 FARTHEST = 4.0
-
-
-def srgb_table() -> NDArray[np.float32]:
-    """(256,) linear light, in which light adds up, of every sRGB code, in which pictures are stored (IEC 61966-2-1)."""
-    code = np.arange(256) / 255
-    return np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4).astype(np.float32)
-
 
 TONES = srgb_table() ** np.float32(TONE)
 

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_regressor.estimation.refine_colors import BLURS, DIAMETER, ZOOM, Crop, Surface, refine_on_colors, srgb_table
+from pose_regressor.color import srgb_table
+from pose_regressor.estimation.refine_colors import BLURS, DIAMETER, ZOOM, Crop, Surface, refine_on_colors
 from pose_regressor.types import ObjectModel
 
 SIZE, TEXELS = 128, 256

@@ -3,7 +3,8 @@
 import cv2
 import numpy as np
 
-from pose_regressor.estimation.refine_colors import BLURS, DIAMETER, POINTS, srgb_table
+from pose_regressor.color import srgb_table
+from pose_regressor.estimation.refine_colors import BLURS, DIAMETER, POINTS
 from pose_regressor.types import ObjectModel
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.meshes.surface_colors import with_colors

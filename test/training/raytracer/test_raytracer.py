@@ -5,7 +5,7 @@ import pytest
 import torch
 import trimesh
 
-from pose_regressor.estimation.refine_colors import srgb_table
+from pose_regressor.color import srgb_table
 from pose_regressor.types import InputError
 from pose_regressor_training.experiments.rotations import random_rotation
 from pose_regressor_training.meshes.mesh import Mesh

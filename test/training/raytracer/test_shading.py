@@ -5,7 +5,7 @@ import pytest
 import torch
 import trimesh
 
-from pose_regressor.estimation.refine_colors import srgb_table
+from pose_regressor.color import srgb_table
 from pose_regressor_training.meshes.color import srgb_from_linear
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.raytracer.raytracer import Raytracer

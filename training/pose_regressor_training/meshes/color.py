@@ -1,4 +1,4 @@
-"""From linear light to sRGB codes, in which pictures are stored. The other way: estimation.refine_colors.srgb_table."""
+"""From linear light to sRGB codes, in which pictures are stored; the other way is `pose_regressor.color`."""
 
 from __future__ import annotations
 

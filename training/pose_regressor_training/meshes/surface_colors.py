@@ -9,7 +9,8 @@ import trimesh
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from pose_regressor.estimation.refine_colors import BLURS, DIAMETER, POINTS, srgb_table
+from pose_regressor.color import srgb_table
+from pose_regressor.estimation.refine_colors import BLURS, DIAMETER, POINTS
 from pose_regressor.types import FloatArray, ObjectModel
 from pose_regressor_training.meshes.mesh import Mesh
 

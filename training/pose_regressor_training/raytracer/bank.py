@@ -10,7 +10,7 @@ import warp as wp
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from pose_regressor.estimation.refine_colors import srgb_table
+from pose_regressor.color import srgb_table
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.meshes.topology import corner_normals, is_closed, merged
 from pose_regressor_training.raytracer.structs import COLOURED, FACE_DTYPE, MESH_DTYPE, TEXTURED, Bank, Face, MeshRecord
