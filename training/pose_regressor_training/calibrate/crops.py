@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pose_regressor.estimation.correspondences import correspondences, decode_pnp, decode_regression, quarter_turns
+from pose_regressor.estimation.correspondences import correspondences, quarter_turns
+from pose_regressor.estimation.decode import decode_pnp, decode_regression
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.types import ObjectModel
 from pose_regressor_training.evaluate.metrics import add, add_s, rotation_error

@@ -33,7 +33,8 @@ def calibrate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from pose_regressor.estimation.estimator import SCORE_THRESHOLD, select_device
+    from pose_regressor.settings import SCORE_THRESHOLD
+    from pose_regressor.estimation.estimator import select_device
     from pose_regressor.files.io import check_file_to_write
     from pose_regressor.network.bundle import Bundle
     from pose_regressor.types import InputError

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-
-def _apply(pose: NDArray, points: NDArray) -> NDArray:
-    return points @ pose[:3, :3].T + pose[:3, 3]
-
-
-def add(estimate: NDArray, truth: NDArray, points: NDArray) -> float:
-    """Mean distance of the model's points (N, 3) under both poses (Hinterstoisser et al., ACCV 2012)."""
-    return float(np.linalg.norm(_apply(estimate, points) - _apply(truth, points), axis=1).mean())
+from pose_regressor.geometry.errors import add as add
+from pose_regressor.geometry.errors import rotation_error as rotation_error
+from pose_regressor.geometry.rigid import apply
 
 
 def add_s(estimate: NDArray, truth: NDArray, points: NDArray) -> float:
     """Mean distance of each point under the true pose to the nearest under the estimate, for symmetric objects."""
-    return float(cKDTree(_apply(estimate, points)).query(_apply(truth, points))[0].mean())
-
-
-def rotation_error(estimate: NDArray, truth: NDArray) -> float:
-    """Angle in radians between the two rotations."""
-    relative = estimate[:3, :3] @ truth[:3, :3].T
-    skew = relative - relative.T
-    return float(np.arctan2(np.linalg.norm(skew[[2, 0, 1], [1, 2, 0]]), np.trace(relative) - 1))
+    return float(cKDTree(apply(estimate, points)).query(apply(truth, points))[0].mean())
