@@ -14,15 +14,15 @@ from rich.progress import TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pose_regressor.files.io import write_text
 from pose_regressor.network.bundle import Bundle
-from pose_regressor_training.calibrate.calibrate import calibrate
-from pose_regressor_training.calibrate.crops import calibrate_depth, evaluate_synthetic
+from pose_regressor_training.calibrate.calibrate import CALIBRATION_SEED, calibrate
+from pose_regressor_training.calibrate.metrics import measure, rows_of
 from pose_regressor_training.train.callbacks import CurveFile, Progress, read_curve, tensorboard
 from pose_regressor_training.train.card import card
 from pose_regressor_training.train.pictures import Pictures
 from pose_regressor_training.train.report import Run, write_report
 from pose_regressor_training.train.training import Training
 
-#: The rate is measured over so many seconds, from a step on at which everything runs.
+#: The rate is measured over this many seconds, and only after this many steps, when everything runs.
 _MEASURED, _WARM = 20.0, 10
 
 
@@ -43,18 +43,17 @@ class Command:
             return
         bundle = self._trained()
         meshes = [known.mesh for known in training.objects]
-        seed = training.config.seed
-        self._console.print("evaluating on images it has not seen")
-        bundle.depth_scale = calibrate_depth(bundle, meshes, seed + 1_000)
-        # Each on other images than those before.
-        bundle.metrics, errors = evaluate_synthetic(bundle, meshes, seed + 2_000)
-        calibrate(bundle, meshes, seed + 3_000, device=str(training.device))
+        seed, device = training.config.seed + CALIBRATION_SEED, str(training.device)
+        self._console.print("calibrating and measuring on synthetic frames that it has not seen")
+        calibrate(bundle, meshes, seed, device=device)
+        trial = measure(bundle, meshes, seed, device=device)
         bundle.save(self._out)
         write_text(self._out.with_suffix(".md"), card(bundle, self._command))
-        report = write_report(self._folder, bundle, errors, Run(self._command, self._pace(), read_curve(self._log)))
+        report = write_report(self._folder, bundle, trial, Run(self._command, self._pace(), read_curve(self._log)))
         training.state.unlink(missing_ok=True)
-        self._console.print(f"{self._out}: " + ", ".join(f"{key} {value}" for key, value in bundle.metrics.items()))
-        self._console.print(f"{report}")
+        for words, value in rows_of(bundle.metrics, bundle.objects):
+            self._console.print(f"{value} {words}")
+        self._console.print(f"{self._out}, {report}")
 
     def _pace(self) -> str:
         device, count = self._training.device.type, self._training.world.size
