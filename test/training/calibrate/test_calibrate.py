@@ -69,7 +69,7 @@ def test_too_few_poses_change_nothing():
 
 def test_calibrating_sets_what_it_measured(tiny_bundle, brick, monkeypatch):
     monkeypatch.setattr(calibrate, "GROUP", 4)
-    monkeypatch.setattr(calibrate, "LEAST_DISTANCES", 1)
+    monkeypatch.setattr(calibrate, "LEAST_RAW", 0.0)
     tiny_bundle.depth_scale = 0.9
     kept = calibrate.calibrate(tiny_bundle, [brick], 3, 16, keep_distances=True)
     assert kept.depth_scale == tiny_bundle.depth_scale == 0.9
@@ -79,8 +79,11 @@ def test_calibrating_sets_what_it_measured(tiny_bundle, brick, monkeypatch):
     assert measured.depth_scale == tiny_bundle.depth_scale == pytest.approx(0.95)
 
 
-def test_the_distance_factor_takes_an_error_of_all_distances_back(tiny_bundle, brick, monkeypatch):
-    """Of a network that says how far off each object is, but a twentieth too far; without PnP it cannot be told."""
+@pytest.mark.parametrize(("method", "expected"), [("pnp", 1 / 1.05), ("regression", 1.0)])
+def test_the_distance_factor_takes_back_a_common_error(tiny_bundle, brick, monkeypatch, method, expected):
+    """Of a network that puts every object a twentieth too far away; without PnP it cannot be told."""
+    true = calibrate.true_frames(tiny_bundle, [brick], 3 + calibrate.DISTANCE_SEED, 8)
+    distances = [pose[2, 3] for frame in true for pose in frame.cam_from_obj[frame.visible]]
 
     def look(self, frame, places, refined):
         assert not refined
@@ -88,15 +91,14 @@ def test_the_distance_factor_takes_an_error_of_all_distances_back(tiny_bundle, b
         for name, box in places:
             assert name == "brick" and (box[2:] > box[:2]).all()
             pose = np.eye(4)
-            pose[:3, 3] = 1.05 * next(distances)
+            pose[2, 3] = 1.05 * distances.pop(0)
             estimates.append(PoseEstimate(tiny_bundle.objects[0], pose, np.eye(6), 0.5, method, box))
         return estimates
 
-    monkeypatch.setattr(calibrate.PoseEstimator, "look", look, raising=False)
-    true = [f.cam_from_obj[f.visible] for f in calibrate.true_frames(tiny_bundle, [brick], 3, 64)]
-    for method, expected in (("pnp", 1 / 1.05), ("regression", 1.0)):
-        distances = iter(np.concatenate(true)[:, 2, 3])
-        assert calibrate.distance_factor(tiny_bundle, [brick], 3, 64) == pytest.approx(expected, abs=1e-4)
+    monkeypatch.setattr(calibrate, "LEAST_DISTANCES", 4)
+    monkeypatch.setattr(calibrate.PoseEstimator, "look", look)
+    assert calibrate.distance_factor(tiny_bundle, [brick], 3, 8) == pytest.approx(expected, abs=1e-4)
+    assert not distances
 
 
 def test_the_command_writes_what_it_measured_into_the_bundle(tiny_bundle, brick, tmp_path, monkeypatch):

@@ -32,7 +32,7 @@ LEAST_DISTANCES = 32
 #: Added to a training's seed for the frames on which its bundle is calibrated.
 CALIBRATION_SEED = 3_000
 #: Added to the seed for the frames of the distance factor. `measure` adds 1.
-_DISTANCE_SEED = 2
+DISTANCE_SEED = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ def calibrate(
     """
     frames = frames or FRAMES
     if not keep_distances:
-        bundle.depth_scale = distance_factor(bundle, meshes, seed + _DISTANCE_SEED, max(frames // 2, 1), config, device)
+        bundle.depth_scale = distance_factor(bundle, meshes, seed, max(frames // 2, 1), config, device)
     plain = replace(bundle, calibration=RAW)
     trial = try_out(plain, meshes, seed, frames, config, device, LEAST_RAW, progress)
     bundle.calibration = calibration_of(trial)
@@ -92,7 +92,7 @@ def distance_factor(
     """
     estimator = PoseEstimator(replace(bundle, depth_scale=1.0, calibration=RAW), device)
     ratios: list[float] = []
-    for true in true_frames(bundle, meshes, seed, frames, config, device):
+    for true in true_frames(bundle, meshes, seed + DISTANCE_SEED, frames, config, device):
         models = [bundle.objects[channel] for channel in true.channel[true.visible]]
         poses = true.cam_from_obj[true.visible]
         places = [

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pose_regressor.estimation.estimator import SCORE_THRESHOLD
+from pose_regressor.estimation.estimates import SCORE_THRESHOLD
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.types import ObjectModel
 from pose_regressor_training.calibrate.calibrate import HELD

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
-from pose_regressor.estimation.estimator import SCORE_THRESHOLD, PoseEstimator
+from pose_regressor.estimation.estimates import SCORE_THRESHOLD
+from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.calibration import Calibration
 from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from pose_regressor.draw import BOX_COLOUR, contact_sheet, draw_box
-from pose_regressor.estimation.correspondences import decode_regression
+from pose_regressor.estimation.decode import decode_regression
 from pose_regressor.files.io import replacing
 from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor.network.network import PoseNetwork
