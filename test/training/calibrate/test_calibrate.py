@@ -68,15 +68,22 @@ def test_too_few_poses_change_nothing():
 
 
 def test_calibrating_sets_what_it_measured(tiny_bundle, brick, monkeypatch):
-    monkeypatch.setattr(calibrate, "GROUP", 4)
-    monkeypatch.setattr(calibrate, "LEAST_RAW", 0.0)
-    tiny_bundle.depth_scale = 0.9
+    """Scores are fitted on raw ones, whatever the bundle's calibration was; distances first, unless they are kept."""
+    raw, right = draw(np.random.default_rng(0), 400)
+    trial = Trial(tuple(Found(0, r, 0.05, bool(ok)) for r, ok in zip(raw, right, strict=True)), (400,), 16)
+
+    def try_out(bundle, *_):
+        assert bundle.calibration == RAW and bundle.depth_scale == expected
+        return trial
+
+    monkeypatch.setattr(calibrate, "try_out", try_out)
+    monkeypatch.setattr(calibrate, "distance_factor", lambda *_: 0.95)
+    tiny_bundle.depth_scale, expected = 0.9, 0.9
     kept = calibrate.calibrate(tiny_bundle, [brick], 3, 16, keep_distances=True)
-    assert kept.depth_scale == tiny_bundle.depth_scale == 0.9
-    assert tiny_bundle.calibration == calibration_of(kept.trial) != Calibration()
-    monkeypatch.setattr(calibrate, "distance_factor", lambda bundle, *_: bundle.depth_scale + 0.05)
-    measured = calibrate.calibrate(tiny_bundle, [brick], 3, 16)
-    assert measured.depth_scale == tiny_bundle.depth_scale == pytest.approx(0.95)
+    assert kept.depth_scale == tiny_bundle.depth_scale == 0.9 and kept.trial is trial
+    assert tiny_bundle.calibration == calibration_of(trial) != Calibration()
+    expected = 0.95
+    assert calibrate.calibrate(tiny_bundle, [brick], 3, 16).depth_scale == tiny_bundle.depth_scale == 0.95
 
 
 @pytest.mark.parametrize(("method", "expected"), [("pnp", 1 / 1.05), ("regression", 1.0)])
