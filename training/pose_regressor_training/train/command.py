@@ -1,4 +1,6 @@
-"""What ``pose-regressor train`` does around a training: says how long it takes, evaluates, writes bundle and report."""
+"""What ``pose-regressor train`` does around a training: tells how long it takes, calibrates, measures, writes
+everything.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,14 @@ _MEASURED, _WARM = 20.0, 10
 
 
 class Command:
-    """out: the bundle; command: the line that was given; board: folder for TensorBoard, if it is wanted."""
+    """The command ``pose-regressor train``, once its arguments are read.
+
+    training: ready to run
+    out: the bundle to write; card, report and state lie beside it
+    console: where progress is printed
+    command: the command line, for card and report
+    board: folder for TensorBoard; None: no TensorBoard
+    """
 
     def __init__(self, training: Training, out: Path, console: Console, command: str, board: Path | None) -> None:
         self._training, self._out, self._console, self._command, self._board = training, out, console, command, board
@@ -36,7 +45,7 @@ class Command:
         self._estimate = Estimate(console, training.config.steps, training.config.batch_size)
 
     def run(self) -> None:
-        """Train to the end and write everything."""
+        """Train to the end and write bundle, card and report."""
         training = self._training
         if not training.world.is_first:
             training.run()
@@ -77,7 +86,10 @@ class Command:
 
 
 class Estimate(pl.Callback):
-    """Says, once it can tell, how long the training will take. rate: images a second, 0 until it is known."""
+    """Prints, once it can tell, how long the training will take.
+
+    rate: images a second; 0 until it is known
+    """
 
     def __init__(self, console: Console, steps: int, batch_size: int) -> None:
         self._console, self._steps, self._batch_size = console, steps, batch_size
@@ -92,7 +104,7 @@ class Estimate(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: object) -> None:
         done, now = pl_module.steps_done, time.monotonic()
         self._seen += 1
-        if self._seen <= _WARM:  # the first batches wait for the workers' pictures, or are there already
+        if self._seen <= _WARM:  # the first batches wait for the workers, or are ready before
             self._first = done, now
         self._last = done, now
         if not self._said and now - self._first[1] > _MEASURED and self.rate:
@@ -102,7 +114,7 @@ class Estimate(pl.Callback):
 
 
 def in_words(seconds: float) -> str:
-    """Such as 1 h 50 min."""
+    """A duration such as 1 h 50 min."""
     minutes = max(1, round(seconds / 60))
     hours, rest = divmod(minutes, 60)
     return f"{hours} h {rest} min" if hours else f"{rest} min"
