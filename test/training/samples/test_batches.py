@@ -17,7 +17,8 @@ from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.pose import PosePart
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import Kind, projected_boxes
-from pose_regressor_training.samples.batches import Generator, SceneBatches, SyntheticBatches
+from pose_regressor_training.samples.batches import SceneBatches, SyntheticBatches
+from pose_regressor_training.samples.generator import Generator
 from pose_regressor_training.samples.labels import boxes_of, keypoints, masks, silhouettes
 from pose_regressor_training.test_objects import make_box
 

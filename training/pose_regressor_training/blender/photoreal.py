@@ -51,7 +51,7 @@ class Photoreal:
         realistic: bool = True,
         blender_python: str | Path | None = None,
     ) -> None:
-        from pose_regressor_training.raytracer.raytracer import Raytracer
+        from pose_regressor_training.raytracer.renderer import Raytracer
 
         self.raytracer = Raytracer(meshes, pictures)
         self._meshes = meshes

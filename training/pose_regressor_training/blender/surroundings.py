@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from pose_regressor.files.io import replacing
+from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import FloatArray, InputError
+from pose_regressor_training.figures import write_picture
 from pose_regressor_training.scenes import looking_at
 
 SIZE = 512
@@ -60,9 +61,7 @@ def random_views(rng: np.random.Generator, panorama: NDArray[np.float32], count:
         pose = looking_at(np.zeros((1, 3)), towards[None])[0]
         focal = SIZE / (2 * np.tan(np.radians(rng.uniform(25, 45))))
         light = pinhole_view(panorama, pose[:3, :3], focal, SIZE)
-        light = (light * (_MIDDLE / max(float(np.median(light)), 1e-6))).clip(0, 1)
-        shown = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-        views.append(np.rint(255 * shown).astype(np.uint8))
+        views.append(srgb_from_linear(light * (_MIDDLE / max(float(np.median(light)), 1e-6))))
     return views
 
 
@@ -100,8 +99,7 @@ def cut_panoramas(folder: Path, out: Path, views: int, seed: int) -> int:
     for number, path in enumerate(track(paths, description="surroundings")):
         rng = np.random.default_rng((seed, number))
         for index, view in enumerate(random_views(rng, _read(path), views)):
-            with replacing(out / f"{path.stem}_{index:03d}.jpg") as temporary:
-                cv2.imwrite(str(temporary), view[..., ::-1])
+            write_picture(out / f"{path.stem}_{index:03d}.jpg", view)
     return len(paths) * views
 
 

@@ -6,20 +6,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from pose_regressor.files.io import replacing, write_json
+from pose_regressor.files.io import write_json
 from pose_regressor.types import InputError
 from pose_regressor_training.evaluate.dataset import EvaluationSet
 from pose_regressor_training.evaluate.plots import has_visibility, recall_figure, reliability_figure, visibility_figure
 from pose_regressor_training.evaluate.reliability import are_probabilities, reliability
 from pose_regressor_training.evaluate.scores import BOP_ERRORS, Scores
 from pose_regressor_training.evaluate.worst import worst_sheet
-from pose_regressor_training.figures import write_figure
+from pose_regressor_training.figures import write_figure, write_picture
 
 #: Two tables, as a terminal is 80 columns wide: headings, the figures below them, and how they are written.
 _TABLES = (
@@ -110,8 +109,7 @@ def write_report(
     sheet = worst_sheet(dataset, scores.outcomes)
     if sheet is not None:
         paths.append(folder / "worst.jpg")
-        with replacing(paths[-1]) as temporary:
-            cv2.imwrite(str(temporary), sheet[..., ::-1])
+        write_picture(paths[-1], sheet)
     return paths
 
 

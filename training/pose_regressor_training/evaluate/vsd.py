@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pose_regressor.types import FloatArray
 from pose_regressor_training.evaluate.matching import TAUS
 from pose_regressor_training.meshes.mesh import Mesh
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import blank_scenes
 
 #: How much farther than the test depth a surface may be and still count as seen, metres. BOP's for all its sets but

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray
 from pose_regressor_training.meshes.mesh import Mesh
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.raytracer.textures import srgb_from_linear
 from pose_regressor_training.scenes import BACKGROUND, GROUND, LIGHT, LIGHTS, MATERIAL, NONE, Scenes
 

@@ -17,7 +17,8 @@ from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import Kind, WindowSpec
-from pose_regressor_training.samples.batches import Generator, batch_of
+from pose_regressor_training.samples.batches import batch_of
+from pose_regressor_training.samples.generator import Generator
 from pose_regressor_training.test_objects import make_box
 
 #: Enough for the variety that so small a network can learn.

@@ -12,8 +12,8 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import InputError
-from pose_regressor_training.meshes.color import srgb_from_linear
 
 GLTF = (".glb", ".gltf")
 FORMATS = (".obj", ".ply", *GLTF, ".stl", ".off")

@@ -11,8 +11,7 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from pose_regressor.color import srgb_table
-from pose_regressor_training.meshes.color import srgb_from_linear
+from pose_regressor.color import srgb_from_linear, srgb_table
 
 #: No level is made smaller than this many texels across.
 SMALLEST = 4

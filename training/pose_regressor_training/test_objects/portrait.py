@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh
 from pose_regressor_training.randomize.camera import plain_shots
 from pose_regressor_training.randomize.develop import photograph
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import blank_scenes
 from pose_regressor_training.test_objects import make_box, make_knob, make_symmetric, make_toy
 
