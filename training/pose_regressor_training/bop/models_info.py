@@ -1,4 +1,4 @@
-"""BOP's models_info.json: size and symmetries of each object of a dataset. Files have millimetres, the code has metres."""
+"""BOP's models_info.json: size and symmetries of each object. Files have millimetres, the code has metres."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from pose_regressor.types import FloatArray
 
-#: Of a continuous symmetry's hundreds of turns so many are compared at a time: as many projected points fit in a cache.
+#: Poses compared at a time, of the hundreds that a continuous symmetry gives: their points fit in a cache.
 _AT_A_TIME = 16
 
 
@@ -26,8 +26,10 @@ def add_s(estimate: FloatArray, truth: FloatArray, points: FloatArray) -> float:
 
 
 def hull_of(points: FloatArray) -> FloatArray:
-    """(H, 3) of the points (V, 3), the corners of their convex hull: none other can be the farthest from where another
-    rigid motion puts it, as that distance is a convex function of the point."""
+    """(H, 3) of the points (V, 3): the corners of their convex hull.
+
+    How far a rigid motion moves a point is a convex function of the point, so a corner moves farthest.
+    """
     try:
         return points[ConvexHull(points).vertices]
     except QhullError:  # a flat object has no hull
@@ -35,9 +37,12 @@ def hull_of(points: FloatArray) -> FloatArray:
 
 
 def mssd_each(estimate: FloatArray, truth: FloatArray, hull: FloatArray, symmetries: FloatArray) -> FloatArray:
-    """(S,) largest distances of a surface point under the estimate and under each of the poses equal to the true one.
+    """(S,) largest distance of a surface point between the estimate and each of the poses that equal the true one.
 
-    hull: (H, 3), see `hull_of`; symmetries: (S, 4, 4), the identity among them. MSSD is the smallest of them.
+    hull: (H, 3), see `hull_of`
+    symmetries: (S, 4, 4), the identity among them
+
+    MSSD is the smallest of the S distances.
     """
     here = np.concatenate([hull, np.ones((len(hull), 1))], axis=1)
     largest = [
@@ -68,5 +73,5 @@ def _project(camera_matrix: FloatArray, poses: FloatArray, points: NDArray) -> F
     pixels = (camera_matrix @ poses[:, :3]) @ points
     with np.errstate(divide="ignore", invalid="ignore"):
         seen = pixels[:, :2] / pixels[:, 2:]
-    # A point that a wrong pose puts into the plane of the camera's centre is seen nowhere.
+    # A wrong pose may put a point into the plane of the camera's centre, where it has no image.
     return np.where(np.isnan(seen), np.inf, seen)

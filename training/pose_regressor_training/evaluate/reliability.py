@@ -1,4 +1,4 @@
-"""What scores are worth: the share of right poses among those of one score, and how far off the scores are."""
+"""Reliability of scores: the share of right poses among those with one score, and how far scores differ from it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ BINS = 10
 
 @dataclass(frozen=True, eq=False)
 class Reliability:
-    """Of the bins of scores that hold any: count (B,), mean score (B,) and share of right poses (B,).
+    """Bins of scores; empty ones are left out.
 
-    ece: expected calibration error, the mean of their difference, weighted by count (Guo et al., ICML 2017); NaN if
-    there is nothing.
+    count: (B,) number of poses
+    score: (B,) mean score
+    right: (B,) share of right poses
+
+    ece: expected calibration error, the mean of |score - right| weighted by count (Guo et al., ICML 2017); NaN without
+        poses
     """
 
     count: FloatArray
@@ -29,12 +33,12 @@ class Reliability:
 
 
 def are_probabilities(scored: FloatArray) -> bool:
-    """Whether scores, (N, 2) as for `reliability`, can be judged so: BOP does not ask for it."""
+    """Whether scores, (N, 2) as for `reliability`, lie in [0, 1]; BOP does not ask for it."""
     return bool(len(scored) and ((scored[:, 0] >= 0) & (scored[:, 0] <= 1)).all())
 
 
 def reliability(scored: FloatArray, bins: int = BINS) -> Reliability:
-    """scored: (N, 2) scores in [0, 1] and rightness, 0 or 1; bins: of equal width."""
+    """scored: (N, 2) scores in [0, 1] and 1 or 0 for a right or wrong pose; bins: number of bins of equal width."""
     place = np.minimum((scored[:, 0] * bins).astype(int), bins - 1)
     count = np.bincount(place, minlength=bins).astype(np.float64)
     full = count > 0

@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: a table, report.json, figures and the worst cases."""
+"""What an evaluation writes: a table on the terminal, report.json, figures and the worst cases."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pose_regressor_training.evaluate.scores import BOP_ERRORS, Scores
 from pose_regressor_training.evaluate.worst import worst_sheet
 from pose_regressor_training.figures import write_figure, write_picture
 
-#: Two tables, as a terminal is 80 columns wide: headings, the figures below them, and how they are written.
+#: Two tables, since a terminal has 80 columns. Of each column: heading, key of its figure, format.
 _TABLES = (
     (
         ("targets", "targets", "{:.0f}"),
@@ -96,7 +96,10 @@ def _shown(value: float, how: str) -> str:
 def write_report(
     folder: Path, dataset: EvaluationSet, scores: Scores, settings: dict[str, Any], figures: bool = True
 ) -> Sequence[Path]:
-    """report.json; recall.png, visibility.png and calibration.png as far as there is something to show; worst.jpg."""
+    """Write report.json, worst.jpg and the figures recall.png, visibility.png and calibration.png. Returns their paths.
+
+    Files that would have nothing to show are left out. settings: of the evaluation, for report.json.
+    """
     paths = [folder / "report.json"]
     content = {"dataset": dataset.name, "settings": settings} | scores.to_json()
     if are_probabilities(scores.scored):

@@ -1,4 +1,4 @@
-"""The worst cases as a picture: what was found where it should not have been, and what was missed."""
+"""A picture of the worst cases: what was found in the wrong place, and what was missed."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from pose_regressor_training.evaluate.dataset import EvaluationSet
 from pose_regressor_training.evaluate.judge import RIGHT, Outcome
 
 COUNT = 12
-#: Pixels of each picture, which is square, and its edge over the longer one of the object's box.
+#: Edge of each square picture in pixels, and as a multiple of the longer edge of the object's box.
 SIZE, MARGIN = 240, 1.8
 #: At most this share of the pictures shows objects that were not found at all.
 _MISSED = 1 / 3
 
 
 def worst_sheet(dataset: EvaluationSet, outcomes: Sequence[Outcome]) -> NDArray[np.uint8] | None:
-    """The found objects with the largest ADD(-S), and the most visible of those that were not found; thin boxes are the
-    true poses. None if all is right."""
+    """The found objects with the largest ADD(-S), and the most visible of those that were not found.
+
+    Thin boxes are the true poses. None if all are right.
+    """
 
     def share(outcome: Outcome) -> float:
         return outcome.error / dataset.objects[outcome.target.obj_id].diameter
@@ -54,7 +56,7 @@ def _picture(dataset: EvaluationSet, outcome: Outcome) -> NDArray[np.uint8]:
 
 
 def _around(points: FloatArray, camera_matrix: FloatArray) -> FloatArray:
-    """(3, 3) from pixels of the image to those of a picture about the points (N, 3) in the camera's frame."""
+    """(3, 3) from pixels of the image to those of a picture around the points (N, 3), in the camera's frame."""
     pixels = points @ camera_matrix.T
     pixels = pixels[:, :2] / pixels[:, 2:]
     low, high = pixels.min(0), pixels.max(0)

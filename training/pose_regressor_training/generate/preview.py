@@ -31,7 +31,7 @@ OUTLINE = (255, 200, 0)
 def preview_sheet(
     mesh: Mesh, model: ObjectModel, config: RandomizeConfig, seed: int, labels: bool = False
 ) -> NDArray[np.uint8]:
-    """RGB picture: windows as the network sees them, and whole frames below. labels: draw visible outlines and boxes."""
+    """RGB picture: windows as the network sees them, whole frames below. labels: draw visible outlines and boxes."""
     background = replace(config.background, pictures=min(PICTURES, config.background.pictures))
     sampler = SceneSampler(replace(config, background=background), [model], seed, PICTURE_SIZE)
     generator = Generator(sampler, [mesh])

@@ -39,7 +39,9 @@ class SceneWriter:
         self._folder, self._workplace, self._suffix = folder, workplace, suffix
 
     def write_image(self, im_id: int, image: AnnotatedImage) -> ImageRecord:
-        """Write an image, its depth and its masks. Returns its record. Raises InputError if a file cannot be written."""
+        """Write an image, its depth and its masks; returns its record. Raises InputError if a file cannot be
+        written.
+        """
         depth = np.round(image.depth * (MILLIMETRES_PER_METRE / DEPTH_SCALE))
         stored = np.where(depth <= np.iinfo(np.uint16).max, depth, 0).astype(np.uint16)
         self._image(image_path(self._folder, im_id, self._suffix), image.color[..., ::-1])
