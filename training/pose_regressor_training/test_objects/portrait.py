@@ -24,7 +24,7 @@ PAPER = (0.72, 0.74, 0.76)
 
 
 def portraits(mesh: Mesh) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB: the views one below the other."""
+    """(H, W, 3) RGB: the views, one below the other."""
     scenes = blank_scenes(len(VIEWS), 1)
     centre = (mesh.vertices.min(0) + mesh.vertices.max(0)) / 2
     radius = float(np.linalg.norm(mesh.vertices - centre, axis=1).max())
