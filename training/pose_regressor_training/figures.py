@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """The first column is text, the others are right-aligned; floats are printed with three digits."""
+    """The first column is text; the others are right-aligned, floats with three digits."""
     table = Table(title=title, title_justify="left")
     for number, column in enumerate(columns):
         table.add_column(column, justify="right" if number else "left")

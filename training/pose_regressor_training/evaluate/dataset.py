@@ -72,6 +72,8 @@ class EvaluatedObject:
 class Target:
     """The objects of one kind in one image.
 
+    scene: of the image
+    scene_id, im_id, obj_id: BOP's
     count: how many are to be found
     truth: (G, 4, 4) poses of all that are there
     wanted: (G,) bool, the `count` most visible of them
@@ -96,6 +98,8 @@ class Target:
 class EvaluationSet:
     """A dataset to evaluate on.
 
+    name: of the dataset and split
+    targets: in order
     objects: by BOP id
     width: of the images, pixels
     has_depth: whether every image of the targets has a depth image

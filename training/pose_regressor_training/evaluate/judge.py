@@ -76,8 +76,10 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class _Errors:
-    """Errors of E estimates against G true poses, (E, G) each.
+    """Errors of E estimates against G true poses.
 
+    add, add_s, mssd: (E, G) metres
+    mspd: (E, G) pixels
     nearest: (E, G, 4, 4) the nearest of the poses that equal the true one
     """
 

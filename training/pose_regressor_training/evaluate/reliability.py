@@ -19,8 +19,6 @@ class Reliability:
     score: (B,) mean score
     right: (B,) share of right poses
 
-    ece: expected calibration error, the mean of |score - right| weighted by count (Guo et al., ICML 2017); NaN without
-        poses
     """
 
     count: FloatArray
@@ -29,6 +27,9 @@ class Reliability:
 
     @property
     def ece(self) -> float:
+        """Expected calibration error: the mean of |score - right|, weighted by count (Guo et al., ICML 2017). NaN
+        without poses.
+        """
         return float(np.average(np.abs(self.score - self.right), weights=self.count)) if len(self.count) else np.nan
 
 

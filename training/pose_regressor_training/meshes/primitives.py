@@ -13,7 +13,11 @@ Faces = list[list[int]]
 
 @dataclass(frozen=True)
 class Capsules:
-    """Round-ended rods (from, to, radius). melt: they flow together into one skin."""
+    """Round-ended rods.
+
+    rods: (from, to, radius) of each, metres
+    melt: whether they flow together into one skin
+    """
 
     rods: tuple[tuple[tuple[float, float, float], tuple[float, float, float], float], ...]
     melt: bool = False

@@ -66,7 +66,12 @@ def fill_bank(meshes: Sequence[Mesh], hierarchies: Sequence[wp.Mesh], pictures: 
 
 @dataclass(frozen=True, eq=False)
 class MeshArrays:
-    """A mesh as in `Bank`, whether it is closed with faces turned outwards, and whether it is convex."""
+    """A mesh as in `Bank`.
+
+    planes, corners, faces, normals, colors: as there
+    closed: whether it is closed, with faces turned outwards
+    convex: whether it is convex
+    """
 
     planes: NDArray[np.float32]
     corners: NDArray[np.float32]

@@ -21,14 +21,19 @@ Field = Callable[[FloatArray], FloatArray]
 Color = tuple[int, int, int]  # RGB
 
 _RELAXATIONS = 6
-# In cells: a vertex this near to the edge of a coat moves onto it; two that come this near to each other there do not.
+# In cells: a vertex this near to the edge of a coat moves onto it; of two that come nearer than _APART there, one goes back.
 _EDGE = 0.6
 _APART = 0.4
 
 
 @dataclass(frozen=True)
 class Coat:
-    """Paint where `where` is negative, over all earlier coats, blended from `low` to `high` by `shade`."""
+    """Paint over all earlier coats.
+
+    where: negative where the paint is
+    low, high: colours of shade 0 and 1
+    shade: 0 to 1
+    """
 
     where: Field
     low: Color

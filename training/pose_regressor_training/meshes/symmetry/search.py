@@ -30,8 +30,9 @@ _STEPS = 15
 class Tolerance:
     """What counts as looking the same.
 
-    The first two are shares of the diameter: the distance from the moved surface to the surface at rest, for 95 % of it
-        and for all of it. color is a root mean square difference; 1 is black against white.
+    most: distance from the moved surface to the surface at rest, for 95 % of it, in diameters
+    all: the same for all of it
+    color: root mean square difference of the colours; 1 is black against white
     """
 
     most: float = 0.03
