@@ -18,7 +18,6 @@ class Reliability:
     count: (B,) number of poses
     score: (B,) mean score
     right: (B,) share of right poses
-
     """
 
     count: FloatArray

@@ -21,7 +21,8 @@ Field = Callable[[FloatArray], FloatArray]
 Color = tuple[int, int, int]  # RGB
 
 _RELAXATIONS = 6
-# In cells: a vertex this near to the edge of a coat moves onto it; of two that come nearer than _APART there, one goes back.
+# In cells: a vertex nearer than _EDGE to the edge of a coat moves onto it. Of two that then are nearer than _APART to
+# each other, one is released again.
 _EDGE = 0.6
 _APART = 0.4
 
