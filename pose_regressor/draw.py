@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.geometry.camera import project_distorted
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import Camera, FloatArray, ObjectModel, PoseEstimate
 
 Image = NDArray[np.uint8]
@@ -53,10 +55,10 @@ def draw_pose(canvas: Image, camera: Camera, model: ObjectModel, cam_from_obj: F
     """Draw an object in place: tinted, with its box and axes, and `label` above it."""
     view = _View(camera)
     width = max(1, round(camera.height / 300))
-    _tint(canvas, view, _in_camera(cam_from_obj, model.points))
+    _tint(canvas, view, apply(cam_from_obj, model.points))
     corners = _box_corners(model, cam_from_obj)
     _draw_edges(canvas, view, corners, BOX_COLOUR, width)
-    tips = _in_camera(cam_from_obj, np.eye(3) * model.diameter / 2)
+    tips = apply(cam_from_obj, np.eye(3) * model.diameter / 2)
     for tip, colour in zip(tips, AXIS_COLOURS, strict=True):
         view.line(canvas, cam_from_obj[:3, 3], tip, colour, width + 1)
     # Above the box, where it hides nothing of the object.
@@ -100,10 +102,9 @@ class _View:
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
-        self._distortion = camera.distortion if camera.is_distorted else None
         right, bottom = camera.width - 1, camera.height - 1
         corners = np.array([[[0, 0]], [[right, 0]], [[0, bottom]], [[right, bottom]]], dtype=np.float64)
-        rays = cv2.undistortPoints(corners, camera.matrix, self._distortion)
+        rays = cv2.undistortPoints(corners, camera.matrix, camera.distortion if camera.is_distorted else None)
         # tan of the angle to the optical axis, with a margin so that lines leave the image before they end.
         self._limit = 1.2 * float(np.linalg.norm(rays, axis=-1).max())
 
@@ -114,9 +115,7 @@ class _View:
         seen = depth >= NEAR
         seen[seen] &= np.linalg.norm(points[seen, :2], axis=1) <= self._limit * depth[seen]
         if seen.any():
-            none = np.zeros(3)
-            projected, _ = cv2.projectPoints(points[seen], none, none, self._camera.matrix, self._distortion)
-            pixels[seen] = np.clip(projected.reshape(-1, 2), -FAR_OFF, FAR_OFF)
+            pixels[seen] = np.clip(project_distorted(points[seen], self._camera), -FAR_OFF, FAR_OFF)
         return pixels
 
     def line(self, canvas: Image, start: FloatArray, end: FloatArray, colour: Colour, thickness: int) -> None:
@@ -129,14 +128,10 @@ class _View:
                 cv2.line(canvas, (xa, ya), (xb, yb), colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _in_camera(cam_from_obj: FloatArray, points: FloatArray) -> FloatArray:
-    return points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]
-
-
 def _box_corners(model: ObjectModel, cam_from_obj: FloatArray) -> FloatArray:
     low, high = model.bounds
     corners = np.array([[(high if i >> axis & 1 else low)[axis] for axis in range(3)] for i in range(8)])
-    return _in_camera(cam_from_obj, corners)
+    return apply(cam_from_obj, corners)
 
 
 def _draw_edges(canvas: Image, view: _View, corners: FloatArray, colour: Colour, thickness: int) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from pose_regressor.geometry.camera import project, project_distorted
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.network.heads import BoxOutput
 from pose_regressor.types import Camera, FloatArray, ObjectModel, PoseEstimate
 
@@ -31,22 +32,18 @@ def map_box(matrix: FloatArray, box: NDArray) -> FloatArray:
     return (corners[:2] / corners[2]).T.reshape(4)
 
 
-def projected_box(
-    model: ObjectModel, pose: FloatArray, matrix: FloatArray, distortion: FloatArray | None
-) -> FloatArray:
-    """(4,) around the object's points under a pose, in pixels of a camera (3, 3) with OpenCV's distortion, if any."""
-    points = model.points @ pose[:3, :3].T + pose[:3, 3]
-    if distortion is None:
-        h = points @ matrix.T
-        pixels = h[:, :2] / h[:, 2:]
-    else:
-        pixels = cv2.projectPoints(points, np.zeros(3), np.zeros(3), matrix, distortion)[0].reshape(-1, 2)
+def image_box(model: ObjectModel, cam_from_obj: FloatArray, camera: Camera) -> FloatArray:
+    """(4,) around the object's points under a pose, in pixels of the camera's own, perhaps distorted image."""
+    if not camera.is_distorted:
+        return ideal_box(model, cam_from_obj, camera)
+    pixels = project_distorted(apply(cam_from_obj, model.points), camera)
     return np.concatenate([pixels.min(0), pixels.max(0)])
 
 
 def ideal_box(model: ObjectModel, cam_from_obj: FloatArray, camera: Camera) -> FloatArray:
-    """(4,) around the object's points under a pose, in ideal pinhole pixels: those of the camera without distortion."""
-    return projected_box(model, cam_from_obj, camera.matrix, None)
+    """(4,) the same in ideal pinhole pixels, which windows are cut in: those of the camera without its distortion."""
+    pixels = project(apply(cam_from_obj, model.points), camera.matrix)
+    return np.concatenate([pixels.min(0), pixels.max(0)])
 
 
 def distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:

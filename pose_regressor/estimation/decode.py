@@ -13,8 +13,9 @@ from torch import Tensor
 
 from pose_regressor.estimation.correspondences import Correspondences, correspondences
 from pose_regressor.estimation.look import Look
-from pose_regressor.geometry.rigid import rigid
-from pose_regressor.geometry.rotation import matrix_from_6d, rotation_to_ray
+from pose_regressor.geometry.camera import project
+from pose_regressor.geometry.rigid import apply, rigid
+from pose_regressor.geometry.rotation import matrix_from_6d, pose_from, rotation_to_ray
 from pose_regressor.ops.pnp import Status, ransac_pnp
 from pose_regressor.types import FloatArray, ObjectModel
 
@@ -103,7 +104,7 @@ def decode_regression(
     homogeneous = torch.cat([pixel, torch.ones_like(pixel[..., :1])], dim=-1).unsqueeze(-1)
     ray = torch.linalg.solve(camera_matrix, homogeneous).squeeze(-1)
     rotation = rotation_to_ray(ray) @ matrix_from_6d(rotation_6d)
-    return rigid(rotation, ray * depth.unsqueeze(-1) - (rotation @ centre.unsqueeze(-1)).squeeze(-1))
+    return pose_from(rotation, ray * depth.unsqueeze(-1) - (rotation @ centre.unsqueeze(-1)).squeeze(-1))
 
 
 def decode_pnp(
@@ -133,10 +134,8 @@ def decode_pnp(
     trusted = (status == Status.OK) & (agreeing >= MIN_INLIERS) & (agreeing >= MIN_INLIER_SHARE * counts)
     for row, i in enumerate(enough):
         if trusted[row]:
-            pose = np.eye(4)
-            pose[:3, :3], pose[:3, 3] = rotation[row], translation[row]
             own = covariance[row] * (agreeing[row] / EFFECTIVE_POINTS)
-            poses[i] = PnPPose(pose, own, inliers[row, : counts[row]])
+            poses[i] = PnPPose(rigid(rotation[row], translation[row]), own, inliers[row, : counts[row]])
     return poses
 
 
@@ -144,7 +143,6 @@ def agreement(found: Correspondences, cam_from_obj: NDArray, camera_matrix: NDAr
     """Share of the correspondences that a pose explains, 0 where there are too few to tell."""
     if len(found.pixels) < MIN_INLIERS:
         return 0.0
-    projected = (found.points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]) @ camera_matrix.T
-    depth = projected[:, 2:].clip(1e-6)
-    error = np.linalg.norm(projected[:, :2] / depth - found.pixels, axis=1)
+    pixels = project(apply(cam_from_obj, found.points), camera_matrix, least_depth=1e-6)
+    error = np.linalg.norm(pixels - found.pixels, axis=1)
     return float(np.mean(error < INLIER_THRESHOLD * crop_size))

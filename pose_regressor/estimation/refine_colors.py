@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.color import srgb_table
-from pose_regressor.estimation.windows import resize_matrix
+from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
+from pose_regressor.geometry.camera import resized_from_image
 from pose_regressor.types import FloatArray, ObjectModel
 
 #: Standard deviations of the blurs in which image and surface are compared, one after another, as shares of the crop's
@@ -43,12 +44,15 @@ MIN_POINTS = 60
 TONE = 0.7
 #: In these values, where 1 is white: no surface is as its mesh, no camera as its curve, to better than this.
 LEAST_ERROR = 0.013
-TONES = srgb_table() ** np.float32(TONE)
+#: Errors beyond so many of their standard deviations lose their say.
+OUTLYING = 2.0
 #: How strongly light from one side, and what a camera does, are held back: a share of what one point of the mean colour
 #: says of them.
 HELD_BACK = 0.005
 #: A pose is not moved by more of its standard deviations.
 FARTHEST = 4.0
+
+TONES = srgb_table() ** np.float32(TONE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +118,7 @@ def refine_on_colors(
     where too little of the surface is seen, or it says something altogether different.
     """
     before = np.linalg.inv(covariance)
-    pose, moved, information = cam_from_obj, np.zeros(6), before
+    pose, shift, information = cam_from_obj, np.zeros(6), before
     for level, lights in enumerate(surface.levels):
         image, zoom = (crop.image, 1) if level < FINE else (crop.fine, ZOOM)
         if image is None:
@@ -123,7 +127,7 @@ def refine_on_colors(
         if len(chosen) < MIN_POINTS:
             return cam_from_obj, covariance
         maps, corner = _with_slopes(image, crop.inside > INSIDE, zoom * BLURS[level] * len(crop.image))
-        matrix = resize_matrix(zoom) @ camera_matrix
+        matrix = resized_from_image(zoom) @ camera_matrix
         matrix[:2, 2] -= corner
         points, lit = surface.points.take(chosen, axis=1), lights.take(chosen, axis=2)
         held_back = _held_back(lit)
@@ -131,12 +135,10 @@ def refine_on_colors(
         for _ in range(STEPS[level]):
             slope, seen, weight = _fit(pose, matrix, maps, points, lit, held_back, weight)
             information = before + seen
-            step = np.linalg.solve(information, -slope - before @ moved)
-            moved = moved + step
-            pose = pose.copy()
-            pose[:3, :3] = cv2.Rodrigues(step[3:])[0] @ pose[:3, :3]
-            pose[:3, 3] += step[:3]
-    if not moved @ before @ moved <= FARTHEST**2:  # nor is what is no number
+            step = np.linalg.solve(information, -slope - before @ shift)
+            shift = shift + step
+            pose = stepped(pose, step)
+    if not shift @ before @ shift <= FARTHEST**2:  # also rejects NaN
         return cam_from_obj, covariance
     return pose, np.linalg.inv(information)
 
@@ -194,7 +196,7 @@ def _fit(
         size = np.sqrt(np.square(error).sum(0))
         median = float(np.partition(size, middle)[middle])
         sigma = median / 1.54 + LEAST_ERROR  # the median of chi with 3 degrees of freedom
-        weight = 1 / (1 + np.square(size / np.float32(2 * sigma)))
+        weight = np.reciprocal(cauchy_divisor(size, np.float32(OUTLYING * sigma)))
 
     by_x, by_y = right * (fx / depth), down * (fy / depth)
     by_z = -(by_x * x + by_y * y)

@@ -12,6 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
+from pose_regressor.geometry.camera import project
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import FloatArray, ObjectModel
 
 #: All in pixels of the crop: gaps between points of the outline; how far each looks for the mask's edge, in what steps;
@@ -23,11 +26,15 @@ EDGE_SIGMA, EFFECTIVE_POINTS = 0.7, 16.0
 #: displaced to the side or upwards, is stretched along an axis or a diagonal. On pictures like those of the training it
 #: is 0.5; others are feared to be twice as bad. It keeps the outline from saying too much of the pose.
 MASK_SIGMA = 1.0
+#: Distances beyond so many standard deviations lose their say.
+OUTLYING = 1.5
 #: Pixels over which a sharp edge of the mask fades.
 SHARP = 2.0
 #: A pose is nonsense if the object's nearest point is nearer than this share of its farthest.
 NEAREST = 0.02
-#: Nor may it be moved by more of its standard deviations.
+#: Least depth that is divided by, metres.
+TOUCHING = 1e-9
+#: A pose is not moved by more of its standard deviations.
 FARTHEST = 7.0
 #: Fewer points than these say nothing.
 MIN_POINTS = 20
@@ -68,7 +75,7 @@ class Edges:
         depth = self.vertices @ cam_from_obj[2, :3] + cam_from_obj[2, 3]
         if depth.min() < NEAREST * depth.max():
             return np.zeros((0, 3)), np.zeros((0, 2))
-        pixels = project(self.vertices, cam_from_obj, camera_matrix)
+        pixels = project(apply(cam_from_obj, self.vertices), camera_matrix, TOUCHING)
         start, along = pixels[self.ends[:, 0]], pixels[self.ends[:, 1]] - pixels[self.ends[:, 0]]
         third = pixels[self.opposite] - start[:, None]
         side = along[:, None, 0] * third[..., 1] - along[:, None, 1] * third[..., 0]
@@ -106,7 +113,7 @@ def refine_on_outline(
     # The last five unknowns are how the mask errs as a whole.
     before = np.eye(11) / MASK_SIGMA**2
     before[:6, :6] = np.linalg.inv(covariance)
-    pose, moved = cam_from_obj, np.zeros(11)
+    pose, shift = cam_from_obj, np.zeros(11)
     for _ in range(LOOKS):
         seen = _edge_distances(pose, camera_matrix, probability, edges)
         if seen is None:
@@ -114,15 +121,13 @@ def refine_on_outline(
         distance, sigma, jacobian = seen
         step = np.zeros(11)
         for _ in range(REWEIGHTINGS):
-            error = (distance - jacobian @ step) / (1.5 * sigma)
-            weight = EFFECTIVE_POINTS / (len(distance) * sigma**2 * (1 + error**2))
+            robust = cauchy_divisor(distance - jacobian @ step, OUTLYING * sigma)
+            weight = EFFECTIVE_POINTS / (len(distance) * sigma**2 * robust)
             information = before + (jacobian * weight[:, None]).T @ jacobian
-            step = np.linalg.solve(information, jacobian.T @ (weight * distance) - before @ moved)
-        moved[:6] += step[:6]
-        pose = pose.copy()
-        pose[:3, :3] = cv2.Rodrigues(step[3:6])[0] @ pose[:3, :3]
-        pose[:3, 3] += step[:3]
-    if not moved @ before @ moved <= FARTHEST**2:  # nor is what is no number
+            step = np.linalg.solve(information, jacobian.T @ (weight * distance) - before @ shift)
+        shift[:6] += step[:6]
+        pose = stepped(pose, step[:6])
+    if not shift @ before @ shift <= FARTHEST**2:  # also rejects NaN
         return cam_from_obj, covariance
     return pose, np.linalg.inv(information)[:6, :6]
 
@@ -137,7 +142,7 @@ def _edge_distances(
     points, normal = edges.outline(pose, camera_matrix, size)
     if len(points) < MIN_POINTS:
         return None
-    pixels = project(points, pose, camera_matrix)
+    pixels = project(apply(pose, points), camera_matrix, TOUCHING)
     reach = np.arange(-REACH, REACH + STEP / 2, STEP)
     places = pixels[:, None] + reach[:, None] * normal[:, None]
     shown = cv2.remap(probability, places.astype(np.float32), None, cv2.INTER_LINEAR)
@@ -166,8 +171,3 @@ def _edge_distances(
     right, down = normal.T
     whole = np.stack([np.ones_like(right), right, down, right**2 - down**2, 2 * right * down], axis=1)
     return distance, sigma, np.concatenate([by_position, np.cross(turned, by_position), whole], axis=1)
-
-
-def project(points: FloatArray, cam_from_obj: FloatArray, camera_matrix: FloatArray) -> FloatArray:
-    image = (points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]) @ camera_matrix.T
-    return np.asarray(image[:, :2] / np.maximum(image[:, 2:], 1e-9))

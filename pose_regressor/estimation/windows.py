@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.geometry.camera import resized_from_image, window_from_image
 from pose_regressor.types import Camera, FloatArray
 
 #: A window with more of its pixels to one of the image's shows nothing that a smaller one does not.
@@ -37,9 +38,8 @@ def cut_window(
     """
     # Averaging whole pixels first keeps fine texture from aliasing when the window is much coarser than the image.
     shrink = min(max(1, math.floor(1 / scale + 1e-6)), *image.shape[:2])
-    source = resize_matrix(1 / shrink) @ camera.matrix
-    window_from_image = np.array([[scale, 0, -scale * left - 0.5], [0, scale, -scale * top - 0.5], [0, 0, 1]])
-    target = window_from_image @ camera.matrix
+    source = resized_from_image(1 / shrink) @ camera.matrix
+    target = window_from_image(left, top, scale) @ camera.matrix
     if camera.is_distorted:
         maps = cv2.initUndistortRectifyMap(source, camera.distortion, None, target, size, cv2.CV_16SC2)
         if shrink > 1:
@@ -73,11 +73,6 @@ def finer_window(
     if zoom * window.camera_matrix[0, 0] > MOST_ENLARGED * camera.matrix[0, 0]:
         return None
     return crop_window(image, camera, box, margin, zoom * len(window.image))
-
-
-def resize_matrix(scale: float) -> FloatArray:
-    """(3, 3) map of pixel coordinates when an image is resized: half a pixel stays half a pixel."""
-    return np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5], [0, 0, 1]])
 
 
 def frame_window(image: NDArray[np.uint8], camera: Camera, find_size: int) -> Window:

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pose_regressor.geometry.so3 import exp, left_jacobian, log, skew
+from pose_regressor.geometry.rigid import difference, moved
+from pose_regressor.geometry.so3 import exp, left_jacobian, skew
 from pose_regressor.types import FloatArray, PoseEstimate
 
 POSITION, ROTATION, POSE, RATE = slice(0, 3), slice(3, 6), slice(0, 6), slice(6, 12)
@@ -34,19 +35,6 @@ class State:
     def pose_covariance(self) -> FloatArray:
         """(6, 6), as PoseEstimate's."""
         return self.covariance[POSE, POSE]
-
-
-def difference(pose: FloatArray, reference: FloatArray) -> FloatArray:
-    """(6,) the error that moves `reference` to `pose`, both (4, 4): metres, and radians about the camera's axes."""
-    return np.concatenate([pose[:3, 3] - reference[:3, 3], log(pose[:3, :3] @ reference[:3, :3].T)])
-
-
-def moved(pose: FloatArray, error: FloatArray) -> FloatArray:
-    """(4, 4) `pose` moved by an error (6,); the opposite of `difference`."""
-    result = np.eye(4)
-    result[:3, 3] = pose[:3, 3] + error[POSITION]
-    result[:3, :3] = exp(error[ROTATION]) @ pose[:3, :3]
-    return result
 
 
 def turned(pose: FloatArray, covariance: FloatArray, symmetry: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pose_regressor.tracking.kalman import difference, nearest
+from pose_regressor.geometry.rigid import difference
+from pose_regressor.tracking.kalman import nearest
 from pose_regressor.tracking.motion import MotionFilter, MotionNoise
 from pose_regressor.tracking.trembling import Trembling
 from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate

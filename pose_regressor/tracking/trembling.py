@@ -7,7 +7,7 @@ from collections import deque
 
 import numpy as np
 
-from pose_regressor.tracking.kalman import difference
+from pose_regressor.geometry.rigid import difference
 from pose_regressor.types import FloatArray
 
 #: Seconds over which it is averaged, and between frames at most: over longer ones, motion is no longer even.

@@ -9,11 +9,11 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.geometry.errors import add, rotation_error, translation_error
 from pose_regressor.types import FloatArray
 from pose_regressor_training.evaluate.dataset import EvaluatedObject, EvaluationSet, Target
 from pose_regressor_training.evaluate.errors import add_s, mspd, mssd_each
 from pose_regressor_training.evaluate.matching import TAUS, WIDTH, match
-from pose_regressor_training.evaluate.metrics import add, rotation_error
 from pose_regressor_training.evaluate.results import Result
 from pose_regressor_training.evaluate.vsd import DepthRenderer, distances, vsd
 
@@ -209,7 +209,7 @@ def _outcomes(item: EvaluatedObject, target: Target, estimates: list[Result], er
         pose, nearest = estimates[e].cam_from_obj, errors.nearest[e, g]
         yield Outcome(
             target, true, float(visibility), estimates[e], float(errors.add[e, g]), float(errors.add_s[e, g]),
-            float(counting[e, g]), rotation_error(pose, nearest), float(np.linalg.norm(pose[:3, 3] - nearest[:3, 3])),
+            float(counting[e, g]), rotation_error(pose, nearest), translation_error(pose, nearest),
         )  # fmt: skip
 
 

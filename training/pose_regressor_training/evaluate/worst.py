@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.draw import contact_sheet, draw_box, draw_pose, draw_text
+from pose_regressor.geometry.camera import project, window_from_image
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import Camera, FloatArray
 from pose_regressor_training.evaluate.dataset import EvaluationSet
 from pose_regressor_training.evaluate.judge import RIGHT, Outcome
@@ -40,9 +42,7 @@ def worst_sheet(dataset: EvaluationSet, outcomes: Sequence[Outcome]) -> NDArray[
 
 def _picture(dataset: EvaluationSet, outcome: Outcome) -> NDArray[np.uint8]:
     target, item, found = outcome.target, dataset.objects[outcome.target.obj_id], outcome.estimate
-    window_from_pixel = _around(
-        item.model.points @ outcome.truth[:3, :3].T + outcome.truth[:3, 3], target.camera_matrix
-    )
+    window_from_pixel = _around(apply(outcome.truth, item.model.points), target.camera_matrix)
     camera = Camera(SIZE, SIZE, window_from_pixel @ target.camera_matrix)
     image = target.scene.image(target.im_id)
     picture = np.asarray(cv2.warpAffine(image, window_from_pixel[:2], (SIZE, SIZE), flags=cv2.INTER_AREA), np.uint8)
@@ -57,9 +57,8 @@ def _picture(dataset: EvaluationSet, outcome: Outcome) -> NDArray[np.uint8]:
 
 def _around(points: FloatArray, camera_matrix: FloatArray) -> FloatArray:
     """(3, 3) from pixels of the image to those of a picture around the points (N, 3), in the camera's frame."""
-    pixels = points @ camera_matrix.T
-    pixels = pixels[:, :2] / pixels[:, 2:]
+    pixels = project(points, camera_matrix)
     low, high = pixels.min(0), pixels.max(0)
     scale = SIZE / (MARGIN * max(float((high - low).max()), 1.0))
-    shift = (SIZE - 1) / 2 - scale * (low + high) / 2
-    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]], [0, 0, 1]])
+    left, top = (low + high) / 2 - SIZE / (2 * scale)
+    return window_from_image(left, top, scale)

@@ -17,13 +17,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pose_regressor.geometry.camera import window_from_image
-from pose_regressor.geometry.rigid import apply, rigid
+from pose_regressor.geometry.camera import resized_from_image
 from pose_regressor.ops.dsnt import expectation, flat_softmax, js_loss
 from pose_regressor.ops.pnp import bpnp
 from pose_regressor.types import ObjectModel
 from pose_regressor_training.experiments.crops import Crops, box, rendered_crops
-from pose_regressor_training.experiments.views import Views, arguments, seen
+from pose_regressor_training.experiments.views import Views, arguments, in_camera, seen
 from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 
 CROP = 64
@@ -101,8 +100,7 @@ class Targets(NamedTuple):
 
 
 def targets_of(crops: Crops) -> Targets:
-    corner, scale = torch.tensor(-0.5, dtype=torch.float64), torch.tensor(1 / STRIDE, dtype=torch.float64)
-    window = window_from_image(corner, corner, scale)
+    window = torch.from_numpy(resized_from_image(1 / STRIDE))
     points = crops.points_2d @ window[:2, :2].mT + window[:2, 2]
     return Targets(points.float(), (window @ crops.camera_matrix).float())
 
@@ -163,7 +161,8 @@ def evaluate(network: UNet, crops: Crops, model: ObjectModel) -> Scores:
     places, camera = expectation(heatmaps).double(), targets.camera.double()
     pose = bpnp(places, keypoints, camera)
     surface = torch.tensor(model.points, dtype=torch.float64)
-    moved = apply(rigid(pose.rotation, pose.translation), surface) - apply(crops.cam_from_obj, surface)
+    truth = Views(crops.cam_from_obj[:, :3, :3], crops.cam_from_obj[:, :3, 3])
+    moved = in_camera(surface, Views(pose.rotation, pose.translation)) - in_camera(surface, truth)
     add = torch.where(pose.converged, moved.norm(dim=-1).mean(-1) / model.diameter, torch.inf)
     at = seen(keypoints, Views(pose.rotation, pose.translation), camera)
     point_error, pose_error = (STRIDE * (x - targets.points).norm(dim=-1).mean(-1) for x in (places, at))

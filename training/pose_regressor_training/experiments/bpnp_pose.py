@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pose_regressor.geometry.rotation import rotation_angle
 from pose_regressor.ops.pnp import bpnp
+from pose_regressor_training.experiments.rotations import rotation_angle
 from pose_regressor_training.experiments.views import Views, arguments, camera_from, random_views, seen
 from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 

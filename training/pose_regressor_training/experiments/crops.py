@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose_regressor.geometry.camera import project
-from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import ObjectModel
+from pose_regressor_training.experiments.views import Views, seen
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
@@ -77,5 +76,6 @@ def rendered_crops(mesh: Mesh, model: ObjectModel, count: int, size: int, seed: 
         keep = batch_of(samples, sampler.models).kind == Kind.LOOK
         cam_from_obj = torch.from_numpy(samples.drawn.views.cam_from_obj[:, 0])[keep]
         camera = torch.from_numpy(samples.drawn.views.camera_matrix)[keep]
-        found.append(Crops(samples.image[keep], project(apply(cam_from_obj, points), camera), camera, cam_from_obj))
+        pixels = seen(points, Views(cam_from_obj[:, :3, :3], cam_from_obj[:, :3, 3]), camera)
+        found.append(Crops(samples.image[keep], pixels, camera, cam_from_obj))
     return Crops(*(torch.cat(parts)[:count] for parts in zip(*found, strict=True)))

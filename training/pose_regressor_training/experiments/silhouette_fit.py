@@ -13,11 +13,12 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from pose_regressor.geometry.rotation import matrix_from_6d, matrix_from_quaternion, random_rotation, sixd_from_matrix
+from pose_regressor.geometry.rotation import matrix_from_6d, matrix_from_quaternion
 from pose_regressor.ops.projection import Kernel, MeshEdges, mesh_edges, projection_loss, render_loss
 from pose_regressor.ops.projection.render import soft_silhouette
 from pose_regressor.types import FloatArray
 from pose_regressor_training.experiments.distance_kernel import distance_loss
+from pose_regressor_training.experiments.rotations import random_rotation, sixd_from_matrix
 from pose_regressor_training.meshes.mesh import Mesh, object_model
 
 WIDTH, HEIGHT, FOCAL = 640, 480, 600.0

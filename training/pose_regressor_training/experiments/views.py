@@ -9,9 +9,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from pose_regressor.geometry.camera import project
-from pose_regressor.geometry.rotation import matrix_from_rotvec, random_rotation
 from pose_regressor.ops.pnp import PnPResult, bpnp
+from pose_regressor_training.experiments.rotations import matrix_from_rotvec, random_rotation
 
 
 class Views(NamedTuple):
@@ -41,9 +40,15 @@ def camera_from(intrinsics: Tensor) -> Tensor:
     return torch.stack([fx, zero, cx, zero, fy, cy, zero, zero, one], -1).unflatten(-1, (3, 3))
 
 
+def in_camera(points_3d: Tensor, views: Views) -> Tensor:
+    """(..., N, 3) in the object's frame -> (..., N, 3) in the camera's."""
+    return points_3d @ views.rotation.mT + views.translation.unsqueeze(-2)
+
+
 def seen(points_3d: Tensor, views: Views, camera_matrix: Tensor) -> Tensor:
-    """(..., N, 3) -> (..., N, 2) pixels."""
-    return project(points_3d @ views.rotation.mT + views.translation.unsqueeze(-2), camera_matrix)
+    """(..., N, 3) in the object's frame -> (..., N, 2) pixels."""
+    image = in_camera(points_3d, views) @ camera_matrix.mT
+    return image[..., :2] / image[..., 2:]
 
 
 def residuals(

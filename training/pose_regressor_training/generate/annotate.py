@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.geometry.camera import project
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import FloatArray
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.raytracer.renderer import Raytracer
@@ -91,8 +93,8 @@ class Annotator:
         if x0 > 0 and y0 > 0 and x1 < width - 1 and y1 < height - 1:
             return int(mask.sum()), (x0, y0, x1, y1)
         pose, camera = scenes.cam_from_obj[b, place], scenes.camera_matrix[b]
-        points = self._meshes[scenes.mesh[b, place]].vertices @ pose[:3, :3].T + pose[:3, 3]
-        pixels = points[:, :2] / points[:, 2:].clip(1e-6) * camera[[0, 1], [0, 1]] + camera[:2, 2]
+        points = apply(pose, self._meshes[scenes.mesh[b, place]].vertices)
+        pixels = project(points, camera, least_depth=1e-6)
         low = np.maximum(np.floor(pixels.min(0)), (-width, -height)).astype(int)
         high = np.minimum(np.ceil(pixels.max(0)), (2 * width - 1, 2 * height - 1)).astype(int)
         if (points[:, 2] <= 0).any():
