@@ -95,7 +95,7 @@ def _missing(scene: Path, chunks: list[Chunk]) -> list[Chunk]:
     try:
         workplace.mkdir(parents=True, exist_ok=True)
         for path in workplace.iterdir():
-            if path.suffix != ".json":
+            if path.suffix != ".json" or path.name.startswith("."):
                 path.unlink()
     except OSError as error:
         raise InputError(f"{workplace}: cannot be written ({error.strerror or error})") from None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.files.bop import MILLIMETRES_PER_METRE
-from pose_regressor.types import InputError
+from pose_regressor.files.io import replacing
 from pose_regressor_training.bop.coco import annotation_of, scene_coco
 from pose_regressor_training.bop.reader import SCENE_GT, Visibility, depth_path, image_path, mask_path
 from pose_regressor_training.bop.records import camera_entry, one_line_each, pose_entry, visibility_entry
@@ -86,15 +84,8 @@ class SceneWriter:
 
     def write(self, path: Path, content: bytes) -> None:
         """Raises InputError if the file cannot be written. Then the one from before stays, if there is one."""
-        temporary = self._workplace / f"{path.parent.name}_{path.name}.{os.getpid()}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path, self._workplace) as temporary:
             temporary.write_bytes(content)
-            temporary.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
-            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
     def _image(self, path: Path, pixels: NDArray) -> None:
         # PNG compression 1: three times as fast as OpenCV's default, and the files are little larger.
