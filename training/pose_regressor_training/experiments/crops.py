@@ -16,17 +16,22 @@ from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import Kind, WindowSpec
-from pose_regressor_training.samples.batches import Generator, batch_of
+from pose_regressor_training.samples.batches import batch_of
+from pose_regressor_training.samples.generator import Generator
 from pose_regressor_training.test_objects import make_box
 
-#: Enough for the variety that so small a network can learn.
+#: Enough variety for so small a network.
 PICTURES, PICTURE_SIZE = 60, 256
 _BATCH = 64
 
 
 class Crops(NamedTuple):
-    """image (B, 3, S, S) uint8 RGB; points_2d (B, P, 2) pixels of the crop; camera_matrix (B, 3, 3) of the crop;
-    cam_from_obj (B, 4, 4). The last three float64.
+    """B crops, the last three arrays in float64.
+
+    image: (B, 3, S, S) uint8 RGB
+    points_2d: (B, P, 2) keypoints, pixels of the crop
+    camera_matrix: (B, 3, 3) of the crop
+    cam_from_obj: (B, 4, 4)
     """
 
     image: Tensor
@@ -43,10 +48,10 @@ def box() -> tuple[Mesh, ObjectModel]:
 
 
 def rendered_crops(mesh: Mesh, model: ObjectModel, count: int, size: int, seed: int) -> Crops:
-    """`count` crops of `size` pixels with the object in it, randomized in surface, light, background and camera.
+    """`count` crops of `size` pixels with the object, randomized in surface, light, background and camera.
 
-    Easier than what the shipped networks learn, so that minutes are enough: the object upright, seen from above, never
-    cut off by the frame, nothing before it.
+    They are easier than those for the shipped networks, so that minutes of training suffice: the object is upright,
+        seen from above, never cut off by the frame, and nothing hides it.
     """
     config = RandomizeConfig()
     pose = replace(
@@ -60,7 +65,7 @@ def rendered_crops(mesh: Mesh, model: ObjectModel, count: int, size: int, seed: 
     )
     background = replace(config.background, pictures=PICTURES)
     config = replace(config, pose=pose, background=background, clutter=replace(config.clutter, random=False))
-    # Pictures and clutter come from seed 0 in every call, so that sets differ in what is drawn only.
+    # Pictures and clutter come from seed 0 in every call, so that sets differ only in what is drawn.
     sampler = SceneSampler(config, [model], 0, PICTURE_SIZE)
     generator = Generator(sampler, [mesh])
     points = torch.from_numpy(np.array(model.keypoints))

@@ -1,4 +1,4 @@
-"""What the experiments with BPnP share: cameras, random views, and residuals whose poses are solved for."""
+"""What the experiments with BPnP share: cameras, random views, and residuals with the best poses."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from pose_regressor_training.experiments.rotations import matrix_from_rotvec, ra
 
 
 class Views(NamedTuple):
-    """rotation (..., 3, 3) and translation (..., 3), object to camera."""
+    """Poses of the object in cameras.
+
+    rotation: (..., 3, 3)
+    translation: (..., 3)
+    """
 
     rotation: Tensor
     translation: Tensor
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """What every experiment takes."""
+    """The options of every experiment."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="folder for the results")
     parser.add_argument("--seed", type=int, default=0)
@@ -50,13 +54,13 @@ def seen(points_3d: Tensor, views: Views, camera_matrix: Tensor) -> Tensor:
 def residuals(
     points_2d: Tensor, points_3d: Tensor, camera_matrix: Tensor, init: Views | None = None
 ) -> tuple[Tensor, PnPResult]:
-    """What is left, (..., N, 2) pixels, after every view has taken its best pose; differentiable through the poses."""
+    """(..., N, 2) pixels that remain after every view has taken its best pose; differentiable through the poses."""
     pose = bpnp(points_2d, points_3d, camera_matrix, init=init)
     return seen(points_3d, Views(pose.rotation, pose.translation), camera_matrix) - points_2d, pose
 
 
 def random_views(count: int, distance: float, generator: torch.Generator, tilt: float = torch.pi) -> Views:
-    """Turned by up to `tilt` radians (pi: by any rotation), at 0.8 to 1.2 of `distance`, a little off the axis."""
+    """Turned by up to `tilt` radians (pi: any rotation), at 0.8 to 1.2 of `distance`, a little off the axis."""
     if tilt >= torch.pi:
         rotation = random_rotation(count, generator)
     else:

@@ -1,4 +1,4 @@
-"""The terms put together. Lengths are scaled by the object: 0.1 means 0.1 diameters."""
+"""The sum of all loss terms. Lengths are in diameters of the object."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ class Weights(Config):
 
 
 def total(terms: dict[str, Tensor], weights: Weights) -> Tensor:
+    """The weighted sum of the terms."""
     return torch.stack([getattr(weights, name) * value for name, value in terms.items()]).sum()
 
 
@@ -62,9 +63,13 @@ def objective(
     weights: Weights,
     regions: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """The terms whose weight is not 0, by name, each a mean over the windows that it is about.
+    """The terms whose weight is not 0, by name. Each is a mean over the windows that it applies to.
 
-    regions: (B, O, REGIONS, S/8, S/8) logits of a `RegionHead`; without them, that term is left out.
+    boxes, poses_output: of the network
+    batch: the windows and their labels
+    objects: of the network
+    weights: of the terms
+    regions: (B, O, REGIONS, S/8, S/8) logits of a `RegionHead`; None leaves that term out
     """
     presence, box = presence_and_box(boxes, batch)
     terms = {"presence": presence, "box": box} | _pose_terms(poses_output, batch, objects, weights, regions)
@@ -74,6 +79,7 @@ def objective(
 def _pose_terms(
     output: PoseOutput, batch: Batch, objects: ObjectTensors, weights: Weights, regions: Tensor | None
 ) -> dict[str, Tensor]:
+    """All terms but those of the boxes, compared with the one of the equal poses that the network means."""
     rows = torch.arange(len(batch.model), device=batch.model.device)
     coordinates, mask, certainty, rotation_6d, location = (
         getattr(output, name)[rows, batch.model].float()
