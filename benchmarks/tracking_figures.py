@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_regressor.geometry.errors import add
 from pose_regressor.tracking.kalman import difference, moved
 from pose_regressor.types import FloatArray, ObjectModel
 
@@ -33,11 +34,6 @@ class Figures:
     wander_deg: float
     lag_frames: float
     ids: int
-
-
-def add(model: ObjectModel, pose: FloatArray, true: FloatArray) -> float:
-    offset = model.points @ (pose[:3, :3] - true[:3, :3]).T + pose[:3, 3] - true[:3, 3]
-    return float(np.linalg.norm(offset, axis=1).mean() / model.diameter)
 
 
 def filled(truth: Poses, gap: int = 3) -> dict[int, FloatArray]:
@@ -113,7 +109,7 @@ def lag(model: ObjectModel, poses: Poses, truth: Poses) -> float:
 
 
 def figures(model: ObjectModel, poses: Poses, truth: Poses, ids: int) -> Figures:
-    errors = [add(model, poses[i], truth[i]) for i in truth if i in poses]
+    errors = [add(poses[i], truth[i], model.points) / model.diameter for i in truth if i in poses]
     whole = filled(truth)
     jitter, wander = trembling(poses, whole)
     return Figures(

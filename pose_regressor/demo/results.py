@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pose_regressor.geometry.so3 import from_quaternion, log
+from pose_regressor.geometry.errors import add, rotation_error, translation_error
+from pose_regressor.geometry.rigid import rigid
+from pose_regressor.geometry.so3 import from_quaternion
 from pose_regressor.types import FloatArray, InputError, ObjectModel
 
 if TYPE_CHECKING:
@@ -132,17 +134,14 @@ def evaluate(
 
 
 def _compare(model: ObjectModel, index: int, true: FloatArray, transform: StampedTransform) -> FrameResult:
-    pose = np.eye(4)
-    pose[:3, :3] = from_quaternion(transform.quaternion)
-    pose[:3, 3] = transform.translation
-    offsets = model.points @ (pose[:3, :3] - true[:3, :3]).T + pose[:3, 3] - true[:3, 3]
+    pose = rigid(from_quaternion(transform.quaternion), transform.translation)
     return FrameResult(
         index,
         answered=True,
         cam_from_obj=pose,
-        add=float(np.linalg.norm(offsets, axis=-1).mean()) / model.diameter,
-        rotation_deg=float(np.degrees(np.linalg.norm(log(pose[:3, :3] @ true[:3, :3].T)))),
-        translation_mm=1e3 * float(np.linalg.norm(pose[:3, 3] - true[:3, 3])),
+        add=add(pose, true, model.points) / model.diameter,
+        rotation_deg=float(np.degrees(rotation_error(pose, true))),
+        translation_mm=1e3 * translation_error(pose, true),
         latency_ms=1e-6 * (transform.received - transform.stamp),
     )
 

@@ -22,7 +22,7 @@ from pose_regressor.files.bop import read_scene_gt
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.files.io import read_json, write_json
 from pose_regressor.middleware.kit.pacing import FIRST_ANSWER, RATES, SEND_AGAIN, TRIES, Answers
-from pose_regressor.middleware.kit.player import AUTO, DETECTIONS
+from pose_regressor.middleware.kit.player import AUTO, DEFAULT_RATE, DETECTIONS
 from pose_regressor.sources import Source, open_source
 from pose_regressor.types import FloatArray, InputError, ObjectModel
 from pose_regressor.video import video_writer, write_image
@@ -166,7 +166,7 @@ def _draw(
     """overlay.mp4 with every frame, contact_sheet.png with some of them; the true pose as a thin white box."""
     chosen = set(np.linspace(0, max(results), SHEET_IMAGES).round().astype(int).tolist())
     sheet = []
-    with video_writer(out / "overlay.mp4", source.fps or 30.0) as add:
+    with video_writer(out / "overlay.mp4", source.fps or DEFAULT_RATE) as add:
         for frame in source:
             canvas = frame.image.copy()
             result = results.get(frame.index, FrameResult(frame.index))

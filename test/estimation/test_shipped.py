@@ -8,9 +8,9 @@ import pytest
 
 from pose_regressor import PoseEstimator
 from pose_regressor.assets import demo_folder, find_model
-from pose_regressor.estimation.windows import resize_matrix
 from pose_regressor.files.bop import read_scene_gt
 from pose_regressor.files.cameras import load_camera
+from pose_regressor.geometry.camera import resized_from_image
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.sources import open_source
 
@@ -60,7 +60,7 @@ def test_depth_scale_moves_poses_along_their_ray(clip):
     bundles[1].depth_scale = 1.1 * bundles[0].depth_scale
     estimators = [PoseEstimator(bundle, "cpu") for bundle in bundles]
     seen = estimators[0].estimate(clip[0])
-    a, b = (estimator.estimate(clip[0], follow=seen)[0] for estimator in estimators)
+    a, b = (estimator.follow(clip[0], seen).poses[0] for estimator in estimators)
     assert a.method == b.method == "pnp"
     np.testing.assert_allclose(b.translation, 1.1 * a.translation)
     np.testing.assert_allclose(b.rotation, a.rotation)
@@ -76,7 +76,7 @@ def test_the_masks_edge_corrects_a_wrong_distance(clip):
     left = []
     for frame in clip:
         seen = blind.estimate(frame)
-        right, off = (estimator.estimate(frame, follow=seen)[0] for estimator in (with_edge, wrong_edge))
+        right, off = (estimator.follow(frame, seen).poses[0] for estimator in (with_edge, wrong_edge))
         left.append(abs(off.translation[2] / right.translation[2] - 1))
     assert max(left) < 0.08 and np.median(left) < 0.067
 
@@ -101,9 +101,9 @@ def test_what_looks_small_is_found_by_a_thorough_search(clip):
         small = cv2.resize(frame.image, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
         image = np.full_like(frame.image, 128)
         image[: small.shape[0], : small.shape[1]] = small
-        matrix = resize_matrix(1 / shrink) @ frame.camera.matrix
+        matrix = resized_from_image(1 / shrink) @ frame.camera.matrix
         distant = replace(frame, image=image, camera=replace(frame.camera, matrix=matrix))
-        quick += bool(estimator.estimate(distant, thorough=False))
+        quick += bool(estimator.search(distant, thorough=False).poses)
         poses = estimator.estimate(distant)
         true = truth[frame.index][0].cam_from_obj
         close += any(np.linalg.norm(pose.translation - true[:3, 3]) < 0.05 * true[2, 3] for pose in poses)

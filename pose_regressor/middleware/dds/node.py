@@ -19,6 +19,7 @@ from pose_regressor.middleware.pose.markers import Shapes
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.pose.tracker import OpenTracker, open_tracker
 from pose_regressor.middleware.wire import idl
+from pose_regressor.settings import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from pose_regressor.sources import Source
 from pose_regressor.types import Frame, PoseEstimate
 
@@ -127,8 +128,8 @@ class DdsNode(DdsManaged):
         participant: Participant,
         config: NodeConfig,
         open_tracker: OpenTracker = open_tracker,
-        image_topic: str = "image",
-        camera_info_topic: str = "camera_info",
+        image_topic: str = IMAGE_TOPIC,
+        camera_info_topic: str = CAMERA_INFO_TOPIC,
         log: Log = LOG,
     ) -> None:
         ends = DdsEnds(participant, config, image_topic, camera_info_topic, log)
@@ -138,8 +139,8 @@ class DdsNode(DdsManaged):
 
 def run(
     config: NodeConfig,
-    image_topic: str = "image",
-    camera_info_topic: str = "camera_info",
+    image_topic: str = IMAGE_TOPIC,
+    camera_info_topic: str = CAMERA_INFO_TOPIC,
     open_tracker: OpenTracker = open_tracker,
 ) -> int:
     """Runs the node until SIGINT or SIGTERM; the exit code. In the main thread. InputError: it cannot start.

@@ -163,20 +163,21 @@ def play_from_command_line(prog: str, description: str, open_outlet: OpenOutlet,
 
 
 def _parser(prog: str, description: str) -> argparse.ArgumentParser:
+    usual = Playing()
     parser = argparse.ArgumentParser(prog=prog, description=description)
     parser.add_argument("source", help="video, image, image folder, BOP scene or webcam:N")
     parser.add_argument("--camera", metavar="FILE", help="camera file; a BOP scene has its own")
     parser.add_argument(
         "--rate", help=f"frames a second; {AUTO}: as fast as the pose node answers (default: the source's own)"
     )
-    parser.add_argument("--image-topic", default="image", help="(default: %(default)s)")
-    parser.add_argument("--camera-info-topic", default="camera_info", help="(default: %(default)s)")
+    parser.add_argument("--image-topic", default=usual.image_topic, help="(default: %(default)s)")
+    parser.add_argument("--camera-info-topic", default=usual.camera_info_topic, help="(default: %(default)s)")
     parser.add_argument(
         "--detections-topic", default=DETECTIONS, help=f"the node's answers, for --rate {AUTO} (default: %(default)s)"
     )
-    parser.add_argument("--frame-id", default="camera", help="TF frame of the camera (default: %(default)s)")
+    parser.add_argument("--frame-id", default=usual.frame_id, help="TF frame of the camera (default: %(default)s)")
     parser.add_argument(
-        "--timeout", type=float, default=30.0, help="seconds to wait for a subscriber (default: %(default)s)"
+        "--timeout", type=float, default=usual.timeout, help="seconds to wait for a subscriber (default: %(default)s)"
     )
     parser.add_argument("--loop", action="store_true", help="start over until interrupted")
     parser.add_argument(

@@ -20,6 +20,7 @@ from pose_regressor.middleware.ros2.managed import ManagedRosNode, namesakes
 from pose_regressor.middleware.ros2.output import Output
 from pose_regressor.middleware.ros2.parameters import declare_parameters
 from pose_regressor.middleware.ros2.session import RosLog, ros, ros_node, spinning
+from pose_regressor.settings import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from pose_regressor.sources import Source
 
 NODE_NAME = "pose_regressor"
@@ -75,8 +76,8 @@ class RosEnds:
 
 def run(
     config: NodeConfig | None = None,
-    image_topic: str = "image",
-    camera_info_topic: str = "camera_info",
+    image_topic: str = IMAGE_TOPIC,
+    camera_info_topic: str = CAMERA_INFO_TOPIC,
     open_tracker: OpenTracker = open_tracker,
     arguments: Sequence[str] = (),
 ) -> int:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 import torch
 
-from pose_regressor.estimation.correspondences import decode_regression
-from pose_regressor.geometry.rotation import matrix_from_rotvec, rotation_to_ray, sixd_from_matrix
+from pose_regressor.estimation.decode import decode_regression
+from pose_regressor.geometry.rotation import rotation_to_ray
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.heads import BoxOutput, PoseOutput
 from pose_regressor.types import InputError, ObjectModel
+from pose_regressor_training.experiments.rotations import matrix_from_rotvec, sixd_from_matrix
 from pose_regressor_training.losses import ObjectTensors, Weights, objective, total
 from pose_regressor_training.losses.correspondences import _spread, solve_pose
 from pose_regressor_training.losses.objects import REGIONS
@@ -129,7 +130,7 @@ def test_a_weight_of_nought_switches_a_term_off(batch, models):
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), True, "much"])
 def test_weights_that_are_none(value):
-    with pytest.raises(InputError, match=r"losses\.rotation: expected a weight of at least 0"):
+    with pytest.raises(InputError, match=r"losses\.rotation: expected a number of at least 0"):
         Weights(rotation=value)
     with pytest.raises(InputError, match="at least one weight above 0"):
         Weights(**dict.fromkeys(asdict(Weights()), 0.0))

@@ -1,10 +1,10 @@
 # mypy: ignore-errors
-"""What is seen at a pixel, and what stands between a point and a light.
+"""What is visible at a pixel, and what stands between a point and a light.
 
-There are two ways to find what is seen. Rays through Warp's hierarchies cost a little for every pixel and hardly care
-for the number of triangles: the way of a graphics card. On one core of a processor, where triangles come one after the
-other anyhow, it is three to five times faster to go through a thing's triangles and see which pixels' rays meet them.
-Both intersect the same rays with the same triangles.
+There are two ways to find what is visible. Rays through Warp's hierarchies cost a little for every pixel and hardly
+depend on the number of triangles: the way of a GPU. On one core of a CPU, it is three to five times faster to go
+through a thing's triangles one after the other and find the pixels whose rays meet them. Both ways intersect the same
+rays with the same triangles.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ wp.set_module_options({"enable_backward": False})
 FAR = wp.constant(1.0e6)
 GROUND = wp.constant(-2)
 NOTHING = wp.constant(-1)
-#: A pixel's key, the least of which is seen: the bits of the depth, then the thing (5), then the face (27).
+#: Bits of a key: the depth, then the thing (5), then the face (27). The least key of a pixel is visible.
 THING_SHIFT, DEPTH_SHIFT = wp.constant(wp.uint64(27)), wp.constant(wp.uint64(32))
 FACE_MASK = wp.constant(2**27 - 1)
-#: How far, in pixels, a ray may pass a triangle and still meet it: rounding must not open gaps between neighbours.
+#: A ray that passes a triangle at most this far, in pixels, meets it: rounding must not open gaps between triangles.
 SLACK = wp.constant(2.0e-5)
 
 
 @wp.struct
 class Hit:
-    """What a ray meets first: index in the scene's things, GROUND or NOTHING; the depth; the face of its mesh."""
+    """What a ray meets first: index in the scene's things, or GROUND or NOTHING; the depth; the face of the mesh."""
 
     thing: wp.int32
     face: wp.int32
@@ -37,7 +37,7 @@ class Hit:
 
 @wp.func
 def pixel_ray(view: View, x: wp.float32, y: wp.float32):
-    """From the camera through a place in the image; its z is 1, so its parameter is the depth."""
+    """From the camera through a place in the image. Its z is 1, so its parameter is the depth."""
     return wp.vec3((x - view.centre[0]) * view.inverse_focal[0], (y - view.centre[1]) * view.inverse_focal[1], 1.0)
 
 
@@ -59,7 +59,7 @@ def scan_face(
     keys: wp.array(dtype=wp.uint64, ndim=3),
     covered: wp.array(dtype=wp.int32, ndim=3),
 ):
-    """Goes through the pixels whose rays meet a face of a thing that lies wholly in front of the camera."""
+    """Go through the pixels whose rays meet a face. Its thing must lie wholly in front of the camera."""
     mesh = things[b, i].mesh
     index = bank.meshes[mesh].first_face + face
     plane = bank.planes[index]
@@ -85,7 +85,7 @@ def scan_face(
     if left > right or top > bottom:
         return
     ap, pq, qa = p - a, q - p, a - q
-    # Triangles of either turn count as seen: make all of them turn one way.
+    # Triangles of either orientation are visible: give all the same.
     turn = wp.where(side(ap, pq) < 0.0, -1.0, 1.0)
     ap, pq, qa = turn * ap, turn * pq, turn * qa
     slack_a = -SLACK * (wp.abs(ap[0]) + wp.abs(ap[1]))
@@ -100,7 +100,7 @@ def scan_face(
             at = wp.vec2(wp.float32(column), wp.float32(row))
             if side(ap, at - a) >= slack_a and side(pq, at - p) >= slack_p and side(qa, at - q) >= slack_q:
                 depth = -above / wp.dot(slope, pixel_ray(views[b], at[0], at[1]))
-                # Rounding may throw a face that is seen from its edge anywhere (NaN is neither less nor more).
+                # Rounding may move a face that is seen edge-on anywhere; NaN fails both comparisons.
                 depth = wp.max(wp.min(depth, farthest), nearest)
                 key = (wp.uint64(wp.cast(depth, wp.uint32)) << DEPTH_SHIFT) | name
                 wp.atomic_min(keys, b, row, column, key)
@@ -128,7 +128,7 @@ def scan(
 
 @wp.func
 def ground_depth(view: View, ray: wp.vec3):
-    """FAR where the ray does not meet the ground from above."""
+    """FAR if the ray does not meet the ground from above."""
     slope = view.ground[0] * ray[0] + view.ground[1] * ray[1] + view.ground[2] * ray[2]
     if view.ground_picture >= 0 and slope < -1.0e-6 and view.ground[3] > 0.0:
         return wp.min(-view.ground[3] / slope, FAR)
@@ -146,7 +146,7 @@ def trace_things(
     row: wp.int32,
     ray: wp.vec3,
 ):
-    """`hit`, or what of the first `count` things lies before it."""
+    """`hit`, or what lies before it among the first `count` things."""
     for i in range(count):
         box = things[b, i].rectangle
         if column >= box[0] and column <= box[2] and row >= box[1] and row <= box[3]:

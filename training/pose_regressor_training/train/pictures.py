@@ -1,4 +1,4 @@
-"""What a network is taught and what it says, as pictures, from the first batch on."""
+"""Pictures of what a network is taught and of what it answers, from the first batch on."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from pose_regressor.draw import BOX_COLOUR, contact_sheet, draw_box
-from pose_regressor.estimation.correspondences import decode_regression
-from pose_regressor.files.io import replacing
+from pose_regressor.estimation.decode import decode_regression
 from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import Camera, ObjectModel
+from pose_regressor_training.figures import write_picture
 from pose_regressor_training.randomize.views import Kind
 from pose_regressor_training.samples.batches import Batch
 from pose_regressor_training.train.task import PoseTask
@@ -25,13 +25,15 @@ from pose_regressor_training.train.task import PoseTask
 FIRST, PREDICTED = "first_batch.jpg", "predictions.jpg"
 OUTLINE, OTHER = (255, 200, 0), (255, 60, 200)
 _TILE, _COLUMNS, _LABELLED, _PREDICTED = 192, 8, 32, 16
+_QUALITY = 85
 
 Image = NDArray[np.uint8]
 
 
 class Pictures(pl.Callback):
-    """Writes the labels of the first batch, and every so many steps what the averaged network says of the batch that
-    was learnt from last: no batch comes twice, so it has seen it once at most.
+    """Writes the labels of the first batch, and now and then what the averaged network says of the last batch.
+
+    The network has learnt from that batch only once: no batch comes twice.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -41,24 +43,18 @@ class Pictures(pl.Callback):
         task: PoseTask = pl_module
         done, config = task.steps_done, task.config
         if done == 1:
-            write_picture(self._folder / FIRST, label_sheet(batch, task.models))
+            write_picture(self._folder / FIRST, label_sheet(batch, task.models), _QUALITY)
         if done % config.preview_every == 0 or done == config.steps:
             sheet = prediction_sheet(task.average.network, batch, task.models)
             if sheet is not None:
-                write_picture(self._folder / PREDICTED, sheet)
-
-
-def write_picture(path: Path, image: Image) -> None:
-    """RGB as a JPEG file, at once."""
-    ok, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
-    assert ok, "OpenCV could not encode a JPEG in memory"
-    with replacing(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())
+                write_picture(self._folder / PREDICTED, sheet, _QUALITY)
 
 
 def label_sheet(batch: Batch, models: Sequence[ObjectModel]) -> Image:
-    """The windows with the box of the true pose and the outline of what is seen; where nothing is to be found or too
-    little is seen, as they are. Boxes of other known objects are thin rectangles.
+    """The windows of a batch with their labels drawn in.
+
+    White: box of the true pose. Yellow: outline of what is visible of the object. Pink rectangles: other known objects.
+        Windows without an object, or with too little of it, have no box and no outline.
     """
     tiles = []
     for i in range(min(len(batch.image), _LABELLED)):
@@ -76,8 +72,9 @@ def label_sheet(batch: Batch, models: Sequence[ObjectModel]) -> Image:
 
 @torch.no_grad()
 def prediction_sheet(network: PoseNetwork, batch: Batch, models: Sequence[ObjectModel]) -> Image | None:
-    """Two tiles for each of some crops: the box of the true pose and that of the regressed one; and the predicted
-    coordinates as colours, as far as the predicted mask goes. None if the batch has no crop with an object.
+    """Two tiles for each of some crops: the true and the regressed pose as boxes; the predicted coordinates as colours.
+
+    The coordinates are shown where the predicted mask is set. None if the batch has no crop with an object.
     """
     asked = (batch.kind == Kind.LOOK).nonzero().flatten()[:_PREDICTED]
     if not len(asked):
@@ -108,14 +105,14 @@ def _enlarged(image: torch.Tensor) -> Image:
 
 
 def _camera(batch: Batch, i: int) -> Camera:
-    """Of the enlarged window."""
+    """The camera of the enlarged window."""
     scale = _TILE / batch.image.shape[-1]
     enlarge = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5], [0, 0, 1]])
     return Camera(_TILE, _TILE, enlarge @ batch.camera_matrix[i].double().cpu().numpy())
 
 
 def _outline(tile: Image, mask: torch.Tensor) -> None:
-    """Of cells that stand at every DENSE_STRIDE-th pixel of the window."""
+    """Draw the outline of a mask whose cells stand at every DENSE_STRIDE-th pixel of the window."""
     seen = np.kron(mask.cpu().numpy().astype(np.uint8), np.ones((DENSE_STRIDE, DENSE_STRIDE), np.uint8))
     large = cv2.resize(seen, (_TILE, _TILE), interpolation=cv2.INTER_NEAREST)
     found = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
