@@ -13,14 +13,15 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from pose_regressor.types import Frame, InputError, ObjectModel, PoseEstimate
 
 HEAD = struct.Struct("<II")
-METHODS = ("pnp", "regression")
+#: A method is written as its place in this list.
+METHODS: tuple[Literal["pnp", "regression"] | None, ...] = ("pnp", "regression", None)
 ESTIMATE = np.dtype(
     [
         ("model", "<u4"),
@@ -115,7 +116,8 @@ def pack(estimates: Sequence[PoseEstimate], models: Sequence[ObjectModel]) -> by
     for row, e in zip(rows, estimates, strict=True):
         values = (numbers[e.model.name], METHODS.index(e.method), e.instance, e.score)
         row["model"], row["method"], row["instance"], row["score"] = values
-        row["cam_from_obj"], row["covariance"], row["box"] = e.cam_from_obj, e.covariance, e.box
+        row["cam_from_obj"], row["covariance"] = e.cam_from_obj, e.covariance
+        row["box"] = np.nan if e.box is None else e.box
     return rows.tobytes()
 
 
@@ -126,8 +128,8 @@ def unpack(block: bytes, models: Sequence[ObjectModel]) -> list[PoseEstimate]:
             cam_from_obj=row["cam_from_obj"].copy(),
             covariance=row["covariance"].copy(),
             score=float(row["score"]),
-            method="pnp" if METHODS[row["method"]] == "pnp" else "regression",
-            box=row["box"].copy(),
+            method=METHODS[row["method"]],
+            box=None if np.isnan(row["box"]).any() else row["box"].copy(),
             instance=int(row["instance"]),
         )
         for row in np.frombuffer(block, ESTIMATE)

@@ -148,7 +148,7 @@ def test_nothing_seen_is_said_too(fusion):
         ("0", detection([0, 0, 1], covariance=np.zeros((6, 6))), "positive definite covariance of crate"),
         ("0", detection([0, 0, 1], covariance=np.full((6, 6), np.nan)), "positive definite covariance of crate"),
         ("0", detection([np.inf, 0, 1]), "expected a pose"),
-        ("0", detection([0, 0, 1], name="no name"), "object name 'no name'"),
+        ("0", detection([0, 0, 1], name="no name"), "object: the name cannot be used, got 'no name'"),
     ],
 )
 def test_what_cannot_be_used_is_dropped_and_said(fusion, log, camera, bad, words):
