@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
+#: In a second: stamps are whole nanoseconds.
+NANOSECONDS = 1_000_000_000
 #: Number of coefficients each distortion model takes (order as in sensor_msgs/CameraInfo, which is OpenCV's).
 DISTORTION_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8)}
 

@@ -1,7 +1,7 @@
-"""What the estimator answered, kept beside the bag that is being written, so that a killed run can be taken up again.
+"""The estimator's answers, kept in a file beside the bag that is being written, so that a killed run can be continued.
 
-A file of blocks, each with its length and CRC-32 before it. The first block says in JSON what the answers depend on;
-each further one is the answer to one call of the estimator. What a kill leaves half written at the end is cut off.
+The file consists of blocks, each behind its length and its CRC-32. The first block says in JSON what the answers depend
+on. Each further block is the answer to one call of the estimator. A block that a kill left incomplete is cut off.
 """
 
 from __future__ import annotations
@@ -36,12 +36,16 @@ ESTIMATE = np.dtype(
 
 
 class Journal:
-    """The blocks of a file: those of an earlier run with the same `key` first, in `earlier`; `add` appends.
+    """A file of blocks. As a context manager it closes at the end.
 
-    key: plain JSON; another one starts the file afresh. A context manager; InputError: another process has the file.
+    earlier: the blocks of an earlier run with the same key.
     """
 
     def __init__(self, path: Path, key: Mapping[str, Any]) -> None:
+        """key: what the answers depend on, as plain JSON; another key than the file's empties the file.
+
+        InputError: another process has the file.
+        """
         self.path = path
         first = json.dumps(key, sort_keys=True).encode()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,11 +65,12 @@ class Journal:
             self.add(first)
 
     def add(self, block: bytes) -> None:
+        """Appends a block."""
         self._file.write(HEAD.pack(len(block), zlib.crc32(block)) + block)
-        self._file.flush()  # so that no more than the answer in work is lost with the process
+        self._file.flush()  # so that a kill costs no more than the answer in work
 
     def discard(self) -> None:
-        """Its work is done."""
+        """Deletes the file, once its work is done."""
         self.path.unlink()
 
     def __enter__(self) -> Journal:
@@ -76,7 +81,7 @@ class Journal:
 
 
 def _blocks(data: bytes) -> Iterator[bytes]:
-    """The whole blocks at the beginning."""
+    """The complete blocks at the beginning of `data`."""
     position = 0
     while position + HEAD.size <= len(data):
         length, crc = HEAD.unpack_from(data, position)
@@ -88,9 +93,9 @@ def _blocks(data: bytes) -> Iterator[bytes]:
 
 
 class RememberingEstimator:
-    """An estimator whose answers are kept in a journal; as long as the journal has earlier ones, it gives those.
+    """An estimator that writes its answers to a journal, and first repeats the answers that the journal has already.
 
-    A tracker on top comes to the same results and the same state, whether its estimator had to look or to remember.
+    So a tracker on top of it comes to the same results and the same state as in the earlier run.
     """
 
     def __init__(self, estimator: Any, journal: Journal) -> None:
@@ -111,6 +116,7 @@ class RememberingEstimator:
 
 
 def pack(estimates: Sequence[PoseEstimate], models: Sequence[ObjectModel]) -> bytes:
+    """A block. models: all objects of the estimator, which the block names by their numbers."""
     rows = np.zeros(len(estimates), ESTIMATE)
     numbers = {model.name: number for number, model in enumerate(models)}
     for row, e in zip(rows, estimates, strict=True):
@@ -122,6 +128,7 @@ def pack(estimates: Sequence[PoseEstimate], models: Sequence[ObjectModel]) -> by
 
 
 def unpack(block: bytes, models: Sequence[ObjectModel]) -> list[PoseEstimate]:
+    """The estimates in a block of `pack`."""
     return [
         PoseEstimate(
             model=models[row["model"]],

@@ -1,4 +1,4 @@
-"""Collects the transforms on /tf."""
+"""Collects the transforms on /tf, over DDS."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import logging
 from collections.abc import Callable
 
 from pose_regressor.middleware.dds.participant import Listening, Participant
-from pose_regressor.middleware.kit.worker import Log
+from pose_regressor.middleware.kit.log import Log
 from pose_regressor.middleware.messages.transforms import StampedTransform, TransformCollector
 from pose_regressor.middleware.wire import idl
 
 
 class TfListener(TransformCollector):
-    """Collects from when it is made to `close`; a context manager."""
+    """Collects transforms from now on until `close`. As a context manager it closes at the end."""
 
     def __init__(self, topic: str = "/tf", log: Log | None = None) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class TfListener(TransformCollector):
 
     @property
     def writers(self) -> int:
-        """How many publishers of the topic are there."""
+        """How many publishers the topic has now."""
         return len(self._reader.matched_pub)
 
     def close(self) -> None:
@@ -41,7 +41,7 @@ class TfListener(TransformCollector):
 def collect(
     until: Callable[[list[StampedTransform]], bool] = lambda _: False, timeout: float = 10.0
 ) -> list[StampedTransform]:
-    """All transforms until ``until(transforms)`` holds or `timeout` seconds have passed."""
+    """All transforms that arrive until ``until(transforms)`` is true or `timeout` seconds have passed."""
     with TfListener() as listener:
         listener.wait(until, timeout)
         return listener.transforms

@@ -1,4 +1,4 @@
-"""Collects the transforms on /tf."""
+"""Collects the transforms on /tf, under ROS 2."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ DEPTH = 100
 
 
 class TfListener(TransformCollector):
-    """Collects from when it is made to `close`; a context manager. Holds rclpy's default context for itself."""
+    """Collects transforms from now on until `close`. As a context manager it closes at the end.
+
+    It initialises rclpy's default context, so nothing else in the process may do so meanwhile.
+    """
 
     def __init__(self, topic: str = "/tf") -> None:
         super().__init__()

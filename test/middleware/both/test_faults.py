@@ -83,12 +83,12 @@ def test_another_image_size(fresh, dropped):
     peer = fresh.peer
     peer.calibrate()
     peer.send_image(15, stamp=1, width=16, height=12)
-    dropped("image: 16x12 does not match its camera info, which is for 8x6")
+    dropped("image: size differs from its camera info, got 16x12, expected 8x6")
     peer.calibrate(16, 12)
     peer.send_image(15, stamp=2, width=16, height=12)
     peer.pose_at(2, 1.5)
     peer.send_image(15, stamp=3)
-    dropped("image: 8x6 does not match its camera info, which is for 16x12")
+    dropped("image: size differs from its camera info, got 8x6, expected 16x12")
 
 
 def test_another_encoding(fresh):

@@ -192,7 +192,7 @@ def test_what_it_says_of_itself(fusion, wire):
     assert "front (" in values[f"{NODE}: cameras"]["Cameras heard"]
     assert "side (" in values[f"{NODE}: cameras"]["Cameras heard"]
     send(wire, peer, "attic", (101, 0), (0.0, 0.0, 1.0))
-    values = wait("cameras", WARN, "messages cannot be used: TF: attic is not known in room")
+    values = wait("cameras", WARN, "messages cannot be used: TF: a frame is not known in the other")
     assert values[f"{NODE}: cameras"]["Dropped since startup: TF: attic is not known in room"] == "1"
     assert "attic is not known in room" in values[f"{NODE}: node"]["Last error"]
     assert peer.change_state("deactivate")

@@ -134,7 +134,7 @@ def test_frame_keeps_stamp_and_frame_id(image, camera):
 
 
 def test_frame_of_another_size_than_its_camera(image, camera):
-    with pytest.raises(InputError, match="8x6 does not match its camera info, which is for 4x2"):
+    with pytest.raises(InputError, match="size differs from its camera info, got 8x6, expected 4x2"):
         images.frame_from_image(image(width=8, height=6, step=24, data=bytes(144)), camera)
 
 

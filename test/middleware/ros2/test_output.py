@@ -5,8 +5,9 @@ from pose_regressor.middleware.messages import poses
 from pose_regressor.types import Frame
 
 pytest.importorskip("rclpy")
-from pose_regressor.middleware.ros2 import interfaces
 from pose_regressor.middleware.ros2.output import transform
+
+from pose_regressor.middleware.ros2 import interfaces
 
 pytestmark = pytest.mark.ros2
 
