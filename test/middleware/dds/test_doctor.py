@@ -255,7 +255,7 @@ def test_two_nodes_of_one_name(set_up, diagnose, wire):
 
 TWIN = """
 import time
-from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.wire import idl
 from pose_regressor.middleware.dds.participant import Participant
 with Participant("twin") as twin:
     twin.writer("chatter", idl.TFMessage, reliable=True, depth=1)
