@@ -12,6 +12,7 @@ from pose_regressor.bag.writing import bag_writer
 from pose_regressor.middleware.kit.player import DEFAULT_RATE
 from pose_regressor.middleware.messages.images import camera_info_message, header, image_message
 from pose_regressor.middleware.wire import idl
+from pose_regressor.settings import CAMERA_NAMESPACE
 from pose_regressor.sources import Source
 from pose_regressor.types import NANOSECONDS, InputError
 
@@ -22,7 +23,7 @@ DEPTH = 5
 def record(
     source: Source,
     path: Path,
-    namespace: str = "/camera",
+    namespace: str = CAMERA_NAMESPACE,
     compressed: bool = False,
     start: int = 0,
     stop: Event | None = None,

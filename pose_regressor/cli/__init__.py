@@ -1,7 +1,9 @@
-"""The command line. Exit codes: 0 done; 1 it ran, but nothing was found or a check failed; 2 something given to it
-cannot be used (one line on stderr says what); 130 interrupted, 143 terminated.
+"""The command line.
 
-Each command imports what it needs when it is called: `--help` and a wrong option do not wait for torch.
+Exit codes: 0 done; 1 nothing was found, or a check failed; 2 bad input, which one line on stderr explains; 130
+interrupted; 143 terminated.
+
+Each command imports what it needs when it is called, so that `--help` and a wrong option do not wait for torch.
 """
 
 from __future__ import annotations
@@ -18,18 +20,19 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 import pose_regressor
-from pose_regressor.cli.bag import bag, record
+from pose_regressor.cli.bag import bag
 from pose_regressor.cli.demo import demo
 from pose_regressor.cli.doctor import doctor
 from pose_regressor.cli.export import export
 from pose_regressor.cli.fuse import fuse
 from pose_regressor.cli.info import info
 from pose_regressor.cli.predict import predict
+from pose_regressor.cli.record import record
 from pose_regressor.cli.run import run
 from pose_regressor.types import InputError
 
 PROGRAM = "pose-regressor"
-#: Other packages add commands here: the entry point is a function that takes the typer.Typer.
+#: Entry points of other packages: functions that add commands to a typer.Typer.
 PLUGIN_GROUP = "pose_regressor.commands"
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -43,17 +46,17 @@ def _version(wanted: bool) -> None:
 
 def _top(
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """6D poses of known objects from camera images: as TF frames, as a CSV, as a picture.
+    """6D poses of known objects from camera images, as TF frames, a CSV or a video.
 
-    Begin with `pose-regressor demo`; see `pose-regressor COMMAND --help` for each command.
+    Start with `pose-regressor demo`. `pose-regressor COMMAND --help` explains a command.
     """
 
 
 def build_app() -> typer.Typer:
-    """The application with its own commands and those of installed plug-ins."""
+    """The application with its own commands and those of other installed packages."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     app.callback()(_top)
     for command in (run, predict, bag, record, fuse, demo, info, doctor, export):
@@ -66,7 +69,7 @@ def build_app() -> typer.Typer:
 def _add_plugin(app: typer.Typer, entry_point: importlib.metadata.EntryPoint) -> None:
     try:
         add_commands = entry_point.load()
-    except ImportError as error:  # a half-installed plug-in must not take the other commands with it
+    except ImportError as error:  # a broken package must not take the other commands with it
         _say(f"warning: the commands of {entry_point.value} are left out ({error})")
         return
     add_commands(app)
@@ -83,17 +86,17 @@ def _fail(message: str) -> int:
 
 def _terminate(number: int, _: object) -> NoReturn:
     _end_soon()
-    # Leaves through every `finally`: half-written files go, child processes end.
+    # Runs every `finally`: half-written files are removed, and child processes end.
     raise SystemExit(128 + number)
 
 
 def _end_soon() -> None:
-    # Python's own end would look through all of torch for cycles, which takes it half a second.
+    # At its end Python would search all of torch for cycles, which takes half a second.
     gc.freeze()
 
 
 def _usage_error() -> type[Any]:
-    """What a wrong option raises: typer's own exception since it brings its own click, before that click's."""
+    """The exception for a wrong option: typer's own if typer brings its own click, else click's."""
     own: type[Any] | None = getattr(typer, "TyperException", None)
     return own or importlib.import_module("click").ClickException
 
@@ -101,7 +104,7 @@ def _usage_error() -> type[Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line (sys.argv if no arguments are given) and return its exit code."""
     signal.signal(signal.SIGTERM, _terminate)
-    # What OpenCV and FFmpeg think of a broken file would stand around the one line that we say about it.
+    # OpenCV and FFmpeg print their own lines about a broken file, around the one line that this program prints.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
@@ -114,7 +117,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _end_soon()
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader went away. Python flushes once more when it exits: that must not fail again.
+        # The reader is gone. Python flushes once more when it exits, which must not fail again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:

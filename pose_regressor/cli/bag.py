@@ -1,9 +1,8 @@
-"""`pose-regressor bag` and `record`: poses into a recording, and a recording out of a video."""
+"""`pose-regressor bag`: poses of the objects in a recording."""
 
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,34 +10,39 @@ from typing import Annotated
 
 import typer
 
+from pose_regressor.cli.node_options import node_config
 from pose_regressor.cli.options import CameraOption, NodeDeviceOption, NodeModelOption, ParametersOption, SettingsOption
-from pose_regressor.cli.run import node_config
-from pose_regressor.types import InputError
 
 
 def bag(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="MCAP file, or a rosbag2 folder with metadata.yaml.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", help="Bag to read: an MCAP file, or a rosbag2 folder with metadata.yaml.")
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT.mcap", help="Bag to write.")],
     model: NodeModelOption = None,
     image: Annotated[
         list[str] | None,
-        typer.Option("--image", metavar="TOPIC", help="Topic of the images; once for each camera (default: found)."),
+        typer.Option(
+            "--image", metavar="TOPIC", help="Topic of images, once for each camera. Default: all in the bag."
+        ),
     ] = None,
     camera_info: Annotated[
         list[str] | None,
-        typer.Option(metavar="TOPIC", help="Its camera info, in the same order (default: the one beside the images)."),
+        typer.Option(
+            metavar="TOPIC", help="Camera info of each --image, in the same order. Default: the topic beside it."
+        ),
     ] = None,
     camera: CameraOption = None,
-    every: Annotated[int, typer.Option(min=1, help="Look at each so-many-th image only.")] = 1,
+    every: Annotated[int, typer.Option(min=1, help="Use every N-th image only.", metavar="N")] = 1,
     device: NodeDeviceOption = None,
     config: ParametersOption = None,
     settings: SettingsOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.mcap if it is there.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.mcap if it exists.")] = False,
 ) -> None:
-    """Add the poses of the objects in a bag's images to it: /tf and /pose_regressor/detections. Needs no ROS 2.
+    """Add the poses of the objects in a bag's images to the bag: /tf and /pose_regressor/detections. Needs no ROS 2.
 
-    OUT.mcap holds every message of IN unchanged, and opens in Foxglove and `ros2 bag play`. A run that was killed is
-    taken up where it was, by the same command. Exit code 1: nothing was found.
+    OUT.mcap also holds every message of IN unchanged; Foxglove and `ros2 bag play` open it. The same command continues
+    a run that was killed. Exit code 1: nothing was found.
 
         pose-regressor bag drive.mcap poses.mcap --model box
     """
@@ -50,7 +54,7 @@ def bag(
         result = add_poses(source, target, parameters, options, progress)
     if result.dropped:
         reasons = "; ".join(f"{count} {reason}" for reason, count in result.dropped.most_common())
-        print(f"warning: images without an answer: {reasons}", file=sys.stderr)
+        print(f"warning: images that were skipped: {reasons}", file=sys.stderr)
     again = f", {result.remembered} answers from an earlier run" if result.remembered else ""
     speed = result.recorded / max(result.seconds, 1e-9)
     print(
@@ -60,38 +64,6 @@ def bag(
     )
     if not result.found:
         raise typer.Exit(1)
-
-
-def record(
-    source: Annotated[
-        str,
-        typer.Argument(metavar="SOURCE", help="Video, image, folder of images, BOP scene, webcam:N or /dev/videoN."),
-    ],
-    target: Annotated[Path, typer.Argument(metavar="OUT.mcap", help="Bag to write.")],
-    camera: CameraOption = None,
-    namespace: Annotated[str, typer.Option(metavar="NAME", help="Where the camera's topics are.")] = "/camera",
-    compressed: Annotated[
-        bool, typer.Option("--compressed", help="JPEG images on image_raw/compressed instead of raw ones.")
-    ] = False,
-) -> None:
-    """Write SOURCE as a bag (MCAP), as if a camera had been recorded: NAME/image_raw and NAME/camera_info.
-
-    Ctrl-C ends it (exit code 130), which is the only way to end a webcam: what was recorded until then is kept.
-
-        pose-regressor record clip.mp4 clip.mcap --camera camera.json
-    """
-    from pose_regressor.bag.record import record as write
-    from pose_regressor.files.cameras import load_camera
-    from pose_regressor.middleware.kit.interrupts import ended_by_interrupt
-    from pose_regressor.sources import open_source
-
-    if target.exists():
-        raise InputError(f"{target}: exists already")
-    with open_source(source, load_camera(camera) if camera else None) as opened, ended_by_interrupt() as stop:
-        count = write(opened, target, namespace, compressed, time.time_ns(), stop)
-    print(f"{count} frames; wrote {target}")
-    if stop.is_set():
-        raise typer.Exit(130)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""`pose-regressor doctor`: what is wrong with a set-up, and what to do about it."""
+"""`pose-regressor doctor`: what is wrong with a set-up, and how to fix it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pose_regressor.cli.node_options import node_config
 from pose_regressor.cli.options import (
     CameraInfoTopicOption,
     CameraOption,
@@ -17,7 +18,7 @@ from pose_regressor.cli.options import (
     ParametersOption,
     SettingsOption,
 )
-from pose_regressor.cli.run import node_config
+from pose_regressor.settings import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 
 if TYPE_CHECKING:
     from pose_regressor.doctor import Finding
@@ -28,20 +29,20 @@ COLOURS = ("green", "yellow", "red")
 def doctor(
     model: NodeModelOption = None,
     camera: CameraOption = None,
-    image_topic: ImageTopicOption = "image",
-    camera_info_topic: CameraInfoTopicOption = "camera_info",
+    image_topic: ImageTopicOption = IMAGE_TOPIC,
+    camera_info_topic: CameraInfoTopicOption = CAMERA_INFO_TOPIC,
     fixed_frame: Annotated[
-        str, typer.Option(metavar="FRAME", help="Frame in which poses are needed, as map or base_link.")
+        str, typer.Option(metavar="FRAME", help="TF frame in which poses are needed, as map. Default: not checked.")
     ] = "",
-    seconds: Annotated[float, typer.Option(min=0.5, max=60.0, help="How long to listen.")] = 3.0,
+    seconds: Annotated[float, typer.Option(min=0.5, max=60.0, help="How long to listen, seconds.")] = 3.0,
     device: NodeDeviceOption = None,
     config: ParametersOption = None,
     settings: SettingsOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON. Default: a table.")] = False,
 ) -> None:
-    """Say what is wrong with a set-up: machine, model, camera, QoS, clocks, frames, domain. Needs no ROS 2.
+    """Find what is wrong with a set-up: machine, model, camera, QoS, clocks, frames, domain. Needs no ROS 2.
 
-    Takes the options of `run`, listens for a few seconds, and changes nothing. Exit code 1: something is an ERROR.
+    Takes the options of `run`, listens for some seconds and changes nothing. Exit code 1: there is an ERROR.
 
         pose-regressor doctor --model box --image-topic /camera/image_raw --camera-info-topic /camera/camera_info
     """
@@ -52,7 +53,7 @@ def doctor(
     parameters = node_config(config, model, camera, device, settings)
     findings = check_machine(parameters)
     if reason := missing("dds"):
-        findings.append(warn("network", f"not looked at: {reason.partition(';')[0]}", NEEDS["dds"][1]))
+        findings.append(warn("network", f"not checked: {reason.partition(';')[0]}", NEEDS["dds"][1]))
     else:
         from pose_regressor.doctor.network import check_network
         from pose_regressor.doctor.observe import observe

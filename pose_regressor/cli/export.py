@@ -8,28 +8,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pose_regressor.cli.options import BundleArgument
 from pose_regressor.types import InputError
 
 if TYPE_CHECKING:
     from pose_regressor.network.bundle import Bundle
 
-#: Largest relative deviation from torch that passes: a hundred times what rounding in float32 makes of it.
+#: Largest relative deviation from torch that is accepted: a hundred times the rounding errors of float32.
 TOLERANCE = 1e-3
+#: Batch sizes that are compared with torch.
 BATCHES = (1, 2, 4)
 FORMAT_VERSION = 1
 
 
 def export(
-    bundle: Annotated[str, typer.Argument(metavar="BUNDLE", help="Bundle file or name of a shipped one.")],
+    bundle: BundleArgument,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", metavar="FOLDER", help="Where to write NAME.find.onnx and NAME.look.onnx (here)."),
+        typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write to. Default: the current one."),
     ] = None,
 ) -> None:
-    """Write a bundle's network as two ONNX files, each compared with torch before it is there.
+    """Write a bundle's network as two ONNX files. Each is compared with torch before it is written.
 
-    NAME.find.onnx looks for objects in a whole frame, NAME.look.onnx at the crops around them. The metadata of each
-    says what goes in and comes out, and which objects it knows. Exit code 1: the outputs differ from torch's.
+    NAME.find.onnx finds objects in a whole frame, NAME.look.onnx looks at the crops around them. The metadata of each
+    describes its inputs, its outputs and its objects. Exit code 1: the outputs differ from torch's.
 
         pose-regressor export box --out onnx
     """
@@ -43,14 +45,14 @@ def export(
     import numpy as np
     import torch
 
-    choose_backend("onnxruntime", torch.device("cpu"))  # says what is missing
+    choose_backend("onnxruntime", torch.device("cpu"))  # the error says what is missing
     from pose_regressor.network.onnx_runtime import largest_deviation, onnx_graph
 
     rng = np.random.default_rng(0)
     for entry in ("find", "look"):
         graph = onnx_graph(loaded.network, entry, describe(loaded, path, entry))
         size = loaded.config.find_size if entry == "find" else loaded.config.crop_size
-        # Frames are rarely square.
+        # A frame is wider than high.
         height = size * 3 // 4 // 32 * 32 if entry == "find" else size
         images = [rng.integers(0, 256, (batch, 3, height, size), np.uint8) for batch in BATCHES]
         deviation = largest_deviation(loaded.network, graph, entry, images)
@@ -64,7 +66,7 @@ def export(
 
 
 def describe(bundle: Bundle, path: Path, entry: str) -> dict[str, Any]:
-    """What a file says of itself: enough to use it without this package."""
+    """The metadata of an ONNX file: all that is needed to use it without this package."""
     config = bundle.config
     look = {
         "certainty": "(B, O, S/2, S/2) minus the log of the scale of the scaled coordinates' errors",

@@ -3,55 +3,41 @@
 from __future__ import annotations
 
 import importlib
-import logging
-from pathlib import Path
-from typing import Annotated
 
 import typer
 
-from pose_regressor.cli.run import read_parameters, setting
-
-NODE_NAME = "pose_regressor_fusion"
+from pose_regressor.cli.node_options import read_config, start_log
+from pose_regressor.cli.options import (
+    DetectionsOption,
+    FixedFrameOption,
+    FusionModelOption,
+    FusionParametersOption,
+    FusionSettingsOption,
+    MiddlewareOption,
+)
 
 
 def fuse(
-    fixed_frame: Annotated[
-        str | None, typer.Option(metavar="FRAME", help="TF frame that the cameras' places are known in (world).")
-    ] = None,
-    detections: Annotated[
-        list[str] | None,
-        typer.Option(metavar="TOPIC", help="Poses of one or several cameras (/pose_regressor/detections)."),
-    ] = None,
-    model: Annotated[
-        list[str] | None,
-        typer.Option("--model", "-m", metavar="BUNDLE", help="Bundles of the objects, for their symmetries."),
-    ] = None,
-    middleware: Annotated[
-        str, typer.Option(help="ros2 (rclpy), dds (no ROS 2 needed), or auto: ros2 where rclpy imports, else dds.")
-    ] = "auto",
-    config: Annotated[
-        Path | None, typer.Option("--config", metavar="FILE", help="ROS 2 parameter file, as config/fusion.yaml.")
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="One parameter of the node, as in --set window=0.02."),
-    ] = None,
+    fixed_frame: FixedFrameOption = None,
+    detections: DetectionsOption = None,
+    model: FusionModelOption = None,
+    middleware: MiddlewareOption = "auto",
+    config: FusionParametersOption = None,
+    settings: FusionSettingsOption = None,
 ) -> None:
-    """Fuse the poses of several calibrated cameras to one of each object, on /tf and /pose_regressor_fusion/detections.
+    """Fuse the poses from several calibrated cameras to one pose of each object.
 
-    Each camera has its own node (`pose-regressor run`), with its own frame_prefix. Where the cameras are comes from TF.
-    A later one wins: --config, the options, --set. Ends at Ctrl-C.
+    Publishes on /tf and /pose_regressor_fusion/detections. Each camera needs its own node (`pose-regressor run`) with
+    its own frame_prefix; the places of the cameras come from TF. Options override --config, and --set overrides both.
+    Ctrl-C ends it.
 
         pose-regressor fuse --fixed-frame world --model box
     """
     from pose_regressor.middleware import choose
     from pose_regressor.middleware.fusion.parameters import FusionConfig
 
-    values = read_parameters(config, NODE_NAME) if config else {}
     options = {"fixed_frame": fixed_frame, "detections": detections, "model": model}
-    values |= {key: value for key, value in options.items() if value}
-    values |= dict(setting(text, FusionConfig.table()) for text in settings or ())
-    parameters = FusionConfig.from_dict(values)
+    parameters = read_config(FusionConfig, config, options, settings)
     chosen = choose(middleware)
-    logging.basicConfig(level=logging.INFO, format="[%(levelname)s] [%(name)s]: %(message)s")
+    start_log()
     raise typer.Exit(importlib.import_module(f"pose_regressor.middleware.{chosen}.fusion").run(parameters))

@@ -1,4 +1,4 @@
-"""`pose-regressor info`: what is in a bundle, or what this machine can do."""
+"""`pose-regressor info`: what a bundle contains, or what this machine can do."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ from pose_regressor.types import InputError
 if TYPE_CHECKING:
     from pose_regressor.network.bundle import Bundle
 
-#: Processor features that decide how fast the network runs, of those the kernel lists.
+#: Processor features that decide how fast the network runs, as the kernel names them.
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "neon", "asimd", "bf16")
 
 
 def info(
     bundle: Annotated[
-        str | None, typer.Argument(metavar="[BUNDLE]", help="Bundle file or name of a shipped one; none: this machine.")
+        str | None,
+        typer.Argument(
+            metavar="[BUNDLE]", help="Bundle: a file, or the name of a shipped one. Default: describe this machine."
+        ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON. Default: tables.")] = False,
 ) -> None:
-    """Say what is in a bundle: objects, network, training, metrics. Without one: what this machine can do."""
+    """Show what a bundle contains: objects, network, training, metrics. Without a bundle: what this machine can do."""
     if bundle is None:
         content = machine()
     else:
@@ -43,10 +46,8 @@ def info(
         _print(content)
 
 
-# ------------------------------------------------------------------ what there is to say
-
-
 def describe(bundle: Bundle, path: Path) -> dict[str, Any]:
+    """The contents of a bundle by section."""
     return {
         "bundle": {"file": str(path), "bytes": path.stat().st_size},
         "objects": [
@@ -71,6 +72,7 @@ def describe(bundle: Bundle, path: Path) -> dict[str, Any]:
 
 
 def machine() -> dict[str, Any]:
+    """This machine, its packages and the shipped bundles, by section."""
     import torch
 
     from pose_regressor.assets import shipped_models
@@ -119,7 +121,7 @@ def _installed(package: str) -> str:
 
 
 def _cpu_features() -> set[str]:
-    """The flags Linux lists for the first core; nothing elsewhere."""
+    """The flags that Linux lists for the first core; empty elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -128,11 +130,8 @@ def _cpu_features() -> set[str]:
     return set(flags.partition(":")[2].split())
 
 
-# ------------------------------------------------------------------ tables
-
-
 def _print(content: dict[str, Any]) -> None:
-    """A table for each section: a list of mappings has a row each, a mapping a line for each key."""
+    """Print a table for each section: a row for each mapping of a list, or for each key of a mapping."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -151,7 +150,7 @@ def _print(content: dict[str, Any]) -> None:
             table.add_column(style="bold")
             table.add_column()
             for key, value in section.items():
-                table.add_row(key, Text(_text(value)))  # Text: no markup, [dds] stays
+                table.add_row(key, Text(_text(value)))  # Text, since "[dds]" is no markup
         console.print(table)
 
 

@@ -7,42 +7,109 @@ from typing import Annotated
 
 import typer
 
+from pose_regressor.middleware.fusion.parameters import FusionConfig
+from pose_regressor.middleware.pose.parameters import NodeConfig
+
+#: Command lines name each node's own parameter file.
+NODE_FILE, FUSION_FILE = "config/pose_regressor.yaml", "config/fusion.yaml"
+_BUNDLE = "a file, or the name of a shipped one"
+_DEVICE = "Where the network runs: auto (CUDA if there is one), cpu, cuda or cuda:N."
+_SOURCE = "video, image, folder of images, BOP scene, webcam:N or /dev/videoN"
+
+SourceArgument = Annotated[str, typer.Argument(metavar="SOURCE", help=f"Images: {_SOURCE}.")]
+SourceOption = Annotated[
+    str | None,
+    typer.Option("--source", metavar="SOURCE", help=f"Images in place of the image topic: {_SOURCE}. Default: none."),
+]
+BundleArgument = Annotated[str, typer.Argument(metavar="BUNDLE", help=f"Bundle: {_BUNDLE}.")]
 ModelOption = Annotated[
     list[str],
-    typer.Option("--model", "-m", metavar="BUNDLE", help="Bundle file, or the name of a shipped one, such as box."),
+    typer.Option("--model", "-m", metavar="BUNDLE", help=f"Bundle: {_BUNDLE}, such as box. Repeat it for more."),
 ]
 CameraOption = Annotated[
     Path | None,
     typer.Option(
         "--camera",
         metavar="FILE",
-        help="Camera file: BOP camera.json, ROS calibration YAML, or a CameraInfo message as YAML.",
+        help="Camera file: BOP camera.json, ROS calibration YAML, or a CameraInfo message as YAML. Default: none.",
     ),
 ]
-DeviceOption = Annotated[
-    str, typer.Option("--device", help="Where the network runs: auto (CUDA where there is one), cpu, cuda, cuda:N.")
-]
+DeviceOption = Annotated[str, typer.Option("--device", help=_DEVICE)]
 BackendOption = Annotated[
-    str, typer.Option("--backend", help="What runs the network: auto (the faster one here), torch, onnxruntime.")
+    str, typer.Option("--backend", help="What runs the network: torch, onnxruntime, or auto: the faster one.")
 ]
-#: The node's own: what is not given stays as its parameters have it.
-NodeModelOption = Annotated[
-    list[str] | None,
-    typer.Option("--model", "-m", metavar="BUNDLE", help="Bundle file or name of a shipped one (default: box)."),
-]
-NodeDeviceOption = Annotated[
-    str | None, typer.Option("--device", help="auto (CUDA where there is one), cpu, cuda or cuda:N.")
-]
-ParametersOption = Annotated[
-    Path | None,
-    typer.Option("--config", metavar="FILE", help="ROS 2 parameter file, as config/pose_regressor.yaml."),
-]
-SettingsOption = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="One parameter of the node, as in --set score_threshold=0.7."),
+MiddlewareOption = Annotated[
+    str,
+    typer.Option(
+        "--middleware", help="ros2 (rclpy), dds (needs no ROS 2), or auto: ros2 if rclpy can be imported, else dds."
+    ),
 ]
 ImageTopicOption = Annotated[str, typer.Option("--image-topic", metavar="TOPIC", help="Topic of the images.")]
 CameraInfoTopicOption = Annotated[
     str,
-    typer.Option("--camera-info-topic", metavar="TOPIC", help="Topic of the camera info; not used with --camera."),
+    typer.Option("--camera-info-topic", metavar="TOPIC", help="Topic of the camera info; --camera replaces it."),
+]
+
+# Parameters of a node. An option that is not given leaves them as the parameter file or their table has them.
+NodeModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="BUNDLE",
+        help=f"Bundle: {_BUNDLE}. Repeat it for more. Default: {', '.join(NodeConfig.model)}.",
+    ),
+]
+NodeDeviceOption = Annotated[str | None, typer.Option("--device", help=f"{_DEVICE} Default: {NodeConfig.device}.")]
+ParametersOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, as {NODE_FILE}. Default: none."),
+]
+SettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help=f"Set a parameter of the node, as in --set score_threshold=0.7. Repeat it for more; see {NODE_FILE}.",
+    ),
+]
+
+# Parameters of the fusion node.
+FixedFrameOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fixed-frame",
+        metavar="FRAME",
+        help=f"TF frame in which the cameras' places are known. Default: {FusionConfig.fixed_frame}.",
+    ),
+]
+DetectionsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--detections",
+        metavar="TOPIC",
+        help="Topic with the poses of one or several cameras. Repeat it for more. "
+        f"Default: {', '.join(FusionConfig.detections)}.",
+    ),
+]
+FusionModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="BUNDLE",
+        help=f"Bundle of the objects, for their symmetries: {_BUNDLE}. Repeat it for more. Default: none.",
+    ),
+]
+FusionParametersOption = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, as {FUSION_FILE}. Default: none."),
+]
+FusionSettingsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help=f"Set a parameter of the node, as in --set window=0.02. Repeat it for more; see {FUSION_FILE}.",
+    ),
 ]

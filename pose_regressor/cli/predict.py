@@ -4,44 +4,53 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pose_regressor.cli.options import BackendOption, CameraOption, DeviceOption, ModelOption
+from pose_regressor.cli.options import BackendOption, CameraOption, DeviceOption, ModelOption, SourceArgument
+from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.settings import SCORE_THRESHOLD
 
-#: Frames a second of an overlay when the images carry no time.
+#: Frames per second of the overlay if the images carry no time.
 DEFAULT_FPS = 10.0
 
 
 def predict(
-    source: Annotated[
-        str,
-        typer.Argument(metavar="SOURCE", help="Video, image, folder of images, BOP scene, webcam:N or /dev/videoN."),
-    ],
+    source: SourceArgument,
     model: ModelOption,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE.csv", help="BOP result CSV to write.")],
     overlay: Annotated[
         Path | None,
-        typer.Option("--overlay", metavar="FILE.mp4", help="Also write the frames with the poses drawn on them."),
+        typer.Option(
+            "--overlay",
+            metavar="FILE.mp4",
+            help="Video to write, of the frames with the poses drawn on them. Default: none.",
+        ),
     ] = None,
     camera: CameraOption = None,
-    device: DeviceOption = "auto",
-    backend: BackendOption = "auto",
+    device: DeviceOption = NodeConfig.device,
+    backend: BackendOption = NodeConfig.backend,
     track: Annotated[
-        bool, typer.Option("--track/--no-track", help="Follow objects from frame to frame, or look at each afresh.")
+        bool, typer.Option("--track/--no-track", help="Follow objects from frame to frame, or search each frame anew.")
     ] = False,
     smooth: Annotated[
-        bool, typer.Option("--smooth/--no-smooth", help="With --track: poses from a filter of each object's motion.")
+        bool,
+        typer.Option(
+            "--smooth/--no-smooth", help="With --track: filter each object's motion, or keep poses as measured."
+        ),
     ] = True,
-    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least score of a pose that counts.")] = 0.15,
+    threshold: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Least score of a pose that is written, a probability.")
+    ] = SCORE_THRESHOLD,
 ) -> None:
     """Find the objects in every frame of SOURCE and write their poses as a BOP result CSV.
 
     Columns: scene_id, im_id (the frame number), obj_id (the bundle's), score, R (row-major), t (mm), time (s).
-    A BOP scene brings its own intrinsics; everything else needs --camera. Exit code 1: nothing was found.
+    A BOP scene brings its own camera, all other sources need --camera. Exit code 1: nothing was found.
 
         pose-regressor predict clip.mp4 --camera camera.json --model box --out poses.csv --overlay poses.mp4
     """
@@ -58,7 +67,7 @@ def predict(
     seconds: list[float] = []
     interrupted = False
     with ExitStack() as stack:
-        # What can be refused at once comes before torch.
+        # Bad input is refused before torch is imported, which takes seconds.
         opened = stack.enter_context(open_source(source, load_camera(camera) if camera else None))
         add_result = stack.enter_context(result_writer(out))
         if overlay is not None:
@@ -83,13 +92,17 @@ def predict(
                 if overlay is not None:
                     add_image(draw_poses(frame.image, frame.camera, estimates))
         except KeyboardInterrupt:
-            interrupted = True  # the only way to end a webcam: what there is, is kept
-    written = " and ".join(str(path) for path in (out, overlay) if path)
+            interrupted = True  # the only way to end a webcam, so the results are kept
     if frames:
-        median = 1000 * statistics.median(seconds)
-        share = 100 * found / frames
-        print(f"{frames} frames, a pose in {found} ({share:.1f} %), median {median:.0f} ms a frame; wrote {written}")
+        _summarize(frames, found, seconds, [path for path in (out, overlay) if path])
     if interrupted:
         raise typer.Exit(130)
     if not found:
         raise typer.Exit(1)
+
+
+def _summarize(frames: int, found: int, seconds: Sequence[float], written: Sequence[Path]) -> None:
+    print(
+        f"{frames} frames, a pose in {found} ({100 * found / frames:.1f} %), "
+        f"median {1000 * statistics.median(seconds):.0f} ms a frame; wrote {' and '.join(map(str, written))}"
+    )

@@ -28,10 +28,9 @@ from pose_regressor.estimation.windows import MOST_ENLARGED, Window, crop_window
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.heads import PoseOutput
 from pose_regressor.network.runners import choose_backend, open_runner
+from pose_regressor.settings import SCORE_THRESHOLD
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
-#: Least score of a pose that counts, where nothing else is said.
-SCORE_THRESHOLD = 0.15
 #: A first look, at a coarse box, is worth a second one from half of the raw score that counts on, or from here on.
 AGAIN = 0.25
 #: An object of which nothing is found that is right with this probability is searched for once more, in an image so

@@ -1,1 +1,1 @@
-"""Files in and out. What is wrong with one is an InputError of one line that names its path."""
+"""Files, read and written. A problem with a file is an InputError of one line that begins with its path."""

@@ -13,21 +13,27 @@ from pose_regressor.files.io import as_mapping, as_numbers, as_whole_number, ent
 from pose_regressor.types import FloatArray, InputError, PoseEstimate
 
 MILLIMETRES_PER_METRE = 1000.0
-
-
+#: First line of a result CSV.
 RESULT_HEADER = "scene_id,im_id,obj_id,score,R,t,time"
 
 
 @dataclass(frozen=True, eq=False)
 class TruePose:
-    """An annotated object of one image; cam_from_obj: (4, 4), metres."""
+    """An annotated object of one image.
+
+    obj_id: BOP id of the object
+    cam_from_obj: (4, 4) metres
+    """
 
     obj_id: int
     cam_from_obj: FloatArray
 
 
 def read_scene_camera(path: str | Path) -> dict[int, FloatArray]:
-    """(3, 3) intrinsics by image id, from a BOP `scene_camera.json`."""
+    """The (3, 3) camera matrix of each image, pixels, by image id, from a BOP `scene_camera.json`.
+
+    Raises InputError that begins with the path.
+    """
     content = as_mapping(path, "scene_camera.json", read_json(path))
     matrices = {}
     for key, entry in content.items():
@@ -38,31 +44,40 @@ def read_scene_camera(path: str | Path) -> dict[int, FloatArray]:
 
 
 def read_scene_gt(path: str | Path) -> dict[int, list[TruePose]]:
-    """The annotated objects by image id, from a BOP `scene_gt.json`."""
+    """The annotated objects of each image, by image id, from a BOP `scene_gt.json`.
+
+    Raises InputError that begins with the path.
+    """
     content = as_mapping(path, "scene_gt.json", read_json(path))
     scene: dict[int, list[TruePose]] = {}
     for key, entries in content.items():
-        where = f" of image {key}"
         if not isinstance(entries, list):
             raise InputError(f"{path}: expected a list for image {key}, got {type(entries).__name__}")
         poses = scene.setdefault(as_whole_number(path, "image id", key), [])
-        for entry in entries:
-            entry = as_mapping(path, f"every object{where}", entry)
-            pose = np.eye(4)
-            pose[:3, :3] = as_numbers(path, f"cam_R_m2c{where}", entry_of(path, where, entry, "cam_R_m2c"), 9).reshape(
-                3, 3
-            )
-            millimetres = as_numbers(path, f"cam_t_m2c{where}", entry_of(path, where, entry, "cam_t_m2c"), 3)
-            pose[:3, 3] = millimetres / MILLIMETRES_PER_METRE
-            poses.append(
-                TruePose(as_whole_number(path, f"obj_id{where}", entry_of(path, where, entry, "obj_id")), pose)
-            )
+        poses += [_true_pose(path, f" of image {key}", entry) for entry in entries]
     return scene
+
+
+def _true_pose(path: str | Path, where: str, entry: object) -> TruePose:
+    entry = as_mapping(path, f"every object{where}", entry)
+
+    def numbers(key: str, count: int) -> FloatArray:
+        return as_numbers(path, f"{key}{where}", entry_of(path, where, entry, key), count)
+
+    pose = np.eye(4)
+    pose[:3, :3] = numbers("cam_R_m2c", 9).reshape(3, 3)
+    pose[:3, 3] = numbers("cam_t_m2c", 3) / MILLIMETRES_PER_METRE
+    return TruePose(as_whole_number(path, f"obj_id{where}", entry_of(path, where, entry, "obj_id")), pose)
 
 
 @dataclass(frozen=True)
 class ImageResult:
-    """What was found in one image, and in how many seconds (-1: not measured)."""
+    """The poses found in one image.
+
+    scene_id, im_id: BOP ids of the scene and the image
+    estimates: the poses
+    seconds: time they took, for the whole image; -1: not measured
+    """
 
     scene_id: int
     im_id: int
@@ -72,8 +87,10 @@ class ImageResult:
 
 @contextmanager
 def result_writer(path: str | Path) -> Iterator[Callable[[ImageResult], None]]:
-    """A function that adds an image to a BOP result CSV: R row-major, t in millimetres, time in seconds for the whole
-    image. The file is there when the block ends well."""
+    """A function that adds an image to a BOP result CSV: R row-major, t in millimetres, time in seconds.
+
+    The file appears when the block ends without an error. Raises InputError if it cannot be written.
+    """
     with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         print(RESULT_HEADER, file=file)
 

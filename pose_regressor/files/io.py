@@ -1,4 +1,7 @@
-"""Text, JSON and YAML files: read with errors of one line that name the path, written whole or not at all."""
+"""Text, JSON and YAML files, read and written.
+
+Every error is an InputError of one line that begins with the path. Files are written as a whole or not at all.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ from pose_regressor.types import FloatArray, InputError
 
 
 def read_text(path: str | Path) -> str:
+    """The text of a file in UTF-8."""
     try:
         return Path(path).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -27,6 +31,7 @@ def read_text(path: str | Path) -> str:
 
 
 def read_json(path: str | Path) -> Any:
+    """The content of a JSON file."""
     text = read_text(path)
     try:
         return json.loads(text)
@@ -35,7 +40,9 @@ def read_json(path: str | Path) -> Any:
 
 
 def read_yaml(path: str | Path) -> Any:
-    """The first document of a YAML file (`ros2 topic echo` ends each message with a document mark)."""
+    """The first document of a YAML file, None if it is empty. `ros2 topic echo` ends each message with a document
+    mark, so there may be more.
+    """
     text = read_text(path)
     try:
         return next(iter(yaml.safe_load_all(text)), None)
@@ -45,45 +52,51 @@ def read_yaml(path: str | Path) -> Any:
 
 
 def as_mapping(path: str | Path, what: str, value: object) -> dict[Any, Any]:
+    """`value`, which must be a mapping. what: names it in the error."""
     if not isinstance(value, dict):
         raise InputError(f"{path}: expected {what} to be a mapping, got {type(value).__name__}")
     return value
 
 
 def entry_of(path: str | Path, where: str, mapping: dict[Any, Any], key: str) -> Any:
+    """`mapping[key]`, which must exist. where: follows the key in the error, such as " of image 3"."""
     if key not in mapping:
         raise InputError(f"{path}: expected the key '{key}'{where}, got {', '.join(map(str, mapping)) or 'none'}")
     return mapping[key]
 
 
-def as_numbers(path: str | Path, key: str, value: object, count: int | None = None) -> FloatArray:
-    """`value` as a flat (count,) float64 array; None accepts any length."""
+def as_numbers(path: str | Path, what: str, value: object, count: int | None = None) -> FloatArray:
+    """`value` as a flat (count,) float64 array of finite numbers. count: None accepts any length; what: names the value
+    in the error.
+    """
     try:
         array = np.asarray([] if value is None else value, dtype=np.float64).reshape(-1)
     except (TypeError, ValueError):
-        raise InputError(f"{path}: expected numbers in '{key}', got {value!r}"[:300]) from None
+        raise InputError(f"{path}: expected numbers in '{what}', got {value!r}"[:300]) from None
     except OverflowError:
-        raise InputError(f"{path}: expected finite numbers in '{key}', got a whole one that is too large") from None
+        raise InputError(f"{path}: expected finite numbers in '{what}', got a whole one that is too large") from None
     if count is not None and len(array) != count:
-        raise InputError(f"{path}: expected {count} numbers in '{key}', got {len(array)}")
+        raise InputError(f"{path}: expected {count} numbers in '{what}', got {len(array)}")
     if not np.isfinite(array).all():
-        raise InputError(f"{path}: expected finite numbers in '{key}', got {array.tolist()}")
+        raise InputError(f"{path}: expected finite numbers in '{what}', got {array.tolist()}")
     return array
 
 
-def as_whole_number(path: str | Path, key: str, value: object) -> int:
-    """BOP's image ids are JSON keys, so strings of digits; a float must be whole."""
+def as_whole_number(path: str | Path, what: str, value: object) -> int:
+    """`value` as an int: also a string of digits, since BOP's image ids are keys of JSON, and a float without a
+    fraction. what: names the value in the error.
+    """
     try:
         number = int(value)  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         number = None
     if number is None or (isinstance(value, float) and number != value):
-        raise InputError(f"{path}: expected a whole number for '{key}', got {value!r}")
+        raise InputError(f"{path}: expected a whole number for '{what}', got {value!r}")
     return number
 
 
 def check_file_to_write(path: str | Path) -> None:
-    """InputError for what cannot become a file: to be asked before hours of work, not after them."""
+    """InputError if the path is a folder. Commands check this before hours of work, not after them."""
     path = Path(path)
     if not path.name or path.is_dir():
         raise InputError(f"{path}: expected a file to write, this is a folder")
@@ -91,9 +104,12 @@ def check_file_to_write(path: str | Path) -> None:
 
 @contextmanager
 def replacing(path: str | Path) -> Iterator[Path]:
-    """A path beside `path`, with the same ending, to write to. It takes the place of `path` when the block ends well
-    and is removed when it does not, so nobody ever sees half a file. Missing folders are made. A link stays one, and
-    what is no file, such as /dev/null, is written to as it is."""
+    """A temporary path beside `path`, with the same ending, to write to.
+
+    It replaces `path` when the block ends, and is removed if the block raises, so nobody sees half a file. Missing
+    folders are made. The target of a link is replaced, not the link. What exists and is no regular file, such as
+    /dev/null, is written to directly.
+    """
     file = Path(path).resolve()
     temporary = file.parent / f".{file.stem}.{os.getpid()}{file.suffix}"
     try:
@@ -107,14 +123,16 @@ def replacing(path: str | Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
-        with suppress(OSError):  # gone already when all went well
+        with suppress(OSError):  # does not exist if all went well
             temporary.unlink()
 
 
 def write_text(path: str | Path, text: str) -> None:
+    """Write a text file in UTF-8."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: str | Path, content: object) -> None:
+    """Write a JSON file."""
     write_text(path, json.dumps(content, indent=1) + "\n")

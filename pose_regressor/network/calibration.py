@@ -1,7 +1,8 @@
-"""What a finished network's answers are worth, as measured on synthetic images that it was not trained on."""
+"""How far a network's scores and covariances can be trusted: measured on synthetic images it was not trained on."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from pose_regressor.types import InputError
 
-#: Of a bundle that was never calibrated: as those that were come out, more or less.
+#: Of a bundle that was never calibrated: roughly what others were measured to have.
 SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 
 
@@ -18,9 +19,9 @@ SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 class Calibration:
     """Measured by `pose-regressor calibrate`.
 
-    score: (raw, share) knots of the map from what the network makes of itself to the share of poses that are right,
-    ADD(-S) below 0.1 diameters; straight lines between them, both strictly increasing, from raw 0 to raw 1.
-    covariance_scale: what the covariance of a pose by PnP is multiplied with.
+    score: (raw, share) knots of a map from raw scores to the share of poses that are right (ADD(-S) below 0.1
+        diameters); linear between knots, both strictly increasing, from raw 0 to raw 1
+    covariance_scale: factor for covariances of poses by PnP
     """
 
     score: tuple[tuple[float, float], ...] = SCORE_MAP
@@ -28,25 +29,27 @@ class Calibration:
 
     def __post_init__(self) -> None:
         try:
-            knots = np.array(self.score, np.float64).reshape(-1, 2)
+            knots = np.array(self.score, np.float64)
         except (TypeError, ValueError, OverflowError):
             knots = np.zeros((0, 2))
-        fits = len(knots) >= 2 and (np.diff(knots, axis=0) > 0).all() and (knots >= 0).all() and (knots <= 1).all()
+        fits = knots.ndim == 2 and knots.shape[1] == 2 and len(knots) >= 2
+        fits = fits and (np.diff(knots, axis=0) > 0).all() and (knots >= 0).all() and (knots <= 1).all()
         if not fits or knots[0, 0] != 0 or knots[-1, 0] != 1:
             raise InputError(
                 f"calibration: expected increasing pairs of a raw score, from 0 to 1, and a share, got {self.score!r}"
             )
         scale = self.covariance_scale
-        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < np.inf:
+        if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale <= sys.float_info.max:
             raise InputError(f"calibration: expected a covariance_scale above 0, got {scale!r}")
+        object.__setattr__(self, "score", tuple((float(raw), float(share)) for raw, share in knots))
 
     def probability(self, raw: float) -> float:
-        """The score to report for a raw one."""
+        """The score that is reported for a raw one."""
         raws, shares = zip(*self.score, strict=True)
         return float(np.interp(raw, raws, shares))
 
     def raw(self, probability: float) -> float:
-        """The raw score from which on `probability` is reported; 1 where nothing reaches it."""
+        """The least raw score for which `probability` is reported; 1 if no score reaches it."""
         raws, shares = zip(*self.score, strict=True)
         return float(np.interp(probability, shares, raws))
 
@@ -55,7 +58,7 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: Any) -> Calibration:
-        """Strict: a missing or an unknown key is an error."""
+        """From plain JSON. InputError: a missing or unknown key, or a value that does not fit."""
         if not isinstance(values, dict) or values.keys() != {"score", "covariance_scale"}:
             raise InputError(f"calibration: expected score and covariance_scale, got {values!r}")
         score = values["score"]

@@ -14,8 +14,7 @@ import pytest
 
 import pose_regressor
 from pose_regressor.cli import PLUGIN_GROUP, main
-from pose_regressor.cli.run import read_parameters
-from pose_regressor.types import InputError, ObjectModel, PoseEstimate
+from pose_regressor.types import ObjectModel, PoseEstimate
 
 ROOT = Path(__file__).resolve().parents[2]
 CORNERS = np.array([[-0.05, -0.04, -0.03], [0.05, 0.04, 0.03]])
@@ -65,7 +64,7 @@ def predict(folder: Path, *more: str) -> int:
     return main(["predict", *arguments])
 
 
-@pytest.mark.parametrize("command", ["", "run", "predict", "bag", "record", "export", "doctor", "demo", "info"])
+@pytest.mark.parametrize("command", ["", "run", "predict", "bag", "record", "fuse", "export", "doctor", "demo", "info"])
 def test_help(command, capsys):
     assert main([*filter(None, [command]), "--help"]) == 0
     assert "Usage: pose-regressor" in capsys.readouterr().out
@@ -152,7 +151,7 @@ BAD = {
     ),
     "middleware": ("run --middleware carrier-pigeon", "expected auto, ros2 or dds"),
     "no equals sign": ("run --set score_threshold", "expected KEY=VALUE"),
-    "unknown parameter": ("run --set colour=red", "unknown parameter 'colour'"),
+    "unknown parameter": ("run --set colour=red", "colour: no such key, expected one of model"),
     "parameter out of range": ("run --set score_threshold=1.5", "expected a number from 0 to 1, got 1.5"),
     "parameter of another kind": ("run --set follow=maybe", "expected true or false"),
     "not a parameter file": ("run --config {camera}", "expected a ROS 2 parameter file"),
@@ -186,33 +185,6 @@ def test_absent_cuda_is_said(folder, fake, monkeypatch, capsys):
     monkeypatch.undo()  # the real estimator
     assert predict(folder, "--device", "cuda") == 2
     assert "cuda" in capsys.readouterr().err
-
-
-def test_parameter_file_sections(tmp_path):
-    path = tmp_path / "parameters.yaml"
-    path.write_text(
-        "/**:\n  ros__parameters: {device: cpu, score_threshold: 0.6}\n"
-        "pose_regressor:\n  ros__parameters: {score_threshold: 0.7}\n"
-        "other_node:\n  ros__parameters: {colour: red}\n"
-    )
-    assert read_parameters(path) == {"device": "cpu", "score_threshold": 0.7}
-    path.write_text("/**: {device: cpu}\n")
-    with pytest.raises(InputError, match="expected 'ros__parameters'"):
-        read_parameters(path)
-
-
-def test_run_hands_the_node_its_parameters(tmp_path, monkeypatch):
-    pytest.importorskip("cyclonedds")
-    calls = []
-    monkeypatch.setattr("pose_regressor.middleware.dds.node.run", lambda *given: calls.append(given) or 0)
-    (tmp_path / "p.yaml").write_text("/**:\n  ros__parameters: {device: cpu, score_threshold: 0.6, follow: true}\n")
-    arguments = ["run", "--middleware", "dds", "--config", str(tmp_path / "p.yaml"), "--model", "a", "--model", "b"]
-    arguments += ["--set", "follow=false", "--set", "objects=box", "--image-topic", "/camera/image_raw"]
-    assert main(arguments) == 0
-    [(config, image_topic, camera_info_topic)] = calls
-    assert (config.model, config.objects, config.device) == (("a", "b"), ("box",), "cpu")
-    assert (config.score_threshold, config.follow) == (0.6, False)
-    assert (image_topic, camera_info_topic) == ("/camera/image_raw", "camera_info")
 
 
 def test_info_of_this_machine(capsys):

@@ -13,7 +13,7 @@ from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.bag.reading import Recorded, open_bag
 from pose_regressor.bag.topics import find_cameras
 from pose_regressor.bag.writing import bag_writer
-from pose_regressor.cli.run import read_parameters
+from pose_regressor.cli.node_options import read_parameters
 from pose_regressor.files.bop import read_scene_gt
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.middleware.pose.parameters import NodeConfig

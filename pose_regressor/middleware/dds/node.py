@@ -14,6 +14,7 @@ from pose_regressor.middleware.pose.managed import ManagedNode, OpenTracker, ope
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.pose.source import publish_source
 from pose_regressor.middleware.pose.topics import Output, PoseTopics
+from pose_regressor.settings import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from pose_regressor.sources import Source
 
 LOG = logging.getLogger("pose_regressor")
@@ -27,8 +28,8 @@ class DdsNode(DdsManaged):
         participant: Participant,
         config: NodeConfig,
         open_tracker: OpenTracker = open_tracker,
-        image_topic: str = "image",
-        camera_info_topic: str = "camera_info",
+        image_topic: str = IMAGE_TOPIC,
+        camera_info_topic: str = CAMERA_INFO_TOPIC,
         log: Log = LOG,
     ) -> None:
         topics = PoseTopics(DdsEndpoints(participant, log), config, image_topic, camera_info_topic, log)
@@ -38,8 +39,8 @@ class DdsNode(DdsManaged):
 
 def run(
     config: NodeConfig,
-    image_topic: str = "image",
-    camera_info_topic: str = "camera_info",
+    image_topic: str = IMAGE_TOPIC,
+    camera_info_topic: str = CAMERA_INFO_TOPIC,
     open_tracker: OpenTracker = open_tracker,
 ) -> int:
     """Runs the node until SIGINT or SIGTERM. Returns the exit code. Must be called in the main thread.

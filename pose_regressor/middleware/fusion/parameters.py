@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pose_regressor.settings import Config, parameter
+from pose_regressor.settings import Config, number, switch, text, texts
 from pose_regressor.types import InputError
 
 
@@ -14,44 +14,38 @@ class FusionConfig(Config):
 
     node_name = "pose_regressor_fusion"
 
-    fixed_frame: str = parameter(
-        "string",
+    fixed_frame: str = text(
         "world",
-        "TF frame that the cameras' places are known in, and in which the fused poses are published",
+        "TF frame in which the cameras' places are known and the fused poses are published",
         pattern=r"[^\s/][^\s]*",
         form="a TF frame name without spaces and not starting with '/'",
     )
-    detections: tuple[str, ...] = parameter(
-        "string_array",
+    detections: tuple[str, ...] = texts(
         ("/pose_regressor/detections",),
-        "topics of the cameras' poses (vision_msgs/Detection3DArray); several cameras may share one, they are told "
-        "apart by the frame_id of their messages",
+        "topics of the cameras' poses (vision_msgs/Detection3DArray); several cameras may share one, since the "
+        "frame_id of their messages tells them apart",
     )
-    model: tuple[str, ...] = parameter(
-        "string_array",
-        (),
-        "bundles of the objects: files, or the names of shipped ones; needed for objects that have symmetries",
+    model: tuple[str, ...] = texts(
+        (), "bundles of the objects: files, or the names of shipped ones; needed for objects that have symmetries"
     )
-    window: float = parameter(
-        "float",
+    window: float = number(
         0.05,
-        "images of different cameras that are at most so far apart in time are taken for one moment",
+        "images of several cameras belong together if their times differ by no more than this",
+        0.0,
+        10.0,
         unit="s",
-        low=0.0,
-        high=10.0,
     )
-    smooth: bool = parameter(
-        "bool", True, "publish poses from a filter of each object's motion, which tremble less", live=True
+    smooth: bool = switch(
+        True, "filter each object's motion, so that its pose trembles less; false: poses as measured", live=True
     )
-    frame_prefix: str = parameter(
-        "string",
+    frame_prefix: str = text(
         "",
-        "put before the names of the objects' TF frames, <prefix><object>_<instance>",
+        "begins the names of the objects' TF frames, <prefix><object>_<instance>",
         pattern=r"([^\s/][^\s]*)?",
         form="the start of a TF frame name, without spaces and not starting with '/'",
     )
-    autostart: bool = parameter(
-        "bool", True, "configure and activate at once; false: wait for a lifecycle manager (ros2 lifecycle set)"
+    autostart: bool = switch(
+        True, "configure and activate at once; false: wait for a lifecycle manager (ros2 lifecycle set)"
     )
 
     def __post_init__(self) -> None:

@@ -22,6 +22,7 @@ from pose_regressor.middleware.ros2.endpoints import RosEndpoints
 from pose_regressor.middleware.ros2.managed import ManagedRosNode
 from pose_regressor.middleware.ros2.parameters import declare_parameters
 from pose_regressor.middleware.ros2.session import RosLog, ros, ros_node, spinning
+from pose_regressor.settings import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from pose_regressor.sources import Source
 from pose_regressor.types import InputError
 
@@ -47,8 +48,8 @@ class PoseEndpoints(RosEndpoints):
 
 def run(
     config: NodeConfig | None = None,
-    image_topic: str = "image",
-    camera_info_topic: str = "camera_info",
+    image_topic: str = IMAGE_TOPIC,
+    camera_info_topic: str = CAMERA_INFO_TOPIC,
     open_tracker: OpenTracker = open_tracker,
     arguments: Sequence[str] = (),
 ) -> int:

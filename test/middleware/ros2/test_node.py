@@ -192,7 +192,7 @@ def test_a_signal_while_it_starts_ends_it_too(launch, tiny_bundle, tmp_path, num
     [
         (["-p", "score_threshold:=1.5"], ["score_threshold: expected a number from 0 to 1, got 1.5"]),
         (["-p", "score_threshold:=high"], ["score_threshold", "'high'"]),
-        (["-p", "scroe_threshold:=0.5"], ["unknown parameter 'scroe_threshold'", "expected one of model"]),
+        (["-p", "scroe_threshold:=0.5"], ["scroe_threshold: no such key", "expected one of model"]),
         (["-p", "model:=box"], ["model: expected a list of strings, got 'box'"]),
         (["-p", "model:=['']"], ["model: expected at least one bundle"]),
         (["-p", "model:=[nowhere]"], ["nowhere: no such model"]),

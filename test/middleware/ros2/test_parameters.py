@@ -71,7 +71,7 @@ def test_a_configuration_from_elsewhere_is_shown(make_node):
 
 @pytest.mark.parametrize(
     ("given", "words"),
-    [({"scroe_threshold": 0.5}, "unknown parameter 'scroe_threshold'"), ({"score_threshold": 2.0}, "from 0 to 1")],
+    [({"scroe_threshold": 0.5}, "scroe_threshold: no such key"), ({"score_threshold": 2.0}, "from 0 to 1")],
 )
 def test_bad_values_are_refused_by_name(make_node, given, words):
     with pytest.raises(InputError, match=words):

@@ -129,7 +129,7 @@ def test_a_weight_of_nought_switches_a_term_off(batch, models):
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), True, "much"])
 def test_weights_that_are_none(value):
-    with pytest.raises(InputError, match=r"losses\.rotation: expected a weight of at least 0"):
+    with pytest.raises(InputError, match=r"losses\.rotation: expected a number of at least 0"):
         Weights(rotation=value)
     with pytest.raises(InputError, match="at least one weight above 0"):
         Weights(**dict.fromkeys(asdict(Weights()), 0.0))

@@ -93,7 +93,7 @@ def test_presets_for_cpus_begin_with_a_shipped_network_that_fits(objects, tmp_pa
         (["--preset", "nowhere"], "preset nowhere: no such file"),
         (["--config", "nowhere"], "nowhere: no such file"),
         (["--set", "losses"], "--set losses: expected KEY=VALUE"),
-        (["--set", "losses.mesk=1"], "losses.mesk: no such term"),
+        (["--set", "losses.mesk=1"], "losses.mesk: no such key"),
         (["--set", "samples.x=1"], "samples: expected a whole number"),
         (["--mesh", "none.obj", "--name", "a", "--name", "b"], "none.obj: no such file"),
         (["--mesh", "box.obj"], "different names"),

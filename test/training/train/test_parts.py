@@ -13,9 +13,10 @@ from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import InputError
 from pose_regressor_training.randomize.config import load_config
+from pose_regressor_training.randomize.shipped import PRESETS, shipped
 from pose_regressor_training.test_objects import make_knob
 from pose_regressor_training.train.average import Average
-from pose_regressor_training.train.config import TrainConfig, load_preset, shipped_presets, table
+from pose_regressor_training.train.config import TrainConfig, documentation, load_preset
 from pose_regressor_training.train.objects import read_beside, read_objects
 from pose_regressor_training.train.schedule import pace
 from pose_regressor_training.train.start import start_from
@@ -63,19 +64,19 @@ def test_average_is_the_weighted_mean_of_all_steps():
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"sampels": 3}, "sampels: no such key, expected some of samples"),
+        ({"sampels": 3}, "sampels: no such key, expected one of samples"),
         ({"samples": 0}, "samples: expected a whole number from 1"),
         ({"batch_size": 2.5}, "batch_size: expected a whole number"),
-        ({"learning_rate": 0}, "learning_rate: expected at least"),
+        ({"learning_rate": 0}, "learning_rate: expected a number of at least"),
         ({"workers": -1}, "workers: expected a whole number"),
         ({"schedule": "steps"}, "schedule: expected one of cosine, one_cycle"),
         ({"precision": "fp16"}, "precision: expected one of bf16, fp32"),
-        ({"losses": {"mesk": 1}}, "losses.mesk: no such term"),
-        ({"losses": {"mask": -1}}, "losses.mask: expected a weight of at least 0"),
+        ({"losses": {"mesk": 1}}, "losses.mesk: no such key"),
+        ({"losses": {"mask": -1}}, "losses.mask: expected a number of at least 0"),
         ({"losses": 3}, "losses: expected a mapping"),
         ({"network": {"wide": 8}}, "network.wide: no such key"),
-        ({"network": {"width": 9}}, "network.width: expected a positive multiple of 8"),
-        ({"randomize": {"lihgt": {}}}, "lihgt: no such part"),
+        ({"network": {"width": 9}}, "network.width: expected a multiple of 8 from 8 to 1024"),
+        ({"randomize": {"lihgt": {}}}, "lihgt: no such key"),
         ({"randomize": "nowhere"}, "nowhere: no such file, nor one of the shipped ones"),
         (3, "expected a mapping"),
     ],
@@ -96,12 +97,12 @@ def test_configurations_say_the_same_when_they_are_read_back():
 
 def test_the_documentation_has_every_key():
     page = Path(__file__).resolve().parents[3] / "docs" / "training.md"
-    assert table() in page.read_text(encoding="utf-8")
+    assert documentation() in page.read_text(encoding="utf-8")
 
 
 def test_presets(tmp_path):
-    assert shipped_presets() == ["best", "cpu", "gpu", "quick"]
-    for name in shipped_presets():
+    assert shipped(PRESETS) == ["best", "cpu", "gpu", "quick"]
+    for name in shipped(PRESETS):
         load_preset(name)
     own = tmp_path / "own_preset.yaml"
     own.write_text("randomize: upright")

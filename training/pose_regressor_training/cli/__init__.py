@@ -1,4 +1,4 @@
-"""What the training package adds to the command line; each command imports what it needs when it is called."""
+"""The commands that the training package adds. Each imports what it needs when it is called."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ from pose_regressor_training.cli.train import train
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Entry point `pose_regressor.commands`."""
+    """Add the commands to `app`: the entry point `pose_regressor.commands`."""
     for command in (train, preview, generate, evaluate, calibrate):
         app.command()(command)

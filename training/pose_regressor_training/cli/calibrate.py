@@ -7,14 +7,12 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import ColorOption, UnitOption, read_meshes
+from pose_regressor_training.cli.options import BundleMeshesOption, ColorOption, UnitOption, read_meshes
 
 
 def calibrate(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="File to calibrate.")],
-    mesh: Annotated[
-        list[Path], typer.Option(metavar="FILE", help="Mesh of its object; again for more, in the bundle's order.")
-    ],
+    mesh: BundleMeshesOption,
     unit: UnitOption = None,
     color: ColorOption = None,
     out: Annotated[

@@ -1,4 +1,4 @@
-"""``pose-regressor evaluate``: how good poses are on a dataset."""
+"""``pose-regressor evaluate``: how accurate poses are on a dataset."""
 
 from __future__ import annotations
 
@@ -7,46 +7,54 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import UnitOption, warnings_on_stderr
+from pose_regressor.settings import SCORE_THRESHOLD
+from pose_regressor_training.cli.options import DeviceOption, MissingMeshesOption, UnitOption, warnings_on_stderr
 
 
 def evaluate(
     dataset: Annotated[Path, typer.Option(metavar="FOLDER", help="BOP dataset, or the folder of one of its splits.")],
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Where the report goes.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder of the report.")] = Path(
         "out/evaluation"
     ),
-    csv: Annotated[Path | None, typer.Option(metavar="FILE", help="BOP result CSV to evaluate.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="BOP result CSV to evaluate. Default: --model makes one.")
+    ] = None,
     model: Annotated[
         list[str] | None,
-        typer.Option("--model", "-m", metavar="NAME|FILE", help="Bundle to run on the images instead; again for more."),
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="BUNDLE",
+            help="Bundle to run on the images in place of --csv: a file, or the name of a shipped one. Repeat it for "
+            "more. Default: none.",
+        ),
     ] = None,
-    method: Annotated[str, typer.Option(help="frames: each by itself; tracker: one after the other.")] = "frames",
-    threshold: Annotated[float, typer.Option(min=0.0, max=1.0, help="Least score of a bundle's pose.")] = 0.15,
+    method: Annotated[
+        str, typer.Option(help="How --model sees images. frames: each alone; tracker: as a video.")
+    ] = "frames",
+    threshold: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="Least score of a pose by --model, a probability.")
+    ] = SCORE_THRESHOLD,
     split: Annotated[
-        str | None, typer.Option(help="Folder of the scenes in the dataset; test, or the only one, if not given.")
+        str | None, typer.Option(help="Folder of the scenes in the dataset. Default: test, or the only one.")
     ] = None,
     obj_id: Annotated[
         list[int] | None,
-        typer.Option(help="Only this object; again for more. Of bundles: those that they know, if not given."),
+        typer.Option(help="Evaluate this object only. Repeat it for more. Default: all, or those of --model."),
     ] = None,
-    mesh: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Mesh of an object where the dataset has none; again for more. obj_000010.ply is object 10, others "
-            "have their place in the list.",
-        ),
-    ] = None,
+    mesh: MissingMeshesOption = None,
     unit: UnitOption = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: DeviceOption = "auto",
     vsd: Annotated[
-        bool, typer.Option("--vsd/--no-vsd", help="BOP's VSD, where the dataset has depth images; it takes longest.")
+        bool,
+        typer.Option("--vsd/--no-vsd", help="Compute BOP's VSD if the dataset has depth images. It takes longest."),
     ] = True,
-    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw them too, with matplotlib.")] = True,
+    figures: Annotated[bool, typer.Option("--figures/--no-figures", help="Draw figures.")] = True,
 ) -> None:
-    """Compare poses with a BOP dataset's true ones: ADD(-S), AUC, 5°/5cm, and BOP's VSD, MSSD and MSPD.
+    """Compare poses with the true ones of a BOP dataset: ADD(-S), AUC, 5°/5cm, and BOP's VSD, MSSD and MSPD.
 
-    Prints a table and writes report.json, figures and the worst cases to --out.
+    The poses come from --csv, or --model finds them. Prints a table, and writes report.json, figures and the worst
+    cases to --out.
 
         pose-regressor evaluate --dataset lmo --split test --csv results.csv --out out/lmo
     """

@@ -1,4 +1,4 @@
-"""`pose-regressor preview`: what a randomization yields."""
+"""``pose-regressor preview``: what a randomization draws."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ def preview(
     unit: UnitOption = None,
     color: ColorOption = None,
     config: ConfigOption = "complete",
-    out: Annotated[Path, typer.Option("--out", "-o", metavar="PNG|JPG", help="Picture to write.")] = Path(
+    out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Picture to write: .png or .jpg.")] = Path(
         "out/preview.png"
     ),
-    labels: Annotated[bool, typer.Option("--labels", help="Draw boxes and outlines of what is visible.")] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything random.")] = 0,
+    labels: Annotated[
+        bool, typer.Option("--labels", help="Draw boxes, and outlines of what is visible. Default: images only.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
 ) -> None:
-    """Show what a randomization yields for a mesh: the windows a network is trained on, and whole frames below them."""
+    """Show what a randomization draws for a mesh: windows that a network is trained on, and whole frames below them."""
     import cv2
 
     from pose_regressor.files.io import replacing

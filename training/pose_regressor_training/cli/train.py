@@ -10,87 +10,79 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pose_regressor_training.cli.options import ColorOption, ModelsInfoOption, warnings_on_stderr
+from pose_regressor_training.cli.options import (
+    BesideOption,
+    BesideUnitOption,
+    ColorOption,
+    DeviceOption,
+    MeshesOption,
+    ModelsInfoOption,
+    NameOption,
+    ObjIdOption,
+    PresetConfigOption,
+    PresetOption,
+    UnitsOption,
+    warnings_on_stderr,
+)
 
 if TYPE_CHECKING:
     from pose_regressor_training.train.config import TrainConfig
 
 
 def train(
-    mesh: Annotated[
-        list[Path],
-        typer.Option(metavar="FILE", help="Mesh of an object (OBJ, PLY, GLB, STL); give it again for more objects."),
-    ],
+    mesh: MeshesOption,
     out: Annotated[
         Path,
-        typer.Option(
-            "--out", "-o", metavar="FILE", help="Bundle to write; its state is kept beside it until it is done."
-        ),
+        typer.Option("--out", "-o", metavar="FILE", help="Bundle to write. The training's state is kept beside it."),
     ],
-    unit: Annotated[
-        list[str] | None,
-        typer.Option(help="Unit of the meshes: m or mm, one for all or one for each. Not given: guessed and said."),
-    ] = None,
+    unit: UnitsOption = None,
     color: ColorOption = None,
-    name: Annotated[
-        list[str] | None, typer.Option(help="Names of the objects, one for each mesh; if not given, the files' names.")
-    ] = None,
-    obj_id: Annotated[
-        list[int] | None,
-        typer.Option(
-            help="BOP ids, one for each mesh; if not given, 10 for obj_000010.ply, else the place in the list."
-        ),
-    ] = None,
+    name: NameOption = None,
+    obj_id: ObjIdOption = None,
     models_info: ModelsInfoOption = None,
-    beside: Annotated[
-        list[Path] | None,
-        typer.Option(
-            metavar="FILE",
-            help="Mesh of something else that may stand around, and is not to be found; give it again for more.",
-        ),
-    ] = None,
-    beside_unit: Annotated[
-        list[str] | None,
-        typer.Option(help="Unit of what stands beside: m or mm, one or one for each. Not given: guessed and said."),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME|FILE",
-            help="How to train: a YAML file or a shipped one (quick, cpu, gpu, best). Not given: as the device is, "
-            "cpu or gpu.",
-        ),
-    ] = None,
-    config: Annotated[
-        str | None,
-        typer.Option(metavar="NAME|FILE", help="What is randomized, as of generate; goes before the preset's."),
-    ] = None,
+    beside: BesideOption = None,
+    beside_unit: BesideUnitOption = None,
+    preset: PresetOption = None,
+    config: PresetConfigOption = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Goes before the preset: losses.rotation=0, batch_size=64."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Override a value of the preset, as in batch_size=64 or losses.rotation=0. Repeat it for more. "
+            "docs/training.md lists all keys.",
+        ),
     ] = None,
-    samples: Annotated[int | None, typer.Option(help="Images to train on; goes before the preset's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything random; likewise.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes that make images; likewise.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Images to train on, 1 or more. Default: the preset's.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of all random numbers, 0 or more. Default: the preset's.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that make images, 0 or more. Default: the preset's.")
+    ] = None,
     start_from: Annotated[
         str | None,
         typer.Option(
             metavar="BUNDLE|none",
-            help="Begin with this bundle's weights, as far as they fit (a file, or the name of a shipped one), or with "
-            "random ones. Not given: as the preset says; quick and cpu begin with cube.",
+            help="Bundle whose weights the training starts from, as far as they fit: a file, or the name of a shipped "
+            "one; none: random weights. Default: the preset's.",
         ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: DeviceOption = "auto",
     restart: Annotated[bool, typer.Option("--restart", help="Discard the state of an interrupted training.")] = False,
     tensorboard: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Write the losses for TensorBoard into this folder.")
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Folder to write the losses to, for TensorBoard. Default: none."),
     ] = None,
 ) -> None:
     """Train one network for one or several objects from their meshes alone, and write it as a bundle.
 
-    An interrupted training goes on where it stopped when the same command is given again. On several GPUs or hosts:
-    torchrun --nproc-per-node N -m pose_regressor train ...; see docs/training.md.
-    """  # fmt: skip
+    The same command continues an interrupted training. On several GPUs or hosts:
+
+        torchrun --nproc-per-node N -m pose_regressor train ...
+
+    docs/training.md explains all of it.
+    """
     import torch
     from rich.console import Console
 
@@ -122,7 +114,11 @@ def train(
 
 
 def _changes(assignments: list[str], **options: Any) -> dict[str, Any]:
-    """What goes before the preset, as a mapping: options that are given, and KEY=VALUE with dots between keys."""
+    """What overrides the preset, as a mapping.
+
+    assignments: texts KEY=VALUE, with dots between the keys of nested mappings
+    options: values by key; None is not given
+    """
     import yaml
 
     from pose_regressor.types import InputError
@@ -137,7 +133,7 @@ def _changes(assignments: list[str], **options: Any) -> dict[str, Any]:
         for key in keys[:-1]:
             below = inner.setdefault(key, {})
             if not isinstance(below, dict):
-                raise InputError(f"--set {assignment}: {key} is given as a whole already")
+                raise InputError(f"--set {assignment}: {key} is already given as a whole")
             inner = below
         try:
             value = yaml.safe_load(text)
@@ -145,6 +141,6 @@ def _changes(assignments: list[str], **options: Any) -> dict[str, Any]:
             raise InputError(f"--set {assignment}: expected a value in YAML, got {text!r}") from None
         if isinstance(value, str):
             with suppress(ValueError):
-                value = float(value)  # YAML 1.1 takes 2e-3 for a word
+                value = float(value)  # YAML 1.1 reads 2e-3 as a word
         inner[keys[-1]] = value
     return changes

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from pose_regressor.estimation.correspondences import decode_regression
 from pose_regressor.geometry.rotation import matrix_from_6d, rotation_to_ray
 from pose_regressor.network.heads import BoxOutput, PoseOutput
+from pose_regressor.settings import Config, number
 from pose_regressor.types import InputError
 from pose_regressor_training.losses import correspondences, poses
 from pose_regressor_training.losses.boxes import presence_and_box
@@ -23,35 +25,28 @@ from pose_regressor_training.samples.batches import Batch
 
 
 @dataclass(frozen=True)
-class Weights:
-    """Of each term; 0 switches it off. The defaults bring all to one order of magnitude at the start of a training.
+class Weights(Config):
+    """Weights of the terms; 0 leaves a term out. With the defaults all terms begin at one order of magnitude."""
 
-    presence; box: [DPR]'s L_b; mask; coordinates, certainty: dense correspondences; rotation: L_r; quaternion: L_q;
-    location: L_t; projection: L_PL of the regressed pose; regularization: L_reg; regions: which part of the surface a
-    cell shows, asked of a head that is for training alone; pose: ADD of the pose by BPnP; reprojection: [BPnP]'s l_p.
-    With `coordinates` and `reprojection` both, it is [BPnP]'s mixture.
-    """
+    scope: ClassVar[str] = "losses."
 
-    presence: float = 1.0
-    box: float = 0.5
-    mask: float = 1.0
-    coordinates: float = 3.0
-    certainty: float = 0.1
-    rotation: float = 1.0
-    quaternion: float = 0.0
-    location: float = 2.0
-    projection: float = 0.0
-    regularization: float = 0.01
-    regions: float = 1.0
-    pose: float = 1.0
-    reprojection: float = 0.0
+    presence: float = number(1.0, "whether the object is there")
+    box: float = number(0.5, "box around the object, [DPR]'s L_b")
+    mask: float = number(1.0, "which cells show the object")
+    coordinates: float = number(3.0, "object coordinates of each cell")
+    certainty: float = number(0.1, "certainty of these coordinates")
+    rotation: float = number(1.0, "regressed rotation, [DPR]'s L_r")
+    quaternion: float = number(0.0, "regressed rotation as a quaternion, [DPR]'s L_q")
+    location: float = number(2.0, "regressed location, [DPR]'s L_t")
+    projection: float = number(0.0, "projection of the regressed pose, [DPR]'s L_PL")
+    regularization: float = number(0.01, "unit length and right angle of the rotation's columns, [DPR]'s L_reg")
+    regions: float = number(1.0, "which part of the surface each cell shows; its head is for training only")
+    pose: float = number(1.0, "ADD of the pose by BPnP")
+    reprojection: float = number(0.0, "[BPnP]'s l_p; together with coordinates it is [BPnP]'s mixture")
 
     def __post_init__(self) -> None:
-        for f in fields(self):
-            value = getattr(self, f.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-                raise InputError(f"losses.{f.name}: expected a weight of at least 0, got {value!r}")
-        if not any(asdict(self).values()):
+        super().__post_init__()
+        if not any(self.to_dict().values()):
             raise InputError("losses: expected at least one weight above 0")
 
 

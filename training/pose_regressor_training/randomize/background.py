@@ -1,4 +1,4 @@
-"""What is behind everything: a window of a picture, drawn for a batch."""
+"""The background: a window of a picture for each image, drawn for a batch."""
 
 from __future__ import annotations
 
@@ -9,38 +9,41 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor_training.randomize.part import Part, Span, chance, count, folder, span, uniform
+from pose_regressor.settings import chance, count, folder, span
+from pose_regressor_training.randomize.draw import any_of, uniform
+from pose_regressor_training.randomize.part import Part, Span
 from pose_regressor_training.randomize.pictures import PLAIN, Pictures
 from pose_regressor_training.scenes import BACKGROUND
 
-#: Exponent from values as displayed to linear light, near enough to sRGB's curve.
+#: Exponent from displayed values to linear light: close enough to sRGB's curve.
 DISPLAY_GAMMA = 2.2
 
 
 @dataclass(frozen=True)
 class BackgroundPart(Part):
-    """Off: the photographs as they are or, without a folder, a grey wall; and no ground."""
+    """What is behind everything. Fixed: unchanged photographs, or a grey wall without a folder; no ground."""
 
-    NAME: ClassVar[str] = "background"
+    scope: ClassVar[str] = "background."
 
-    folder: Path | None = folder("folder of photographs (JPEG, PNG), also below it")
-    photographs: float = chance(0.5, "share of the backgrounds that are photographs, where there is a folder")
+    folder: Path | None = folder("folder of photographs (JPEG, PNG), searched with its subfolders")
+    photographs: float = chance(0.5, "share of backgrounds that are photographs, if there is a folder")
     pictures: int = count(1000, "procedural pictures drawn at the start, for backgrounds and surfaces", 1)
-    window: Span = span(0.5, 1.0, "part of the picture's edge that is shown", 0.05, 1)
-    brightness: Span = span(0.35, 1.15, "factor on the values as displayed", most=4)
-    recolored: float = chance(0.5, "how often red, green and blue are exchanged")
+    window: Span = span(0.5, 1.0, "share of the picture's edge that is shown", 0.05, 1)
+    brightness: Span = span(0.35, 1.15, "factor on the displayed values", high=4)
+    recolored: float = chance(0.5, "how often red, green and blue change places")
 
 
 def draw_backgrounds(
     part: BackgroundPart, rng: np.random.Generator, pictures: Pictures, number: int, height: int, width: int
 ) -> NDArray[np.void]:
-    """(B,) of BACKGROUND for images of height x width."""
+    """(B,) of BACKGROUND, for images of height x width pixels."""
     scenes = np.zeros(number, BACKGROUND)
     photographed = rng.random(number) < part.photographs if part.random else np.ones(number, bool)
-    photograph = _any_of(rng, pictures.photographs, number)
-    plain = _any_of(rng, pictures.procedural, number) if part.random else np.full(number, PLAIN)
-    has = len(pictures.photographs) > 0
-    scenes["picture"] = np.where(photographed & has, photograph, plain)
+    taken = pictures.photographs
+    # Also drawn without photographs: the numbers drawn later must not depend on the folder.
+    photograph = any_of(rng, range(taken.start, max(taken.stop, taken.start + 1)), number)
+    plain = any_of(rng, pictures.procedural, number) if part.random else np.full(number, PLAIN)
+    scenes["picture"] = np.where(photographed & (len(taken) > 0), photograph, plain)
     # The longer edge of the image shows `window` of the picture's edge.
     window = uniform(rng, part.window, number) if part.random else np.ones(number)
     extent = window[:, None] * np.array([width, height]) / max(width, height)
@@ -63,7 +66,3 @@ def draw_backgrounds(
         tint = tint * (uniform(rng, part.brightness, number) ** DISPLAY_GAMMA)[:, None, None]
     scenes["tint"] = tint
     return scenes
-
-
-def _any_of(rng: np.random.Generator, choices: range, number: int) -> NDArray[np.int64]:
-    return rng.integers(choices.start, max(choices.stop, choices.start + 1), number)

@@ -1,4 +1,4 @@
-"""What a camera adds to a picture, drawn for a batch; `develop.py` carries it out."""
+"""The effects of a camera on a picture, drawn for a batch. `develop.py` applies them."""
 
 from __future__ import annotations
 
@@ -9,55 +9,77 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor_training.randomize.part import Part, Span, chance, log_uniform, number, span, uniform
+from pose_regressor.settings import chance, number, span
+from pose_regressor_training.randomize.draw import log_uniform, uniform
+from pose_regressor_training.randomize.part import Part, Span
 
-#: No mosaic, no compression.
+#: Stands for no mosaic and for no compression.
 NONE = -1
-#: Blur by a pixel's own area, which is left when nothing else blurs.
+#: Blur by the area of a pixel, standard deviation in pixels: it remains when nothing else blurs.
 PIXEL_BLUR = 0.45
 
 
 @dataclass(frozen=True)
 class CameraPart(Part):
-    """Lens, sensor, signal processing and compression. Pixels are the camera's, not those of an enlarged window."""
+    """Lens, sensor, processing and compression. Fixed: an ideal camera.
 
-    NAME: ClassVar[str] = "camera"
+    Pixels are the camera's, not those of an enlarged window.
+    """
 
-    blur: Span = span(0.4, 1.0, "Gaussian blur of the lens, sigma in pixels", least=0.3, most=3)
+    scope: ClassVar[str] = "camera."
+
+    blur: Span = span(0.4, 1.0, "standard deviation of the lens's Gaussian blur", 0.3, 3, unit="pixels")
     motion: float = chance(0.2, "how often the camera moves during the exposure")
-    motion_length: Span = span(2, 9, "length of that motion, pixels", most=9)
-    chromatic: Span = span(0, 0.4, "red and blue are shifted against green by so many pixels", most=2)
-    distortion: float = chance(0.2, "how often a lens distortion is left that the calibration does not know")
-    distortion_pixels: Span = span(0, 0.8, "its shift at the window's corner, pixels", most=20)
-    exposure: Span = span(0.8, 1.25, "gain, uniform in the logarithm", least=0.01)
-    white_balance: float = number(0.07, "standard deviation of each channel's gain", most=0.5)
-    flare: float = chance(0.5, "how often light that strays in the lens lies over everything")
-    flare_light: Span = span(0, 0.12, "that light, 1 being white; mostly little", most=1)
-    banding: float = chance(0.1, "how often flicker of the light rolls over the rows as bands of colour")
-    banding_depth: Span = span(0.02, 0.12, "change of the gain by those bands", most=1)
+    motion_length: Span = span(2, 9, "length of that motion", high=9, unit="pixels")
+    chromatic: Span = span(0, 0.4, "shift of red and blue against green", high=2, unit="pixels")
+    distortion: float = chance(0.2, "how often the lens has a distortion that the calibration lacks")
+    distortion_pixels: Span = span(0, 0.8, "shift by that distortion at the window's corner", high=20, unit="pixels")
+    exposure: Span = span(0.8, 1.25, "gain; uniform in the logarithm", 0.01)
+    white_balance: float = number(0.07, "standard deviation of each channel's gain", high=0.5)
+    flare: float = chance(0.5, "how often stray light in the lens covers the picture")
+    flare_light: Span = span(0, 0.12, "that stray light, white is 1; mostly little", high=1)
+    banding: float = chance(0.1, "how often flickering light leaves bands of colour across the rows")
+    banding_depth: Span = span(0.02, 0.12, "change of the gain in those bands", high=1)
     shot_noise: Span = span(
-        0, 0.06, "standard deviation of the noise of white, falling with the root; mostly low", most=1
+        0,
+        0.06,
+        "standard deviation of the noise at white, which falls with the square root of the light; mostly low",
+        high=1,
     )
-    read_noise: Span = span(0, 0.005, "standard deviation of the noise of black; mostly low", most=1)
+    read_noise: Span = span(0, 0.005, "standard deviation of the noise at black; mostly low", high=1)
     bayer: float = chance(0.3, "how often colours come from a mosaic of single-colour pixels")
-    colorfulness: Span = span(0.7, 1.3, "factor on the distance from grey", most=4)
-    gamma: Span = span(0.8, 1.25, "exponent on top of sRGB's tone curve, uniform in the logarithm", least=0.1)
-    contrast: Span = span(-0.2, 0.6, "share of an S-shaped curve, which deepens shadows and spares highlights", -1, 1)
+    colorfulness: Span = span(0.7, 1.3, "factor on the distance from grey", high=4)
+    gamma: Span = span(0.8, 1.25, "exponent on top of sRGB's tone curve; uniform in the logarithm", 0.1)
+    contrast: Span = span(-0.2, 0.6, "share of an S-shaped curve, which deepens shadows and keeps highlights", -1, 1)
     sharpening: float = chance(0.15, "how often the camera sharpens")
-    sharpening_strength: Span = span(0.4, 1.0, "weight of the unsharp mask", most=5)
+    sharpening_strength: Span = span(0.4, 1.0, "weight of the unsharp mask", high=5)
     jpeg: float = chance(0.4, "how often the picture is compressed")
-    jpeg_quality: Span = span(35, 96, "libjpeg's quality", least=1, most=100)
+    jpeg_quality: Span = span(35, 96, "quality on libjpeg's scale", 1, 100)
 
 
 @dataclass(frozen=True, eq=False)
 class Shots:
-    """How B pictures were taken; every array has B rows.
+    """How B pictures are taken. Every array has B rows.
 
-    detail: camera pixels for each pixel of the picture, at most 1; sigma, motion_length: pixels; motion_angle: radians;
-    chromatic (B, 2, 2): shifts (x, y) of red and blue, pixels; distortion: k, in pixels at the corner; gain (B, 3);
-    flare (B, 3): light; band_depth, band_turns (over the picture's height), band_phase (B, 3); shot, read: standard
-    deviations at white and at black; noise_start: in [0, 1), where in the table of noise; bayer: which of the four
-    mosaics, or NONE; colorfulness; gamma; contrast; sharpening; quality: of the JPEG, or NONE.
+    detail: (B,) camera pixels for each pixel of the picture, at most 1
+    sigma: (B,) standard deviation of the blur, pixels
+    motion_length: (B,) pixels
+    motion_angle: (B,) radians
+    chromatic: (B, 2, 2) shifts (x, y) of red and of blue, pixels
+    distortion: (B,) shift at the corner, pixels
+    gain: (B, 3) factors on red, green and blue
+    flare: (B, 3) stray light, white is 1
+    band_depth: (B,) change of the gain in the bands
+    band_turns: (B,) bands over the picture's height
+    band_phase: (B, 3) radians
+    shot, read: (B,) standard deviations of the noise at white and at black
+    noise_start: (B,) from 0 to 1, where in the table of noise to begin
+    bayer: (B,) which of the four mosaics, or NONE
+    colorfulness: (B,) factor on the distance from grey
+    gamma: (B,) exponent
+    contrast: (B,) share of the S-shaped curve
+    sharpening: (B,) weight of the unsharp mask
+    quality: (B,) of the JPEG, or NONE
     """
 
     detail: NDArray[np.float64]
@@ -83,7 +105,7 @@ class Shots:
 
 
 def plain_shots(count: int) -> Shots:
-    """An ideal camera: pixels with an area, sRGB, nothing else."""
+    """Shots of an ideal camera: pixels with an area, sRGB, nothing else."""
     zeros = np.zeros(count)
     return Shots(
         detail=np.ones(count),

@@ -3,89 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pose_regressor.files.io import read_yaml
+from pose_regressor.settings import Config, as_markdown, located, refuse_unknown, section
 from pose_regressor.types import InputError
 from pose_regressor_training.randomize.background import BackgroundPart
 from pose_regressor_training.randomize.camera import CameraPart
 from pose_regressor_training.randomize.clutter import ClutterPart
 from pose_regressor_training.randomize.light import LightPart
-from pose_regressor_training.randomize.part import Part, part_from
+from pose_regressor_training.randomize.part import Part
 from pose_regressor_training.randomize.pose import PosePart
+from pose_regressor_training.randomize.shipped import CONFIGS, find_file
 from pose_regressor_training.randomize.surface import ObjectPart
-
-#: The shipped files: the five rows of [DPR]'s ablation.
-CONFIGS = Path(__file__).resolve().parent.parent / "configs"
 
 
 @dataclass(frozen=True)
-class RandomizeConfig:
-    background: BackgroundPart = field(default_factory=BackgroundPart)
-    object: ObjectPart = field(default_factory=ObjectPart)
-    light: LightPart = field(default_factory=LightPart)
-    pose: PosePart = field(default_factory=PosePart)
-    clutter: ClutterPart = field(default_factory=ClutterPart)
-    camera: CameraPart = field(default_factory=CameraPart)
+class RandomizeConfig(Config):
+    """Everything that is drawn at random, part by part. Every part checks its own values."""
+
+    background: BackgroundPart = section(BackgroundPart, "what is behind everything")
+    object: ObjectPart = section(ObjectPart, "colours and gloss of the objects")
+    light: LightPart = section(LightPart, "lamps and ambient light")
+    pose: PosePart = section(PosePart, "where the objects are and how they are turned")
+    clutter: ClutterPart = section(ClutterPart, "other things, and the ground")
+    camera: CameraPart = section(CameraPart, "lens, sensor, processing and compression")
 
     @classmethod
-    def from_dict(cls, values: Any) -> RandomizeConfig:
-        """Raises InputError that begins with the path of the key, such as ``light.exposure``."""
+    def from_dict(cls, values: Any, where: str = "") -> RandomizeConfig:
+        """The randomization from a mapping of parts; None stands for an empty one.
+
+        where: begins the errors, such as a file's name
+
+        Raises InputError that names the key with its part, such as ``light.exposure``.
+        """
         values = {} if values is None else values
-        if not isinstance(values, Mapping):
-            raise InputError(f"randomization: expected a mapping of parts, got {values!r}")
-        for name in values:
-            if name not in PARTS:
-                raise InputError(f"{name}: no such part, expected some of {', '.join(PARTS)}")
-        parts: dict[str, Any] = {name: part_from(PARTS[name], part) for name, part in values.items()}
-        return cls(**parts)
+        with located(where):
+            if not isinstance(values, Mapping):
+                raise InputError(f"randomization: expected a mapping of parts, got {values!r}")
+            given = refuse_unknown(values, PARTS)
+            parts: dict[str, Any] = {name: PARTS[name].from_dict(part) for name, part in given.items()}
+            return cls(**parts)
 
     def to_dict(self) -> dict[str, dict[str, Any]]:
-        """What differs from the defaults, as `from_dict` reads it."""
-        return {name: differing for name in PARTS if (differing := _differing(getattr(self, name)))}
+        """The part of the values that differs from the defaults, as `from_dict` reads it."""
+        return {name: differing for name in PARTS if (differing := getattr(self, name).differing())}
 
 
-PARTS: dict[str, type[Part]] = {
-    kind.NAME: kind for kind in (BackgroundPart, ObjectPart, LightPart, PosePart, ClutterPart, CameraPart)
-}
-
-
-def _differing(part: Part) -> dict[str, object]:
-    changed = {f.name: getattr(part, f.name) for f in fields(part) if getattr(part, f.name) != f.default}
-    return {name: _plain(value) for name, value in changed.items()}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return list(value)
-    return str(value) if isinstance(value, Path) else value
-
-
-def shipped_configs() -> list[str]:
-    return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
+#: The classes of the parts by name.
+PARTS: dict[str, type[Part]] = {name: part.kind for name, part in RandomizeConfig.sections().items()}
 
 
 def load_config(spec: str | Path) -> RandomizeConfig:
-    """A file, or a shipped configuration by its name."""
-    path = Path(spec)
-    if not path.is_file() and str(spec) in shipped_configs():
-        path = CONFIGS / f"{spec}.yaml"
-    if not path.is_file():
-        raise InputError(f"{spec}: no such file, nor one of the shipped ones ({', '.join(shipped_configs())})")
-    try:
-        return RandomizeConfig.from_dict(read_yaml(path))
-    except InputError as error:
-        message = str(error)
-        raise InputError(message if message.startswith(f"{path}: ") else f"{path}: {message}") from None
+    """The randomization in a file, or a shipped one by its name. InputError names file and key."""
+    path = find_file(spec, CONFIGS)
+    return RandomizeConfig.from_dict(read_yaml(path), where=str(path))
 
 
-def table() -> str:
-    """Every key with its default and meaning, as Markdown: part of docs/generator.md."""
-    lines = ["| key | default | meaning |", "|---|---|---|"]
-    for name, kind in PARTS.items():
-        for f in fields(kind):
-            default = str(_plain(f.default)).replace("True", "true").replace("False", "false").replace("None", "none")
-            lines.append(f"| `{name}.{f.name}` | `{default}` | {f.metadata['help']} |")
-    return "\n".join(lines) + "\n"
+def documentation() -> str:
+    """All keys of all parts as a Markdown table: part of docs/generator.md."""
+    return as_markdown(*PARTS.values())

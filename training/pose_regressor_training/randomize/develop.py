@@ -1,8 +1,8 @@
-"""Linear light to what a camera would have given: batched torch, the same on the CPU and on CUDA.
+"""From linear light to what a camera would give: batched torch, the same on the CPU and on CUDA.
 
-In the order of a real camera: lens (distortion, blur, motion, flare) on the camera's own pixels, sensor (exposure,
-noise, mosaic), processing (colours, tone curve, sharpening, 8 bits), JPEG, and the enlargement of what was photographed
-with too few pixels. An effect that a picture does not have is not computed for it.
+The order is that of a real camera: lens (distortion, blur, motion, flare) on the camera's own pixels, sensor (exposure,
+noise, mosaic), processing (colours, tone curve, sharpening, 8 bits), JPEG, and then the enlargement of pictures that
+were taken with too few pixels. An effect is computed only for the pictures that have it.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ from torch.nn.functional import conv2d, grid_sample, pad
 from pose_regressor_training.randomize.camera import NONE, Shots
 from pose_regressor_training.randomize.jpeg import compress
 
-#: Half the width of the lens's and the motion's common point spread function, pixels.
+#: Half the width of the point spread function of lens and motion together, pixels.
 PSF_REACH = 5
-#: Above this many camera pixels a pixel, nobody sees that there were fewer.
+#: From this many camera pixels for each pixel on, the loss of detail is invisible.
 ENOUGH_DETAIL = 0.9
+#: Numbers in the table of noise.
 NOISE_TABLE = 1 << 22
+#: Standard deviation of the unsharp mask, pixels.
 SHARPEN_SIGMA = 1.2
 
 
 def photograph(color: Tensor, shots: Shots) -> Tensor:
-    """(B, H, W, 3) linear light -> (B, 3, H, W) uint8 sRGB, as the `shots` took it."""
+    """(B, H, W, 3) linear light -> (B, 3, H, W) uint8 sRGB, taken as the `shots` say."""
     picture = color.permute(0, 3, 1, 2).contiguous()
     device = picture.device
 
@@ -83,7 +85,7 @@ def point_spread(shots: Shots) -> NDArray[np.float64]:
         return values[:, None, None, None]
 
     sigma, cosine, sine = each(shots.sigma), each(np.cos(shots.motion_angle)), each(np.sin(shots.motion_angle))
-    # A segment that is much shorter than the blur leaves the Gaussian, without a difference of equal numbers.
+    # A segment far shorter than the blur gives the Gaussian itself; the least length avoids a difference of 0.
     half = np.maximum(each(shots.motion_length) / 2, 0.05 * sigma)
     along, across = x * cosine + y * sine, y * cosine - x * sine
     root = math.sqrt(2) * sigma
@@ -97,13 +99,13 @@ def _convolve(picture: Tensor, kernels: Tensor, edges: str = "replicate") -> Ten
     reach = kernels.shape[-1] // 2
     padded = pad(picture, (reach, reach, reach, reach), mode=edges)
     flat = padded.reshape(1, count * channels, *padded.shape[2:])
-    # Convolution flips the kernel, torch's does not.
+    # A convolution flips the kernel; torch's conv2d does not.
     out = conv2d(flat, kernels.flip(2, 3).reshape(count * channels, 1, *kernels.shape[2:]), groups=count * channels)
     return out.reshape(count, channels, height, width)
 
 
 def _distort(picture: Tensor, pixels: Tensor) -> Tensor:
-    """Radial distortion that moves the corners by so many pixels and the middle not at all."""
+    """Radial distortion. pixels: (B,) shift at the corners; the middle stays."""
     height, width = picture.shape[2:]
     x = torch.linspace(-1, 1, width, device=picture.device)[None, None, :]
     y = torch.linspace(-1, 1, height, device=picture.device)[None, :, None]
@@ -114,7 +116,7 @@ def _distort(picture: Tensor, pixels: Tensor) -> Tensor:
 
 
 def _shrinking(size: int, detail: Tensor) -> Tensor:
-    """(B, size, size) whose first rows average areas of 1 / detail pixels; the rows after repeat the last of them."""
+    """(B, size, size) matrices whose first rows average areas of 1 / detail pixels; all other rows repeat the last."""
     used = (size * detail).round().clamp(min=8)[:, None, None]
     target = torch.arange(size, device=detail.device)[None, :, None].minimum(used - 1)
     source = torch.arange(size, device=detail.device)[None, None, :]
@@ -124,7 +126,7 @@ def _shrinking(size: int, detail: Tensor) -> Tensor:
 
 
 def _enlarging(size: int, detail: Tensor) -> Tensor:
-    """(B, size, size) bilinear interpolation of the first round(size detail) places."""
+    """(B, size, size) matrices of bilinear interpolation between the first round(size * detail) places."""
     used = (size * detail).round().clamp(min=8)[:, None, None]
     place = (torch.arange(size, device=detail.device)[None, :, None] + 0.5) * used / size - 0.5
     place = torch.minimum(place.clamp(min=0), used - 1)
@@ -133,13 +135,14 @@ def _enlarging(size: int, detail: Tensor) -> Tensor:
 
 
 def _resample(picture: Tensor, matrix_of: Callable[[int, Tensor], Tensor], detail: Tensor) -> Tensor:
+    """The pictures with the matrices of `_shrinking` or `_enlarging` applied to rows and columns."""
     height, width = picture.shape[2:]
     rows, columns = matrix_of(height, detail)[:, None], matrix_of(width, detail)[:, None]
     return rows @ picture @ columns.transpose(2, 3)
 
 
 def _gain(shots: Shots, height: int, values: Callable[[NDArray], Tensor]) -> Tensor:
-    """(B, 3, 1, 1), or (B, 3, H, 1) where light that flickers leaves bands on rows that are read one after another."""
+    """(B, 3, 1, 1) gains, or (B, 3, H, 1) if there are bands of flicker: rows are read one after another."""
     gain = shots.gain[:, :, None, None]
     if shots.band_depth.any():
         turns = 2 * math.pi * shots.band_turns[:, None] * np.arange(height) / height
@@ -150,12 +153,12 @@ def _gain(shots: Shots, height: int, values: Callable[[NDArray], Tensor]) -> Ten
 
 @functools.cache
 def _noise_table(device: torch.device) -> Tensor:
-    """Standard normal numbers, drawn once: every picture gets a stretch of them, far faster than drawing its own."""
+    """Standard normal numbers, drawn once. Each picture takes a stretch of them, which is far faster than drawing."""
     return torch.from_numpy(np.random.default_rng(0).standard_normal(NOISE_TABLE, np.float32)).to(device)
 
 
 def _add_noise(picture: Tensor, read: Tensor, shot: Tensor, start: NDArray[np.float64]) -> None:
-    """Gaussian, of variance read² + shot² x light."""
+    """Add Gaussian noise of variance read² + shot² x light. start: (B,) where in the table each picture begins."""
     table = _noise_table(picture.device)
     length = picture[0].numel()
     if length > NOISE_TABLE // 2:
@@ -168,7 +171,7 @@ def _add_noise(picture: Tensor, read: Tensor, shot: Tensor, start: NDArray[np.fl
 
 
 def _demosaiced(picture: Tensor, pattern: Tensor) -> Tensor:
-    """One colour a pixel, the others interpolated linearly. pattern (B,): 0 RGGB, 1 GRBG, 2 GBRG, 3 BGGR."""
+    """One colour for each pixel, the others interpolated linearly. pattern: (B,) 0 RGGB, 1 GRBG, 2 GBRG, 3 BGGR."""
     height, width = picture.shape[2:]
     row = (torch.arange(height, device=picture.device)[None, :, None] + pattern[:, None, None] // 2) % 2
     column = (torch.arange(width, device=picture.device)[None, None, :] + pattern[:, None, None]) % 2
@@ -177,12 +180,12 @@ def _demosaiced(picture: Tensor, pattern: Tensor) -> Tensor:
     cross = torch.tensor([[0, 0.25, 0], [0.25, 1, 0.25], [0, 0.25, 0]], device=picture.device)
     square = torch.tensor([[0.25, 0.5, 0.25], [0.5, 1, 0.5], [0.25, 0.5, 0.25]], device=picture.device)
     kernels = torch.stack([square, cross, square]).expand(len(picture), 3, 3, 3)
-    # A mirrored edge keeps the mosaic's pattern, a repeated one does not.
+    # Mirrored edges keep the mosaic's pattern, repeated ones do not.
     return _convolve(picture * kept, kernels, edges="reflect")
 
 
 def _colored(light: Tensor, factor: Tensor) -> Tensor:
-    """Each pixel so many times as far from the grey of its mean, after the sensor, which ends at white."""
+    """Each pixel moved away from its own grey by a factor, after the sensor has cut the light at white."""
     light = light.clamp_(0, 1)
     return torch.lerp(light.mean(1, keepdim=True), light, factor[:, None, None, None])
 
@@ -196,7 +199,7 @@ def _tone(light: Tensor, gamma: Tensor, contrast: Tensor) -> Tensor:
 
 
 def _sharpen(picture: Tensor, strength: Tensor) -> Tensor:
-    """Unsharp mask."""
+    """Sharpen with an unsharp mask. strength: (B,) its weight."""
     at = torch.arange(-3, 4, device=picture.device, dtype=picture.dtype)
     row = torch.exp(-at.square() / (2 * SHARPEN_SIGMA**2))
     kernel = torch.outer(row, row) / row.sum().square()

@@ -1,7 +1,7 @@
-"""JPEG's loss without its bytes: what a picture looks like after baseline compression, for a batch and on any device.
+"""The loss of JPEG's baseline compression, for a batch of pictures and on any device.
 
-ITU-T T.81: YCbCr, colour at half resolution in both directions (4:2:0), 8 x 8 cosine transform, the tables of annex K
-scaled by libjpeg's quality. Entropy coding loses nothing and is left out.
+After ITU-T T.81: YCbCr, colour at half resolution in both directions (4:2:0), 8 x 8 cosine transform, and the tables of
+annex K scaled by libjpeg's quality. Entropy coding is lossless and left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _RGB_FROM_YCC = ((1.0, 0.0, 1.402), (1.0, -0.344136286, -0.714136286), (1.0, 1.7
 
 @functools.cache
 def _cosines(device: torch.device) -> Tensor:
-    """(64, 64) orthonormal: row-major 8 x 8 blocks times this are their coefficients."""
+    """(64, 64) orthonormal matrix: row-major 8 x 8 blocks times this give their coefficients."""
     rows = torch.arange(8, dtype=torch.float64)
     basis = torch.cos((2 * rows[None] + 1) * rows[:, None] * math.pi / 16) / 2
     basis[0] /= math.sqrt(2)
@@ -36,7 +36,7 @@ def _cosines(device: torch.device) -> Tensor:
 
 
 def _tables(base: tuple[int, ...], quality: Tensor) -> Tensor:
-    """(B, 64) steps, by libjpeg's scaling of the standard tables."""
+    """(B, 64) steps of quantisation: a standard table, scaled as libjpeg does. quality: (B,)"""
     quality = quality.double()[:, None]
     scale = torch.where(quality < 50, torch.floor(5000 / quality), 200 - 2 * quality)
     steps = torch.tensor(base, dtype=torch.float64, device=quality.device)
@@ -44,7 +44,7 @@ def _tables(base: tuple[int, ...], quality: Tensor) -> Tensor:
 
 
 def _through_blocks(planes: Tensor, steps: Tensor) -> Tensor:
-    """(B, C, H, W) planes about zero, H and W multiples of 8, quantised by `steps` (B, 64)."""
+    """(B, C, H, W) planes about zero, quantised by `steps` (B, 64). H and W must be multiples of 8."""
     count, channels, height, width = planes.shape
     cosines = _cosines(planes.device)
     blocks = planes.reshape(count, channels, height // 8, 8, width // 8, 8).transpose(3, 4).reshape(count, -1, 64)
@@ -55,12 +55,16 @@ def _through_blocks(planes: Tensor, steps: Tensor) -> Tensor:
 
 
 def compress(pictures: Tensor, quality: Tensor) -> Tensor:
-    """(B, 3, H, W) RGB values 0 to 255, `quality` (B,) 1 to 100 -> the same after JPEG, whole numbers as float32."""
+    """The pictures after JPEG: whole numbers as float32.
+
+    pictures: (B, 3, H, W) RGB, 0 to 255
+    quality: (B,) 1 to 100
+    """
     height, width = pictures.shape[-2:]
     full = pad(pictures, (0, -width % 16, 0, -height % 16), mode="replicate")
     device = pictures.device
     ycc = torch.matmul(torch.tensor(_YCC_FROM_RGB, device=device), full.flatten(2)).reshape(full.shape)
-    # Every stage of a codec keeps whole numbers of 8 bits.
+    # A codec rounds to 8 bits at every stage.
     luma = _through_blocks(ycc[:, :1].round() - 128, _tables(_LUMA, quality)) + 128
     chroma = _through_blocks(avg_pool2d(ycc[:, 1:].round(), 2).round(), _tables(_CHROMA, quality))
     chroma = interpolate(chroma, scale_factor=2, mode="bilinear", align_corners=False)

@@ -1,4 +1,4 @@
-"""Light, drawn for a batch: lamps far away, and the light that comes from all around."""
+"""Light, drawn for a batch: distant lamps, and ambient light from all around."""
 
 from __future__ import annotations
 
@@ -8,42 +8,34 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor_training.randomize.part import (  # fmt: skip
-    Part,
-    Span,
-    chance,
-    log_uniform,
-    number,
-    pick,
-    span,
-    uniform,
-    unit_vectors,
-    weights,
-)
+from pose_regressor.settings import chance, number, shares, span
+from pose_regressor_training.randomize.draw import log_uniform, pick, uniform, unit_vectors
+from pose_regressor_training.randomize.part import Part, Span
 from pose_regressor_training.scenes import LIGHT, LIGHTS
 
-#: Lamps rather stand above and behind the camera.
+#: Most lamps stand above and behind the camera.
 _LAMPS_DRIFT = (0.0, -0.4, -0.5)
+#: Ambient light comes from above more often than not.
 _SKY_DRIFT = (0.0, -1.0, 0.0)
 
 
 @dataclass(frozen=True)
 class LightPart(Part):
-    """Off: one lamp over the camera's left shoulder and as much light from all around."""
+    """Lamps and ambient light. Fixed: one lamp over the camera's left shoulder, and as much ambient light."""
 
-    NAME: ClassVar[str] = "light"
+    scope: ClassVar[str] = "light."
 
-    exposure: Span = span(0.45, 2.2, "light on a white page, 1 being just white; uniform in the logarithm", least=0.001)
-    ambient: Span = span(0.05, 0.75, "share of the light that comes from all around", most=1)
-    lamps: tuple[float, ...] = weights((0.05, 0.45, 0.3, 0.2), "how often 0, 1, 2 or 3 lamps", most=LIGHTS + 1)
-    warmth: float = number(0.15, "standard deviation of the lamps' colour, warm to cold; half of it all around", most=1)
-    surroundings: Span = span(0.0, 0.6, "how much more comes from one side than from all around", most=1)
+    exposure: Span = span(0.45, 2.2, "light on a white page, 1 is just white; uniform in the logarithm", 0.001)
+    ambient: Span = span(0.05, 0.75, "share of the light that is ambient: it comes from all around", high=1)
+    lamps: tuple[float, ...] = shares((0.05, 0.45, 0.3, 0.2), "how often there are 0, 1, 2 or 3 lamps", LIGHTS + 1)
+    warmth: float = number(0.15, "deviation of the lamps' colour, warm to cold; ambient light has half of it", high=1)
+    surroundings: Span = span(0.0, 0.6, "how much stronger ambient light is on one side", high=1)
     shadows: float = chance(0.6, "how often a lamp casts shadows")
-    radius: Span = span(0.01, 0.15, "half the angle of a lamp, radians: softness of its shadows", most=1)
+    radius: Span = span(0.01, 0.15, "half the angle of a lamp; larger makes softer shadows", high=1, unit="radians")
 
 
 def draw_lights(part: LightPart, rng: np.random.Generator, count: int) -> tuple[NDArray[np.void], NDArray[np.float32]]:
-    """(B, LIGHTS) of LIGHT and (B, 9, 3) spherical harmonics, as `Scenes` has them."""
+    """Lamps, (B, LIGHTS) of LIGHT, and ambient light, (B, 9, 3) spherical harmonics, both as in `Scenes`."""
     lights = np.zeros((count, LIGHTS), LIGHT)
     ambient = np.zeros((count, 9, 3), np.float32)
     if not part.random:
@@ -60,7 +52,7 @@ def draw_lights(part: LightPart, rng: np.random.Generator, count: int) -> tuple[
     # Exponential numbers over their sum: a flat Dirichlet distribution of the light over the lamps.
     split = rng.exponential(size=(count, LIGHTS)) * burns
     split /= split.sum(1, keepdims=True).clip(1e-9)
-    # Few surfaces face a lamp: what they send back in the mean is about half.
+    # Few surfaces face a lamp: on average they reflect about half of the light.
     strength = 2.0 * (exposure * (1 - share))[:, None] * split
     lights["color"] = strength[..., None] * _colors(rng, part.warmth, (count, LIGHTS))
     lights["radius"] = uniform(rng, part.radius, (count, LIGHTS))
@@ -74,6 +66,6 @@ def draw_lights(part: LightPart, rng: np.random.Generator, count: int) -> tuple[
 
 
 def _colors(rng: np.random.Generator, spread: float, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """(*shape, 3) of mean about 1: warm to cold along one axis, a little of anything else."""
+    """(*shape, 3) factors on red, green and blue, about 1 on average: warmer or colder, and a little of the rest."""
     warm = rng.normal(0, spread, (*shape, 1)) * (1, 0, -1)
     return np.clip(1 + warm + rng.normal(0, spread / 3, (*shape, 3)), 0.3, 2)

@@ -1,4 +1,4 @@
-"""Pictures for backgrounds and surfaces: drawn once, or photographs; then cut up, laid on and recoloured."""
+"""Pictures for backgrounds and surfaces: procedural ones and photographs, made once and then cut and recoloured."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pose_regressor.types import InputError
 
 Image = NDArray[np.uint8]
 
-#: Edge of the pictures; windows show half of it and more.
+#: Edge of the pictures, pixels; windows show half of it or more.
 PICTURE_SIZE = 224
-#: The first picture of every bank: a grey wall, half as bright as a white one.
+#: The first picture of every bank is a grey wall, half as bright as a white one: its number and its grey value.
 PLAIN, PLAIN_GREY = 0, 188
 PHOTOGRAPHS = {".jpg", ".jpeg", ".png"}
 
@@ -55,7 +55,7 @@ def _stripes(rng: np.random.Generator, size: int) -> Image:
 
 
 def random_material(rng: np.random.Generator, size: int) -> Image:
-    """(size, size, 3) uint8: something a surface could look like."""
+    """(size, size, 3) uint8: what a surface could look like."""
     kind = rng.random()
     if kind < 0.5:
         return _noise(rng, size)
@@ -63,7 +63,7 @@ def random_material(rng: np.random.Generator, size: int) -> Image:
 
 
 def random_outline(rng: np.random.Generator, centre: NDArray, radius: float) -> NDArray[np.int32]:
-    """(N, 1, 2) closed polygon about `centre`: a blob or something with corners, as cv2.fillPoly takes it."""
+    """(N, 1, 2) closed polygon about `centre`, as cv2.fillPoly takes it: a blob, or something with corners."""
     count = int(rng.integers(3, 12))
     angle = np.sort(rng.uniform(0, 2 * np.pi, count))
     distance = radius * rng.uniform(0.4, 1.2, count)
@@ -91,7 +91,7 @@ def _paste_quad(picture: Image, material: Image, corners: NDArray) -> None:
 
 
 def _draw_cuboid(rng: np.random.Generator, picture: Image) -> None:
-    """A box that is not ours: three faces in perspective. The nearest thing to a false friend."""
+    """A box in perspective, with three visible faces. Nothing else here is as easily taken for an object."""
     size = picture.shape[0]
     axes = np.linalg.qr(rng.normal(size=(3, 3)))[0] * rng.uniform(0.3, 1.0, 3)
     centre = np.array([0, 0, rng.uniform(3, 8)])
@@ -137,7 +137,7 @@ def _draw_shapes(rng: np.random.Generator, picture: Image, count: int) -> None:
 
 
 def random_picture(rng: np.random.Generator, size: int) -> Image:
-    """(size, size, 3) uint8: a surface or two, shapes, lines, letters and boxes on it, more or less sharp."""
+    """(size, size, 3) uint8: one or two surfaces with shapes, lines, letters and boxes, more or less sharp."""
     picture = random_material(rng, size)
     if rng.random() < 0.5:  # a table against a wall
         edge = random_outline(rng, rng.uniform(0, size, 2), size)
@@ -150,7 +150,7 @@ def random_picture(rng: np.random.Generator, size: int) -> Image:
     _draw_shapes(rng, picture, int(rng.integers(0, 5)))
     if rng.random() < 0.5:
         picture = cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 2.5))
-    # What rooms are made of is greyer than what is drawn here; else an object of no colour would be told by that.
+    # Rooms are greyer than these pictures. Otherwise a network could tell a grey object by its missing colour.
     grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     colorfulness = rng.uniform(0, 1)
     return cv2.addWeighted(picture, colorfulness, grey, 1 - colorfulness, 0)
@@ -158,7 +158,11 @@ def random_picture(rng: np.random.Generator, size: int) -> Image:
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
-    """The bank: (P, S, S, 3) uint8 sRGB. Number PLAIN is a grey wall; the others by where they come from."""
+    """Pictures by number. Number PLAIN is a grey wall.
+
+    bank: (P, S, S, 3) uint8 sRGB
+    procedural, photographs: which of them are drawn, and which are photographs
+    """
 
     bank: NDArray[np.uint8]
     procedural: range
@@ -166,7 +170,12 @@ class Pictures:
 
 
 def make_pictures(seed: int, count: int, size: int = PICTURE_SIZE, folder: Path | None = None) -> Pictures:
-    """`count` procedural pictures of that seed, and the photographs in `folder`."""
+    """The bank of `count` procedural pictures, drawn from `seed`, and of the photographs in `folder`.
+
+    size: edge of the pictures, pixels
+
+    Raises InputError if the folder holds no photographs, or one that cannot be read.
+    """
     plain = np.full((1, size, size, 3), PLAIN_GREY, np.uint8)
     drawn = [random_picture(np.random.default_rng((seed, i)), size) for i in range(count)]
     taken = [] if folder is None else list(_photographs(folder, size))
@@ -177,7 +186,7 @@ def make_pictures(seed: int, count: int, size: int = PICTURE_SIZE, folder: Path 
 
 
 def _photographs(folder: Path, size: int) -> Iterator[Image]:
-    """The middle square of each."""
+    """The middle square of each photograph, size x size pixels."""
     for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTOGRAPHS):
         picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
         if picture is None:

@@ -1,4 +1,4 @@
-"""How things come to rest on a plane: on a side above which their middle lies."""
+"""Things at rest on a plane: they lie on a side that has their centre of mass above it."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from pose_regressor.types import FloatArray
 from pose_regressor_training.randomize.pose import looking_from
 from pose_regressor_training.scenes import NONE
 
-#: Sides that are kept of each thing, the likeliest.
+#: Sides kept of each thing: the most likely ones.
 SIDES = 32
 
 
 class Solids:
-    """M things that can lie on a plane, each given by points (P, 3) of its surface; the mean of the points is taken for
-    its centre of mass.
+    """M things that can lie on a plane.
+
+    things: (P, 3) points of the surface of each; their mean stands for the centre of mass
     """
 
     def __init__(self, things: Sequence[NDArray]) -> None:
@@ -33,10 +34,13 @@ class Solids:
     def at_rest(
         self, rng: np.random.Generator, mesh: NDArray[np.int32], pose: FloatArray, plane: NDArray
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Poses (B, K, 4, 4) of things (B, K), NONE for none, that lie on planes (B, 4) below where they were; and
-        which of them (B, K) touch none before them and are not too near the camera.
+        """Poses of things that lie on planes below the places where they were.
 
-        plane: n, d as in GROUND; poses may be scaled along the things' axes, and stay so.
+        mesh: (B, K) which thing, or NONE
+        pose: (B, K, 4, 4) cam_from_thing; a scale along the thing's axes is kept
+        plane: (B, 4) unit normal and offset, as in GROUND
+
+        Returns the new poses, and (B, K) which things touch none of those before them and keep away from the camera.
         """
         up, offset = plane[:, None, :3].astype(np.float64), plane[:, None, 3].astype(np.float64)
         there = mesh != NONE
@@ -63,7 +67,7 @@ class Solids:
     def _turned(
         self, rng: np.random.Generator, thing: NDArray[np.integer], up: FloatArray, scale: FloatArray
     ) -> FloatArray:
-        """(B, K, 3, 3) rotations that put a stable side of each on planes of unit normals `up` (B, 1, 3)."""
+        """(B, K, 3, 3) rotations that put a stable side of each thing on planes with unit normals `up` (B, 1, 3)."""
         side = (rng.random((*thing.shape, 1)) > self._likelihood[thing]).sum(-1).clip(0, SIDES - 1)
         down = self._normal[thing, side] / scale
         down /= np.linalg.norm(down, axis=-1, keepdims=True)
@@ -73,7 +77,7 @@ class Solids:
 
 
 def _standing(up: FloatArray, turn: FloatArray) -> FloatArray:
-    """(..., 3, 3) rotations that take unit vectors (..., 3) to +z, turned about it."""
+    """(..., 3, 3) rotations that take the unit vectors `up` (..., 3) to +z, and turn by `turn` radians about it."""
     azimuth, elevation = np.arctan2(up[..., 1], up[..., 0]), np.arcsin(up[..., 2].clip(-1, 1))
     # A level camera in the direction of `up` looks against it: its -z is `up`.
     level = looking_from(azimuth, elevation) * np.array([1.0, -1.0, -1.0])[:, None]
@@ -86,8 +90,10 @@ def _standing(up: FloatArray, turn: FloatArray) -> FloatArray:
 
 
 def _stable(hull: ConvexHull) -> tuple[FloatArray, FloatArray]:
-    """Normals (SIDES, 3) and shares (SIDES,) of the triangles of the hull that have the centre of mass straight above
-    them; the lower it is over one, the likelier. What is missing is filled up with shares of 0.
+    """Sides on which a thing can lie: the triangles of the hull that have the centre of mass straight above them.
+
+    Returns their outward normals (SIDES, 3) and how likely each is (SIDES,), not normalised: the lower the centre of
+    mass, the likelier. Missing sides have a likelihood of 0.
     """
     centre = hull.points.mean(0)
     normal = hull.equations[:, :3]
@@ -95,7 +101,7 @@ def _stable(hull: ConvexHull) -> tuple[FloatArray, FloatArray]:
     foot = centre + height[:, None] * normal
     corners = hull.points[hull.simplices]
     edges = np.roll(corners, -1, 1) - corners
-    # Triangles of a hull turn either way: the foot is inside if it is on the same side of all three edges.
+    # The hull's triangles may have either orientation: the foot is inside if it is on one side of all three edges.
     side = np.einsum("fci,fi->fc", np.cross(edges, foot[:, None] - corners), normal)
     stable = (side >= 0).all(1) | (side <= 0).all(1)
     best = np.flatnonzero(stable)[np.argsort(height[stable])][:SIDES]

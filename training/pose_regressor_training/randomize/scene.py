@@ -1,4 +1,4 @@
-"""The parts put together: whole batches of scenes for the renderer, and how the camera takes them."""
+"""The parts put together: batches of scenes for the renderer, and how the camera takes them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from pose_regressor.types import FloatArray, InputError, ObjectModel
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.background import draw_backgrounds
 from pose_regressor_training.randomize.camera import Shots, draw_shots
-from pose_regressor_training.randomize.clutter import Setting, draw_clutter, draw_ground
+from pose_regressor_training.randomize.clutter import Clutter, Setting, draw_clutter, draw_ground
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.light import draw_lights
 from pose_regressor_training.randomize.pictures import PICTURE_SIZE, make_pictures
+from pose_regressor_training.randomize.placing import apart, settled
 from pose_regressor_training.randomize.resting import Solids
 from pose_regressor_training.randomize.shapes import random_shapes
 from pose_regressor_training.randomize.surface import draw_object_materials
@@ -32,17 +33,20 @@ from pose_regressor_training.randomize.views import (  # fmt: skip
 )
 from pose_regressor_training.scenes import NONE, Scenes
 
+#: Different limbs among the clutter.
 LIMB_SHAPES = 16
-#: Objects of a whole frame are drawn so often, and the first place where they do not touch is taken.
+#: Places that are tried for each object of a whole frame, until one is free.
 _TRIES = 12
 
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """Scenes to render, and how they are taken.
+    """B scenes to render, and how the camera takes them.
 
-    views: the objects are in the first T places of the scenes; target (B, K): which object stands in a place, NONE for
-    anything else; shots: what the camera does.
+    scenes: K things each, the T objects of the views first
+    views: where the objects are
+    target: (B, K) which object stands in a place, NONE for anything else
+    shots: what the camera does
     """
 
     scenes: Scenes
@@ -59,7 +63,7 @@ T = TypeVar("T")
 
 
 def _rows(value: T, chosen: slice) -> T:
-    """Of an array or a dataclass of such, all with the scenes in their first axis."""
+    """The chosen rows of an array, or of every array in a dataclass."""
     if isinstance(value, np.ndarray):
         return value[chosen]  # type: ignore[return-value]
     parts = {f.name: _rows(getattr(value, f.name), chosen) for f in fields(value)}  # type: ignore[arg-type]
@@ -67,11 +71,16 @@ def _rows(value: T, chosen: slice) -> T:
 
 
 class SceneSampler:
-    """Draws scenes of the objects `models`, whose meshes come first among the renderer's, in the same order.
+    """Draws scenes of objects.
 
-    beside: other things with meshes, which come next; they only stand around, as objects also do (`clutter.others`).
-    The generator that the drawing methods take is split into one for each part: a part that is switched off leaves
-    what the others draw as it is. picture_size: edge of the pictures, pixels.
+    Every drawing method splits its generator into one for each part of the randomization: a part that is switched off
+    does not change what the others draw.
+
+    config: what is randomized
+    models: the objects to be found; the renderer has their meshes first, in this order
+    seed: of the pictures and the shapes
+    picture_size: edge of the pictures, pixels
+    beside: other things whose meshes come next: they only stand around
     """
 
     def __init__(
@@ -91,11 +100,11 @@ class SceneSampler:
         self.shapes = random_shapes(np.random.default_rng((seed, 1)), config.clutter.shapes, LIMB_SHAPES)
 
     def meshes(self, objects: Sequence[Mesh]) -> list[Mesh]:
-        """The meshes that the scenes speak of: those of the objects and what is beside them, then the clutter's."""
+        """All meshes in the order of the scenes' numbers: `objects`, given with those beside them, then the clutter."""
         return [*objects, *self.shapes.meshes]
 
     def windows(self, rng: np.random.Generator, count: int, spec: WindowSpec) -> Drawn:
-        """`count` windows as a network looks at them, with one object or none."""
+        """`count` windows, as a network looks at them, with one object or none."""
         own, *others = rng.spawn(6)
         views = draw_windows(self.config.pose, own, self.models, spec, count)
         absent = (views.kind == Kind.EMPTY)[:, None]
@@ -110,10 +119,11 @@ class SceneSampler:
         objects: tuple[int, int],
         camera_matrix: FloatArray | None = None,
     ) -> Drawn:
-        """`count` whole frames with `objects` (fewest, most) of them, drawn from all, each perhaps several times.
+        """`count` whole frames with several objects, which may repeat. An object that finds no free place is left out.
 
-        camera_matrix: (3, 3) of the camera; drawn at random if it is not given. An object for which no free place is
-        found is left out.
+        width, height: of the frames, pixels
+        objects: (fewest, most) in a frame
+        camera_matrix: (3, 3) of all frames, pixels. Default: drawn for each
         """
         own, *others = rng.spawn(6)
         wanted = own.integers(objects[0], objects[1] + 1, count)
@@ -123,12 +133,12 @@ class SceneSampler:
         if camera_matrix is not None:
             camera[:] = camera_matrix
         tries = [draw_frames(self.config.pose, own, self.models, model, camera, (width, height)) for _ in range(_TRIES)]
-        views, absent = self._apart(tries)
+        views, absent = apart(self.models, tries)
         drawn = self._around(views, absent, others, height, width)
         return self._at_rest(rng.spawn(1)[0], drawn) if self.config.pose.resting > 0 else drawn
 
     def _at_rest(self, rng: np.random.Generator, drawn: Drawn) -> Drawn:
-        """With everything lying on its ground, in some of the scenes that have one."""
+        """The scenes, with all things at rest on the ground in some of those that have one."""
         scenes, views = drawn.scenes, drawn.views
         lies = (scenes.ground["picture"] != NONE) & (rng.random(len(scenes)) < self.config.pose.resting)
         pose, free = self._solids.at_rest(rng, scenes.mesh, scenes.cam_from_obj, scenes.ground["plane"])
@@ -145,48 +155,6 @@ class SceneSampler:
     def _solids(self) -> Solids:
         return Solids([*self.models.points, *(mesh.vertices for mesh in self.shapes.meshes)])
 
-    def _apart(self, tries: list[Views]) -> tuple[Views, NDArray[np.bool_]]:
-        """For every object the first of the tried poses that keeps it off those before it; (B, T) which found none."""
-        model = tries[0].model
-        radius = self.models.diameter[model] / 2
-        chosen = tries[0].cam_from_obj.copy()
-        centres = np.full((*model.shape, 3), np.inf)
-        absent = model == NONE
-        for place in range(model.shape[1]):
-            waiting = ~absent[:, place]
-            for views in tries:
-                pose = views.cam_from_obj[:, place]
-                centre = self._centres(pose, model[:, place])
-                free = _clear_of(centre, radius[:, place], centres[:, :place], radius[:, :place]) & waiting
-                chosen[free, place], centres[free, place] = pose[free], centre[free]
-                waiting &= ~free
-            absent[:, place] |= waiting
-        return replace(tries[0], cam_from_obj=chosen), absent
-
-    def _settled(
-        self, views: Views, absent: NDArray[np.bool_], ground: NDArray[np.void]
-    ) -> tuple[Views, NDArray[np.bool_]]:
-        """All objects moved along the ground's normal until they touch it; those that now touch each other left out."""
-        grounded = ground["picture"] != NONE
-        normal, offset = ground["plane"][:, None, :3].astype(np.float64), ground["plane"][:, None, 3]
-        centre = self._centres(views.cam_from_obj, views.model)
-        support = self.models.support[views.model] @ np.swapaxes(views.cam_from_obj[..., :3, :3], -1, -2)
-        height = (support @ normal[..., None])[..., 0].min(-1) + (centre * normal).sum(-1) + offset
-        lift = np.where(grounded[:, None], -height, 0)[..., None] * normal
-        pose = views.cam_from_obj.copy()
-        pose[..., :3, 3] += lift
-        centre = centre + lift
-        radius = self.models.diameter[views.model] / 2
-        absent = absent | (centre[..., 2] < 1.2 * radius)
-        for place in range(1, absent.shape[1]):
-            others = np.where(absent[:, :place, None], np.inf, centre[:, :place])
-            clear = _clear_of(centre[:, place], radius[:, place], others, radius[:, :place])
-            absent[:, place] |= ~clear & grounded
-        return replace(views, cam_from_obj=pose), absent
-
-    def _centres(self, cam_from_obj: FloatArray, model: NDArray[np.int64]) -> FloatArray:
-        return (cam_from_obj[..., :3, :3] @ self.models.centre[model][..., None])[..., 0] + cam_from_obj[..., :3, 3]
-
     def _around(
         self,
         views: Views,
@@ -195,66 +163,90 @@ class SceneSampler:
         height: int,
         width: int,
     ) -> Drawn:
-        """Light, ground, clutter, surfaces, background and camera for objects in their poses."""
+        """The whole scenes around objects in their poses: ground, light, clutter, surfaces, background and camera.
+
+        absent: (B, T) which objects are left out
+        rngs: generators for light, clutter, surfaces, background and camera
+        """
         config, pictures, models = self.config, self.pictures, self.models
         for_light, for_clutter, for_surface, for_background, for_camera = rngs
-        rows = np.arange(len(views.model))
+        count = len(views.model)
         main = np.argmax(~absent, axis=1)  # ground and clutter keep to the first object that is there
-        pose, model = views.cam_from_obj[rows, main], views.model[rows, main]
-        centres, radii = self._centres(views.cam_from_obj, views.model), models.diameter[views.model] / 2
-        points = models.points[model] @ np.swapaxes(pose[:, :3, :3], 1, 2) + pose[:, None, :3, 3]
-        ground = draw_ground(
-            config.clutter, for_clutter, pictures, centres[rows, main], radii[rows, main], points, pose[:, :3, 2]
-        )
-        light, ambient = draw_lights(config.light, for_light, len(rows))
-        if not config.background.random:
-            ground["picture"] = NONE
+        ground = self._ground(for_clutter, views, main)
+        light, ambient = draw_lights(config.light, for_light, count)
         _keep_above(light, ground, config.light.random)
         if absent.shape[1] > 1:
-            views, absent = self._settled(views, absent, ground)
-            centres = self._centres(views.cam_from_obj, views.model)
-        setting = Setting(
-            model=model,
+            views, absent = settled(models, views, absent, ground)
+        setting = self._setting(views, absent, main, light, ground, (width, height))
+        clutter = draw_clutter(config.clutter, for_clutter, self.shapes, models, pictures, setting)
+        target = np.concatenate([np.where(absent, NONE, views.model), clutter.model], axis=1)
+        material = draw_object_materials(config.object, for_surface, pictures, models.diameter[target])
+        is_shape = clutter.model == NONE
+        material[:, absent.shape[1] :][is_shape] = clutter.material[is_shape]
+        scenes = Scenes(
+            camera_matrix=views.camera_matrix,
+            mesh=self._mesh(target, clutter.shape),
+            cam_from_obj=np.concatenate([views.cam_from_obj, self._from_origin(clutter)], axis=1),
+            material=material,
+            light=light,
+            ambient=ambient,
+            ground=ground,
+            background=draw_backgrounds(config.background, for_background, pictures, count, height, width),
+        )
+        return Drawn(scenes, views, target, draw_shots(config.camera, for_camera, views.detail))
+
+    def _ground(self, rng: np.random.Generator, views: Views, main: NDArray[np.int64]) -> NDArray[np.void]:
+        """(B,) of GROUND below the `main` (B,) object of each scene."""
+        rows = np.arange(len(main))
+        pose, model = views.cam_from_obj[rows, main], views.model[rows, main]
+        points = self.models.points[model] @ np.swapaxes(pose[:, :3, :3], 1, 2) + pose[:, None, :3, 3]
+        centre, radius = self.models.centres(pose, model), self.models.diameter[model] / 2
+        ground = draw_ground(self.config.clutter, rng, self.pictures, centre, radius, points, pose[:, :3, 2])
+        if not self.config.background.random:
+            ground["picture"] = NONE
+        return ground
+
+    def _setting(
+        self,
+        views: Views,
+        absent: NDArray[np.bool_],
+        main: NDArray[np.int64],
+        light: NDArray[np.void],
+        ground: NDArray[np.void],
+        size: tuple[int, int],
+    ) -> Setting:
+        rows = np.arange(len(main))
+        centres, radii = self.models.centres(views.cam_from_obj, views.model), self.models.diameter[views.model] / 2
+        return Setting(
+            model=views.model[rows, main],
             centre=centres[rows, main],
             radius=radii[rows, main],
             camera_matrix=views.camera_matrix,
-            size=(width, height),
+            size=size,
             taken_centre=np.where(absent[..., None], np.inf, centres),
             taken_radius=radii,
             lamp=light["direction"][:, 0].astype(np.float64),
             ground=ground,
         )
-        clutter = draw_clutter(config.clutter, for_clutter, self.shapes, models, pictures, setting)
-        target = np.concatenate([np.where(absent, NONE, views.model), clutter.model], axis=1)
+
+    def _mesh(self, target: NDArray[np.int64], shape: NDArray[np.int64]) -> NDArray[np.int32]:
+        """(B, K) numbers of the meshes: of the objects `target` (B, K), and of the clutter's shapes (B, N), which come
+        last in a scene.
+        """
         mesh = np.full(target.shape, NONE)
-        mesh[:, absent.shape[1] :] = np.where(clutter.shape == NONE, NONE, clutter.shape + len(models.diameter))
-        mesh = np.where(target == NONE, mesh, target)
-        cam_from_obj = np.concatenate([views.cam_from_obj, clutter.cam_from_thing], axis=1)
-        another = clutter.model != NONE
-        offset = cam_from_obj[:, absent.shape[1] :, :3, :3] @ models.centre[clutter.model][..., None]
-        cam_from_obj[:, absent.shape[1] :, :3, 3] -= np.where(another[..., None], offset[..., 0], 0)
-        material = draw_object_materials(config.object, for_surface, pictures, models.diameter[target])
-        material[:, absent.shape[1] :][~another] = clutter.material[~another]
-        scenes = Scenes(
-            camera_matrix=views.camera_matrix,
-            mesh=mesh.astype(np.int32),
-            cam_from_obj=cam_from_obj,
-            material=material,
-            light=light,
-            ambient=ambient,
-            ground=ground,
-            background=draw_backgrounds(config.background, for_background, pictures, len(rows), height, width),
-        )
-        return Drawn(scenes, views, target, draw_shots(config.camera, for_camera, views.detail))
+        mesh[:, target.shape[1] - shape.shape[1] :] = np.where(shape == NONE, NONE, shape + len(self.models.diameter))
+        return np.where(target == NONE, mesh, target).astype(np.int32)
 
-
-def _clear_of(centre: FloatArray, radius: FloatArray, others: FloatArray, radii: FloatArray) -> NDArray[np.bool_]:
-    """(B,) whether balls at (B, 3) touch none of those at (B, N, 3)."""
-    return (np.linalg.norm(centre[:, None] - others, axis=-1) > radius[:, None] + radii).all(1)
+    def _from_origin(self, clutter: Clutter) -> FloatArray:
+        """(B, N, 4, 4) the clutter's poses, those of objects about the origin of their mesh in place of its middle."""
+        pose = clutter.cam_from_thing.copy()
+        offset = pose[..., :3, :3] @ self.models.centre[clutter.model][..., None]
+        pose[..., :3, 3] -= np.where((clutter.model != NONE)[..., None], offset[..., 0], 0)
+        return pose
 
 
 def _keep_above(light: NDArray[np.void], ground: NDArray[np.void], lamps_may_move: bool) -> None:
-    """No lamp shines through the ground from below: it is mirrored at it or, where lamps are fixed, the ground goes."""
+    """Keep lamps from shining through the ground from below: mirror them at it or, if lamps are fixed, remove it."""
     normal = ground["plane"][:, None, :3]
     depth = np.minimum((light["direction"] * normal).sum(-1, keepdims=True), 0)
     grounded = ground["picture"] != NONE

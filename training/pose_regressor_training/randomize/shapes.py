@@ -1,4 +1,4 @@
-"""Meshes of things that are not looked for: household shapes for clutter, limbs for what reaches into the picture."""
+"""Random meshes for clutter: household shapes, and limbs that reach into the picture."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.meshes.primitives import Capsules, Faces, capsules, cuboid, turned
 
 Solid = tuple[FloatArray, Faces]
-#: Points on every shape that stand for its surface where its height over the ground is asked for.
+#: Points that stand for the surface of a shape when its height above the ground is computed.
 SUPPORT = 48
 
 
 @dataclass(frozen=True, eq=False)
 class Shapes:
-    """Scaled when they are placed: things fit in a ball of radius 1 about their origin, limbs belong to an object of
-    diameter 1, their tip at the origin and the rest along +z.
+    """Shapes of clutter. They are scaled when they are placed: a thing fits into a ball of radius 1 about its origin; a
+    limb suits an object of diameter 1, with its tip at the origin and the rest along +z.
 
-    meshes: the things first, then the limbs; support (N, SUPPORT, 3): points of the convex hull of each.
+    meshes: the things, then the limbs
+    support: (N, SUPPORT, 3) points of the convex hull of each
+    limbs: which of the meshes are limbs
     """
 
     meshes: tuple[Mesh, ...]
@@ -32,10 +34,12 @@ class Shapes:
 
     @property
     def things(self) -> range:
+        """Which of the meshes are things."""
         return range(self.limbs.start)
 
 
 def random_shapes(rng: np.random.Generator, things: int, limbs: int) -> Shapes:
+    """So many things and so many limbs."""
     solids = [_thing(rng) for _ in range(things)] + [_limb(rng) for _ in range(limbs)]
     meshes = tuple(_mesh(vertices, faces) for vertices, faces in solids)
     support = np.stack([support_of(mesh.vertices) for mesh in meshes])
@@ -43,14 +47,14 @@ def random_shapes(rng: np.random.Generator, things: int, limbs: int) -> Shapes:
 
 
 def _mesh(vertices: FloatArray, faces: Faces) -> Mesh:
-    """White triangles: colours come with the material."""
+    """A mesh of white triangles: colours come with the material."""
     triangles = [[face[0], face[i], face[i + 1]] for face in faces for i in range(1, len(face) - 1)]
     white = np.full((len(vertices), 3), 255, np.uint8)
     return Mesh(vertices.astype(np.float32), np.array(triangles, np.int32), None, None, white)
 
 
 def support_of(vertices: NDArray) -> FloatArray:
-    """(SUPPORT, 3) of the vertices: the farthest along directions spread over the sphere (a Fibonacci spiral)."""
+    """(SUPPORT, 3) of the vertices: the farthest ones in directions spread over the sphere (a Fibonacci spiral)."""
     turn = np.arange(SUPPORT) + 0.5
     z = 1 - 2 * turn / SUPPORT
     angle = np.pi * (1 + 5**0.5) * turn
@@ -94,7 +98,7 @@ def _ring(rng: np.random.Generator) -> Solid:
 
 
 def _stone(rng: np.random.Generator) -> Solid:
-    """The hull of a few points: flat faces at any angle."""
+    """The convex hull of a few points: flat faces at all angles."""
     points = rng.normal(size=(int(rng.integers(5, 14)), 3)) * rng.uniform(0.4, 1, 3)
     hull = trimesh.convex.convex_hull(points)
     return np.asarray(hull.vertices), hull.faces.tolist()

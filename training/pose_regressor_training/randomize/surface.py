@@ -1,4 +1,4 @@
-"""Surfaces, drawn for a batch: the object's own colours and gloss, and what other things are made of."""
+"""Surfaces, drawn for a batch: the colours and gloss of the objects, and the materials of other things."""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor_training.randomize.part import Part, Span, chance, log_uniform, number, span, uniform
+from pose_regressor.settings import chance, number, span
+from pose_regressor_training.randomize.draw import any_of, log_uniform, uniform
+from pose_regressor_training.randomize.part import Part, Span
 from pose_regressor_training.randomize.pictures import Pictures
 from pose_regressor_training.scenes import MATERIAL, NONE
 
-#: Contrast turns about this linear light: half of what is displayed stays, black and white move alike.
+#: Contrast leaves this linear light as it is. It is displayed as half of white, so black and white move alike.
 _MIDDLE = 0.06
 _FIXED_ROUGHNESS = 0.5
 
 
 @dataclass(frozen=True)
 class ObjectPart(Part):
-    """Off: the mesh's own colours, matt."""
+    """How the objects look. Fixed: the mesh's own colours, matt."""
 
-    NAME: ClassVar[str] = "object"
+    scope: ClassVar[str] = "object."
 
     replaced: float = chance(
-        0.0, "how often a random picture replaces the texture: only where shape alone tells the pose"
+        0.0, "how often a random picture replaces the texture; only for objects whose shape alone tells the pose"
     )
-    hue: Span = span(-8, 8, "turn of the hue, degrees", least=-180, most=180)
-    saturation: Span = span(0.6, 1.4, "factor on the colourfulness", most=4)
-    contrast: Span = span(0.72, 1.25, "factor on the distance from a dark grey", least=0.05, most=4)
-    brightness: Span = span(0.85, 1.1, "factor on the reflected light", most=4)
-    haze: Span = span(0.0, 0.015, "light added to every colour, as by faded print", most=1)
-    mixing: float = number(0.04, "standard deviation of a mixing of the channels", most=0.5)
-    glossy: float = chance(0.5, "how often it has highlights")
-    specular: Span = span(0.02, 0.25, "share of the light that is mirrored, seen at right angles", most=1)
-    roughness: Span = span(0.15, 0.8, "width of the highlights", least=0.05, most=1)
+    hue: Span = span(-8, 8, "turn of the hue", -180, 180, unit="degrees")
+    saturation: Span = span(0.6, 1.4, "factor on the colourfulness", high=4)
+    contrast: Span = span(0.72, 1.25, "factor on the distance from a dark grey", 0.05, 4)
+    brightness: Span = span(0.85, 1.1, "factor on the reflected light", high=4)
+    haze: Span = span(0.0, 0.015, "light added to every colour, as on faded print; white is 1", high=1)
+    mixing: float = number(0.04, "standard deviation of the mixing of colour channels", high=0.5)
+    glossy: float = chance(0.5, "how often the object has highlights")
+    specular: Span = span(0.02, 0.25, "share of the light that is mirrored at a right angle", high=1)
+    roughness: Span = span(0.15, 0.8, "width of the highlights", 0.05, 1)
 
 
 def plain_materials(shape: tuple[int, ...]) -> NDArray[np.void]:
-    """Every mesh in its own colours, matt."""
+    """(*shape,) of MATERIAL: every mesh in its own colours, matt."""
     materials = np.zeros(shape, MATERIAL)
     materials["tint"], materials["picture"] = np.eye(3), NONE
     materials["picture_scale"], materials["roughness"] = 1.0, _FIXED_ROUGHNESS
@@ -48,7 +50,7 @@ def plain_materials(shape: tuple[int, ...]) -> NDArray[np.void]:
 def draw_object_materials(
     part: ObjectPart, rng: np.random.Generator, pictures: Pictures, diameter: NDArray[np.float64]
 ) -> NDArray[np.void]:
-    """Materials of the objects to be found; diameter: of each, metres, gives their shape."""
+    """Materials of the objects to be found, one for each `diameter` (metres), in an array of the same shape."""
     shape = diameter.shape
     materials = plain_materials(shape)
     if not part.random:
@@ -63,7 +65,7 @@ def draw_object_materials(
     haze = uniform(rng, part.haze, shape)[..., None]
     materials["offset"] = brightness * (1 - contrast) * _MIDDLE + haze
     replaced = rng.random(shape) < part.replaced
-    random_picture = rng.integers(pictures.procedural.start, pictures.procedural.stop, shape)
+    random_picture = any_of(rng, pictures.procedural, shape)
     materials["picture"] = np.where(replaced, random_picture, NONE)
     materials["picture_scale"] = log_uniform(rng, (0.5, 3), shape) / diameter
     _add_gloss(materials, rng, part.glossy, part.specular, part.roughness)
@@ -73,9 +75,11 @@ def draw_object_materials(
 def draw_other_materials(
     rng: np.random.Generator, pictures: Pictures, shape: tuple[int, ...], textured: float
 ) -> NDArray[np.void]:
-    """Materials of anything else, one unit long in its own frame: a picture or a plain colour, matt or glossy."""
+    """Materials of other things, which are one unit long in their own frame: a picture or a plain colour, matt or
+    glossy. textured: share of those with a picture
+    """
     materials = plain_materials(shape)
-    random_picture = rng.integers(pictures.procedural.start, pictures.procedural.stop, shape)
+    random_picture = any_of(rng, pictures.procedural, shape)
     materials["picture"] = np.where(rng.random(shape) < textured, random_picture, NONE)
     materials["picture_scale"] = log_uniform(rng, (0.3, 2), shape)
     plain = materials["picture"] == NONE
@@ -89,7 +93,7 @@ def draw_other_materials(
 
 
 def paint_skin(materials: NDArray[np.void], rng: np.random.Generator, where: NDArray[np.bool_]) -> None:
-    """Make those materials skin, from dark to light."""
+    """Change the materials at `where` to skin, from dark to light."""
     light = np.array([0.7, 0.34, 0.22]) * rng.uniform(0.08, 1.2, (*where.shape, 1)) ** 1.3
     skin = np.clip(light * (1 + rng.normal(0, 0.1, (*where.shape, 3))), 0.005, 1)
     materials["tint"] = np.where(where[..., None, None], skin[..., None] * np.eye(3), materials["tint"])

@@ -1,4 +1,4 @@
-"""Which windows of which cameras look at an object, and from where; and whole frames with several objects."""
+"""Views, drawn for a batch: windows with one object or none, and whole frames with several objects."""
 
 from __future__ import annotations
 
@@ -10,28 +10,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray, ObjectModel
-from pose_regressor_training.randomize.part import pick
+from pose_regressor_training.randomize.draw import pick
 from pose_regressor_training.randomize.pose import PosePart, draw_apparent, draw_focal, draw_places, draw_rotations
 from pose_regressor_training.randomize.shapes import support_of
 
-#: The camera that is imagined around every window, in pixels; only ratios to it matter.
+#: Frame of the camera that every window is cut from, pixels; only ratios to it matter.
 FRAME_WIDTH, FRAME_HEIGHT = 640, 480
 
 
 class Kind(IntEnum):
-    """LOOK: the crop around a found object. FIND: a part of the full frame. EMPTY: either, without the object."""
+    """Kinds of windows.
+
+    LOOK: the crop around a found object
+    FIND: a part of the whole frame
+    EMPTY: either of them, without the object
+    IGNORE: too little of the object is visible to call it present or absent
+    """
 
     LOOK = 0
     FIND = 1
     EMPTY = 2
-    #: Too little is left of the object to call it present or absent.
     IGNORE = 3
 
 
 @dataclass(frozen=True, eq=False)
 class WindowSpec:
-    """The windows that a network looks at. size: pixels of the square window; find_scale: window pixels for each pixel
-    of the imagined frame where objects are looked for; margin: edge of a crop over the longer edge of the object's box.
+    """The windows that a network looks at.
+
+    size: edge of the square window, pixels
+    find_scale: window pixels for each pixel of the frame, where objects are searched for
+    margin: edge of a crop over the longer edge of the object's box
     """
 
     size: int
@@ -41,11 +49,14 @@ class WindowSpec:
 
 @dataclass(frozen=True, eq=False)
 class Views:
-    """B windows or frames, T objects in each.
+    """B windows or frames with T objects each.
 
-    kind: (B,); model: (B, T) which object; cam_from_obj: (B, T, 4, 4); camera_matrix: (B, 3, 3); frame: (B, 4) x0, y0,
-    x1, y1 of the camera's frame in the view's pixels, beyond which there is nothing; detail: (B,) camera pixels for
-    each pixel of the view, at most 1.
+    kind: (B,) of Kind
+    model: (B, T) which object
+    cam_from_obj: (B, T, 4, 4) metres
+    camera_matrix: (B, 3, 3) pixels
+    frame: (B, 4) x0, y0, x1, y1 of the camera's frame in pixels of the view; there is no image outside
+    detail: (B,) camera pixels for each pixel of the view, at most 1
     """
 
     kind: NDArray[np.int64]
@@ -57,9 +68,15 @@ class Views:
 
 
 class Models:
-    """The objects' measures as arrays: diameter (M,); centre (M, 3) of the bounds; points (M, P, 3) of the surface;
-    support (M, S, 3): points of the convex hull, about the centre. targets: the first so many are what a network is to
-    know, the others only stand around.
+    """Measures of M objects as arrays, metres.
+
+    models: the objects
+    targets: how many of them, from the first on, a network is to know; the others only stand around. Default: all
+
+    diameter: (M,)
+    centre: (M, 3) middle of the bounding box, in the object's frame
+    points: (M, P, 3) points of the surface
+    support: (M, SUPPORT, 3) points of the convex hull, about the centre
     """
 
     def __init__(self, models: Sequence[ObjectModel], targets: int | None = None) -> None:
@@ -70,9 +87,16 @@ class Models:
         self.points = np.stack([model.points[:count] for model in models])
         self.support = np.stack([support_of(model.points - model.bounds.mean(0)) for model in models])
 
+    def centres(self, cam_from_obj: FloatArray, model: NDArray[np.int64]) -> FloatArray:
+        """(..., 3) middles of the objects `model` (...) with poses (..., 4, 4), in the camera frame, metres."""
+        return (cam_from_obj[..., :3, :3] @ self.centre[model][..., None])[..., 0] + cam_from_obj[..., :3, 3]
+
 
 def projected_boxes(points: NDArray, cam_from_obj: NDArray, camera_matrix: NDArray) -> FloatArray:
-    """(..., 4) x0, y0, x1, y1 around the projected points (..., P, 3), in pixels; all must lie before the camera."""
+    """(..., 4) boxes x0, y0, x1, y1 around the projections of points (..., P, 3), pixels.
+
+    All points must be in front of the camera.
+    """
     pixels = points @ np.swapaxes(cam_from_obj[..., :3, :3], -1, -2) + cam_from_obj[..., None, :3, 3]
     pixels = pixels @ np.swapaxes(camera_matrix, -1, -2)
     pixels = pixels[..., :2] / pixels[..., 2:]
@@ -80,7 +104,7 @@ def projected_boxes(points: NDArray, cam_from_obj: NDArray, camera_matrix: NDArr
 
 
 def draw_windows(part: PosePart, rng: np.random.Generator, models: Models, spec: WindowSpec, count: int) -> Views:
-    """Windows with one object each, or none."""
+    """`count` windows with one object each, or none."""
     model = rng.integers(0, models.targets, count)
     kind = pick(rng, part.kinds, count)
     looks = (kind == Kind.LOOK) | ((kind == Kind.EMPTY) & (rng.random(count) < 0.5))
@@ -109,7 +133,7 @@ def draw_windows(part: PosePart, rng: np.random.Generator, models: Models, spec:
 
 
 def draw_frame_cameras(part: PosePart, rng: np.random.Generator, count: int, width: int, height: int) -> FloatArray:
-    """(B, 3, 3) of whole frames."""
+    """(count, 3, 3) camera matrices of whole frames."""
     return _cameras(draw_focal(part, rng, count) * width / FRAME_WIDTH, width, height)
 
 
@@ -121,8 +145,11 @@ def draw_frames(
     camera_matrix: FloatArray,
     size: tuple[int, int],
 ) -> Views:
-    """Whole frames of `size` (width, height) with the objects `model` (B, T), -1 for none, all over them, seen by
-    cameras (B, 3, 3). Objects may stand within each other.
+    """Whole frames with objects all over them. The objects may overlap.
+
+    model: (B, T) which objects, NONE for none
+    camera_matrix: (B, 3, 3) pixels
+    size: (width, height), pixels
     """
     width, height = size
     pixel = draw_places(part, rng, model.shape) * size
@@ -135,7 +162,7 @@ def draw_frames(
 
 
 def _cameras(focal: FloatArray, width: int, height: int) -> FloatArray:
-    """(B, 3, 3) with the principal point in the frame's middle."""
+    """(B, 3, 3) camera matrices with the principal point in the frame's middle."""
     camera = np.zeros((len(focal), 3, 3))
     camera[:, 0, 0] = camera[:, 1, 1] = focal
     camera[:, :, 2] = (width / 2 - 0.5, height / 2 - 0.5, 1)
@@ -151,7 +178,9 @@ def _poses(
     pixel: FloatArray,
     apparent: FloatArray,
 ) -> FloatArray:
-    """(..., 4, 4): each object's middle at its pixel, as far away as makes it appear that large."""
+    """(..., 4, 4) cam_from_obj: each object's middle is seen at its pixel, at the distance that gives it its apparent
+    diameter.
+    """
     diameter = models.diameter[model]
     focal = camera[..., 0, 0]
     distance = np.maximum(focal / apparent, part.nearest) * diameter
