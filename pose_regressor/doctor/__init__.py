@@ -1,4 +1,4 @@
-"""What is wrong with a set-up, and what to do about it."""
+"""Finds out what is wrong with a set-up, and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """check: what was looked at, in a word or two; text: what was found; advice: what to do, '' where nothing is."""
+    """The result of one check.
+
+    level: how bad it is.
+    check: what was checked, in a word or two.
+    text: what was found.
+    advice: what to do; '' if nothing.
+    """
 
     level: Level
     check: str
