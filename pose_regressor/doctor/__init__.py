@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
-
-class Level(IntEnum):
-    OK = 0
-    WARN = 1
-    ERROR = 2
+from pose_regressor.middleware.kit.diagnostics import Level as Level
 
 
 @dataclass(frozen=True)
