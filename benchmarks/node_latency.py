@@ -45,8 +45,9 @@ from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.kit.memory import keep_memory
 from pose_regressor.middleware.messages.images import camera_info_message, image_message
+from pose_regressor.middleware.pose.core import Tracking
+from pose_regressor.middleware.pose.managed import open_tracker
 from pose_regressor.middleware.pose.parameters import NodeConfig
-from pose_regressor.middleware.pose.tracker import Tracking, open_tracker
 from pose_regressor.middleware.wire import idl
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate

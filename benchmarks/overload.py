@@ -36,7 +36,7 @@ from rich.table import Table
 from pose_regressor.middleware.dds.listener import TfListener
 from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Listening, Participant
-from pose_regressor.middleware.kit.diagnostics import process_memory
+from pose_regressor.middleware.kit.memory import process_memory
 from pose_regressor.middleware.messages.images import camera_info_message, image_message, stamp_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.wire import idl

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from pose_regressor.middleware.dds.participant import Listening, Participant
+from pose_regressor.middleware.kit.log import Log
 from pose_regressor.middleware.kit.pacing import Answers
-from pose_regressor.middleware.kit.worker import Log
 from pose_regressor.middleware.messages.transforms import StampedTransform, TransformCollector
 from pose_regressor.middleware.wire import idl
 
@@ -50,7 +50,7 @@ class TfListener(TransformCollector):
 def collect(
     until: Callable[[list[StampedTransform]], bool] = lambda _: False, timeout: float = 10.0
 ) -> list[StampedTransform]:
-    """All transforms until ``until(transforms)`` holds or `timeout` seconds have passed."""
+    """All transforms that arrive until ``until(transforms)`` is true or `timeout` seconds have passed."""
     with TfListener() as listener:
         listener.wait(until, timeout)
         return listener.transforms

@@ -1,4 +1,4 @@
-"""Plays a source as a camera does: Image and CameraInfo at a rate, stamped with the time now.
+"""Plays a source as a camera does: publishes Image and CameraInfo at a rate, stamped with the time now.
 
 As a process: ``python -m pose_regressor.middleware.dds.player clip.mp4 --camera camera.json``.
 """
@@ -21,7 +21,7 @@ DEPTH = 5
 
 
 class DdsOutlet:
-    """Publishes on two topics of a participant, reliably: that reaches both kinds of readers."""
+    """Publishes on two topics of a participant. It does so reliably, which reaches both kinds of readers."""
 
     def __init__(self, participant: Participant, playing: Playing) -> None:
         self.domain = participant.domain

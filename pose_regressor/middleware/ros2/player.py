@@ -1,4 +1,4 @@
-"""Plays a source under ROS 2 as a camera does: Image and CameraInfo at a rate, stamped with the time now."""
+"""Plays a source under ROS 2 as a camera does: publishes Image and CameraInfo at a rate, stamped with the time now."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DEPTH = 5
 
 
 class RosOutlet:
-    """Publishes on two topics of a node, reliably: that reaches both kinds of subscribers."""
+    """Publishes on two topics of a node. It does so reliably, which reaches both kinds of subscribers."""
 
     def __init__(self, node: Node, playing: Playing) -> None:
         self.domain: int = node.context.get_domain_id()

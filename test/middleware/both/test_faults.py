@@ -79,16 +79,22 @@ def test_another_focal_length(fresh):
         assert peer.pose_at(int(focal), 1.5).transform.translation.y == pytest.approx(-0.2 * focal / 50)
 
 
-def test_another_image_size(fresh, dropped):
-    peer = fresh.peer
+def test_another_image_size(fresh, dropped, wire):
+    peer, reader = fresh.peer, fresh.peer.diagnostics_reader()
     peer.calibrate()
     peer.send_image(15, stamp=1, width=16, height=12)
-    dropped("image: 16x12 does not match its camera info, which is for 8x6")
+    dropped("image: size differs from its camera info, got 16x12, expected 8x6")
     peer.calibrate(16, 12)
     peer.send_image(15, stamp=2, width=16, height=12)
     peer.pose_at(2, 1.5)
     peer.send_image(15, stamp=3)
-    dropped("image: 8x6 does not match its camera info, which is for 16x12")
+
+    def counted():
+        values = peer.diagnostics(reader, lambda _: True, "a report")[f"{wire.NODE}: images"]
+        return values.get("Dropped since startup: image: size differs from its camera info") == "2"
+
+    wire.until(counted, "both under one reason")
+    reader.__del__()
 
 
 def test_another_encoding(fresh):

@@ -115,7 +115,7 @@ def test_what_is_bad_costs_itself_only(fusion, wire):
     code, seconds = fusion.node.end()
     assert code == 0 and seconds < 5
     assert "attic is not known in room" in fusion.node.text
-    assert "positive definite covariance of crate" in fusion.node.text
+    assert "positive definite covariance, got another one of crate" in fusion.node.text
     assert "Traceback" not in fusion.node.text
 
 
@@ -192,8 +192,8 @@ def test_what_it_says_of_itself(fusion, wire):
     assert "front (" in values[f"{NODE}: cameras"]["Cameras heard"]
     assert "side (" in values[f"{NODE}: cameras"]["Cameras heard"]
     send(wire, peer, "attic", (101, 0), (0.0, 0.0, 1.0))
-    values = wait("cameras", WARN, "messages cannot be used: TF: attic is not known in room")
-    assert values[f"{NODE}: cameras"]["Dropped since startup: TF: attic is not known in room"] == "1"
+    values = wait("cameras", WARN, "messages cannot be used: TF: a frame is not known in the other")
+    assert values[f"{NODE}: cameras"]["Dropped since startup: TF: a frame is not known in the other"] == "1"
     assert "attic is not known in room" in values[f"{NODE}: node"]["Last error"]
     assert peer.change_state("deactivate")
     wait("poses", OK, "not active")

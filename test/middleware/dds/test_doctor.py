@@ -151,7 +151,7 @@ def test_quality_of_service_that_never_matches(set_up, diagnose, wire):
     set_up.info()
     assert diagnose()["images"][0] == "OK"
     findings = diagnose("--set", "image_reliability=reliable")
-    assert "published best effort, and the node asks for reliable" in error(findings, "images")
+    assert "published best effort, but the node asks for reliable" in error(findings, "images")
 
 
 def test_cameras_that_are_not_calibrated(set_up, diagnose):
@@ -255,7 +255,7 @@ def test_two_nodes_of_one_name(set_up, diagnose, wire):
 
 TWIN = """
 import time
-from pose_regressor.middleware.dds import idl
+from pose_regressor.middleware.wire import idl
 from pose_regressor.middleware.dds.participant import Participant
 with Participant("twin") as twin:
     twin.writer("chatter", idl.TFMessage, reliable=True, depth=1)
