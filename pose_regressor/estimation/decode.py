@@ -94,9 +94,11 @@ def _regression_covariance(pose: FloatArray, model: ObjectModel) -> FloatArray:
 def decode_regression(
     rotation_6d: Tensor, location: Tensor, camera_matrix: Tensor, crop_size: int, centre: Tensor, diameter: Tensor
 ) -> Tensor:
-    """rotation_6d (..., 6), location (..., 3), camera_matrix (..., 3, 3) of the crop -> cam_from_obj (..., 4, 4).
+    """The regressed pose as a torch layer: (..., 4, 4) cam_from_obj.
 
-    centre (..., 3) of the object's bounds and its diameter (...), metres.
+    rotation_6d: (..., 6), allocentric: seen along the ray to the object's centre; location: (..., 3); both as in
+    PoseOutput. camera_matrix: (..., 3, 3) of the crop; crop_size: pixels. centre: (..., 3) of the object's bounds and
+    diameter: (...), metres.
     """
     pixel = location[..., :2] * crop_size + (crop_size - 1) / 2
     focal = (camera_matrix[..., 0, 0] * camera_matrix[..., 1, 1]).sqrt()
@@ -110,9 +112,11 @@ def decode_regression(
 def decode_pnp(
     found: Sequence[Correspondences], camera_matrices: Sequence[NDArray], crop_size: int
 ) -> list[PnPPose | None]:
-    """For each of several crops the pose by PnP, or None where its correspondences agree too little to be trusted.
+    """The pose of each crop by PnP; None if too few of its correspondences agree.
 
-    camera_matrices: (3, 3) of each crop; crop_size: pixels along their edges.
+    found: the correspondences of each crop
+    camera_matrices: (3, 3) of each crop
+    crop_size: pixels along the crops' edges
     """
     poses: list[PnPPose | None] = [None] * len(found)
     enough = [i for i, item in enumerate(found) if len(item.pixels) >= MIN_INLIERS]
@@ -140,7 +144,7 @@ def decode_pnp(
 
 
 def agreement(found: Correspondences, cam_from_obj: NDArray, camera_matrix: NDArray, crop_size: int) -> float:
-    """Share of the correspondences that a pose explains, 0 where there are too few to tell."""
+    """Share of the correspondences that a pose (4, 4) explains; 0 if there are too few to tell."""
     if len(found.pixels) < MIN_INLIERS:
         return 0.0
     pixels = project(apply(cam_from_obj, found.points), camera_matrix, least_depth=1e-6)

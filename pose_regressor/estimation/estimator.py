@@ -16,7 +16,6 @@ from pose_regressor.estimation.boxes import (
     distinct,
     ideal_box,
     map_box,
-    peaks,
     shared_area,
 )
 from pose_regressor.estimation.correspondences import Correspondences
@@ -210,7 +209,7 @@ class PoseEstimator:
             with watch.stage("preprocess"):
                 window = frame_window(frame.image, frame.camera, size)
             with watch.stage("network"):
-                scores, boxes = peaks(self._runners[number].find(as_batch([window], self.device)))
+                scores, boxes = self._runners[number].find(as_batch([window], self.device)).peaks(MAX_CANDIDATES)
             with watch.stage("decode"):
                 pinhole_from_window = frame.camera.matrix @ np.linalg.inv(window.camera_matrix)
                 candidates += [
