@@ -65,10 +65,10 @@ def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, 
     record = tmp_path / "record.json"
     with TfListener() as heard:
         running = launch(DDS_STANDIN, "{}") if node == "dds" else start()
-        arguments = ["--camera", camera, "--rate", 10, "--record", record, "--frame-id", "eye"]
+        arguments = ["--camera", camera, "--rate", 10, "--timeout", 90, "--record", record, "--frame-id", "eye"]
         playing = launch(*PLAYERS[player], folder, *arguments)
         assert playing.wait() == 0, playing.text
-        assert heard.wait(lambda ts: bool(ts) and ts[-1].translation[2] == FRAMES, 5), running.text
+        assert heard.wait(lambda ts: bool(ts) and ts[-1].translation[2] == FRAMES, 90), running.text
         transforms = heard.transforms
     check(transforms, record)
     code, prompt = running.end(signal.SIGTERM)
