@@ -25,7 +25,7 @@ import random
 import statistics
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -94,12 +94,12 @@ class Watched:
 
     def update(self, frame: Frame) -> list[PoseEstimate]:
         start = time.time_ns()
-        estimates = self.tracker.update(frame)
+        estimates = self.tracker.track(frame)  # type: ignore[attr-defined]
         end = time.time_ns()
-        stages = self.tracker.stages  # type: ignore[attr-defined]
-        rest = (end - start) / 1e9 - sum(stages.values())
-        self.seen[frame.stamp] = {**stages, "decode": stages["decode"] + rest, "start": start, "end": end}
-        return estimates
+        seconds = estimates.seconds
+        rest = (end - start) / 1e9 - seconds.total
+        self.seen[frame.stamp] = {**asdict(seconds), "decode": seconds.decode + rest, "start": start, "end": end}
+        return list(estimates.poses)
 
     def reset(self) -> None:
         self.tracker.reset()

@@ -10,13 +10,14 @@ import fcntl
 import json
 import struct
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 
+from pose_regressor.estimation.estimates import Estimates
 from pose_regressor.types import Frame, InputError, ObjectModel, PoseEstimate
 
 HEAD = struct.Struct("<II")
@@ -100,12 +101,18 @@ class RememberingEstimator:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._estimator, name)
 
-    def estimate(self, frame: Frame, **options: Any) -> list[PoseEstimate]:
+    def search(self, frame: Frame, *arguments: Any, **options: Any) -> Estimates:
+        return self._remember(lambda: self._estimator.search(frame, *arguments, **options))
+
+    def follow(self, frame: Frame, last: Sequence[PoseEstimate]) -> Estimates:
+        return self._remember(lambda: self._estimator.follow(frame, last))
+
+    def _remember(self, look: Callable[[], Estimates]) -> Estimates:
         models: Sequence[ObjectModel] = self._estimator.objects
         if (block := next(self._earlier, None)) is not None:
-            return unpack(block, models)
-        estimates: list[PoseEstimate] = self._estimator.estimate(frame, **options)
-        self._journal.add(pack(estimates, models))
+            return Estimates(tuple(unpack(block, models)))
+        estimates = look()
+        self._journal.add(pack(estimates.poses, models))
         return estimates
 
 

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from pose_regressor.network.heads import BoxOutput
-from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
+from pose_regressor.types import Camera, FloatArray, ObjectModel, PoseEstimate
 
 #: A peak of the box head is worth a second look from here on, and so many of them for each object; where an object is
 #: known already, more of the kind must show more clearly.
@@ -42,6 +42,11 @@ def projected_box(
     else:
         pixels = cv2.projectPoints(points, np.zeros(3), np.zeros(3), matrix, distortion)[0].reshape(-1, 2)
     return np.concatenate([pixels.min(0), pixels.max(0)])
+
+
+def ideal_box(model: ObjectModel, cam_from_obj: FloatArray, camera: Camera) -> FloatArray:
+    """(4,) around the object's points under a pose, in ideal pinhole pixels: those of the camera without distortion."""
+    return projected_box(model, cam_from_obj, camera.matrix, None)
 
 
 def distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,37 +14,28 @@ from pose_regressor.estimation.boxes import (
     FIND_THRESHOLD,
     MAX_CANDIDATES,
     distinct,
+    ideal_box,
     map_box,
     peaks,
-    projected_box,
     shared_area,
 )
-from pose_regressor.estimation.correspondences import Correspondences, decode_pnp, quarter_turns
-from pose_regressor.estimation.decode import Shape, estimates_of
-from pose_regressor.estimation.refine_colors import ZOOM
+from pose_regressor.estimation.correspondences import Correspondences
+from pose_regressor.estimation.decode import decode, decode_pnp
+from pose_regressor.estimation.estimates import SCORE_THRESHOLD, Estimates, Stopwatch, checked_threshold
+from pose_regressor.estimation.look import Candidate, Look, as_batch, ask_network, cut_windows
+from pose_regressor.estimation.refine import Shape, refine
 from pose_regressor.estimation.threads import one_thread
-from pose_regressor.estimation.windows import MOST_ENLARGED, Window, crop_window, finer_window, frame_window
+from pose_regressor.estimation.windows import MOST_ENLARGED, frame_window
 from pose_regressor.network.bundle import Bundle
-from pose_regressor.network.heads import PoseOutput
+from pose_regressor.network.calibration import Calibration
 from pose_regressor.network.runners import choose_backend, open_runner
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
-#: Least score of a pose that counts, where nothing else is said.
-SCORE_THRESHOLD = 0.15
-#: A first look, at a coarse box, is worth a second one from half of the raw score that counts on, or from here on.
+#: A first look, at a coarse box, is worth a second one from half of the least raw score that counts, or from here on.
 AGAIN = 0.25
-#: An object of which nothing is found that is right with this probability is searched for once more, in an image so
-#: many times as fine, where what is small or half hidden shows.
+#: An object that is not found with at least this probability of being right is searched for once more, in an image
+#: this many times as fine, where small and half hidden objects show.
 SURE, FINER = 0.5, 2
-
-
-@dataclass(frozen=True, eq=False)
-class _Candidate:
-    """Where to look: the number of the bundle, the object's channel in it, and a box in ideal pinhole pixels."""
-
-    bundle: int
-    channel: int
-    box: FloatArray
 
 
 def select_device(name: str) -> torch.device:
@@ -68,9 +58,10 @@ def select_device(name: str) -> torch.device:
 class PoseEstimator:
     """Finds the objects of one or several bundles.
 
-    model: a bundle, its path, or several of either; score_threshold: poses of a lower score are not returned;
-    backend: what runs the network, see `model.backend.choose_backend`;
-    `stages` holds the seconds that the last `estimate` spent in "preprocess", "network" and "decode".
+    model: a bundle, its path, or several of either
+    device: auto, cpu, cuda or cuda:N
+    score_threshold: `search` and `follow` leave out poses with a lower score
+    backend: what runs the network, see `network.runners.choose_backend`
     """
 
     def __init__(
@@ -83,10 +74,8 @@ class PoseEstimator:
         models = [model] if isinstance(model, str | Path | Bundle) else list(model)
         if not models:
             raise InputError("model: expected at least one bundle")
-        if not 0 <= score_threshold <= 1:
-            raise InputError(f"score_threshold: expected a number from 0 to 1, got {score_threshold}")
-        self.device = select_device(device)
         self.score_threshold = score_threshold
+        self.device = select_device(device)
         self.bundles = [m if isinstance(m, Bundle) else Bundle.load(m) for m in models]
         names = [o.name for o in self.objects]
         if len(set(names)) != len(names):
@@ -94,188 +83,189 @@ class PoseEstimator:
         self._shapes = [[Shape.of(model) for model in bundle.objects] for bundle in self.bundles]
         self.backend = choose_backend(backend, self.device)
         self._runners = [open_runner(bundle.network, self.backend, self.device) for bundle in self.bundles]
-        self.stages = {"preprocess": 0.0, "network": 0.0, "decode": 0.0}
 
     @property
     def objects(self) -> tuple[ObjectModel, ...]:
         return tuple(model for bundle in self.bundles for model in bundle.objects)
 
-    @torch.inference_mode()
-    def warm_up(self, width: int, height: int) -> None:
-        """Run every network, on as many crops as a search may bring, so that the first real frames do not pay for
-        allocation and kernel selection.
-        """
-        focal = float(max(width, height))
-        camera = Camera(width, height, np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]))
-        frame = Frame(np.zeros((height, width, 3), np.uint8), camera)
-        middle = np.array([width, height, width, height]) / 2 + np.array([-1, -1, 1, 1]) * min(width, height) / 4
-        everywhere = [_Candidate(b, 0, middle) for b in range(len(self.bundles))]
-        for finer in (1, FINER):
-            self._find(frame, {o.name for o in self.objects}, finer=finer)
-        for count in range(1, MAX_CANDIDATES + 1):
-            self._look(frame, everywhere * count, most_turns=1)
-            self._look(frame, everywhere * count)
-        # Nothing was seen in an empty frame: PnP has to be tried by itself.
-        for model in self.objects:
-            in_camera = model.points + [0, 0, 3 * model.diameter]
-            pixels = focal * in_camera[:, :2] / in_camera[:, 2:] + camera.matrix[:2, 2]
-            for count in range(1, MAX_CANDIDATES + 1):
-                decode_pnp(
-                    [Correspondences(pixels, model.points.copy(), np.ones(len(pixels)))] * count,
-                    [camera.matrix] * count,
-                    width,
-                )
+    @property
+    def score_threshold(self) -> float:
+        """Least score of a pose that counts. Setting it raises InputError outside [0, 1]."""
+        return self._score_threshold
+
+    @score_threshold.setter
+    def score_threshold(self, value: float) -> None:
+        self._score_threshold = checked_threshold(value)
+
+    def estimate(self, frame: Frame) -> list[PoseEstimate]:
+        """The poses of all objects seen in the frame, best score first."""
+        return list(self.search(frame).poses)
 
     @torch.inference_mode()
-    def estimate(
+    def search(
         self,
         frame: Frame,
-        follow: Sequence[PoseEstimate] = (),
         objects: Iterable[str] | None = None,
         known: Sequence[PoseEstimate] = (),
         thorough: bool = True,
-    ) -> list[PoseEstimate]:
-        """The poses of all objects seen in the frame, best score first.
+    ) -> Estimates:
+        """Look for objects in the whole frame. Poses come best score first.
 
-        follow: poses from a frame shortly before: then only the crops around these are looked at, and each comes
-        back, in its own turn, if it is still there. objects: names to look for (all, if not given). known: what was
-        seen in this frame already, and need not be looked at again. thorough: whether objects that are not surely
-        found are searched for once more, in a finer image, for twice the time.
+        objects: names to look for; None: all
+        known: poses that were already found in this frame and need no second look
+        thorough: search for objects that were not surely found once more, in a finer image; this doubles the time
         """
-        self.stages = dict.fromkeys(self.stages, 0.0)
-        if follow:
-            return self._follow(frame, follow)
+        watch = Stopwatch()
         wanted = {model.name for model in self.objects} if objects is None else set(objects)
-        estimates = self._search(frame, wanted, known)
+        estimates = self._search(frame, wanted, known, watch)
         if thorough:
             found = {e.model.name for e in (*known, *(e for e in estimates if e.score >= SURE))}
-            estimates += self._search(frame, wanted - found, known, FINER)
-        return distinct([e for e in estimates if e.score >= self.score_threshold])
+            estimates += self._search(frame, wanted - found, known, watch, FINER)
+        return Estimates(tuple(distinct([e for e in estimates if e.score >= self.score_threshold])), watch.seconds)
+
+    @torch.inference_mode()
+    def follow(self, frame: Frame, last: Sequence[PoseEstimate]) -> Estimates:
+        """Look only around poses from a frame shortly before. Poses come best score first.
+
+        last: those poses; each comes back with its own instance number if the object is still there
+        """
+        watch = Stopwatch()
+        candidates = [
+            self._candidate(pose.model.name, ideal_box(pose.model, pose.cam_from_obj, frame.camera)) for pose in last
+        ]
+        looks = self._look(frame, candidates, watch)
+        estimates = [
+            replace(estimate, instance=pose.instance)
+            for pose, estimate in zip(last, self._calibrated(looks, frame.camera), strict=True)
+            if estimate.score >= self.score_threshold
+        ]
+        return Estimates(tuple(distinct(estimates)), watch.seconds)
+
+    @torch.inference_mode()
+    def look(self, frame: Frame, places: Sequence[tuple[str, FloatArray]], refined: bool = True) -> list[PoseEstimate]:
+        """One pose for each place, in the same order, however low its score.
+
+        Scores are raw and covariances uncalibrated: what calibration is measured on.
+
+        places: an object's name and the box (4,) around it, x0 y0 x1 y1 in ideal pinhole pixels
+        refined: refine poses on the outline and the colours
+        InputError: an object that no bundle knows.
+        """
+        candidates = [self._candidate(name, np.asarray(box, np.float64)) for name, box in places]
+        looks = self._look(frame, candidates, Stopwatch(), refined=refined)
+        return [look.estimate(frame.camera) for look in looks]
+
+    @torch.inference_mode()
+    def warm_up(self, width: int, height: int) -> None:
+        """Run everything once, so that the first real frames do not pay for allocation and kernel selection.
+
+        Every network runs on as many crops as a search may bring. width, height: of the frames to come, pixels.
+        """
+        focal, watch = float(max(width, height)), Stopwatch()
+        camera = Camera(width, height, np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]))
+        frame = Frame(np.zeros((height, width, 3), np.uint8), camera)
+        middle = np.array([width, height, width, height]) / 2 + np.array([-1, -1, 1, 1]) * min(width, height) / 4
+        everywhere = [self._candidate(bundle.objects[0].name, middle) for bundle in self.bundles]
+        for finer in (1, FINER):
+            self._find(frame, {o.name for o in self.objects}, watch, finer=finer)
+        for count in range(1, MAX_CANDIDATES + 1):
+            self._look(frame, everywhere * count, watch, most_turns=1)
+            self._look(frame, everywhere * count, watch)
+        # An empty frame gives no correspondences, so PnP has to be tried by itself.
+        for model in self.objects:
+            in_camera = model.points + [0, 0, 3 * model.diameter]
+            pixels = focal * in_camera[:, :2] / in_camera[:, 2:] + camera.matrix[:2, 2]
+            seen = Correspondences(pixels, model.points.copy(), np.ones(len(pixels)))
+            for count in range(1, MAX_CANDIDATES + 1):
+                decode_pnp([seen] * count, [camera.matrix] * count, width)
 
     def _search(
-        self, frame: Frame, wanted: set[str], known: Sequence[PoseEstimate], finer: int = 1
+        self, frame: Frame, wanted: set[str], known: Sequence[PoseEstimate], watch: Stopwatch, finer: int = 1
     ) -> list[PoseEstimate]:
-        """What is seen of these objects in the whole frame, some perhaps several times; finer: as `_find` has it."""
+        """All poses of these objects in the whole frame, some perhaps several times. finer: as in `_find`."""
         least = FIND_MORE_THRESHOLD if known else FIND_THRESHOLD
-        candidates = [c for c in self._find(frame, wanted, least, finer) if not self._is_known(c, known, frame.camera)]
-        # The first look is at a box of the coarse frame, and quick; the second, at where the first saw the object.
-        first = self._look(frame, candidates, most_turns=1, refined=False)
-        again = [
-            replace(candidate, box=self._box(estimate, frame.camera))
-            for candidate, estimate in zip(candidates, first, strict=True)
-            if estimate.score >= min(AGAIN, self.bundles[candidate.bundle].calibration.raw(self.score_threshold) / 2)
+        candidates = [
+            candidate
+            for candidate in self._find(frame, wanted, watch, least, finer)
+            if not any(_shows(pose, candidate, frame.camera) for pose in known)
         ]
-        return self._calibrated(again, self._look(frame, again))
+        # The first look is quick, at a box of the coarse frame. The second is at the place where the first saw it.
+        again = [
+            replace(first.candidate, box=ideal_box(first.candidate.model, first.cam_from_obj, frame.camera))
+            for first in self._look(frame, candidates, watch, most_turns=1, refined=False)
+            if first.score >= min(AGAIN, self._calibration(first).raw(self.score_threshold) / 2)
+        ]
+        return self._calibrated(self._look(frame, again, watch), frame.camera)
 
-    def _follow(self, frame: Frame, follow: Sequence[PoseEstimate]) -> list[PoseEstimate]:
-        place = {
-            model.name: (b, channel)
-            for b, bundle in enumerate(self.bundles)
-            for channel, model in enumerate(bundle.objects)
-        }
-        candidates = [_Candidate(*place[last.model.name], self._box(last, frame.camera)) for last in follow]
-        estimates = []
-        looks = self._calibrated(candidates, self._look(frame, candidates))
-        for last, estimate in zip(follow, looks, strict=True):
-            if estimate.score >= self.score_threshold:
-                estimates.append(replace(estimate, instance=last.instance))
-        return distinct(estimates)
-
-    def _calibrated(self, candidates: list[_Candidate], estimates: list[PoseEstimate]) -> list[PoseEstimate]:
-        """With scores that are probabilities, and covariances by PnP to their measured scale."""
-        calibrated = []
-        for candidate, estimate in zip(candidates, estimates, strict=True):
-            calibration = self.bundles[candidate.bundle].calibration
-            scale = calibration.covariance_scale if estimate.method == "pnp" else 1.0
-            score = calibration.probability(estimate.score)
-            calibrated.append(replace(estimate, score=score, covariance=scale * estimate.covariance))
-        return calibrated
-
-    def _find(self, frame: Frame, wanted: set[str], least: float = FIND_THRESHOLD, finer: int = 1) -> list[_Candidate]:
-        """Peaks of the box heads, from this presence on, over the whole frame, so many times as fine as usual."""
+    def _find(
+        self, frame: Frame, wanted: set[str], watch: Stopwatch, least: float = FIND_THRESHOLD, finer: int = 1
+    ) -> list[Candidate]:
+        """Peaks of the box heads over the whole frame. least: presence of a peak; finer: factor of the usual size."""
         candidates = []
         for number, bundle in enumerate(self.bundles):
             size = finer * bundle.config.find_size
             too_fine = finer > 1 and size > MOST_ENLARGED * max(frame.camera.width, frame.camera.height)
             if too_fine or wanted.isdisjoint(model.name for model in bundle.objects):
                 continue
-            with self._stage("preprocess"):
+            with watch.stage("preprocess"):
                 window = frame_window(frame.image, frame.camera, size)
-            with self._stage("network"):
-                output = self._runners[number].find(self._tensor([window]))
-                scores, boxes = peaks(output)
-            with self._stage("decode"):
+            with watch.stage("network"):
+                scores, boxes = peaks(self._runners[number].find(as_batch([window], self.device)))
+            with watch.stage("decode"):
                 pinhole_from_window = frame.camera.matrix @ np.linalg.inv(window.camera_matrix)
-                for channel, model in enumerate(bundle.objects):
-                    if model.name not in wanted:
-                        continue
-                    for score, box in zip(scores[channel], boxes[channel], strict=True):
-                        if score > least:
-                            candidates.append(_Candidate(number, channel, map_box(pinhole_from_window, box)))
+                candidates += [
+                    Candidate(number, channel, model, map_box(pinhole_from_window, box))
+                    for channel, model in enumerate(bundle.objects)
+                    if model.name in wanted
+                    for score, box in zip(scores[channel], boxes[channel], strict=True)
+                    if score > least
+                ]
         return candidates
 
-    def _is_known(self, candidate: _Candidate, known: Sequence[PoseEstimate], camera: Camera) -> bool:
-        model = self.bundles[candidate.bundle].objects[candidate.channel]
-        return any(
-            estimate.model is model and shared_area(self._box(estimate, camera), candidate.box) > 0.5
-            for estimate in known
-        )
-
     def _look(
-        self, frame: Frame, candidates: list[_Candidate], most_turns: int = 4, refined: bool = True
-    ) -> list[PoseEstimate]:
-        """One estimate for every candidate, whatever its raw score, from at most so many orientations of its crop."""
-        estimates: dict[int, PoseEstimate] = {}
+        self, frame: Frame, candidates: Sequence[Candidate], watch: Stopwatch, most_turns: int = 4, refined: bool = True
+    ) -> list[Look]:
+        """One look at every candidate, in at most `most_turns` orientations of its crop; see `estimation.look`."""
+        done: dict[int, Look] = {}
         for number, bundle in enumerate(self.bundles):
             mine = [i for i, candidate in enumerate(candidates) if candidate.bundle == number]
             if not mine:
                 continue
-            config, turns = bundle.config, min(most_turns, bundle.turns)
-            with self._stage("preprocess"):
-                windows = [
-                    crop_window(frame.image, frame.camera, candidates[i].box, config.crop_margin, config.crop_size)
-                    for i in mine
-                ]
-                finer = [
-                    finer_window(window, frame.image, frame.camera, candidates[i].box, config.crop_margin, ZOOM)
-                    if refined
-                    else None
-                    for i, window in zip(mine, windows, strict=True)
-                ]
-            with self._stage("network"):
-                boxes, poses = self._runners[number](quarter_turns(self._tensor(windows), turns))
-                presence = boxes.logits.amax((2, 3)).sigmoid().unflatten(0, (turns, -1)).mean(0).cpu().numpy()
-                poses = PoseOutput(
-                    *(getattr(poses, name).unflatten(0, (turns, -1)).cpu() for name in poses.__dataclass_fields__)
-                )
-            with self._stage("decode"), one_thread():
-                channels = [candidates[i].channel for i in mine]
-                decoded = estimates_of(
-                    poses, channels, windows, finer, bundle, self._shapes[number], presence, frame.camera, refined
-                )
-                estimates |= dict(zip(mine, decoded, strict=True))
-        return [estimates[i] for i in range(len(candidates))]
+            with watch.stage("preprocess"):
+                looks = cut_windows(frame, [candidates[i] for i in mine], bundle.config, finer=refined)
+            with watch.stage("network"):
+                ask_network(looks, self._runners[number], min(most_turns, bundle.turns), self.device)
+            with watch.stage("decode"), one_thread():
+                decode(looks, bundle.depth_scale)
+                for look in looks if refined else ():
+                    refine(look, self._shapes[number][look.candidate.channel])
+            done |= dict(zip(mine, looks, strict=True))
+        return [done[i] for i in range(len(candidates))]
 
-    def _tensor(self, windows: list[Window]) -> torch.Tensor:
-        stacked = np.stack([window.image for window in windows])
-        return torch.from_numpy(stacked).to(self.device, non_blocking=True).permute(0, 3, 1, 2)
+    def _calibrated(self, looks: Sequence[Look], camera: Camera) -> list[PoseEstimate]:
+        """Estimates whose scores are probabilities, and whose covariances by PnP have their measured scale."""
+        calibrated = []
+        for look in looks:
+            calibration = self._calibration(look)
+            scale = calibration.covariance_scale if look.method == "pnp" else 1.0
+            score = calibration.probability(look.score)
+            calibrated.append(replace(look.estimate(camera), score=score, covariance=scale * look.covariance))
+        return calibrated
 
-    def _box(self, estimate: PoseEstimate, camera: Camera) -> FloatArray:
-        """(4,) around the object's points in ideal pinhole pixels."""
-        return projected_box(estimate.model, estimate.cam_from_obj, camera.matrix, None)
+    def _calibration(self, look: Look) -> Calibration:
+        return self.bundles[look.candidate.bundle].calibration
 
-    def _stage(self, name: str) -> _Stopwatch:
-        return _Stopwatch(self.stages, name)
+    def _candidate(self, name: str, box: FloatArray) -> Candidate:
+        """To look for the object of this name in a box (4,). InputError: no bundle knows it."""
+        for number, bundle in enumerate(self.bundles):
+            for channel, model in enumerate(bundle.objects):
+                if model.name == name:
+                    return Candidate(number, channel, model, box)
+        known = ", ".join(model.name for model in self.objects)
+        raise InputError(f"object {name!r}: is in none of the bundles, expected one of {known}")
 
 
-class _Stopwatch:
-    """Adds the seconds of a with-block to an entry of a dictionary."""
-
-    def __init__(self, totals: dict[str, float], name: str) -> None:
-        self.totals, self.name = totals, name
-
-    def __enter__(self) -> None:
-        self.start = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.totals[self.name] += time.perf_counter() - self.start
+def _shows(pose: PoseEstimate, candidate: Candidate, camera: Camera) -> bool:
+    """Whether a candidate is most likely the object of a known pose."""
+    box = ideal_box(pose.model, pose.cam_from_obj, camera)
+    return pose.model is candidate.model and shared_area(box, candidate.box) > 0.5

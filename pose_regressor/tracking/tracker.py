@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pose_regressor.estimation.boxes import distinct
+from pose_regressor.estimation.estimates import Estimates
 from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.tracking.track import TrackingParameters
 from pose_regressor.tracking.tracks import Tracks
@@ -34,7 +35,6 @@ class Tracker:
         self.estimator = estimator
         self.follow, self.smooth = follow, smooth
         self.objects = self.wanted(objects)
-        self.stages = dict.fromkeys(estimator.stages, 0.0)
         self._tracks = Tracks(parameters or TrackingParameters())
         self._since_search = 0
 
@@ -50,11 +50,14 @@ class Tracker:
         return tuple(objects) or known
 
     def tune(self, follow: bool, objects: Sequence[str], score_threshold: float, smooth: bool = True) -> None:
-        """From the next update on; objects that are no longer wanted are forgotten."""
-        self.objects = self.wanted(objects)
-        self.follow, self.smooth = follow, smooth
+        """Change settings from the next frame on; objects that are no longer wanted are forgotten.
+
+        InputError, and nothing changes: an object that no bundle knows, a threshold outside [0, 1].
+        """
+        wanted = self.wanted(objects)
         self.estimator.score_threshold = score_threshold
-        self._tracks.keep(self.objects)
+        self.objects, self.follow, self.smooth = wanted, follow, smooth
+        self._tracks.keep(wanted)
 
     def reset(self) -> None:
         """Forget every object."""
@@ -62,14 +65,19 @@ class Tracker:
 
     def update(self, frame: Frame) -> list[PoseEstimate]:
         """The poses in this frame, best score first, each with its instance number."""
-        self.stages = dict.fromkeys(self.stages, 0.0)
+        return list(self.track(frame).poses)
+
+    def track(self, frame: Frame) -> Estimates:
+        """The same with the seconds that the estimator spent on them."""
         self._tracks.advance(frame.stamp)
         expected = self._tracks.expected() if self.follow else []
-        found = self._estimate(frame, follow=expected) if expected else []
-        thorough = self._search_is_due(found)
-        if missing := self.objects if thorough else self._missing(found):
-            found = distinct(found + self._estimate(frame, objects=missing, known=found, thorough=thorough))
-        return self._tracks.take(found, self.estimator.score_threshold, self.smooth)
+        found = self.estimator.follow(frame, expected) if expected else Estimates()
+        poses, seconds = list(found.poses), found.seconds
+        thorough = self._search_is_due(poses)
+        if missing := self.objects if thorough else self._missing(poses):
+            more = self.estimator.search(frame, missing, known=poses, thorough=thorough)
+            poses, seconds = distinct([*poses, *more.poses]), seconds + more.seconds
+        return Estimates(tuple(self._tracks.take(poses, self.estimator.score_threshold, self.smooth)), seconds)
 
     def _search_is_due(self, found: list[PoseEstimate]) -> bool:
         """Whether to search the whole frame thoroughly, for all objects."""
@@ -80,9 +88,3 @@ class Tracker:
         """Names of the objects to search the whole frame for, because they are followed no longer, or not yet."""
         seen = [estimate.model.name for estimate in found]
         return tuple(name for name in self.objects if seen.count(name) < max(1, self._tracks.number_of(name)))
-
-    def _estimate(self, frame: Frame, **options: object) -> list[PoseEstimate]:
-        estimates = self.estimator.estimate(frame, **options)  # type: ignore[arg-type]
-        for name, seconds in self.estimator.stages.items():
-            self.stages[name] += seconds
-        return estimates

@@ -15,6 +15,7 @@ import pytest
 import pose_regressor
 from pose_regressor.cli import PLUGIN_GROUP, main
 from pose_regressor.cli.run import read_parameters
+from pose_regressor.estimation.estimates import Estimates
 from pose_regressor.types import InputError, ObjectModel, PoseEstimate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,8 +38,14 @@ class FakeEstimator:
     def __init__(self, bundles, device="auto", score_threshold=0.5, backend="auto"):
         pass
 
-    def estimate(self, frame, follow=()):
+    def estimate(self, frame):
         return self.answer(frame)
+
+    def search(self, frame, *_, **__):
+        return Estimates(tuple(self.answer(frame)))
+
+    def follow(self, frame, last):
+        return Estimates(tuple(self.answer(frame)))
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from pose_regressor import Camera, Frame, InputError, PoseEstimate, PoseEstimator
-from pose_regressor.estimation.correspondences import correspondences, decode_regression, quarter_turns
+from pose_regressor.estimation.correspondences import correspondences, quarter_turns
+from pose_regressor.estimation.decode import decode_regression
 from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor.tracking.track import TrackingParameters
 from pose_regressor.tracking.tracker import Tracker
@@ -53,7 +54,7 @@ def test_several_bundles_and_only_some_objects(make_bundle):
     estimator = PoseEstimator(bundles, "cpu", score_threshold=0.0)
     assert [model.name for model in estimator.objects] == ["one", "two", "three"]
     assert {e.model.name for e in estimator.estimate(noise_frame())} == {"one", "two", "three"}
-    assert {e.model.name for e in estimator.estimate(noise_frame(), objects=["two"])} == {"two"}
+    assert {e.model.name for e in estimator.search(noise_frame(), objects=["two"]).poses} == {"two"}
 
 
 def test_a_tracker_looks_for_what_it_is_told(make_bundle):
@@ -68,13 +69,38 @@ def test_a_tracker_looks_for_what_it_is_told(make_bundle):
         Tracker(estimator, objects=["mug"])
 
 
+def test_a_tracker_is_not_tuned_to_what_the_estimator_refuses(tiny_bundle):
+    tracker = Tracker(PoseEstimator(tiny_bundle, "cpu", score_threshold=0.3))
+    for wrong in ({"score_threshold": 1.2}, {"score_threshold": float("nan")}, {"objects": ["mug"]}):
+        with pytest.raises(InputError, match=r"score_threshold|objects"):
+            tracker.tune(**{"follow": False, "objects": [], "score_threshold": 0.4, "smooth": False, **wrong})
+        assert (tracker.follow, tracker.smooth, tracker.estimator.score_threshold) == (True, True, 0.3)
+
+
+def test_a_place_is_looked_at_whatever_its_score(tiny_bundle):
+    """Raw scores and covariances come back, one pose for each place; refined or not."""
+    estimator = PoseEstimator(tiny_bundle, "cpu", score_threshold=1.0)
+    places = [("brick", np.array([100.0, 80, 160, 150])), ("brick", np.array([10.0, 10, 60, 90]))]
+    for refined in (True, False):
+        assert len(estimator.look(noise_frame(), places, refined)) == 2
+    assert estimator.look(noise_frame(), []) == []
+    with pytest.raises(InputError, match="object 'mug': is in none of the bundles, expected one of brick"):
+        estimator.look(noise_frame(), [("mug", np.zeros(4))])
+
+
+def test_times_come_back_with_the_poses(tiny_bundle):
+    seconds = PoseEstimator(tiny_bundle, "cpu").search(noise_frame()).seconds
+    assert min(seconds.preprocess, seconds.network, seconds.decode) > 0
+    assert seconds.total == seconds.preprocess + seconds.network + seconds.decode
+
+
 def test_an_enormous_object_is_not_found_and_nothing_breaks(tiny_bundle):
     estimator = PoseEstimator(tiny_bundle, "cpu", score_threshold=0.0)
     close = np.eye(4)
     close[:3, 3] = [0, 0, 0.0301]  # its near face touches the camera
     model = tiny_bundle.objects[0]
     last = PoseEstimate(model, close, np.eye(6), 1.0, "pnp", np.array([0.0, 0, 320, 240]))
-    assert all(np.isfinite(e.cam_from_obj).all() for e in estimator.estimate(noise_frame(), follow=[last]))
+    assert all(np.isfinite(e.cam_from_obj).all() for e in estimator.follow(noise_frame(), [last]).poses)
 
 
 def test_bad_arguments_are_named(tiny_bundle, make_bundle):
@@ -117,7 +143,7 @@ def test_crops_are_turned_as_the_bundle_says(tiny_bundle, turns):
     last = PoseEstimate(model, pose, np.eye(6), 1.0, "pnp", np.zeros(4))
     crops: list[int] = []
     tiny_bundle.network.backbone.register_forward_pre_hook(lambda _, images: crops.append(len(images[0])))
-    estimator.estimate(noise_frame(), follow=[last])
+    estimator.follow(noise_frame(), [last])
     assert crops == [turns]
 
 

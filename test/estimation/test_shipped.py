@@ -60,7 +60,7 @@ def test_depth_scale_moves_poses_along_their_ray(clip):
     bundles[1].depth_scale = 1.1 * bundles[0].depth_scale
     estimators = [PoseEstimator(bundle, "cpu") for bundle in bundles]
     seen = estimators[0].estimate(clip[0])
-    a, b = (estimator.estimate(clip[0], follow=seen)[0] for estimator in estimators)
+    a, b = (estimator.follow(clip[0], seen).poses[0] for estimator in estimators)
     assert a.method == b.method == "pnp"
     np.testing.assert_allclose(b.translation, 1.1 * a.translation)
     np.testing.assert_allclose(b.rotation, a.rotation)
@@ -76,7 +76,7 @@ def test_the_masks_edge_corrects_a_wrong_distance(clip):
     left = []
     for frame in clip:
         seen = blind.estimate(frame)
-        right, off = (estimator.estimate(frame, follow=seen)[0] for estimator in (with_edge, wrong_edge))
+        right, off = (estimator.follow(frame, seen).poses[0] for estimator in (with_edge, wrong_edge))
         left.append(abs(off.translation[2] / right.translation[2] - 1))
     assert max(left) < 0.08 and np.median(left) < 0.067
 
@@ -103,7 +103,7 @@ def test_what_looks_small_is_found_by_a_thorough_search(clip):
         image[: small.shape[0], : small.shape[1]] = small
         matrix = resize_matrix(1 / shrink) @ frame.camera.matrix
         distant = replace(frame, image=image, camera=replace(frame.camera, matrix=matrix))
-        quick += bool(estimator.estimate(distant, thorough=False))
+        quick += bool(estimator.search(distant, thorough=False).poses)
         poses = estimator.estimate(distant)
         true = truth[frame.index][0].cam_from_obj
         close += any(np.linalg.norm(pose.translation - true[:3, 3]) < 0.05 * true[2, 3] for pose in poses)

@@ -75,5 +75,5 @@ def test_the_estimator_reports_probabilities_and_scaled_covariances():
     np.testing.assert_allclose(mapped.cam_from_obj, raw.cam_from_obj)
     np.testing.assert_allclose(mapped.covariance, raw.covariance * 0.2)
     assert PoseEstimator(steep, "cpu", mapped.score + 0.01).estimate(frame) == []
-    followed = PoseEstimator(steep, "cpu", 0.1).estimate(frame, follow=[mapped])
+    followed = PoseEstimator(steep, "cpu", 0.1).follow(frame, [mapped]).poses
     assert followed[0].score == pytest.approx(mapped.score, abs=0.2)

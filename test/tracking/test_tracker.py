@@ -6,6 +6,7 @@ Between the tracker and a stand-in for the network, which sees boxes where they 
 import numpy as np
 import pytest
 
+from pose_regressor.estimation.estimates import Estimates, Stages
 from pose_regressor.tracking.tracker import SEARCH_EVERY, Tracker
 from pose_regressor.types import Camera, Frame, ObjectModel, PoseEstimate
 
@@ -22,6 +23,10 @@ def seen(model, x, noise=0.0):
     return PoseEstimate(model, pose, np.diag([0.01] * 3 + [0.1] * 3) ** 2, 0.9, "pnp", np.zeros(4))
 
 
+def answer(poses):
+    return Estimates(tuple(poses), Stages(network=0.001))
+
+
 class Eyes:
     """Sees `there`, [(model, x)]: a look around a place, what is within 5 cm of it; a search, all but what is known."""
 
@@ -31,24 +36,21 @@ class Eyes:
 
     def __init__(self):
         self.there, self.looks, self.searches, self.thorough = [], [], [], []
-        self.stages = {"network": 0.0}
 
-    def estimate(self, frame, follow=(), objects=None, known=(), thorough=True):
-        self.stages = {"network": 0.001}
-        if follow:
-            self.looks.append([e.translation[0] for e in follow])
-            near = [
-                [x for model, x in self.there if model is e.model and abs(x - e.translation[0]) < 0.05] for e in follow
-            ]
-            return [seen(e.model, x[0]) for e, x in zip(follow, near, strict=True) if x]
+    def follow(self, frame, last):
+        self.looks.append([e.translation[0] for e in last])
+        near = [[x for model, x in self.there if model is e.model and abs(x - e.translation[0]) < 0.05] for e in last]
+        return answer(seen(e.model, x[0]) for e, x in zip(last, near, strict=True) if x)
+
+    def search(self, frame, objects=None, known=(), thorough=True):
         self.searches.append(sorted(objects))
         self.thorough.append(thorough)
         taken = [(e.model, e.translation[0]) for e in known]
-        return [
+        return answer(
             seen(model, x)
             for model, x in self.there
             if model.name in objects and not any(model is m and abs(x - t) < 0.05 for m, t in taken)
-        ]
+        )
 
 
 @pytest.fixture
@@ -65,10 +67,11 @@ def test_the_look_is_where_it_will_be(eyes):
     tracker = Tracker(eyes, objects=["mug"])
     for k in range(20):
         eyes.there = [(MUG, 0.03 * k)]
-        (found,) = tracker.update(frame(k))
+        answered = tracker.track(frame(k))
+    (found,) = answered.poses
     assert found.translation[0] == pytest.approx(0.57, abs=3e-3)
     assert eyes.looks[-1] == [pytest.approx(0.57, abs=3e-3)]
-    assert tracker.stages["network"] > 0
+    assert answered.seconds == Stages(network=0.001), "of one look, and no search"
 
 
 def test_what_is_followed_costs_no_search_but_now_and_then(eyes):

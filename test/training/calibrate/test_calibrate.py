@@ -1,13 +1,8 @@
-"""What is learnt of scores and covariances from synthetic frames."""
-
-from dataclasses import replace
+"""Scores, covariances and distances that are set to what synthetic frames show."""
 
 import numpy as np
 import pytest
-import trimesh
 import typer
-from scipy.spatial.transform import Rotation
-from scipy.stats import chi2
 from typer.testing import CliRunner
 
 from pose_regressor.network.bundle import Bundle
@@ -15,13 +10,10 @@ from pose_regressor.network.calibration import Calibration
 from pose_regressor.types import InputError, PoseEstimate
 from pose_regressor_training.bop.ply import ply_files
 from pose_regressor_training.calibrate import calibrate
-from pose_regressor_training.calibrate import crops as evaluate
-from pose_regressor_training.calibrate.calibrate import RAW, Found, Trial, score_map, try_out
+from pose_regressor_training.calibrate.calibrate import calibration_of, score_map
+from pose_regressor_training.calibrate.trial import RAW, Found, Trial
 from pose_regressor_training.cli import add_commands
-from pose_regressor_training.meshes.mesh import Mesh
-from pose_regressor_training.randomize.config import RandomizeConfig
-
-CONFIG = RandomizeConfig.from_dict({"background": {"pictures": 4}, "clutter": {"shapes": 8}})
+from pose_regressor_training.evaluate.reliability import reliability
 
 
 def draw(rng, count):
@@ -42,9 +34,9 @@ def test_scores_mean_what_they_say_on_other_samples():
     trials = []
     for seed in (1, 2):
         pairs = zip(*draw(np.random.default_rng(seed), 2000), strict=True)
-        trials.append(Trial(tuple(Found(raw, 0.05, bool(right), np.nan) for raw, right in pairs), 1))
-    calibration = trials[0].calibration()
-    before, after = (trials[1].summary(c, 0.5)["ece"] for c in (RAW, calibration))
+        trials.append(Trial(tuple(Found(0, raw, 0.05, bool(right)) for raw, right in pairs), (1,), 1))
+    calibration = calibration_of(trials[0])
+    before, after = (reliability(trials[1].scored(c)).ece for c in (RAW, calibration))
     assert before > 0.2 and after < 0.05
 
 
@@ -65,76 +57,78 @@ def test_a_map_of_falling_shares_is_pooled():
 
 def test_the_covariance_is_scaled_to_hold_what_it_says():
     distances = 3.0 * np.random.default_rng(3).chisquare(6, 4000)
-    trial = Trial(tuple(Found(0.5, 0.05, True, float(d)) for d in distances), 4000)
-    assert trial.calibration().covariance_scale == pytest.approx(3, rel=0.05)
-    assert trial.held(trial.calibration(), 0.5) == pytest.approx(0.5, abs=0.03)
+    trial = Trial(tuple(Found(0, 0.5, 0.05, True, mahalanobis=float(d)) for d in distances), (4000,), 4000)
+    calibration = calibration_of(trial)
+    assert calibration.covariance_scale == pytest.approx(3, rel=0.05)
+    assert trial.inside(0.5, calibration) == pytest.approx(0.5, abs=0.03)
 
 
 def test_too_few_poses_change_nothing():
-    assert Trial((Found(0.5, 0.05, True, 1.0),) * 20, 20).calibration() == Calibration()
+    assert calibration_of(Trial((Found(0, 0.5, 0.05, True, mahalanobis=1.0),) * 20, (20,), 20)) == Calibration()
 
 
-def test_poses_are_judged_by_their_nearest_equal(tiny_bundle):
-    """A half turn that nobody can see is right and within its ellipsoid; a second estimate for the same object is not
-    right; and without an object nothing is."""
-    flip = np.diag([-1.0, -1, 1, 1])
-    model = replace(tiny_bundle.objects[0], symmetries=flip[None])
-    truth = np.eye(4)
-    truth[:3, :3] = Rotation.from_rotvec((0.3, 0.2, 0.1)).as_matrix()
-    truth[:3, 3] = 0, 0, 1
-    moved = truth @ flip
-    moved[0, 3] += 0.01
-    covariance = np.diag([0.01, 0.01, 0.01, 0.1, 0.1, 0.1]) ** 2
-    estimates = [PoseEstimate(model, moved, covariance, value, "pnp", np.zeros(4)) for value in (0.9, 0.8)]
-    first, second = calibrate._judged(estimates, truth[None], model)
-    assert (first.raw, first.right, second.right) == (0.9, True, False)
-    assert first.held == pytest.approx(1)
-    assert first.share < 0.1 and first.held < chi2.ppf(0.95, 6)
-    (none,) = calibrate._judged(estimates[:1], np.zeros((0, 4, 4)), model)
-    assert not none.right and none.share == np.inf and np.isnan(none.held)
+def test_calibrating_sets_what_it_measured(tiny_bundle, brick, monkeypatch):
+    """Scores are fitted on raw ones, whatever the bundle's calibration was; distances first, unless they are kept."""
+    raw, right = draw(np.random.default_rng(0), 400)
+    trial = Trial(tuple(Found(0, r, 0.05, bool(ok)) for r, ok in zip(raw, right, strict=True)), (400,), 16)
+
+    def try_out(bundle, *_):
+        assert bundle.calibration == RAW and bundle.depth_scale == expected
+        return trial
+
+    monkeypatch.setattr(calibrate, "try_out", try_out)
+    monkeypatch.setattr(calibrate, "distance_factor", lambda *_: 0.95)
+    tiny_bundle.depth_scale, expected = 0.9, 0.9
+    kept = calibrate.calibrate(tiny_bundle, [brick], 3, 16, keep_distances=True)
+    assert kept.depth_scale == tiny_bundle.depth_scale == 0.9 and kept.trial is trial
+    assert tiny_bundle.calibration == calibration_of(trial) != Calibration()
+    expected = 0.95
+    assert calibrate.calibrate(tiny_bundle, [brick], 3, 16).depth_scale == tiny_bundle.depth_scale == 0.95
 
 
-def brick(bundle):
-    box = trimesh.creation.box(2 * bundle.objects[0].bounds[1])
-    grey = np.full((8, 3), 99, np.uint8)
-    return Mesh(box.vertices.astype(np.float32), box.faces.astype(np.int32), None, None, grey)
+@pytest.mark.parametrize(("method", "expected"), [("pnp", 1 / 1.05), ("regression", 1.0)])
+def test_the_distance_factor_takes_back_a_common_error(tiny_bundle, brick, monkeypatch, method, expected):
+    """Of a network that puts every object a twentieth too far away; without PnP it cannot be told."""
+    true = calibrate.true_frames(tiny_bundle, [brick], 3 + calibrate.DISTANCE_SEED, 8)
+    distances = [pose[2, 3] for frame in true for pose in frame.cam_from_obj[frame.visible]]
+
+    def look(self, frame, places, refined):
+        assert not refined
+        estimates = []
+        for name, box in places:
+            assert name == "brick" and (box[2:] > box[:2]).all()
+            pose = np.eye(4)
+            pose[2, 3] = 1.05 * distances.pop(0)
+            estimates.append(PoseEstimate(tiny_bundle.objects[0], pose, np.eye(6), 0.5, method, box))
+        return estimates
+
+    monkeypatch.setattr(calibrate, "LEAST_DISTANCES", 4)
+    monkeypatch.setattr(calibrate.PoseEstimator, "look", look)
+    assert calibrate.distance_factor(tiny_bundle, [brick], 3, 8) == pytest.approx(expected, abs=1e-4)
+    assert not distances
 
 
-def test_a_bundle_is_tried_out_on_frames_of_its_own(tiny_bundle):
-    """The same frames from the same seed; the mesh must be the bundle's."""
-    mesh = brick(tiny_bundle)
-    done = []
-    trial = try_out(tiny_bundle, [mesh], 3, 10, CONFIG, progress=done.append)
-    assert done == list(range(1, 11)) and trial.objects > 3
-    again = try_out(tiny_bundle, [mesh], 3, 10, CONFIG)
-    assert [f.raw for f in again.found] == [f.raw for f in trial.found] and again.objects == trial.objects
-    assert tiny_bundle.calibration == Calibration()
-    with pytest.raises(InputError, match="expected those of 1 objects, got 2"):
-        try_out(tiny_bundle, [mesh, mesh], 3, 2, CONFIG)
-    with pytest.raises(InputError, match="mesh of brick: expected the one it was trained on, of 200 x 100 x 60 mm"):
-        try_out(tiny_bundle, [replace(mesh, vertices=2 * mesh.vertices)], 3, 2, CONFIG)
-
-
-def test_the_command_writes_what_it_measured_into_the_bundle(tiny_bundle, tmp_path, monkeypatch):
+def test_the_command_writes_what_it_measured_into_the_bundle(tiny_bundle, brick, tmp_path, monkeypatch):
     """An untrained network's scores are all worth nothing."""
-    monkeypatch.setattr(evaluate, "RANDOMIZE", CONFIG)
     monkeypatch.setattr(calibrate, "GROUP", 4)
     path, figure = tmp_path / "brick.safetensors", tmp_path / "scores.png"
     tiny_bundle.save(path)
-    for name, content in ply_files(brick(tiny_bundle), "brick").items():
+    path.with_suffix(".md").write_text("# brick\n")
+    for name, content in ply_files(brick, "brick").items():
         (tmp_path / name).write_bytes(content)
     app = typer.Typer()
     add_commands(app)
     arguments = ["calibrate", str(path), "--mesh", str(tmp_path / "brick.ply"), "--unit", "mm", "--frames", "16"]
     result = CliRunner().invoke(app, [*arguments, "--figure", str(figure)])
     assert result.exit_code == 0, result.output
-    assert "objects, threshold 0.15" in result.output and figure.exists()
-    calibration = Bundle.load(path).calibration
-    assert calibration.probability(0.3) < 0.2
+    assert "16 synthetic frames" in result.output and figure.exists()
+    calibrated = Bundle.load(path)
+    assert calibrated.calibration.probability(0.3) < 0.2
+    assert "| measured on 16 synthetic frames" in path.with_suffix(".md").read_text()
+    result = CliRunner().invoke(app, [*arguments, "--measure-only", "--seed", "7"])
+    assert result.exit_code == 0, result.output
+    again = Bundle.load(path)
+    assert again.calibration == calibrated.calibration and again.depth_scale == calibrated.depth_scale
+    assert again.metrics != calibrated.metrics
     for wrong in (["--unit", "m"], ["--out", str(tmp_path)], ["--figure", "scores.pdf"]):
         assert isinstance(CliRunner().invoke(app, [*arguments, *wrong]).exception, InputError)
-
-
-def test_a_bundle_whose_photographs_are_elsewhere_is_calibrated(tiny_bundle):
-    tiny_bundle.training["randomize"] = {"background": {"folder": "/nowhere"}, "pose": {"roll": [-10, 10]}}
-    assert evaluate.randomization(tiny_bundle).pose.roll == (-10, 10)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose_regressor.estimation.correspondences import decode_regression
+from pose_regressor.estimation.decode import decode_regression
 from pose_regressor.geometry.rotation import matrix_from_rotvec, rotation_to_ray, sixd_from_matrix
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.heads import BoxOutput, PoseOutput

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pose_regressor.estimation.correspondences import correspondences, decode_pnp
+from pose_regressor.estimation.correspondences import correspondences
+from pose_regressor.estimation.decode import decode_pnp
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor_training.evaluate.metrics import add, add_s, rotation_error
 from pose_regressor_training.meshes.mesh import load_mesh, object_model

@@ -2,8 +2,7 @@
 
 import pytest
 
-from pose_regressor_training.calibrate import calibrate
-from pose_regressor_training.calibrate import crops as evaluate
+from pose_regressor_training.calibrate import calibrate, frames, metrics
 from pose_regressor_training.processes.torchrun import World
 from pose_regressor_training.randomize.background import BackgroundPart
 from pose_regressor_training.randomize.config import RandomizeConfig
@@ -45,5 +44,6 @@ def make_training(objects):
 
 @pytest.fixture
 def few_pictures_to_evaluate_on(monkeypatch):
-    monkeypatch.setattr(evaluate, "RANDOMIZE", RandomizeConfig(background=BackgroundPart(pictures=20)))
-    monkeypatch.setattr(calibrate, "FRAMES", 8)
+    monkeypatch.setattr(frames, "RANDOMIZE", RandomizeConfig(background=BackgroundPart(pictures=20)))
+    for module in (calibrate, metrics):
+        monkeypatch.setattr(module, "FRAMES", 8)

@@ -1,1 +1,1 @@
-"""What a network's scores and covariances are worth on synthetic images."""
+"""What a network's scores, covariances and distances are worth, measured on synthetic frames by the runtime itself."""

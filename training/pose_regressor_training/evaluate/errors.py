@@ -1,19 +1,28 @@
 """Errors of one pose against a true one, up to the object's symmetries. Poses (4, 4) cam_from_obj, lengths in metres.
 
-MSSD and MSPD: Hodaň et al., BOP Challenge 2020 on 6D Object Localization (ECCVW 2020), section 2.2. ADD and ADD-S are
-in `pose_regressor_training.evaluate.metrics`.
+MSSD and MSPD: Hodaň et al., BOP Challenge 2020 on 6D Object Localization (ECCVW 2020), section 2.2. ADD without
+symmetries is in `pose_regressor.geometry.errors`.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull, QhullError
+from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 from pose_regressor.types import FloatArray
 
 #: Of a continuous symmetry's hundreds of turns so many are compared at a time: as many projected points fit in a cache.
 _AT_A_TIME = 16
+
+
+def add_s(estimate: FloatArray, truth: FloatArray, points: FloatArray) -> float:
+    """Mean distance in metres from each of the points (N, 3) under the true pose to the nearest one under the estimate.
+
+    The error of symmetric objects (Hinterstoisser et al., ACCV 2012).
+    """
+    here = cKDTree(points @ estimate[:3, :3].T + estimate[:3, 3])
+    return float(here.query(points @ truth[:3, :3].T + truth[:3, 3])[0].mean())
 
 
 def hull_of(points: FloatArray) -> FloatArray:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray
 from pose_regressor_training.evaluate.dataset import EvaluatedObject, EvaluationSet, Target
-from pose_regressor_training.evaluate.errors import mspd, mssd_each
+from pose_regressor_training.evaluate.errors import add_s, mspd, mssd_each
 from pose_regressor_training.evaluate.matching import TAUS, WIDTH, match
-from pose_regressor_training.evaluate.metrics import add, add_s, rotation_error
+from pose_regressor_training.evaluate.metrics import add, rotation_error
 from pose_regressor_training.evaluate.results import Result
 from pose_regressor_training.evaluate.vsd import DepthRenderer, distances, vsd
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 
 def _apply(pose: NDArray, points: NDArray) -> NDArray:
@@ -14,11 +13,6 @@ def _apply(pose: NDArray, points: NDArray) -> NDArray:
 def add(estimate: NDArray, truth: NDArray, points: NDArray) -> float:
     """Mean distance of the model's points (N, 3) under both poses (Hinterstoisser et al., ACCV 2012)."""
     return float(np.linalg.norm(_apply(estimate, points) - _apply(truth, points), axis=1).mean())
-
-
-def add_s(estimate: NDArray, truth: NDArray, points: NDArray) -> float:
-    """Mean distance of each point under the true pose to the nearest under the estimate, for symmetric objects."""
-    return float(cKDTree(_apply(estimate, points)).query(_apply(truth, points))[0].mean())
 
 
 def rotation_error(estimate: NDArray, truth: NDArray) -> float:

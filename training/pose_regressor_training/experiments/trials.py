@@ -11,7 +11,7 @@ from rich.console import Console
 
 from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.network.bundle import Bundle
-from pose_regressor_training.calibrate.crops import calibrate_depth
+from pose_regressor_training.calibrate.calibrate import CALIBRATION_SEED, calibrate
 from pose_regressor_training.evaluate.dataset import open_dataset
 from pose_regressor_training.evaluate.judge import Judge
 from pose_regressor_training.evaluate.results import read_results
@@ -96,7 +96,7 @@ def trained(
     training.begin()
     with console.status(f"{out.stem}: training") as line:
         bundle = training.run([lambda step, _: line.update(f"{out.stem}: step {step} of {config.steps}")])
-    bundle.depth_scale = calibrate_depth(bundle, [known.mesh for known in objects], config.seed + 1_000)
+    calibrate(bundle, [known.mesh for known in objects], config.seed + CALIBRATION_SEED, device=device)
     bundle.save(out)
     training.state.unlink(missing_ok=True)
     return bundle

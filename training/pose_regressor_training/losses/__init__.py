@@ -1,4 +1,4 @@
-"""The multi-task objective: the losses of [DPR] and [BPnP] and those of dense correspondences, by name."""
+"""The multi-task objective: the losses of [DPR], of [BPnP] and of dense correspondences, each by its name."""
 
 from pose_regressor_training.losses.objective import Weights, objective, total
 from pose_regressor_training.losses.objects import ObjectTensors

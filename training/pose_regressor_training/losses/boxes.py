@@ -1,4 +1,4 @@
-"""Where objects are in the window: presence and box of every cell."""
+"""The losses of where objects are in the window: presence and box of every cell."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from pose_regressor_training.samples.batches import Batch
 
 
 def presence_and_box(output: BoxOutput, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Penalty-reduced focal loss over the cells of every object's channel, and L1 in strides and log size near the
-    centre ([DPR]: L_b).
+    """Focal loss of the presence in every cell and channel, and L1 loss of the box near the object's centre ([DPR]:
+    L_b).
 
-    Zhou et al., Objects as Points, arXiv 1904.07850, eq. 1. Where another known object stands by chance, its own
-    channel is not asked.
+    The focal loss is penalty-reduced: Zhou et al., Objects as Points, arXiv 1904.07850, eq. 1. Cells within the box of
+    another known object, which stands there by chance, do not count in that object's channel. Boxes are compared in
+    strides and in logarithms of the size.
     """
     logits = output.logits.float()
     objects, height, width = logits.shape[1:]
@@ -53,7 +54,7 @@ def presence_and_box(output: BoxOutput, batch: Batch) -> tuple[Tensor, Tensor]:
 
 
 def _others(batch: Batch, cells: Tensor, objects: int) -> Tensor:
-    """(B, O, h, w) which cells lie in the box of a known object that is not the window's own."""
+    """(B, O, h, w) whether a cell lies in the box of a known object other than the window's own."""
     low, high = (corner[..., None, None] / BOX_STRIDE for corner in batch.other_box.split(2, dim=2))
     inside = ((cells >= low) & (cells <= high)).all(2).float()  # (B, K, h, w)
     which = one_hot(batch.other_model.clamp(min=0), objects) * (batch.other_model >= 0)[..., None]

@@ -1,4 +1,4 @@
-"""The losses of dense correspondences, and those that see them through PnP ([BPnP])."""
+"""The losses of dense correspondences, directly and through PnP ([BPnP])."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from pose_regressor.ops.pnp import RobustLoss, bpnp
 from pose_regressor_training.losses.objects import ObjectTensors
 from pose_regressor_training.processes.torchrun import share_of
 
-#: Correspondences that PnP gets of a window, drawn from what is seen of the object.
+#: Correspondences that PnP gets of a window, drawn from the visible part of the object.
 SAMPLES = 128
-#: A window says nothing of the pose by fewer cells than these.
+#: A window with fewer visible cells of the object is not used for PnP.
 FEWEST = 24
-#: Pixels from which on a correspondence counts less, as a share of the window's edge.
+#: A correspondence whose error is larger counts less; as a share of the window's edge.
 TAIL = 0.024
-#: An answer that is farther off, in diameters, is left to the losses of the correspondences themselves.
+#: Poses that are farther off, in diameters, are left to the losses of the correspondences themselves.
 FARTHEST = 0.5
 
 
 def coordinates_error(predicted: Tensor, true: Tensor, objects: ObjectTensors) -> Tensor:
-    """(B, 3, h, w) of coordinates scaled to the bounds beside true ones in metres."""
+    """(B, 3, h, w) predicted coordinates, scaled to the bounds, minus the true ones, which are given in metres."""
     return predicted - (true - objects.centre[..., None, None]) / objects.half[..., None, None]
 
 
 def coordinates_distance(error: Tensor, seen: Tensor) -> Tensor:
-    """The mean over all cells that are `seen` (B, h, w). In [BPnP]'s words the part of l_h, the direct supervision."""
+    """Mean smooth L1 error of all cells that are `seen` (B, h, w): the direct supervision within [BPnP]'s l_h."""
     size = smooth_l1_loss(error, torch.zeros_like(error), reduction="none", beta=0.02).sum(1)
     return (size * seen).sum() / share_of(3 * seen.sum())
 
@@ -38,17 +38,17 @@ def coordinates_distance(error: Tensor, seen: Tensor) -> Tensor:
 def certainty_surprise(error: Tensor, certainty: Tensor, seen: Tensor) -> Tensor:
     """Negative log-likelihood of the errors under Laplace distributions of scale exp(-certainty) (B, h, w).
 
-    It trains the certainty alone: pulled by it, the coordinates would give up where they are hard. Kendall and Gal,
-    What Uncertainties Do We Need, NeurIPS 2017, eq. 8, with absolute errors.
+    It trains the certainty alone. If it also moved the coordinates, these would give up where they are hard. Kendall
+    and Gal, What Uncertainties Do We Need, NeurIPS 2017, eq. 8, with absolute errors.
     """
     surprise = error.detach().abs().sum(1) * certainty.exp() - 3 * certainty
     return (surprise * seen).sum() / share_of(3 * seen.sum())
 
 
 def _spread(chosen: Tensor) -> Tensor:
-    """(B, SAMPLES) cells at even distances among those that are `chosen` (B, N) as 1, in an order drawn once for all.
+    """(B, SAMPLES) indices of cells, evenly spread over those that are `chosen` (B, N), where the value is 1.
 
-    No randomness of the moment: a training that is interrupted, or shared out, draws the same.
+    The order of the cells is fixed, so a training that is interrupted or shared by several processes draws the same.
     """
     order = _order(chosen.shape[1], chosen.device)
     upto = chosen[:, order].cumsum(1)
@@ -62,7 +62,11 @@ def _order(count: int, device: torch.device) -> Tensor:
 
 
 class Solved(NamedTuple):
-    """Poses (B, 3, 4) by PnP with gradients; usable (B,): whether to learn from it."""
+    """Poses by PnP, with gradients.
+
+    pose: (B, 3, 4)
+    usable: (B,) whether to learn from it
+    """
 
     pose: Tensor
     usable: Tensor
@@ -71,10 +75,14 @@ class Solved(NamedTuple):
 def solve_pose(
     coordinates: Tensor, certainty: Tensor, seen: Tensor, pose: Tensor, camera: Tensor, objects: ObjectTensors
 ) -> Solved:
-    """The pose that coordinates (B, 3, h, w) weighted by their certainty (B, h, w) come to.
+    """The poses that PnP finds from coordinates (B, 3, h, w), weighted by their certainty (B, h, w).
 
-    From cells drawn of those `seen`; each weighs as much as its scale's inverse square. The search begins at the true
-    pose (B, 4, 4): what moves the nearest minimum there moves the answer. camera: (B, 3, 3) of the window.
+    seen: (B, h, w) cells from which the correspondences are drawn
+    pose: (B, 4, 4) true poses, where the search starts: it finds the nearest minimum, and that is what the gradients
+        move
+    camera: (B, 3, 3) of the window
+
+    A correspondence weighs the inverse square of its scale.
     """
     width = seen.shape[2]
     chance = seen.flatten(1).float()
@@ -94,7 +102,7 @@ def solve_pose(
 
 
 def points_distance(solved: Solved, pose: Tensor, objects: ObjectTensors) -> Tensor:
-    """(B,) mean distance of the object's points under two poses (ADD) in diameters; 0 where it is not usable."""
+    """(B,) mean distance of the object's points under two poses (ADD), in diameters; 0 where PnP is not usable."""
     error = solved.pose[:, :, :3] @ objects.points.mT + solved.pose[:, :, 3:]
     error = error - (pose[:, :3, :3] @ objects.points.mT + pose[:, :3, 3:])
     distance = error.norm(dim=1).mean(1) / objects.diameter
@@ -102,7 +110,7 @@ def points_distance(solved: Solved, pose: Tensor, objects: ObjectTensors) -> Ten
 
 
 def reprojection_distance(solved: Solved, pose: Tensor, camera: Tensor, size: int, objects: ObjectTensors) -> Tensor:
-    """(B,) [BPnP]'s l_p: mean squared distance of the points' images under two poses, in shares of the window."""
+    """(B,) [BPnP]'s l_p: mean squared distance of the projected points under two poses, in shares of the window."""
 
     def image(rotation: Tensor, translation: Tensor) -> Tensor:
         h = camera @ (rotation @ objects.points.mT + translation)

@@ -1,4 +1,4 @@
-"""The terms put together. Lengths are scaled by the object: 0.1 means 0.1 diameters."""
+"""The sum of all loss terms. Lengths are in diameters of the object."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from pose_regressor.estimation.correspondences import decode_regression
+from pose_regressor.estimation.decode import decode_regression
 from pose_regressor.geometry.rotation import matrix_from_6d, rotation_to_ray
 from pose_regressor.network.heads import BoxOutput, PoseOutput
 from pose_regressor.types import InputError
@@ -24,12 +24,23 @@ from pose_regressor_training.samples.batches import Batch
 
 @dataclass(frozen=True)
 class Weights:
-    """Of each term; 0 switches it off. The defaults bring all to one order of magnitude at the start of a training.
+    """Weight of each loss term; 0 switches it off. At the start of a training, the defaults bring all to one magnitude.
 
-    presence; box: [DPR]'s L_b; mask; coordinates, certainty: dense correspondences; rotation: L_r; quaternion: L_q;
-    location: L_t; projection: L_PL of the regressed pose; regularization: L_reg; regions: which part of the surface a
-    cell shows, asked of a head that is for training alone; pose: ADD of the pose by BPnP; reprojection: [BPnP]'s l_p.
-    With `coordinates` and `reprojection` both, it is [BPnP]'s mixture.
+    presence: whether an object is in a cell
+    box: [DPR]'s L_b
+    mask: which cells show the object
+    coordinates: dense object coordinates
+    certainty: of the coordinates
+    rotation: [DPR]'s L_r
+    quaternion: [DPR]'s L_q
+    location: [DPR]'s L_t
+    projection: [DPR]'s L_PL of the regressed pose
+    regularization: [DPR]'s L_reg
+    regions: which part of the surface a cell shows, answered by a head that only trainings have
+    pose: ADD of the pose by BPnP
+    reprojection: [BPnP]'s l_p; together with `coordinates` it makes [BPnP]'s mixture
+
+    Raises InputError for a negative or infinite weight, and if all are 0.
     """
 
     presence: float = 1.0
@@ -56,6 +67,7 @@ class Weights:
 
 
 def total(terms: dict[str, Tensor], weights: Weights) -> Tensor:
+    """The weighted sum of the terms."""
     return torch.stack([getattr(weights, name) * value for name, value in terms.items()]).sum()
 
 
@@ -67,9 +79,13 @@ def objective(
     weights: Weights,
     regions: Tensor | None = None,
 ) -> dict[str, Tensor]:
-    """The terms whose weight is not 0, by name, each a mean over the windows that it is about.
+    """The terms whose weight is not 0, by name. Each is a mean over the windows that it applies to.
 
-    regions: (B, O, REGIONS, S/8, S/8) logits of a `RegionHead`; without them, that term is left out.
+    boxes, poses_output: of the network
+    batch: the windows and their labels
+    objects: of the network
+    weights: of the terms
+    regions: (B, O, REGIONS, S/8, S/8) logits of a `RegionHead`; None leaves that term out
     """
     presence, box = presence_and_box(boxes, batch)
     terms = {"presence": presence, "box": box} | _pose_terms(poses_output, batch, objects, weights, regions)
@@ -79,6 +95,7 @@ def objective(
 def _pose_terms(
     output: PoseOutput, batch: Batch, objects: ObjectTensors, weights: Weights, regions: Tensor | None
 ) -> dict[str, Tensor]:
+    """All terms but those of the boxes, compared with the one of the equal poses that the network means."""
     rows = torch.arange(len(batch.model), device=batch.model.device)
     coordinates, mask, certainty, rotation_6d, location = (
         getattr(output, name)[rows, batch.model].float()

@@ -1,4 +1,4 @@
-"""What the losses know of the objects, as tensors beside the network."""
+"""What the losses know of the objects, as tensors on the network's device."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ REGIONS = 64
 
 @dataclass(frozen=True, eq=False)
 class ObjectTensors:
-    """O objects, in the order of the network's channels; or, after `of`, one for each of B windows.
+    """O objects, in the order of the network's channels; after `of`, the objects of B windows instead.
 
-    centre, half (O, 3): of the bounds, metres; diameter (O,); points (O, P, 3): the keypoints; regions (O, REGIONS, 3):
-    centres of the parts of the surface; equal (O, S, 4, 4): the poses of the object in its own frame that look the
-    same, first that in which it is; repeated to a common number.
+    centre: (O, 3) of the bounds, metres
+    half: (O, 3) half the size of the bounds, metres
+    diameter: (O,) metres
+    points: (O, P, 3) keypoints, metres
+    regions: (O, REGIONS, 3) centres of the parts of the surface, metres
+    equal: (O, S, 4, 4) rigid motions that leave the object looking the same, the identity first; repeated where an
+        object has fewer than S
     """
 
     centre: Tensor
@@ -53,5 +57,5 @@ class ObjectTensors:
         )
 
     def of(self, model: Tensor) -> ObjectTensors:
-        """Those of windows whose objects are `model` (B,)."""
+        """The tensors of windows that show the objects `model` (B,)."""
         return ObjectTensors(*(getattr(self, f.name)[model] for f in fields(self)))

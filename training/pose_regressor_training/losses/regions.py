@@ -1,9 +1,9 @@
-"""Which part of the object a cell shows: a classification beside the regression of coordinates, for training alone.
+"""A classification of which part of the object a cell shows. Only trainings use it, beside the coordinates.
 
-While a network cannot tell one side of an object from another, the coordinates that err least are those of its middle,
-and regression teaches it little more. Classes have no middle: telling parts apart pays from the first images on. The
-idea of regions as a second target is that of GDR-Net (Wang et al., CVPR 2021, section 3.3), where they guide the pose;
-here they only guide the learning, and nothing of them is in the bundle.
+While a network cannot tell one side of an object from another, the coordinates of the object's middle err least, and
+regression teaches it little more. Classes have no middle: telling parts apart pays from the first images on. Regions as
+a second target are from GDR-Net (Wang et al., CVPR 2021, section 3.3). There they guide the pose; here they guide only
+the learning, and the bundle holds nothing of them.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor_training.losses.objects import REGIONS, ObjectTensors
 from pose_regressor_training.processes.torchrun import share_of
 
-#: Pixels between two cells that are asked.
+#: Pixels between two cells of the classification.
 STRIDE = 8
 
 
 class RegionHead(nn.Module):
-    """(B, C, S/8, S/8) features of the network -> (B, O, REGIONS, S/8, S/8) logits."""
+    """Features (B, C, S/8, S/8) of the network -> logits (B, O, REGIONS, S/8, S/8)."""
 
     def __init__(self, channels: int, objects: int) -> None:
         super().__init__()
@@ -33,9 +33,11 @@ class RegionHead(nn.Module):
 
 
 def regions_surprise(logits: Tensor, true: Tensor, seen: Tensor, objects: ObjectTensors) -> Tensor:
-    """Mean cross-entropy of logits (B, REGIONS, h, w) where the object is seen (B, H, W), a multiple of (h, w).
+    """Mean cross-entropy of the logits over the visible cells.
 
-    true: (B, 3, H, W) coordinates in metres. A cell's region is that of the nearest centre.
+    logits: (B, REGIONS, h, w)
+    true: (B, 3, H, W) object coordinates in metres; a cell's region is the one with the nearest centre
+    seen: (B, H, W) visible cells; H and W are multiples of h and w
     """
     step = STRIDE // DENSE_STRIDE
     true, seen = true[..., ::step, ::step], seen[..., ::step, ::step]

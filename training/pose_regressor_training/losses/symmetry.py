@@ -1,4 +1,4 @@
-"""Of the poses that look the same, the one that the network means."""
+"""Of all poses that look the same, the one that the network means."""
 
 from __future__ import annotations
 
@@ -12,18 +12,22 @@ from pose_regressor_training.losses.objects import ObjectTensors
 def nearest_equal(
     coordinates: Tensor, rotation: Tensor, seen: Tensor, truth: Tensor, pose: Tensor, objects: ObjectTensors
 ) -> Tensor:
-    """(B, 4, 4): of the objects' equal poses E the one for which the answers fit ``pose @ E`` best.
+    """(B, 4, 4): the motion E, of those in `objects.equal`, for which the network's answers fit ``pose @ E`` best.
 
-    Judged by coordinates (B, 3, h, w), scaled to the bounds, beside the true ones, `truth` (B, 3, h, w) metres, where
-    they are `seen` (B, h, w), on every fourth cell; and by the rotation (B, 3, 3) beside that of the pose (B, 4, 4).
-    One choice serves all losses, lest they pull to different ones.
+    coordinates: (B, 3, h, w) predicted, scaled to the bounds
+    rotation: (B, 3, 3) regressed
+    seen: (B, h, w) visible cells; every fourth of them is compared
+    truth: (B, 3, h, w) true coordinates, metres
+    pose: (B, 4, 4) true pose
+
+    All losses use this one choice, so that they pull in the same direction.
     """
     equal = objects.equal
     if equal.shape[1] == 1:
         return equal[:, 0]
     predicted, true, mask = (v[..., ::4, ::4].flatten(-2).float() for v in (coordinates, truth, seen))
     shown = predicted * objects.half[..., None] + objects.centre[..., None]
-    # Seen in E's frame, the object's point p is E^-1 p; comparing E p' with p needs no inverse.
+    # In E's frame, a point p of the object is E^-1 p. Comparing E p' with p needs no inverse.
     moved = equal[..., :3, :3] @ shown[:, None] + equal[..., :3, 3:]
     distance = ((moved - true[:, None]).norm(dim=2) * mask[:, None]).sum(2) / mask.sum(1).clamp(min=1)[:, None]
     turned = (pose[:, None, :3, :3] @ equal[..., :3, :3] - rotation[:, None]) @ objects.points.mT[:, None]

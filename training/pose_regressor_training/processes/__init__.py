@@ -1,1 +1,1 @@
-"""Processes that work for this one, signals that end them, and torchrun's ranks."""
+"""Child processes, signals that end a process, and torchrun's ranks."""

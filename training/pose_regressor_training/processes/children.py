@@ -1,4 +1,4 @@
-"""Processes that work for this one: when to stop is its affair, whoever else is told, and they end with it."""
+"""Child processes that work for this one. Only the parent tells them when to stop, and they end with it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-#: Seconds between two looks whether the parent is still there.
+#: Seconds between two checks whether the parent is still there.
 _LOOK = 1.0
 
 
 @contextmanager
 def deaf_children() -> Iterator[None]:
-    """Processes started within the block hear no Ctrl-C and no termination, from their first moment on: a terminal,
-    `timeout` and systemd tell all of a group, and work would be lost that the parent still waits for. Each of them is
-    to call `heed_parent`.
+    """Processes that are started within the block ignore Ctrl-C and SIGTERM from their first moment on.
+
+    A terminal, `timeout` and systemd signal the whole process group. Children that obeyed would lose work which the
+    parent still waits for. Each child must call `heed_parent`.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
@@ -28,8 +29,9 @@ def deaf_children() -> Iterator[None]:
 
 
 def heed_parent() -> None:
-    """In a process from `deaf_children`: end once the parent says so or is no more. One that is killed tells nobody,
-    and its children would wait for work for ever.
+    """In a process from `deaf_children`: end when the parent says so or is gone.
+
+    A parent that is killed tells nobody, and its children would wait for work for ever.
     """
     parent = multiprocessing.parent_process()
     assert parent is not None, "this process was not started by another one"

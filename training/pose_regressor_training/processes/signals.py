@@ -1,4 +1,4 @@
-"""Ctrl-C and termination wait for the end of the step, so that the state which is saved then is a whole one."""
+"""Ctrl-C and SIGTERM wait for the end of the step, so that the saved state is complete."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from types import FrameType
 
 
 class Stopped(Exception):
-    """Raised between two steps of a training that was asked to stop."""
+    """Raised between two steps when a training was asked to stop."""
 
 
 class StopRequest:
-    """`wanted`: the signal that came, or None."""
+    """wanted: number of the signal that came; None if none came."""
 
     def __init__(self) -> None:
         self.wanted: int | None = None
@@ -22,8 +22,10 @@ class StopRequest:
 
 @contextmanager
 def stop_requests() -> Iterator[StopRequest]:
-    """Within the block the first signal is only noted; the second one, as any that is noted when the block ends, does
-    what it would have done without.
+    """Within the block, the first signal is only noted. A second one acts as usual at once.
+
+    When the block ends, the noted signal is raised again and acts as usual. In a thread other than the main one,
+    signals are left alone.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():

@@ -1,7 +1,7 @@
-"""Several processes, started by torchrun, that train one network: what they must tell each other.
+"""Several processes, started by torchrun, that train one network together.
 
-Each process has every world-size-th window of every batch. For the same loss and the same weights as on one process,
-means are taken over the windows of all, and so are the statistics of batch normalisation.
+Process i of n has every n-th window of every batch, from number i on. To get the same loss and weights as one process,
+means and batch statistics are taken over the windows of all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,13 @@ from pose_regressor.types import InputError
 
 @dataclass(frozen=True)
 class World:
-    """rank of size processes in all, local_rank of local_size on this host."""
+    """This process among all.
+
+    rank: its number among all
+    size: number of all
+    local_rank: its number on this host
+    local_size: number on this host
+    """
 
     rank: int = 0
     size: int = 1
@@ -28,7 +34,7 @@ class World:
 
     @classmethod
     def here(cls) -> World:
-        """As torchrun says it in the environment."""
+        """As torchrun sets it in the environment; a single process without torchrun."""
         try:
             names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE")
             return cls(*(int(os.environ.get(name, default)) for name, default in zip(names, "0101", strict=True)))
@@ -58,8 +64,10 @@ def mean_over_all(values: Tensor) -> Tensor:
 
 
 def share_of(count: Tensor) -> Tensor:
-    """What to divide a sum over this process's windows by, so that the mean of the quotients over all processes, which
-    is what their gradients are averaged to, is the sum over all windows through the count of all. At least 1 in all.
+    """What this process must divide its sum by to get a mean over the windows of all processes; at least 1 in all.
+
+    Gradients are averaged over the processes. So the mean of all quotients must be the sum over all windows divided by
+    the count of all windows.
     """
     if not _together():
         return count.clamp(min=1)
@@ -69,8 +77,10 @@ def share_of(count: Tensor) -> Tensor:
 
 
 def synchronised(network: nn.Module) -> nn.Module:
-    """The network with batch statistics over all processes: torch's own layer on CUDA, which alone it serves, ours on
-    the CPU. Names of parameters and buffers stay.
+    """The network with batch statistics over all processes.
+
+    On CUDA by torch's SyncBatchNorm, which works only there; on the CPU by a layer of our own. Names of parameters and
+    buffers stay the same.
     """
     if next(network.parameters()).is_cuda:
         return nn.SyncBatchNorm.convert_sync_batchnorm(network)
@@ -81,7 +91,7 @@ def synchronised(network: nn.Module) -> nn.Module:
 
 
 class _SumOverAll(torch.autograd.Function):
-    """Every process has the sum; each one's part in it gets the gradients of all."""
+    """The sum over all processes. Backwards, each gets the sum of all gradients."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
@@ -97,7 +107,7 @@ class _SumOverAll(torch.autograd.Function):
 
 
 class _SharedBatchNorm(nn.BatchNorm2d):
-    """Statistics over all processes, by a differentiable sum of sums."""
+    """Batch normalisation with statistics over all processes, by a differentiable sum of sums."""
 
     def forward(self, input: Tensor) -> Tensor:
         if not self.training:

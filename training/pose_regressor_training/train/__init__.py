@@ -1,1 +1,1 @@
-"""The training: from meshes to a bundle, on one or many processes, interrupted or not."""
+"""Training: from meshes to a bundle, on one or several processes; an interrupted training can go on."""

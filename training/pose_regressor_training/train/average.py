@@ -1,4 +1,6 @@
-"""The moving average of a network's weights: less noise than any single step's, and the one that is kept."""
+"""The moving average of a network's weights. It has less noise than the weights of any one step, and goes into the
+bundle.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,12 @@ Network = TypeVar("Network", bound=nn.Module)
 
 
 class Average(Generic[Network]):
-    """network: the averaged one, in evaluation mode; `update` follows the trained one by 1 - decay of the way, by more
-    in the first steps, so that the average forgets the weights of the beginning.
+    """An exponential moving average of all weights and batch statistics.
 
-    Its batch statistics are averaged too. One kernel for all tensors, and no word between host and device.
+    network: the averaged network, in evaluation mode
+
+    Each update moves it by 1 - decay of the way to the trained network, and by more in the first steps, so that it
+    forgets the initial weights. One kernel serves all tensors, and host and device exchange nothing.
     """
 
     def __init__(self, trained: Network, decay: float) -> None:
@@ -26,14 +30,14 @@ class Average(Generic[Network]):
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """step: how many came before."""
+        """Follow the trained network. step: how many updates came before."""
         torch._foreach_lerp_(self._own, self._trained, 1 - min(self._decay, (1 + step) / (10 + step)))
         if self._counts:
             torch._foreach_copy_(self._own_counts, self._counts)
 
 
 def _split(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
-    """What is averaged, and what is counted."""
+    """Floating-point tensors, which are averaged, and integer ones, which are copied."""
     tensors = [*network.parameters(), *network.buffers()]
     floats = [tensor.detach() for tensor in tensors if tensor.is_floating_point()]
     return floats, [tensor for tensor in tensors if not tensor.is_floating_point()]

@@ -1,4 +1,6 @@
-"""What happens beside the steps: log, state, pictures. Each every so many steps, on the first process alone."""
+"""What happens beside the steps: log, saved state, pictures. Each happens every so many steps, in the first process
+only.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,12 @@ from pose_regressor_training.processes.signals import Stopped, StopRequest
 from pose_regressor_training.processes.torchrun import World
 from pose_regressor_training.train.task import PoseTask
 
-#: Gets the number of steps done and the mean of each term since the last call.
+#: A listener: called with the number of steps done and the mean of each term since the last call.
 Progress = Callable[[int, Mapping[str, float]], None]
 
 
 class Log(pl.Callback):
-    """Tells the means of the terms to all `listeners`, and ends a training whose loss is no number."""
+    """Passes the means of the loss terms to all `listeners`. Ends the training if a loss is not finite."""
 
     def __init__(self, task: PoseTask, listeners: list[Progress], world: World) -> None:
         self._listeners = listeners if world.is_first else []
@@ -46,7 +48,7 @@ class Log(pl.Callback):
 
 
 class KeepState(pl.Callback):
-    """Saves the state every so many steps and at the end, and when a stop is requested."""
+    """Saves the state every so many steps, at the end, and when a stop is requested."""
 
     def __init__(self, path: Path, identity: Mapping[str, Any], request: StopRequest, world: World) -> None:
         self._path, self._identity, self._request, self._world = path, identity, request, world
@@ -60,7 +62,7 @@ class KeepState(pl.Callback):
             raise Stopped
 
     def on_exception(self, trainer: pl.Trainer, pl_module: Any, exception: BaseException) -> None:
-        # Lightning's own end for a SIGTERM that comes between the look above and its own, which is between two steps.
+        # Lightning ends the training itself if SIGTERM comes between the check above and its own, so between two steps.
         if isinstance(exception, SIGTERMException) and self._request.wanted is not None:
             self._save(trainer, pl_module)
 
@@ -71,7 +73,9 @@ class KeepState(pl.Callback):
 
 
 class CurveFile:
-    """A listener that keeps the log as JSON lines; of an interrupted training, only what it goes on from."""
+    """A listener that keeps the log as JSON lines. Of an interrupted training it keeps the part before the step it goes
+    on from.
+    """
 
     def __init__(self, path: Path, done: int) -> None:
         self._path = path
@@ -96,7 +100,9 @@ def read_curve(path: Path) -> list[dict[str, Any]]:
 
 
 def tensorboard(folder: Path, done: int) -> Progress:
-    """A listener that writes every term by its name for TensorBoard; of a resumed training, from step `done` on."""
+    """A listener that writes every term for TensorBoard, under the term's name. done: the step from which a resumed
+    training writes.
+    """
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:

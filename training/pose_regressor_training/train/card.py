@@ -1,4 +1,4 @@
-"""The card that goes with a bundle: what it knows, how it was made, what it scored, in words."""
+"""The card of a bundle: what it knows, how it was made and what it scores, for people to read."""
 
 from __future__ import annotations
 
@@ -6,21 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from pose_regressor.network.bundle import Bundle
-
-METRICS = {
-    "synthetic_add_0.1d": "poses within ADD(-S) 0.1 diameter, crops of the generator",
-    "synthetic_add_0.1d_regression": "the same by regression alone",
-    "synthetic_presence_recall": "present objects with presence above 0.5",
-    "synthetic_false_alarms": "empty crops with presence above 0.5",
-}
-
-
-def _beside(training: Mapping[str, Any]) -> str:
-    return f", beside {', '.join(f'`{name}`' for name in training['beside'])}" if training["beside"] else ""
+from pose_regressor_training.calibrate.metrics import metrics_table
 
 
 def card(bundle: Bundle, command: str) -> str:
-    """Markdown. command: the one that trained the bundle."""
+    """Markdown. command: the command line that trained the bundle."""
     training, objects = bundle.training, bundle.objects
     parameters = sum(p.numel() for p in bundle.network.parameters()) / 1e6
     lines = [f"# {', '.join(model.name for model in objects)}", ""]
@@ -34,9 +24,13 @@ def card(bundle: Bundle, command: str) -> str:
         f"{training['samples_seen']} times in all{_beside(training)}; no real image.",
         f"- Seed {training['seed']}, started from {training['start']}, trained on {training['device']}.",
         f"- Command: `{command}`",
+        f"- Distances by PnP are multiplied with {bundle.depth_scale:g}. This factor, the scores and the covariances "
+        "were calibrated on other synthetic frames than those of the table.",
         "",
-        "| scored | share |",
-        "|---|---|",
+        *metrics_table(bundle),
     ]
-    lines += [f"| {METRICS[name]} | {100 * value:.1f} % |" for name, value in bundle.metrics.items()]
     return "\n".join(lines) + "\n"
+
+
+def _beside(training: Mapping[str, Any]) -> str:
+    return f", beside {', '.join(f'`{name}`' for name in training['beside'])}" if training["beside"] else ""

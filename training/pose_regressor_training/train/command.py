@@ -1,4 +1,6 @@
-"""What ``pose-regressor train`` does around a training: says how long it takes, evaluates, writes bundle and report."""
+"""What ``pose-regressor train`` does around a training: tells how long it takes, calibrates, measures, writes
+everything.
+"""
 
 from __future__ import annotations
 
@@ -14,20 +16,27 @@ from rich.progress import TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pose_regressor.files.io import write_text
 from pose_regressor.network.bundle import Bundle
-from pose_regressor_training.calibrate.calibrate import calibrate
-from pose_regressor_training.calibrate.crops import calibrate_depth, evaluate_synthetic
+from pose_regressor_training.calibrate.calibrate import CALIBRATION_SEED, calibrate
+from pose_regressor_training.calibrate.metrics import measure, rows_of
 from pose_regressor_training.train.callbacks import CurveFile, Progress, read_curve, tensorboard
 from pose_regressor_training.train.card import card
 from pose_regressor_training.train.pictures import Pictures
 from pose_regressor_training.train.report import Run, write_report
 from pose_regressor_training.train.training import Training
 
-#: The rate is measured over so many seconds, from a step on at which everything runs.
+#: The rate is measured over this many seconds, and only after this many steps, when everything runs.
 _MEASURED, _WARM = 20.0, 10
 
 
 class Command:
-    """out: the bundle; command: the line that was given; board: folder for TensorBoard, if it is wanted."""
+    """The command ``pose-regressor train``, once its arguments are read.
+
+    training: ready to run
+    out: the bundle to write; card, report and state lie beside it
+    console: where progress is printed
+    command: the command line, for card and report
+    board: folder for TensorBoard; None: no TensorBoard
+    """
 
     def __init__(self, training: Training, out: Path, console: Console, command: str, board: Path | None) -> None:
         self._training, self._out, self._console, self._command, self._board = training, out, console, command, board
@@ -36,25 +45,24 @@ class Command:
         self._estimate = Estimate(console, training.config.steps, training.config.batch_size)
 
     def run(self) -> None:
-        """Train to the end and write everything."""
+        """Train to the end and write bundle, card and report."""
         training = self._training
         if not training.world.is_first:
             training.run()
             return
         bundle = self._trained()
         meshes = [known.mesh for known in training.objects]
-        seed = training.config.seed
-        self._console.print("evaluating on images it has not seen")
-        bundle.depth_scale = calibrate_depth(bundle, meshes, seed + 1_000)
-        # Each on other images than those before.
-        bundle.metrics, errors = evaluate_synthetic(bundle, meshes, seed + 2_000)
-        calibrate(bundle, meshes, seed + 3_000, device=str(training.device))
+        seed, device = training.config.seed + CALIBRATION_SEED, str(training.device)
+        self._console.print("calibrating and measuring on synthetic frames that it has not seen")
+        calibrate(bundle, meshes, seed, device=device)
+        trial = measure(bundle, meshes, seed, device=device)
         bundle.save(self._out)
         write_text(self._out.with_suffix(".md"), card(bundle, self._command))
-        report = write_report(self._folder, bundle, errors, Run(self._command, self._pace(), read_curve(self._log)))
+        report = write_report(self._folder, bundle, trial, Run(self._command, self._pace(), read_curve(self._log)))
         training.state.unlink(missing_ok=True)
-        self._console.print(f"{self._out}: " + ", ".join(f"{key} {value}" for key, value in bundle.metrics.items()))
-        self._console.print(f"{report}")
+        for words, value in rows_of(bundle.metrics, bundle.objects):
+            self._console.print(f"{value} {words}")
+        self._console.print(f"{self._out}, {report}")
 
     def _pace(self) -> str:
         device, count = self._training.device.type, self._training.world.size
@@ -78,7 +86,10 @@ class Command:
 
 
 class Estimate(pl.Callback):
-    """Says, once it can tell, how long the training will take. rate: images a second, 0 until it is known."""
+    """Prints, once it can tell, how long the training will take.
+
+    rate: images a second; 0 until it is known
+    """
 
     def __init__(self, console: Console, steps: int, batch_size: int) -> None:
         self._console, self._steps, self._batch_size = console, steps, batch_size
@@ -93,7 +104,7 @@ class Estimate(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: Any, *_: object) -> None:
         done, now = pl_module.steps_done, time.monotonic()
         self._seen += 1
-        if self._seen <= _WARM:  # the first batches wait for the workers' pictures, or are there already
+        if self._seen <= _WARM:  # the first batches wait for the workers, or are ready before
             self._first = done, now
         self._last = done, now
         if not self._said and now - self._first[1] > _MEASURED and self.rate:
@@ -103,7 +114,7 @@ class Estimate(pl.Callback):
 
 
 def in_words(seconds: float) -> str:
-    """Such as 1 h 50 min."""
+    """A duration such as 1 h 50 min."""
     minutes = max(1, round(seconds / 60))
     hours, rest = divmod(minutes, 60)
     return f"{hours} h {rest} min" if hours else f"{rest} min"

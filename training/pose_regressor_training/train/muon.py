@@ -1,11 +1,13 @@
 """The optimizer: Muon for the matrices of the hidden layers, AdamW for everything else.
 
-Adam scales each weight by itself. Muon sees that weights form a matrix and makes a step of the same size in all of its
-directions: also in those that few images speak of. Networks leave their first plateau after far fewer images with it
-(docs/accuracy.md). Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024; the size of a step, by
-which Muon takes AdamW's learning rates, is Liu et al.'s, Muon is Scalable for LLM Training, 2025, eq. 4.
+Adam scales each weight by itself. Muon treats the weights of a layer as a matrix and makes a step of the same size in
+all of its directions, also in those to which few images contribute. Networks leave their first plateau after far fewer
+images with it (docs/accuracy.md).
 
-torch has had an optimizer of this name since 2.9, for matrices alone: not for the filters of convolutions.
+Muon is Jordan et al., Muon: An optimizer for hidden layers in neural networks, 2024. The size of a step, by which Muon
+takes AdamW's learning rates, is from Liu et al., Muon is Scalable for LLM Training, 2025, eq. 4.
+
+torch has an optimizer of this name since 2.9, but only for matrices, not for the filters of convolutions.
 """
 
 from __future__ import annotations
@@ -17,18 +19,22 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
-#: Newton-Schulz: the quintic that is steepest at 0 and brings all singular values between 0.7 and 1.2 in STEPS.
+#: Newton-Schulz iteration: STEPS of this quintic, which is steep at 0, bring all singular values between 0.7 and 1.2.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 STEPS = 5
-#: Root mean square of a step's elements, as AdamW's has it.
+#: Root mean square of a step's elements, the same as in AdamW's steps.
 STEP_SIZE = 0.2
 MOMENTUM = 0.95
 EPS = 1e-8
 
 
 class Muon(torch.optim.Optimizer):
-    """hidden: weights of two or more dimensions, rows first; others: what AdamW is for. precision: of the search for
-    the orthogonal matrix, which needs few digits.
+    """Muon and AdamW in one optimizer.
+
+    hidden: weights of two or more dimensions, rows first, which Muon trains
+    others: parameters that AdamW trains
+    lr, weight_decay, betas: as in AdamW; Muon takes the first of the betas
+    precision: of the search for the orthogonal matrix, which needs few digits
     """
 
     def __init__(
@@ -90,7 +96,10 @@ class Muon(torch.optim.Optimizer):
 
 
 def orthogonalised(matrix: Tensor, precision: torch.dtype = torch.float32) -> Tensor:
-    """The matrix (N, M) with all its singular values near 1: U V^T of its U S V^T, roughly; in float32."""
+    """The matrix (N, M) with all singular values brought near 1, float32.
+
+    Of its decomposition U S V^T, this is roughly U V^T.
+    """
     a, b, c = COEFFICIENTS
     tall = matrix.shape[0] > matrix.shape[1]
     x = (matrix.mT if tall else matrix).to(precision).contiguous()
@@ -102,8 +111,10 @@ def orthogonalised(matrix: Tensor, precision: torch.dtype = torch.float32) -> Te
 
 
 def split(network: nn.Module, first: str) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
-    """The parameters that Muon is for, and the others: the layer named `first`, which sees pixels, those named `out`,
-    which answer, and all that is no matrix, biases and scales.
+    """The parameters that Muon trains, and all others.
+
+    The others are the layer named `first`, which sees pixels, the layers named `out`, which give the answers, and
+    whatever is not a matrix: biases and scales.
     """
     hidden: list[nn.Parameter] = []
     others: list[nn.Parameter] = []

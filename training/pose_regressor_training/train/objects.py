@@ -21,7 +21,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, eq=False)
 class KnownObject:
-    """file: the mesh's name, for people to read."""
+    """An object as the training knows it.
+
+    mesh: what is rendered
+    model: what the runtime will know of it
+    symmetries: discrete and continuous ones
+    file: the mesh file's name, for people to read
+    """
 
     mesh: Mesh
     model: ObjectModel
@@ -29,7 +35,7 @@ class KnownObject:
     file: str
 
     def identity(self) -> list[Any]:
-        """Plain values, others for what differs in its name, id, mesh, colours or symmetries."""
+        """Plain values that differ if its name, id, mesh, colours or symmetries differ."""
         symmetries = hashlib.sha256((self.model.symmetries.round(6) + 0.0).tobytes()).hexdigest()[:16]
         return [self.model.name, self.model.obj_id, f"mesh {self.mesh.digest()}", f"symmetries {symmetries}"]
 
@@ -49,9 +55,16 @@ def read_objects(
     models_info: Path | None = None,
     colors: Sequence[str] = (),
 ) -> list[KnownObject]:
-    """The objects of meshes. units, names, obj_ids and colors are given for all of the meshes, in their order, or for
-    none (one unit or color may stand for all): names are then those of the files, and obj_000010.ply has the id 10,
-    others their place in the list. Raises InputError for anything given twice, before the meshes are read.
+    """The objects of mesh files.
+
+    paths: mesh files
+    units: m or mm, one for all files or one for each; by default guessed from each mesh's size
+    names: one for each file; by default the file names without their endings
+    obj_ids: one for each file; by default 10 for obj_000010.ply, else the place in the list, from 1
+    models_info: BOP's models_info.json, whose symmetries are taken; those of other objects are found from their meshes
+    colors: #RRGGBB, one for all files or one for each; by default the files' own colours
+
+    Raises InputError, before any mesh is read, if two objects have the same name or id.
     """
     if not paths:
         raise InputError("training: expected at least one mesh, got none")
@@ -70,7 +83,7 @@ def read_objects(
 
 
 def read_beside(paths: Sequence[Path], units: Sequence[str] = ()) -> list[KnownObject]:
-    """Things that are not to be found, of any names. units: one for all of them, one for each, or none."""
+    """Meshes of things that only stand beside the objects. units: one for all, one for each, or none."""
     things = []
     for number, (path, unit) in enumerate(zip(paths, one_for_each(paths, "beside-unit", units), strict=True), start=1):
         mesh = load_mesh(path, unit)

@@ -1,4 +1,4 @@
-"""What a network is taught and what it says, as pictures, from the first batch on."""
+"""Pictures of what a network is taught and of what it answers, from the first batch on."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from pose_regressor.draw import BOX_COLOUR, contact_sheet, draw_box
-from pose_regressor.estimation.correspondences import decode_regression
+from pose_regressor.estimation.decode import decode_regression
 from pose_regressor.files.io import replacing
 from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor.network.network import PoseNetwork
@@ -30,8 +30,9 @@ Image = NDArray[np.uint8]
 
 
 class Pictures(pl.Callback):
-    """Writes the labels of the first batch, and every so many steps what the averaged network says of the batch that
-    was learnt from last: no batch comes twice, so it has seen it once at most.
+    """Writes the labels of the first batch, and now and then what the averaged network says of the last batch.
+
+    The network has learnt from that batch only once: no batch comes twice.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +50,7 @@ class Pictures(pl.Callback):
 
 
 def write_picture(path: Path, image: Image) -> None:
-    """RGB as a JPEG file, at once."""
+    """Write an RGB image as a JPEG file, atomically."""
     ok, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     assert ok, "OpenCV could not encode a JPEG in memory"
     with replacing(path) as temporary:
@@ -57,8 +58,10 @@ def write_picture(path: Path, image: Image) -> None:
 
 
 def label_sheet(batch: Batch, models: Sequence[ObjectModel]) -> Image:
-    """The windows with the box of the true pose and the outline of what is seen; where nothing is to be found or too
-    little is seen, as they are. Boxes of other known objects are thin rectangles.
+    """The windows of a batch with their labels drawn in.
+
+    White: box of the true pose. Yellow: outline of what is visible of the object. Pink rectangles: other known objects.
+        Windows without an object, or with too little of it, have no box and no outline.
     """
     tiles = []
     for i in range(min(len(batch.image), _LABELLED)):
@@ -76,8 +79,9 @@ def label_sheet(batch: Batch, models: Sequence[ObjectModel]) -> Image:
 
 @torch.no_grad()
 def prediction_sheet(network: PoseNetwork, batch: Batch, models: Sequence[ObjectModel]) -> Image | None:
-    """Two tiles for each of some crops: the box of the true pose and that of the regressed one; and the predicted
-    coordinates as colours, as far as the predicted mask goes. None if the batch has no crop with an object.
+    """Two tiles for each of some crops: the true and the regressed pose as boxes; the predicted coordinates as colours.
+
+    The coordinates are shown where the predicted mask is set. None if the batch has no crop with an object.
     """
     asked = (batch.kind == Kind.LOOK).nonzero().flatten()[:_PREDICTED]
     if not len(asked):
@@ -108,14 +112,14 @@ def _enlarged(image: torch.Tensor) -> Image:
 
 
 def _camera(batch: Batch, i: int) -> Camera:
-    """Of the enlarged window."""
+    """The camera of the enlarged window."""
     scale = _TILE / batch.image.shape[-1]
     enlarge = np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5], [0, 0, 1]])
     return Camera(_TILE, _TILE, enlarge @ batch.camera_matrix[i].double().cpu().numpy())
 
 
 def _outline(tile: Image, mask: torch.Tensor) -> None:
-    """Of cells that stand at every DENSE_STRIDE-th pixel of the window."""
+    """Draw the outline of a mask whose cells stand at every DENSE_STRIDE-th pixel of the window."""
     seen = np.kron(mask.cpu().numpy().astype(np.uint8), np.ones((DENSE_STRIDE, DENSE_STRIDE), np.uint8))
     large = cv2.resize(seen, (_TILE, _TILE), interpolation=cv2.INTER_NEAREST)
     found = cv2.findContours(large, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]

@@ -1,4 +1,4 @@
-"""What a training leaves to look at: a folder with report.md, the curves, the first batch, predictions and errors."""
+"""The report of a training: a folder with report.md, the loss curves, the first batch, predictions and errors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from pose_regressor.files.io import replacing, write_text
 from pose_regressor.network.bundle import Bundle
-from pose_regressor_training.calibrate.crops import CropErrors
+from pose_regressor_training.calibrate.metrics import metrics_table
+from pose_regressor_training.calibrate.trial import FALSE, Trial
 from pose_regressor_training.figures import new_figure
-from pose_regressor_training.train.card import METRICS
 from pose_regressor_training.train.pictures import FIRST, PREDICTED
 
 if TYPE_CHECKING:
@@ -27,37 +27,43 @@ CURVES, ERRORS = "curves.png", "errors.png"
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """command: the line that was given; pace: how long it took, in words; curve: the entries of the log."""
+    """How a training was run.
+
+    command: the command line
+    pace: how fast it was, in words
+    curve: entries of the log, each with its step and the mean of every loss term
+    """
 
     command: str
     pace: str
     curve: Sequence[Mapping[str, float]]
 
 
-def write_report(folder: Path, bundle: Bundle, errors: CropErrors, run: Run) -> Path:
-    """The path of report.md. Pictures that are there already are shown in it."""
+def write_report(folder: Path, bundle: Bundle, trial: Trial, run: Run) -> Path:
+    """Write the report and return the path of report.md. It shows the pictures that are in the folder already.
+
+    trial: the one that the bundle's metrics were measured on
+    """
     if len(run.curve) > 1:
         _write_figure(folder / CURVES, curves_figure(run.curve, bundle.training["losses"]))
-    if len(errors.share):
-        _write_figure(folder / ERRORS, errors_figure(errors, [model.name for model in bundle.objects]))
+    if any(np.isfinite(one.rotation) for one in trial.found):
+        _write_figure(folder / ERRORS, errors_figure(trial, [model.name for model in bundle.objects]))
     path = folder / "report.md"
-    write_text(path, _text(folder, bundle, errors, run))
+    write_text(path, _text(folder, bundle, trial, run))
     return path
 
 
-def _text(folder: Path, bundle: Bundle, errors: CropErrors, run: Run) -> str:
+def _text(folder: Path, bundle: Bundle, trial: Trial, run: Run) -> str:
     lines = [f"# Training of {', '.join(model.name for model in bundle.objects)}", "", f"    {run.command}", ""]
     training = bundle.training
     images = f"{training['samples_rendered']} images, {training['samples_seen']} looks at them"
     lines += [f"{images}, {run.pace}, from {training['start']}.", ""]
-    lines += ["| on crops that were not trained on | share |", "|---|---|"]
-    lines += [f"| {METRICS[name]} | {100 * value:.1f} % |" for name, value in bundle.metrics.items() if name in METRICS]
-    lines += ["", *_table(bundle, errors), ""]
+    lines += [*metrics_table(bundle), "", *_objects_table(bundle, trial), ""]
     pictures = [
         (CURVES, "Losses", "Each term without its weight, and their weighted sum."),
         (FIRST, "First batch", "White: the true pose; yellow: what is seen of the object; pink: other known objects."),
         (PREDICTED, "Predictions", "White: true, yellow: regressed pose; beside it the predicted coordinates."),
-        (ERRORS, "Errors", "By PnP where it answers, else regressed."),
+        (ERRORS, "Errors", f"Of the reported poses that are less than {FALSE:g} diameters off."),
     ]
     for name, title, words in pictures:
         if (folder / name).exists():
@@ -67,21 +73,21 @@ def _text(folder: Path, bundle: Bundle, errors: CropErrors, run: Run) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _table(bundle: Bundle, errors: CropErrors) -> list[str]:
+def _objects_table(bundle: Bundle, trial: Trial) -> list[str]:
+    """Lines of a Markdown table with a row for each object; medians are those of its right poses."""
     lines = [
-        "| object | crops | ADD(-S) < 0.1 d | median ADD(-S) / d | rotation | translation |",
+        "| object | in the frames | found, ADD(-S) < 0.1 d | median ADD(-S) / d | rotation | translation |",
         "|---|---|---|---|---|---|",
     ]
     for channel, model in enumerate(bundle.objects):
-        own = errors.channel == channel
-        if own.any():
-            share, rotation, translation = (
-                values[own] for values in (errors.share, errors.rotation, errors.translation)
-            )
-            lines.append(
-                f"| {model.name} | {own.sum()} | {100 * np.mean(share < 0.1):.1f} % | {np.median(share):.3f} "
-                f"| {np.median(rotation):.1f}° | {100 * np.median(translation):.1f} % |"
-            )
+        count = trial.objects[channel]
+        right = [one for one in trial.found if one.channel == channel and one.right]
+        found = f"{sum(one.visible for one in right) / count:.1%}" if count else "-"
+        medians = ["-"] * 3
+        if right:
+            error, rotation, translation = np.median([(r.error, r.rotation, r.translation) for r in right], axis=0)
+            medians = [f"{error:.3f}", f"{np.degrees(rotation):.1f}°", f"{1000 * translation:.1f} mm"]
+        lines.append(f"| {model.name} | {count} | {found} | {' | '.join(medians)} |")
     return lines
 
 
@@ -104,18 +110,22 @@ def curves_figure(curve: Sequence[Mapping[str, float]], weights: Mapping[str, fl
     return figure
 
 
-def errors_figure(errors: CropErrors, names: Sequence[str]) -> Figure:
-    """Histograms of ADD(-S), rotation and translation, a colour an object; what lies beyond is in the last bar."""
+def errors_figure(trial: Trial, names: Sequence[str]) -> Figure:
+    """Histograms of ADD(-S), rotation and translation, a colour for each object. The last bar holds all larger errors.
+
+    False poses are left out.
+    """
     figure, ((first, second, third),) = new_figure(12, 3.2, 1, 3)
-    panels: list[tuple[Any, NDArray, float, str]] = [
-        (first, errors.share, 0.5, "ADD(-S), diameters"),
-        (second, errors.rotation, 30.0, "rotation, degrees"),
-        (third, 100 * errors.translation, 20.0, "translation, % of the distance"),
+    each = [[one for one in trial.found if one.channel == c and one.error < FALSE] for c in range(len(names))]
+    panels: list[tuple[Any, Any, float, str]] = [
+        (first, lambda one: one.error, FALSE, "ADD(-S), diameters"),
+        (second, lambda one: np.degrees(one.rotation), 30.0, "rotation, degrees"),
+        (third, lambda one: 1000 * one.translation, 50.0, "translation, mm"),
     ]
-    for axis, values, most, label in panels:
-        each = [values[errors.channel == channel].clip(max=most) for channel in range(len(names))]
-        axis.hist(each, bins=list(np.linspace(0, most, 26)), stacked=True, label=list(names))
-        axis.set(xlabel=label, ylabel="crops", xlim=(0, most))
+    for axis, value, most, label in panels:
+        values = [np.array([value(one) for one in own]).clip(max=most) for own in each]
+        axis.hist(values, bins=list(np.linspace(0, most, 26)), stacked=True, label=list(names))
+        axis.set(xlabel=label, ylabel="poses", xlim=(0, most))
     first.legend(fontsize=8)
     return figure
 

@@ -1,4 +1,4 @@
-"""Learning rate and momentum as functions of the step alone, so that nothing of them has to be kept."""
+"""Learning rate and momentum as functions of the step alone, so that nothing of them has to be saved."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from dataclasses import dataclass
 
 from pose_regressor_training.train.config import TrainConfig
 
-#: Of one_cycle: the rate starts at the peak over START and ends at that over END; the momentum goes from HIGH to LOW
-#: and back (Smith & Topin, Super-Convergence, 2018, as torch.optim.lr_scheduler.OneCycleLR has it).
+#: one_cycle: the rate starts at peak / START and ends at peak / START / END; the momentum goes from HIGH to LOW and
+#: back (Smith & Topin, Super-Convergence, 2018, as in torch.optim.lr_scheduler.OneCycleLR).
 START, END, HIGH, LOW = 25.0, 1e4, 0.95, 0.85
-#: Adam's own.
+#: Adam's default.
 BETA1 = 0.9
 
 
 @dataclass(frozen=True)
 class Pace:
-    """Of one step. beta1: AdamW's first momentum."""
+    """Learning rate and momentum of one step.
+
+    learning_rate: as the optimizer takes it
+    beta1: AdamW's first momentum
+    """
 
     learning_rate: float
     beta1: float
 
 
 def pace(config: TrainConfig, step: int) -> Pace:
-    """Of step number 0 to config.steps - 1."""
+    """Learning rate and momentum of a step from 0 to config.steps - 1."""
     peak, share = config.learning_rate, config.warmup
     if config.schedule == "one_cycle":
         last = config.steps - 1
@@ -40,5 +44,5 @@ def pace(config: TrainConfig, step: int) -> Pace:
 
 
 def _cosine(start: float, end: float, done: float) -> float:
-    """From `start` to `end`, flat at both."""
+    """A cosine from `start` (done = 0) to `end` (done = 1), flat at both."""
     return end + (start - end) * 0.5 * (1 + math.cos(math.pi * done))

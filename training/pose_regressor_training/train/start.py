@@ -1,4 +1,4 @@
-"""Beginning with another network's weights: what one object taught serves the next."""
+"""Starting from another network's weights: what it learnt of one object serves the next."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ FIRST = "backbone.conv1"
 
 @dataclass(frozen=True)
 class Taken:
-    """Names of the parameters and buffers that were taken over, and of those that stay as they are."""
+    """What was taken over from another network.
+
+    taken: names of the parameters and buffers that were copied
+    fresh: names of those that keep their values
+    """
 
     taken: tuple[str, ...]
     fresh: tuple[str, ...]
@@ -28,8 +32,10 @@ class Taken:
 
 @torch.no_grad()
 def start_from(network: nn.Module, bundle: Bundle) -> Taken:
-    """Copy into `network` whatever of the bundle's network has the same name and shape, also where widths or the number
-    of objects differ. Raises InputError if the first layer has not: nothing after it would mean anything.
+    """Copy into `network` whatever has the same name and shape in the bundle's network.
+
+    Widths and numbers of objects may differ. Raises InputError if the first layer does not fit: the layers after it
+    would be worthless.
     """
     given = bundle.network.state_dict()
     taken, fresh = [], []

@@ -1,4 +1,4 @@
-"""The file that an interrupted training goes on from: safetensors with a JSON header, written at once. No pickle."""
+"""The file from which an interrupted training goes on: safetensors with a JSON header, no pickle, written atomically."""
 
 from __future__ import annotations
 
@@ -24,9 +24,14 @@ _PARTS = ("network", "average", "regions", "optimizer", "log")
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """After `step` steps. network, average, regions: state_dicts, the last of the head that only trainings have;
-    optimizer: what it keeps of each parameter, by the parameter's number; log: sums of the terms since the last
-    entry of the log; start: what the training began with, in words.
+    """A training after `step` steps.
+
+    step: number of steps done
+    network, average: state_dicts of the trained and of the averaged network
+    regions: state_dict of the region head, which only trainings have; empty without one
+    optimizer: for each parameter, by its number, what the optimizer keeps of it
+    log: sums of the loss terms since the last entry of the log
+    start: what the training began with, in words
     """
 
     step: int
@@ -38,8 +43,10 @@ class State:
     start: str
 
     def save(self, path: Path, identity: Mapping[str, Any]) -> None:
-        """identity: plain values that say which training it is, see `load`. Raises InputError for weights that are not
-        finite, which nothing could go on from, and leaves the file that is there.
+        """Write the file. identity: plain values that tell which training it is, see `load`.
+
+        Raises InputError if a weight is not finite, and leaves the older file: no training could go on from such
+            weights.
         """
         optimizer = {f"{number}.{k}": v for number, values in self.optimizer.items() for k, v in values.items()}
         parts = dict(zip(_PARTS, (self.network, self.average, self.regions, optimizer, self.log), strict=True))
@@ -57,7 +64,7 @@ class State:
 
     @classmethod
     def load(cls, path: Path, identity: Mapping[str, Any]) -> State:
-        """Raises InputError for a file of another training, and says what differs."""
+        """Read the file. Raises InputError if it belongs to another training, and names the difference."""
         try:
             with safe_open(path, framework="pt") as file:
                 metadata = file.metadata() or {}

@@ -25,9 +25,15 @@ from pose_regressor_training.train.state import State
 
 
 class PoseTask(pl.LightningModule):
-    """network: on its device already. `steps_done` counts the training's steps, also those before an interruption.
+    """Network, losses, optimizer and average, for Lightning's Trainer.
 
-    Nothing here waits for the device: the terms are summed up there until `take_means` asks for them.
+    network: on its device already
+    models: of the objects, in the order of the network's channels
+    config: of the training
+    start: what the training begins with, in words
+
+    `steps_done` counts all steps of the training, also those before an interruption. Nothing here waits for the device:
+    loss terms are summed there until `take_means` asks for them.
     """
 
     def __init__(self, network: PoseNetwork, models: Sequence[ObjectModel], config: TrainConfig, start: str) -> None:
@@ -49,7 +55,7 @@ class PoseTask(pl.LightningModule):
         return batch.to(device)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
-        """Those of the objective that have a weight, by name."""
+        """The loss terms whose weight is not 0, by name."""
         with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
             boxes, poses, features = self._forward(batch.image)
             regions = self.regions(features) if self.regions else None
@@ -91,7 +97,7 @@ class PoseTask(pl.LightningModule):
         self.steps_done += 1
 
     def take_means(self, steps: int) -> dict[str, float]:
-        """The terms' means over the last `steps` steps and over all processes; they are summed up anew from here on."""
+        """Means of the terms over the last `steps` steps and all processes. The sums start anew."""
         means = mean_over_all(self._sums / steps).tolist()
         self._sums.zero_()
         return dict(zip(self._names, means, strict=True))
@@ -108,7 +114,7 @@ class PoseTask(pl.LightningModule):
         )
 
     def restore(self, state: State) -> None:
-        """Go on from there. Must come before Lightning's fit."""
+        """Take over a saved state. Must be called before Lightning's fit."""
         self.network.load_state_dict(state.network)
         self.average.network.load_state_dict(state.average)
         if self.regions is not None:
@@ -119,5 +125,5 @@ class PoseTask(pl.LightningModule):
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
-    """In the parameter's own order in memory: the fused optimizer goes through both as they lie."""
+    """The value with the parameter's memory layout: the fused optimizer reads both in the order of memory."""
     return torch.empty_like(parameter).copy_(value) if value.shape == parameter.shape else value

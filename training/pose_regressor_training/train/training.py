@@ -1,4 +1,4 @@
-"""A whole training: from objects and a configuration to a bundle, going on where it was interrupted."""
+"""A whole training: from objects and a configuration to a bundle. An interrupted one goes on where it stopped."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from pose_regressor_training.train.start import Taken, start_from
 from pose_regressor_training.train.state import State
 from pose_regressor_training.train.task import PoseTask
 
-#: The terms that each of the network's heads learns from; one that has none left has parameters without gradients.
+#: The loss terms from which each head learns. A head without any term has parameters without gradients.
 HEADS = (
     ("presence", "box"),
     ("mask", "coordinates", "certainty", "pose", "reprojection"),
@@ -40,8 +40,16 @@ HEADS = (
 
 
 class Training:
-    """Trains one network for all of the objects. state: the file that holds it while it is not done; device: of this
-    process; world: the processes that share the work; beside: what stands around in the images and is not to be found.
+    """Trains one network for all objects.
+
+    objects: to be found
+    config: of the training
+    state: file that holds the training until it is done
+    device: of this process
+    world: the processes that share the work; by default as torchrun says
+    beside: things that stand around in the images and are not to be found
+
+    Raises InputError if the processes cannot share a batch evenly.
     """
 
     def __init__(
@@ -71,8 +79,10 @@ class Training:
         return self.task.steps_done
 
     def begin(self, restart: bool = False) -> str:
-        """Take up the training that was interrupted, if there is one and it is not to `restart`; else begin with what
-        the configuration names. Returns which, in words.
+        """Go on with an interrupted training if there is one, else start as the configuration says. Returns which, in
+        words.
+
+        restart: ignore an interrupted training
         """
         if self.state.exists() and not restart:
             self.resume()
@@ -84,26 +94,30 @@ class Training:
         return f"starts from {self.config.start_from}: {taken.in_words()}"
 
     def start_from(self, bundle: Bundle, name: str) -> Taken:
-        """Begin with another bundle's weights, as far as they fit; name: what to call it."""
+        """Start from another bundle's weights as far as they fit. name: of that bundle, for people to read."""
         taken = start_from(self.task.network, bundle)
         self.task.average.network.load_state_dict(self.task.network.state_dict())
         self.task.start = f"{name}, {taken.in_words()}"
         return taken
 
     def resume(self) -> None:
-        """Take up the training that the state file holds; it must be the same training."""
+        """Go on from the state file. Raises InputError if it belongs to another training."""
         self.task.restore(State.load(self.state, self._identity()))
 
     def run(self, listeners: Sequence[Progress] = (), callbacks: Sequence[pl.Callback] = ()) -> Bundle:
-        """Train to the end. Ctrl-C or termination saves the state and then does what it always does; of several
-        processes, which would stop at different steps, it leaves the state that was saved last.
+        """Train to the end and return the bundle.
+
+        listeners: called with the means of the loss terms; callbacks: Lightning's
+
+        Ctrl-C or SIGTERM saves the state and then acts as usual. Several processes would stop at different steps, so
+        they keep the state that was saved last.
         """
         with stop_requests() if self.world.size == 1 else nullcontext(StopRequest()) as request:
             try:
                 if self.steps_done < self.config.steps:
                     self._fit(list(listeners), list(callbacks), request)
             except Stopped:
-                pass  # the block's end raises the signal again
+                pass  # the signal is raised again at the end of the block
             except SIGTERMException:
                 if request.wanted is None:
                     raise
@@ -173,7 +187,7 @@ class Training:
         return self.config.to_dict() | {"objects": objects, "beside": beside}
 
     def bundle(self) -> Bundle:
-        """The averaged network as it is now."""
+        """The averaged network as it is now, as a bundle."""
         network = PoseNetwork(self.config.network, len(self.objects))
         network.load_state_dict(self.task.average.network.state_dict())
         training = self.config.to_dict() | {
@@ -192,7 +206,7 @@ class Training:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without Lightning's advice, which is about what it does by default and what is done otherwise here."""
+    """Silences Lightning's advice: it is about its defaults, which are changed here on purpose."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

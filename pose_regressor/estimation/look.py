@@ -1,0 +1,124 @@
+"""One look at one place in a frame. It passes through four steps: windows -> network -> decode -> refine.
+
+Each step reads what the steps before it left in the `Look` and adds its own part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pose_regressor.estimation.boxes import projected_box
+from pose_regressor.estimation.correspondences import quarter_turns
+from pose_regressor.estimation.refine_colors import ZOOM
+from pose_regressor.estimation.windows import Window, crop_window, finer_window
+from pose_regressor.network.config import NetworkConfig
+from pose_regressor.network.runners import Runner
+from pose_regressor.types import Camera, FloatArray, Frame, ObjectModel, PoseEstimate
+
+
+@dataclass(frozen=True, eq=False)
+class Candidate:
+    """Where to look, and for what.
+
+    bundle: number of the bundle that knows the object
+    channel: the object's number in that bundle
+    model: the object
+    box: (4,) x0, y0, x1, y1 in ideal pinhole pixels
+    """
+
+    bundle: int
+    channel: int
+    model: ObjectModel
+    box: FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the network says of one object in one crop, which it sees in T orientations, a quarter turn apart.
+
+    presence: probability that the crop shows the object, the mean over the orientations
+    coordinates: (T, 3, h, w) object coordinates in [-1, 1], as in PoseOutput
+    mask: (T, h, w) logits of "this cell shows the object"
+    certainty: (T, h, w) minus the logarithm of the scale of the coordinates' errors
+    rotation_6d: (6,) regressed rotation, of the crop as it is
+    location: (3,) regressed place, of the crop as it is
+    """
+
+    presence: float
+    coordinates: NDArray[np.float32]
+    mask: NDArray[np.float32]
+    certainty: NDArray[np.float32]
+    rotation_6d: NDArray[np.float32]
+    location: NDArray[np.float32]
+
+
+@dataclass(eq=False)
+class Look:
+    """What is known of one candidate so far. The later fields do not exist before their step.
+
+    candidate: where to look (the first step, windows)
+    window: the crop around it
+    finer: the same view in ZOOM times as many pixels; None if it is not wanted or the image has no more to show
+    answer: what the network says of the crop (the second step)
+    cam_from_obj: (4, 4) the pose (set by the third step, decode; improved by the fourth, refine)
+    covariance: (6, 6) of the pose, as in PoseEstimate
+    method: how the pose was decoded
+    score: in [0, 1], raw: not yet calibrated
+    """
+
+    candidate: Candidate
+    window: Window
+    finer: Window | None
+    answer: Answer = field(init=False)
+    cam_from_obj: FloatArray = field(init=False)
+    covariance: FloatArray = field(init=False)
+    method: Literal["pnp", "regression"] = field(init=False)
+    score: float = field(init=False)
+
+    @property
+    def crop_size(self) -> int:
+        """Pixels along the crop's edges."""
+        return len(self.window.image)
+
+    def estimate(self, camera: Camera) -> PoseEstimate:
+        """The outcome; camera: of the frame."""
+        model, distortion = self.candidate.model, camera.distortion if camera.is_distorted else None
+        box = projected_box(model, self.cam_from_obj, camera.matrix, distortion)
+        return PoseEstimate(model, self.cam_from_obj, self.covariance, self.score, self.method, box)
+
+
+def cut_windows(frame: Frame, candidates: Sequence[Candidate], config: NetworkConfig, finer: bool) -> list[Look]:
+    """First step: cut a crop around each candidate's box. finer: also cut the finer one, which refinement looks at."""
+    looks = []
+    for candidate in candidates:
+        window = crop_window(frame.image, frame.camera, candidate.box, config.crop_margin, config.crop_size)
+        fine = None
+        if finer:
+            fine = finer_window(window, frame.image, frame.camera, candidate.box, config.crop_margin, ZOOM)
+        looks.append(Look(candidate, window, fine))
+    return looks
+
+
+def ask_network(looks: Sequence[Look], runner: Runner, turns: int, device: torch.device) -> None:
+    """Second step: run the network on all crops, each in `turns` orientations."""
+    boxes, poses = runner(quarter_turns(as_batch([look.window for look in looks], device), turns))
+    presence = boxes.logits.amax((2, 3)).sigmoid().unflatten(0, (turns, -1)).mean(0).cpu().numpy()
+    maps = {name: getattr(poses, name).unflatten(0, (turns, -1)).cpu() for name in poses.__dataclass_fields__}
+    for row, look in enumerate(looks):
+        channel = look.candidate.channel
+        own = {name: values[:, row, channel].float().numpy() for name, values in maps.items()}
+        # The pose is regressed from the crop as it is, the first of its orientations.
+        own |= {name: own[name][0] for name in ("rotation_6d", "location")}
+        look.answer = Answer(float(presence[row, channel]), **own)
+
+
+def as_batch(windows: Sequence[Window], device: torch.device) -> torch.Tensor:
+    """(B, 3, H, W) uint8 on the device: the images of windows of one size."""
+    stacked = np.stack([window.image for window in windows])
+    return torch.from_numpy(stacked).to(device, non_blocking=True).permute(0, 3, 1, 2)
