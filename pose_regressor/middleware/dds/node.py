@@ -87,10 +87,10 @@ class DdsEnds:
         topic = f"{self._images}/compressed" if compressed else self._images
         message = idl.CompressedImage if compressed else idl.Image
         images = self._reader(topic, message, config.image_reliability, IMAGE_DEPTH)
-        handlers = {images: core.on_image}
+        handlers: dict[Any, Any] = {images: core.on_image}
         if core.wants_camera_info:
             infos = self._reader(self._infos, idl.CameraInfo, config.camera_info_reliability, 1)
-            handlers[infos] = core.on_camera_info
+            handlers = {infos: core.on_camera_info, **handlers}  # of what waits, the camera goes before its images
         warn = Throttle(self._log.warning)
 
         def on_bad(reader: object, reason: str) -> None:

@@ -150,15 +150,15 @@ def test_overlay_is_drawn_for_subscribers_only(start, peer, until):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_within_two_seconds_and_peers_see_it_go(start, peer, until, number):
+def test_a_signal_ends_it_promptly_and_peers_see_it_go(start, peer, until, number):
     node = start()
     peer.match()
     peer.send_info()
     for stamp in range(30):
         peer.send_image(10, stamp=stamp)
-    code, seconds = node.end(number)
+    code, prompt = node.end(number)
     assert code == 0
-    assert seconds < 2
+    assert prompt
     assert "Traceback" not in node.text
     until(lambda: not peer.node.count_publishers("/tf"), "the node to be gone", 5)
 
@@ -181,8 +181,8 @@ def test_a_signal_while_it_starts_ends_it_too(launch, tiny_bundle, tmp_path, num
     tiny_bundle.save(path)
     node = launch(*NODE, "-p", f"model:=[{path}]")
     time.sleep(delay)
-    code, seconds = node.end(number)
-    assert seconds < 2
+    code, prompt = node.end(number)
+    assert prompt
     assert code in (0, -number)  # the latter before the node's own code runs
     assert code or "Traceback" not in node.text
 
