@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import array, bounded_str, byte, float64, int32, int64, sequence, uint8, uint32, uint64
+from cyclonedds.idl.types import array, bounded_str, byte, float64, int64, sequence, uint8, uint64
 
 from .messages import Header
 
