@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from pose_regressor.geometry.rotation import random_rotation
+from pose_regressor.geometry.rotation import matrix_from_quaternion
 from pose_regressor.ops.pnp import bpnp
 
 BATCHES, POINTS = (1, 32, 256, 4096), (8, 32, 256)
@@ -42,7 +42,8 @@ def problems(batch: int, count: int, device: str = "cpu") -> list[Tensor]:
     points = 2 * torch.rand(batch, count, 3, generator=generator, dtype=torch.float64) - 1
     place = torch.rand(batch, 3, generator=generator).double() * torch.tensor([2.0, 2, 5]) + torch.tensor([-1.0, -1, 3])
     camera = torch.tensor([[600.0, 0, 320], [0, 630, 240], [0, 0, 1]]).double().repeat(batch, 1, 1)
-    h = (points @ random_rotation(batch, generator).mT + place[:, None]) @ camera.mT
+    rotation = matrix_from_quaternion(torch.randn(batch, 4, generator=generator, dtype=torch.float64))
+    h = (points @ rotation.mT + place[:, None]) @ camera.mT
     pixels = h[..., :2] / h[..., 2:] + 2 * torch.randn(batch, count, 2, generator=generator).double()
     return [value.to(device) for value in (pixels, points, camera)]
 

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from pose_regressor.geometry.rotation import random_rotation
+from pose_regressor.geometry.rotation import matrix_from_quaternion
 from pose_regressor.ops.pnp import bpnp, ransac_pnp
 
 CAMERA = np.array([[600.0, 0, 320], [0, 630, 240], [0, 0, 1]])
@@ -49,7 +49,9 @@ class Problems:
         seed = [size, count, int(10 * noise), int(10 * outliers), list(SHAPES).index(shape)]
         rng = np.random.default_rng(seed)
         self.points = SHAPES[shape] * rng.uniform(-1, 1, (size, count, 3))
-        rotation = random_rotation(size, torch.Generator().manual_seed(int(rng.integers(2**31)))).numpy()
+        generator = torch.Generator().manual_seed(int(rng.integers(2**31)))
+        turn = torch.randn(size, 4, generator=generator, dtype=torch.float64)
+        rotation = matrix_from_quaternion(turn).numpy()
         translation = rng.uniform([-1, -1, 3], [1, 1, 8], (size, 3))
         translation[:, :2] *= 0.3 * translation[:, 2:]
         self.truth = np.concatenate([rotation, translation[..., None]], 2)

@@ -27,7 +27,7 @@ from scipy.stats import chi2
 from scipy.stats import f as f_distribution
 from torch import Tensor
 
-from pose_regressor.geometry.rotation import random_rotation, rotvec_from_matrix
+from pose_regressor.geometry.rotation import matrix_from_quaternion, rotvec_from_matrix
 from pose_regressor.ops.pnp import bpnp
 
 COUNTS, NOISES = (8, 100), (0.0, 1.0, 3.0, 8.0)
@@ -44,7 +44,7 @@ def problems(size: int, count: int, noise: float) -> tuple[list[Tensor], Tensor,
     points = 2 * torch.rand(size, count, 3, generator=generator, dtype=torch.float64) - 1
     place = torch.rand(size, 3, generator=generator).double() * torch.tensor([2.0, 2, 5]) + torch.tensor([-1.0, -1, 3])
     camera = torch.tensor([[600.0, 0, 320], [0, 630, 240], [0, 0, 1]]).double().repeat(size, 1, 1)
-    rotation = random_rotation(size, generator)
+    rotation = matrix_from_quaternion(torch.randn(size, 4, generator=generator, dtype=torch.float64))
     h = (points @ rotation.mT + place[:, None]) @ camera.mT
     pixels = h[..., :2] / h[..., 2:] + noise * torch.randn(size, count, 2, generator=generator).double()
     weights = 0.5 + torch.rand(size, count, generator=generator).double()

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.surface import plain_materials
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import BACKGROUND, GROUND, LIGHT, LIGHTS, NONE, Scenes
 
 #: What is varied, and what the others are fixed at.

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 from torch import Tensor
 
-from pose_regressor.geometry.rotation import random_rotation
+from pose_regressor.geometry.rotation import matrix_from_quaternion
 from pose_regressor.ops.projection import KERNELS, MeshEdges, mesh_edges, render_loss
 from pose_regressor.ops.projection.backend import compiled_for, compiled_loss
 from pose_regressor.ops.projection.reference import reference_loss
@@ -39,7 +39,7 @@ def inputs(batch: int, points: int, grid: int, device: str) -> list[Tensor | int
     generator = torch.Generator().manual_seed(0)
     cloud = torch.randn(1, points, 3, generator=generator)
     cloud = 0.05 * torch.nn.functional.normalize(cloud, dim=2) * torch.tensor([1.4, 1.0, 0.6])
-    true = random_rotation(batch, generator).float()
+    true = matrix_from_quaternion(torch.randn(batch, 4, generator=generator, dtype=torch.float64)).float()
     turn = torch.linalg.matrix_exp(0.15 * torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]]))
     place = torch.tensor([0.0, 0, 0.5]) + 0.01 * torch.randn(batch, 3, generator=generator)
     camera = torch.tensor([[2.5 * grid, 0, grid / 2], [0, 2.5 * grid, grid / 2], [0, 0, 1]])[None]

@@ -29,7 +29,8 @@ from pose_regressor_training.meshes.mesh import load_mesh, object_model
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.develop import photograph
 from pose_regressor_training.randomize.scene import SceneSampler
-from pose_regressor_training.samples.batches import Batch, Generator, SceneBatches, batch_of
+from pose_regressor_training.samples.batches import Batch, SceneBatches, batch_of
+from pose_regressor_training.samples.generator import Generator
 from pose_regressor_training.test_objects import make_box
 from pose_regressor_training.train.config import TrainConfig
 from pose_regressor_training.train.task import PoseTask

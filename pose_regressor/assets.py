@@ -1,7 +1,7 @@
-"""Finds the files shipped with the package: bundles (models/) and the demo clip (demo/).
+"""Finds the files that are shipped with the package: bundles (models/) and the demo clip (demo/).
 
-They lie at the top of a checkout; setup.py installs them under share/pose_regressor, where colcon's install space
-has them too (named by AMENT_PREFIX_PATH once it is sourced).
+In a checkout they lie at the top. setup.py installs them under share/pose_regressor, also in colcon's install space,
+which AMENT_PREFIX_PATH names once it is sourced.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pose_regressor.types import InputError
 
 
 def _roots() -> Iterator[Path]:
-    """Where shipped files may be, the checkout first: there they are the newest."""
+    """Folders that may hold shipped files. The checkout comes first: its files are the newest."""
     checkout = Path(__file__).resolve().parent.parent
     if (checkout / "package.xml").is_file():
         yield checkout
@@ -35,7 +35,7 @@ def shipped_models() -> dict[str, Path]:
 
 
 def find_model(spec: str | Path) -> Path:
-    """A bundle by path, or a shipped one by its name, which a folder of that name does not hide."""
+    """The path of a bundle. spec: its path, or the name of a shipped one, also if a folder has the same name."""
     path = Path(spec)
     if path.is_file():
         return path

@@ -1,7 +1,7 @@
-"""Poses on an image: axes, box edges, the object's points as a tint, a line of text; and contact sheets.
+"""Draw poses on images: axes, box edges, a tint over the object, a line of text. And contact sheets of images.
 
-Everything is cut off in 3D before it is projected (in front of the camera, inside its view), because a distortion
-polynomial folds far-off points back into the image.
+Lines and points are cut off in 3D before they are projected, in front of the camera and at the edge of its view: a
+distortion polynomial would fold far-off points back into the image.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.geometry.camera import project_distorted
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import Camera, FloatArray, ObjectModel, PoseEstimate
 
 Image = NDArray[np.uint8]
@@ -26,9 +28,11 @@ TINT = np.array(BOX_COLOUR) * 0.3
 EDGES = [(a, b) for a in range(8) for b in range(8) if a < b and (a ^ b).bit_count() == 1]
 #: Pieces an edge is drawn in, so that it bends as the lens bends it.
 PIECES = 8
-NEAR = 0.01  # metres in front of the camera where drawing begins
+#: Least depth that is drawn, metres.
+NEAR = 0.01
 SUBPIXEL_BITS = 4
-FAR_OFF = 1e6  # pixels; OpenCV draws with 32-bit coordinates
+#: Largest coordinate that is drawn, pixels: OpenCV draws with 32-bit integers.
+FAR_OFF = 1e6
 
 
 def draw_poses(
@@ -37,7 +41,11 @@ def draw_poses(
     estimates: Sequence[PoseEstimate],
     truth: Sequence[tuple[ObjectModel, FloatArray]] = (),
 ) -> Image:
-    """A copy of `image` ((H, W, 3) RGB) with every estimate, and the true poses ((4, 4) cam_from_obj) as thin boxes."""
+    """A copy of the image with every estimate drawn on it, and true poses as thin boxes.
+
+    image: (H, W, 3) uint8 RGB
+    truth: objects and their true cam_from_obj (4, 4)
+    """
     canvas = image.copy()
     for model, cam_from_obj in truth:
         draw_box(canvas, camera, model, cam_from_obj)
@@ -50,16 +58,16 @@ def draw_poses(
 
 
 def draw_pose(canvas: Image, camera: Camera, model: ObjectModel, cam_from_obj: FloatArray, label: str) -> None:
-    """Draw an object in place: tinted, with its box and axes, and `label` above it."""
+    """Draw an object on the canvas itself: tinted, with its box and axes, and `label` above it."""
     view = _View(camera)
     width = max(1, round(camera.height / 300))
-    _tint(canvas, view, _in_camera(cam_from_obj, model.points))
+    _tint(canvas, view, apply(cam_from_obj, model.points))
     corners = _box_corners(model, cam_from_obj)
     _draw_edges(canvas, view, corners, BOX_COLOUR, width)
-    tips = _in_camera(cam_from_obj, np.eye(3) * model.diameter / 2)
+    tips = apply(cam_from_obj, np.eye(3) * model.diameter / 2)
     for tip, colour in zip(tips, AXIS_COLOURS, strict=True):
         view.line(canvas, cam_from_obj[:3, 3], tip, colour, width + 1)
-    # Above the box, where it hides nothing of the object.
+    # Above the box, where the label hides nothing of the object.
     pixels = view.project(corners)
     pixels = pixels[np.isfinite(pixels).all(axis=1)]
     draw_text(canvas, label, pixels.min(axis=0) - np.array([0.0, 8.0]) if len(pixels) else None)
@@ -68,12 +76,12 @@ def draw_pose(canvas: Image, camera: Camera, model: ObjectModel, cam_from_obj: F
 def draw_box(
     canvas: Image, camera: Camera, model: ObjectModel, cam_from_obj: FloatArray, colour: Colour = TRUTH_COLOUR
 ) -> None:
-    """Draw the thin box of a pose in place, of a true one if no colour says otherwise."""
+    """Draw the thin box of a pose on the canvas itself; the default colour is that of true poses."""
     _draw_edges(canvas, _View(camera), _box_corners(model, cam_from_obj), colour, 1)
 
 
 def draw_text(canvas: Image, text: str, at: FloatArray | None = None) -> None:
-    """Outlined text with its lower left corner at the pixel `at`, kept inside the image; without one, upper left."""
+    """Draw outlined text, kept inside the image. at: (2,) its lower left corner, pixels; None: at the upper left."""
     scale = max(0.4, canvas.shape[0] / 900)
     (width, height), baseline = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
     wanted = (6.0, 0.0) if at is None else at
@@ -84,7 +92,7 @@ def draw_text(canvas: Image, text: str, at: FloatArray | None = None) -> None:
 
 
 def contact_sheet(images: Sequence[Image], columns: int = 4, width: int = 320) -> Image:
-    """The images side by side, each `width` pixels wide, in rows of `columns`; empty places are grey."""
+    """The images side by side in rows of `columns`, each scaled to `width` pixels; empty places are grey."""
     if not images:
         raise ValueError("contact_sheet: expected at least one image")
     height = round(width * images[0].shape[0] / images[0].shape[1])
@@ -96,31 +104,28 @@ def contact_sheet(images: Sequence[Image], columns: int = 4, width: int = 320) -
 
 
 class _View:
-    """Projection into one camera that leaves out what it cannot see."""
+    """Projection into one camera; leaves out what the camera cannot see."""
 
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
-        self._distortion = camera.distortion if camera.is_distorted else None
         right, bottom = camera.width - 1, camera.height - 1
         corners = np.array([[[0, 0]], [[right, 0]], [[0, bottom]], [[right, bottom]]], dtype=np.float64)
-        rays = cv2.undistortPoints(corners, camera.matrix, self._distortion)
+        rays = cv2.undistortPoints(corners, camera.matrix, camera.distortion if camera.is_distorted else None)
         # tan of the angle to the optical axis, with a margin so that lines leave the image before they end.
         self._limit = 1.2 * float(np.linalg.norm(rays, axis=-1).max())
 
     def project(self, points: FloatArray) -> FloatArray:
-        """(N, 3) in the camera frame to (N, 2) pixels; NaN where the camera does not see it."""
+        """(N, 3) in the camera's frame -> (N, 2) pixels; NaN for points that the camera does not see."""
         pixels = np.full((len(points), 2), np.nan)
         depth = points[:, 2]
         seen = depth >= NEAR
         seen[seen] &= np.linalg.norm(points[seen, :2], axis=1) <= self._limit * depth[seen]
         if seen.any():
-            none = np.zeros(3)
-            projected, _ = cv2.projectPoints(points[seen], none, none, self._camera.matrix, self._distortion)
-            pixels[seen] = np.clip(projected.reshape(-1, 2), -FAR_OFF, FAR_OFF)
+            pixels[seen] = np.clip(project_distorted(points[seen], self._camera), -FAR_OFF, FAR_OFF)
         return pixels
 
     def line(self, canvas: Image, start: FloatArray, end: FloatArray, colour: Colour, thickness: int) -> None:
-        """The straight line in space from `start` to `end` ((3,), camera frame), as far as it is in view."""
+        """Draw the part in view of the straight line in space from `start` to `end`, (3,) in the camera's frame."""
         steps = np.linspace(0.0, 1.0, PIECES + 1)[:, None]
         pixels = self.project(start + (end - start) * steps)
         for a, b in pairwise(pixels):
@@ -129,14 +134,10 @@ class _View:
                 cv2.line(canvas, (xa, ya), (xb, yb), colour, thickness, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _in_camera(cam_from_obj: FloatArray, points: FloatArray) -> FloatArray:
-    return points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]
-
-
 def _box_corners(model: ObjectModel, cam_from_obj: FloatArray) -> FloatArray:
     low, high = model.bounds
     corners = np.array([[(high if i >> axis & 1 else low)[axis] for axis in range(3)] for i in range(8)])
-    return _in_camera(cam_from_obj, corners)
+    return apply(cam_from_obj, corners)
 
 
 def _draw_edges(canvas: Image, view: _View, corners: FloatArray, colour: Colour, thickness: int) -> None:
@@ -145,8 +146,7 @@ def _draw_edges(canvas: Image, view: _View, corners: FloatArray, colour: Colour,
 
 
 def _tint(canvas: Image, view: _View, points: FloatArray) -> None:
-    """Tint the pixels the object's points ((P, 3), camera frame) fall on and the gaps between them: near enough its
-    silhouette."""
+    """Tint about the object's silhouette: the pixels of its points (P, 3), camera frame, and the gaps between them."""
     pixels = view.project(points)
     pixels = np.rint(pixels[np.isfinite(pixels).all(axis=1)]).astype(int)
     inside = ((pixels >= 0) & (pixels < (canvas.shape[1], canvas.shape[0]))).all(axis=1)
@@ -156,7 +156,7 @@ def _tint(canvas: Image, view: _View, points: FloatArray) -> None:
     (left, top), (right, bottom) = pixels.min(axis=0), pixels.max(axis=0) + 1
     mask = np.zeros((bottom - top, right - left), np.uint8)
     mask[pixels[:, 1] - top, pixels[:, 0] - left] = 1
-    # Gaps as wide as the points lie apart on average.
+    # Closes gaps as wide as the average distance between points.
     size = 1 + 2 * round(np.sqrt(mask.size / len(pixels)))
     mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((size, size), np.uint8)))
     patch = canvas[top:bottom, left:right]

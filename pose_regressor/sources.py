@@ -1,7 +1,7 @@
-"""Where frames come from: a video file, a folder of images, a BOP scene, a webcam. One Source interface for all.
+"""Where frames come from: a video file, a folder of images, a BOP scene, a webcam. All are a `Source`.
 
-`open_source` refuses at once what it cannot play to the end: a missing path, an empty folder, a cut-off video, images
-of another size than the camera's. Images leave here as RGB, whatever the file held.
+`open_source` checks at once that a source can be played to the end. It refuses a missing path, an empty folder, a
+cut-off video, and images whose size is not the camera's. Frames are RGB, whatever the file holds.
 """
 
 from __future__ import annotations
@@ -25,18 +25,21 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 NANOSECONDS = 1_000_000_000
-#: A video whose frame at this share of its length cannot be read is cut off. Not the last frame: containers miscount
-#: by a few, and seeking to the very end fails in healthy files.
+#: A video is cut off if its frame at this share of its length cannot be read. The last frame is no test: containers
+#: miscount by a few, and seeking to the very end fails in healthy files.
 PROBED_SHARE = 0.9
 
 
 class Source:
-    """An iterable of Frames; iterating again starts over. Also a context manager, which closes it at the end.
+    """An iterable of Frames; iterating again starts over. As a context manager it closes itself at the end.
 
-    name: what the user asked for; length: the number of frames, None when unknown; fps: frames a second, None when
-    the images carry no time; scene_id: BOP's number of the scene, 0 when there is none; live: a camera, which sets its
-    own pace and has no end. Stamps are nanoseconds: since the epoch if live, since the first frame for a video, 0 for
-    images.
+    Frames' stamps are nanoseconds: of a camera since the epoch, of a video since its first frame, of images 0.
+
+    name: what the user asked for
+    length: number of frames; None: unknown
+    fps: frames per second; None: the images carry no time
+    scene_id: BOP's number of the scene; 0: none
+    live: True: a camera, which sets its own pace and has no end
     """
 
     name: str
@@ -49,7 +52,7 @@ class Source:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Give back the device or file; nothing to do for most."""
+        """Release the device, if there is one."""
 
     def __enter__(self) -> Source:
         return self
@@ -59,10 +62,12 @@ class Source:
 
 
 def open_source(spec: str | Path, camera: Camera | None = None) -> Source:
-    """The source that `spec` names: a video file, an image, a folder of images, a folder in BOP's layout (it has a
-    scene_camera.json; its own intrinsics are used unless `camera` is given), `webcam:N` or `/dev/videoN`.
+    """The source that `spec` names.
 
-    Raises InputError when it cannot be played, or when `camera` is missing or is for another image size.
+    spec: a video file, an image, a folder of images, a scene in BOP's layout (a folder with a scene_camera.json),
+        `webcam:N` or `/dev/videoN`
+    camera: of the images; None: a BOP scene uses its own intrinsics, all others need one
+    InputError: the source cannot be played, or `camera` is missing or for another image size.
     """
     device = re.fullmatch(r"(?:webcam:|/dev/video)(\d+)", str(spec))
     if device:
@@ -100,7 +105,7 @@ def _rgb(bgr: MatLike) -> NDArray[np.uint8]:
 
 
 class ImageSource(Source):
-    """Image files, one camera for all or one for each. files: (frame number, path), in order."""
+    """Image files. files: (frame number, path), in order; cameras: one for all or one for each."""
 
     def __init__(
         self, path: Path, files: Sequence[tuple[int, Path]], cameras: Camera | Sequence[Camera], scene_id: int = 0
@@ -119,7 +124,7 @@ class ImageSource(Source):
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB, the pixels as they are stored: an orientation tag would turn the image away from its K."""
+    """(H, W, 3) uint8 RGB, the pixels as stored: an orientation tag would turn the image, but not its K."""
     image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if image is None:
         raise InputError(f"{path}: expected an image, this cannot be decoded")
@@ -127,7 +132,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Width and height, from the header alone for PNG and JPEG: a folder of thousands is checked in a moment."""
+    """Width and height. Of PNG and JPEG only the header is read, so a folder of thousands is checked in a moment."""
     try:
         with path.open("rb") as file:
             head = file.read(24)
@@ -137,7 +142,7 @@ def image_size(path: Path) -> tuple[int, int]:
             if head[:2] == b"\xff\xd8":
                 file.seek(2)
                 while len(marker := file.read(4)) == 4 and marker[0] == 0xFF:
-                    # SOF0..SOF15 carry the size; C4, C8 and CC in that range are other segments.
+                    # SOF0 to SOF15 hold the size; C4, C8 and CC in that range are other segments.
                     if 0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC):
                         height, width = struct.unpack(">xHH", file.read(5))
                         return width, height
@@ -145,7 +150,7 @@ def image_size(path: Path) -> tuple[int, int]:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except struct.error:
-        pass  # cut off within the header: decoding says so
+        pass  # cut off within the header: decoding will say so
     height, width = read_image(path).shape[:2]
     return width, height
 
@@ -158,7 +163,7 @@ def _images_in(folder: Path) -> list[Path]:
 
 
 def _numbered(images: Sequence[Path]) -> list[tuple[int, Path]]:
-    """Frame numbers from the file names when all of them are numbers, else by position."""
+    """Frame numbers: the file names if all of them are numbers, else positions."""
     if not all(re.fullmatch(r"[0-9]+", path.stem) for path in images):
         return list(enumerate(images))
     numbers: dict[int, Path] = {}
@@ -191,7 +196,7 @@ def _open_scene(folder: Path, camera: Camera | None) -> ImageSource:
 
 
 class VideoSource(Source):
-    """A video file; index and stamp of a frame come from its position and the file's frame rate."""
+    """A video file. A frame's index is its position, its stamp follows from the file's frame rate."""
 
     def __init__(self, path: Path, camera: Camera) -> None:
         self.name = str(path)
@@ -237,7 +242,7 @@ class VideoSource(Source):
 
 
 class WebcamSource(Source):
-    """A camera of this machine, asked for the size its calibration is for; frames are stamped when they arrive."""
+    """A camera of this machine, set to the image size of its calibration. Frames are stamped when they arrive."""
 
     live = True
 

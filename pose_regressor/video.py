@@ -1,4 +1,4 @@
-"""Writing images and video files."""
+"""Writes images and videos."""
 
 from __future__ import annotations
 
@@ -18,9 +18,13 @@ CODECS = {".mp4": "mp4v", ".avi": "MJPG"}
 
 @contextmanager
 def video_writer(path: str | Path, fps: float) -> Iterator[Callable[[NDArray[np.uint8]], None]]:
-    """A function that adds an (H, W, 3) RGB image to the video at `path`, which is there when the block ends well.
+    """Gives a function that adds an image (H, W, 3) uint8 RGB to the video at `path`.
 
-    The first image gives the size; others are scaled to it. Raises InputError when the file cannot be written.
+    The first image sets the video's size; others are scaled to it. The file appears when the block ends without an
+    error.
+
+    fps: frames per second
+    InputError: the file cannot be written, or no image was added.
     """
     codec = CODECS.get(Path(path).suffix.lower())
     if codec is None:
@@ -50,7 +54,7 @@ def video_writer(path: str | Path, fps: float) -> Iterator[Callable[[NDArray[np.
 
 
 def write_image(path: str | Path, image: NDArray[np.uint8]) -> None:
-    """Write an (H, W, 3) RGB image; the ending of `path` says in which format."""
+    """Write an image (H, W, 3) uint8 RGB, in the format of the ending of `path`. InputError: it cannot be written."""
     with replacing(path) as temporary:
         try:
             written = cv2.imwrite(str(temporary), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))

@@ -173,6 +173,8 @@ def test_the_extension_imports_neither(path):
         ("pose_regressor.files.io", "torch cv2 rclpy cyclonedds"),
         ("pose_regressor.sources", "torch rclpy cyclonedds"),
         ("pose_regressor.cli", "torch cv2 rclpy cyclonedds mcap"),
+        ("pose_regressor.geometry.errors", "torch rclpy cyclonedds"),
+        ("pose_regressor.tracking.tracker", "torch rclpy cyclonedds"),
         ("pose_regressor.middleware", "torch rclpy cyclonedds"),
         ("pose_regressor.ops.projection", "cv2 pose_regressor_cuda"),
     ],

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from pose_regressor.geometry.rigid import apply, rigid
-from pose_regressor.geometry.rotation import matrix_from_quaternion, rotation_angle
+from pose_regressor.geometry.errors import add, rotation_error, translation_error
+from pose_regressor.geometry.rigid import rigid
+from pose_regressor.geometry.so3 import from_quaternion
 from pose_regressor.types import FloatArray, InputError, ObjectModel
 
 if TYPE_CHECKING:
@@ -76,16 +77,13 @@ def evaluate(
 def _compare(model: ObjectModel, index: int, true: FloatArray, transform: StampedTransform | None) -> FrameResult:
     if transform is None:
         return FrameResult(index)
-    rotation = matrix_from_quaternion(torch.tensor(transform.quaternion))
-    pose = rigid(rotation, torch.tensor(transform.translation))
-    wanted, points = torch.tensor(true), torch.tensor(model.points)
-    distances = (apply(pose, points) - apply(wanted, points)).norm(dim=-1)
+    pose = rigid(from_quaternion(np.array(transform.quaternion)), np.array(transform.translation))
     return FrameResult(
         index,
-        cam_from_obj=pose.numpy(),
-        add=float(distances.mean()) / model.diameter,
-        rotation_deg=float(torch.rad2deg(rotation_angle(rotation @ wanted[:3, :3].mT))),
-        translation_mm=1e3 * float((pose[:3, 3] - wanted[:3, 3]).norm()),
+        cam_from_obj=pose,
+        add=add(pose, true, model.points) / model.diameter,
+        rotation_deg=math.degrees(rotation_error(pose, true)),
+        translation_mm=1e3 * translation_error(pose, true),
         latency_ms=1e-6 * (transform.received - transform.stamp),
     )
 

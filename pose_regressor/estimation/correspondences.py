@@ -13,14 +13,17 @@ from torch import Tensor
 from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor.types import FloatArray, ObjectModel
 
-#: Correspondences that RANSAC gets; more of the same neighbourhood add time, not accuracy.
+#: Most correspondences that RANSAC gets. More of them, from the same neighbourhoods, add time but no accuracy.
 MAX_POINTS = 1024
 
 
 @dataclass(frozen=True, eq=False)
 class Correspondences:
-    """pixels: (N, 2) in the crop; points: (N, 3) metres, object frame; weights: (N,) inverse variances of the points,
-    up to a common factor.
+    """Which point of the object each pixel shows.
+
+    pixels: (N, 2) in the crop
+    points: (N, 3) metres, object frame
+    weights: (N,) inverse variances of the points, up to a common factor
     """
 
     pixels: FloatArray
@@ -29,26 +32,27 @@ class Correspondences:
 
 
 def quarter_turns(images: Tensor, turns: int) -> Tensor:
-    """(B, C, S, S) -> (turns * B, C, S, S): all of them as they are, then turned by 90 degrees, by 180, by 270.
+    """(B, C, S, S) -> (turns * B, C, S, S): all images as they are, then turned by 90 degrees, by 180, by 270.
 
-    Turning by right angles is exact, and the network errs differently each time: pooling its answers is the cheapest
-    way to a better pose.
+    Quarter turns lose nothing, and the network errs differently in each: pooling its answers is the cheapest way to a
+    better pose.
     """
     return torch.cat([torch.rot90(images, turn, (2, 3)) for turn in range(turns)])
 
 
 def _turn_back(columns: NDArray, rows: NDArray, turn: int, size: int) -> NDArray:
-    """(N, 2) pixels in the crop of `size` of what stands at (columns, rows) of the crop after `turn` quarter turns."""
+    """(N, 2) pixels of the crop as it is, from (columns, rows) after `turn` quarter turns; size: of the crop."""
     last = size - 1
     x, y = [(columns, rows), (last - rows, columns), (last - columns, last - rows), (rows, last - columns)][turn]
     return np.stack([x, y], -1).astype(np.float64)
 
 
 def correspondences(coordinates: NDArray, mask: NDArray, certainty: NDArray, model: ObjectModel) -> Correspondences:
-    """What the crop and its quarter turns say, pooled, each evenly thinned to its share of MAX_POINTS.
+    """The correspondences of a crop and its quarter turns, pooled. Each turn is thinned to its share of MAX_POINTS.
 
-    coordinates: (T, 3, h, w) in [-1, 1], mask and certainty: (T, h, w), one for each of T <= 4 quarter turns, in their
-    order, as in PoseOutput.
+    coordinates: (T, 3, h, w) in [-1, 1], for each of T <= 4 quarter turns in their order, as in PoseOutput
+    mask: (T, h, w) logits
+    certainty: (T, h, w) as in PoseOutput
     """
     pixels, points, weights = [], [], []
     low, high = model.bounds
@@ -65,9 +69,9 @@ def correspondences(coordinates: NDArray, mask: NDArray, certainty: NDArray, mod
 
 
 def pooled_mask(mask: NDArray) -> NDArray[np.float32]:
-    """(S, S) how probable it is that a pixel of the crop shows the object, after the crop and its quarter turns.
+    """(S, S) probability that each pixel of the crop shows the object: the mean over the crop's quarter turns.
 
-    mask: (T, h, w) logits, as in `correspondences`.
+    mask: (T, h, w) logits, as in `correspondences`
     """
     size = mask.shape[1] * DENSE_STRIDE
     pooled = np.zeros((size, size), np.float32)

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from pose_regressor.estimation.correspondences import Correspondences, correspondences
 from pose_regressor.estimation.look import Look
-from pose_regressor.geometry.rigid import rigid
-from pose_regressor.geometry.rotation import matrix_from_6d, rotation_to_ray
+from pose_regressor.geometry.camera import project
+from pose_regressor.geometry.rigid import apply, rigid
+from pose_regressor.geometry.rotation import matrix_from_6d, pose_from, rotation_to_ray
 from pose_regressor.ops.pnp import Status, ransac_pnp
 from pose_regressor.types import FloatArray, ObjectModel
 
@@ -93,9 +94,11 @@ def _regression_covariance(pose: FloatArray, model: ObjectModel) -> FloatArray:
 def decode_regression(
     rotation_6d: Tensor, location: Tensor, camera_matrix: Tensor, crop_size: int, centre: Tensor, diameter: Tensor
 ) -> Tensor:
-    """rotation_6d (..., 6), location (..., 3), camera_matrix (..., 3, 3) of the crop -> cam_from_obj (..., 4, 4).
+    """The regressed pose as a torch layer: (..., 4, 4) cam_from_obj.
 
-    centre (..., 3) of the object's bounds and its diameter (...), metres.
+    rotation_6d: (..., 6), allocentric: seen along the ray to the object's centre; location: (..., 3); both as in
+    PoseOutput. camera_matrix: (..., 3, 3) of the crop; crop_size: pixels. centre: (..., 3) of the object's bounds and
+    diameter: (...), metres.
     """
     pixel = location[..., :2] * crop_size + (crop_size - 1) / 2
     focal = (camera_matrix[..., 0, 0] * camera_matrix[..., 1, 1]).sqrt()
@@ -103,15 +106,17 @@ def decode_regression(
     homogeneous = torch.cat([pixel, torch.ones_like(pixel[..., :1])], dim=-1).unsqueeze(-1)
     ray = torch.linalg.solve(camera_matrix, homogeneous).squeeze(-1)
     rotation = rotation_to_ray(ray) @ matrix_from_6d(rotation_6d)
-    return rigid(rotation, ray * depth.unsqueeze(-1) - (rotation @ centre.unsqueeze(-1)).squeeze(-1))
+    return pose_from(rotation, ray * depth.unsqueeze(-1) - (rotation @ centre.unsqueeze(-1)).squeeze(-1))
 
 
 def decode_pnp(
     found: Sequence[Correspondences], camera_matrices: Sequence[NDArray], crop_size: int
 ) -> list[PnPPose | None]:
-    """For each of several crops the pose by PnP, or None where its correspondences agree too little to be trusted.
+    """The pose of each crop by PnP; None if too few of its correspondences agree.
 
-    camera_matrices: (3, 3) of each crop; crop_size: pixels along their edges.
+    found: the correspondences of each crop
+    camera_matrices: (3, 3) of each crop
+    crop_size: pixels along the crops' edges
     """
     poses: list[PnPPose | None] = [None] * len(found)
     enough = [i for i, item in enumerate(found) if len(item.pixels) >= MIN_INLIERS]
@@ -133,18 +138,15 @@ def decode_pnp(
     trusted = (status == Status.OK) & (agreeing >= MIN_INLIERS) & (agreeing >= MIN_INLIER_SHARE * counts)
     for row, i in enumerate(enough):
         if trusted[row]:
-            pose = np.eye(4)
-            pose[:3, :3], pose[:3, 3] = rotation[row], translation[row]
             own = covariance[row] * (agreeing[row] / EFFECTIVE_POINTS)
-            poses[i] = PnPPose(pose, own, inliers[row, : counts[row]])
+            poses[i] = PnPPose(rigid(rotation[row], translation[row]), own, inliers[row, : counts[row]])
     return poses
 
 
 def agreement(found: Correspondences, cam_from_obj: NDArray, camera_matrix: NDArray, crop_size: int) -> float:
-    """Share of the correspondences that a pose explains, 0 where there are too few to tell."""
+    """Share of the correspondences that a pose (4, 4) explains; 0 if there are too few to tell."""
     if len(found.pixels) < MIN_INLIERS:
         return 0.0
-    projected = (found.points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]) @ camera_matrix.T
-    depth = projected[:, 2:].clip(1e-6)
-    error = np.linalg.norm(projected[:, :2] / depth - found.pixels, axis=1)
+    pixels = project(apply(cam_from_obj, found.points), camera_matrix, least_depth=1e-6)
+    error = np.linalg.norm(pixels - found.pixels, axis=1)
     return float(np.mean(error < INLIER_THRESHOLD * crop_size))

@@ -16,7 +16,6 @@ from pose_regressor.estimation.boxes import (
     distinct,
     ideal_box,
     map_box,
-    peaks,
     shared_area,
 )
 from pose_regressor.estimation.correspondences import Correspondences
@@ -26,6 +25,7 @@ from pose_regressor.estimation.look import Candidate, Look, as_batch, ask_networ
 from pose_regressor.estimation.refine import Shape, refine
 from pose_regressor.estimation.threads import one_thread
 from pose_regressor.estimation.windows import MOST_ENLARGED, frame_window
+from pose_regressor.geometry.camera import project
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.calibration import Calibration
 from pose_regressor.network.runners import choose_backend, open_runner
@@ -173,8 +173,7 @@ class PoseEstimator:
             self._look(frame, everywhere * count, watch)
         # An empty frame gives no correspondences, so PnP has to be tried by itself.
         for model in self.objects:
-            in_camera = model.points + [0, 0, 3 * model.diameter]
-            pixels = focal * in_camera[:, :2] / in_camera[:, 2:] + camera.matrix[:2, 2]
+            pixels = project(model.points + [0, 0, 3 * model.diameter], camera.matrix)
             seen = Correspondences(pixels, model.points.copy(), np.ones(len(pixels)))
             for count in range(1, MAX_CANDIDATES + 1):
                 decode_pnp([seen] * count, [camera.matrix] * count, width)
@@ -210,7 +209,7 @@ class PoseEstimator:
             with watch.stage("preprocess"):
                 window = frame_window(frame.image, frame.camera, size)
             with watch.stage("network"):
-                scores, boxes = peaks(self._runners[number].find(as_batch([window], self.device)))
+                scores, boxes = self._runners[number].find(as_batch([window], self.device)).peaks(MAX_CANDIDATES)
             with watch.stage("decode"):
                 pinhole_from_window = frame.camera.matrix @ np.linalg.inv(window.camera_matrix)
                 candidates += [

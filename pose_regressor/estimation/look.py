@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from pose_regressor.estimation.boxes import projected_box
+from pose_regressor.estimation.boxes import image_box
 from pose_regressor.estimation.correspondences import quarter_turns
 from pose_regressor.estimation.refine_colors import ZOOM
 from pose_regressor.estimation.windows import Window, crop_window, finer_window
@@ -88,8 +88,8 @@ class Look:
 
     def estimate(self, camera: Camera) -> PoseEstimate:
         """The outcome; camera: of the frame."""
-        model, distortion = self.candidate.model, camera.distortion if camera.is_distorted else None
-        box = projected_box(model, self.cam_from_obj, camera.matrix, distortion)
+        model = self.candidate.model
+        box = image_box(model, self.cam_from_obj, camera)
         return PoseEstimate(model, self.cam_from_obj, self.covariance, self.score, self.method, box)
 
 

@@ -1,9 +1,9 @@
-"""A pose made to agree with the object's colours: its surface, as the mesh has it, laid over what the camera saw.
+"""Refine a pose on the object's colours: the mesh's coloured surface is aligned with what the camera saw.
 
-Direct alignment of sparse points (Engel, Koltun, Cremers, Direct Sparse Odometry, PAMI 40(3), 2018) against the mesh in
-place of an earlier image. Neither the light nor the camera is known: at every step the light is fitted as irradiance
-that is quadratic in the normal (the three bands of Ramamoorthi and Hanrahan, SIGGRAPH 2001), the camera as what each of
-its colours takes from the other two, a curve and a veil that has no pattern, and all of it is eliminated.
+This is direct alignment of sparse points (Engel, Koltun, Cremers, Direct Sparse Odometry, PAMI 40(3), 2018) against the
+mesh in place of an earlier image. Light and camera are unknown, so every step fits and eliminates them: the light as
+irradiance that is quadratic in the normal (the three bands of Ramamoorthi and Hanrahan, SIGGRAPH 2001); the camera as
+a mixing of its three colours, a curve, and a veil, which adds the same everywhere.
 """
 
 from __future__ import annotations
@@ -16,46 +16,54 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.color import srgb_table
-from pose_regressor.estimation.windows import resize_matrix
+from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
+from pose_regressor.geometry.camera import resized_from_image
 from pose_regressor.types import FloatArray, ObjectModel
 
-#: Standard deviations of the blurs in which image and surface are compared, one after another, as shares of the crop's
-#: edge: coarse ones reach far, fine ones are exact. Surfaces are blurred for an object whose diameter is this share of
-#: that edge.
+#: Image and surface are compared in several blurs, one after another: coarse ones reach far, fine ones are exact. Their
+#: standard deviations, as shares of the crop's edge; and the object's diameter, as a share of that edge, that surfaces
+#: are blurred for.
 BLURS, DIAMETER = (0.0195, 0.0094, 0.0047), 0.711
-#: How many of the surface's points are compared in each of them, from the first one on.
+#: Points of the surface that are compared in each blur, from the first one on.
 POINTS = (1000, 2000, 3000)
-#: From this blur on the crop's finer image is compared, which has so many pixels for each of the crop's.
+#: From the blur of this number on, the crop's finer image is compared; its edge has this many times as many pixels.
 FINE, ZOOM = 2, 2
-#: Gauss-Newton steps in each of them.
+#: Gauss-Newton steps in each blur.
 STEPS = (2, 3, 2)
-#: Neighbouring points err together: all of them say as much as so few.
+#: Neighbouring points err together: all of them count as this many.
 EFFECTIVE_POINTS = 20.0
-#: A point is looked at if it is turned to the camera by at least this cosine, and the network sees it there to within
-#: this share of the diameter.
+#: A point is compared if the cosine between its normal and the direction of the camera is at least this, and if the
+#: network sees it there to within this share of the diameter.
 FACING, SAME = 0.1, 0.15
-#: Pixels of the crop that are nearer to the edge of the mask are not looked at, and have no part in what is blurred:
-#: whatever shines in from behind the object pulls its outline inwards, be it brighter or darker, and the object away.
+#: Pixels of the crop nearer than this to the edge of the mask are neither compared nor blurred into others: light from
+#: behind the object, brighter or darker, would pull its outline inwards and the object away.
 INSIDE = 2.5
+#: Least points that are compared.
 MIN_POINTS = 60
-#: Values are compared as linear light to this power: between light, in which shading is exact, and the codes of
-#: pictures, in which a camera's own curve and highlights do the least harm.
+#: Values are compared as linear light to this power. It lies between light itself, in which shading is exact, and the
+#: codes of pictures, in which a camera's own curve and highlights do the least harm.
 TONE = 0.7
-#: In these values, where 1 is white: no surface is as its mesh, no camera as its curve, to better than this.
+#: Least standard deviation of a value (1 is white): no mesh and no camera's curve is known better.
 LEAST_ERROR = 0.013
-TONES = srgb_table() ** np.float32(TONE)
-#: How strongly light from one side, and what a camera does, are held back: a share of what one point of the mean colour
-#: says of them.
+#: An error of this many standard deviations counts half.
+OUTLYING = 2.0
+#: Prior information that holds back light from one side and the camera's effects: a share of what one point of the mean
+#: colour says of them.
 HELD_BACK = 0.005
-#: A pose is not moved by more of its standard deviations.
+#: A pose is not moved by more than this many of its standard deviations.
 FARTHEST = 4.0
+
+TONES = srgb_table() ** np.float32(TONE)
 
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """What of an object is compared, in the order in which it is. points, normals: (3, N), object frame; levels: for
-    each of the blurs (3, 13, N), what each point may add to each of the camera's colours, the veil left open; reach:
-    how far off, metres, the network may see a point and still see it.
+    """The part of an object that is compared.
+
+    points: (3, N) metres, object frame, in the order in which they are compared
+    normals: (3, N) unit vectors, object frame
+    levels: for each blur (3, 13, N), what each point may add to each of the camera's colours; see `_lights`
+    reach: how far from a point, metres, the network may see it
     """
 
     points: NDArray[np.float32]
@@ -65,7 +73,7 @@ class Surface:
 
     @classmethod
     def of(cls, model: ObjectModel) -> Surface | None:
-        """None for an object without one."""
+        """None if the object has no coloured surface."""
         if not len(model.surface):
             return None
         points, normals = np.ascontiguousarray(model.surface.T, np.float32).reshape(2, 3, -1)
@@ -78,9 +86,12 @@ class Surface:
 
 @dataclass(frozen=True, eq=False)
 class Crop:
-    """A crop of S pixels and what the network says of it. image: (S, S, 3) uint8; inside: (S, S) pixels to the nearest
-    that does not show the object, 0 there; coordinates: (h, w, 3) metres in the object's frame, of every S/w-th pixel;
-    fine: the same view in (ZOOM S, ZOOM S, 3), where the camera saw that much.
+    """A crop and what the network says of it.
+
+    image: (S, S, 3) uint8 RGB
+    inside: (S, S) distance from each pixel to the nearest one that does not show the object, pixels
+    coordinates: (h, w, 3) metres, object frame, of every S/w-th pixel
+    fine: (ZOOM S, ZOOM S, 3) the same view; None if the camera did not see that much
     """
 
     image: NDArray[np.uint8]
@@ -97,7 +108,7 @@ class Crop:
         model: ObjectModel,
         fine: NDArray[np.uint8] | None = None,
     ) -> Crop:
-        """probability: (S, S) that a pixel shows the object; coordinates: (3, h, w) as PoseOutput's."""
+        """probability: (S, S) that each pixel shows the object; coordinates: (3, h, w) as in PoseOutput."""
         low, high = model.bounds.astype(np.float32)
         shown = (probability > 0.5).astype(np.uint8)
         inside = cv2.distanceTransform(shown, cv2.DIST_L2, 5)
@@ -108,13 +119,14 @@ class Crop:
 def refine_on_colors(
     cam_from_obj: FloatArray, covariance: FloatArray, camera_matrix: FloatArray, crop: Crop, surface: Surface
 ) -> tuple[FloatArray, FloatArray]:
-    """The most likely pose, and its covariance, after the colours of the crop were seen.
+    """The most likely pose, and its covariance, given the colours of the crop.
 
-    cam_from_obj (4, 4) and covariance (6, 6): what was known before, as in PoseEstimate; they come back as they are
-    where too little of the surface is seen, or it says something altogether different.
+    cam_from_obj: (4, 4) and covariance: (6, 6), of the pose before, as in PoseEstimate; both come back unchanged if too
+        little of the surface is seen or if it contradicts them
+    camera_matrix: (3, 3) of the crop
     """
     before = np.linalg.inv(covariance)
-    pose, moved, information = cam_from_obj, np.zeros(6), before
+    pose, shift, information = cam_from_obj, np.zeros(6), before
     for level, lights in enumerate(surface.levels):
         image, zoom = (crop.image, 1) if level < FINE else (crop.fine, ZOOM)
         if image is None:
@@ -123,7 +135,7 @@ def refine_on_colors(
         if len(chosen) < MIN_POINTS:
             return cam_from_obj, covariance
         maps, corner = _with_slopes(image, crop.inside > INSIDE, zoom * BLURS[level] * len(crop.image))
-        matrix = resize_matrix(zoom) @ camera_matrix
+        matrix = resized_from_image(zoom) @ camera_matrix
         matrix[:2, 2] -= corner
         points, lit = surface.points.take(chosen, axis=1), lights.take(chosen, axis=2)
         held_back = _held_back(lit)
@@ -131,12 +143,10 @@ def refine_on_colors(
         for _ in range(STEPS[level]):
             slope, seen, weight = _fit(pose, matrix, maps, points, lit, held_back, weight)
             information = before + seen
-            step = np.linalg.solve(information, -slope - before @ moved)
-            moved = moved + step
-            pose = pose.copy()
-            pose[:3, :3] = cv2.Rodrigues(step[3:])[0] @ pose[:3, :3]
-            pose[:3, 3] += step[:3]
-    if not moved @ before @ moved <= FARTHEST**2:  # nor is what is no number
+            step = np.linalg.solve(information, -slope - before @ shift)
+            shift = shift + step
+            pose = stepped(pose, step)
+    if not shift @ before @ shift <= FARTHEST**2:  # also rejects NaN
         return cam_from_obj, covariance
     return pose, np.linalg.inv(information)
 
@@ -144,10 +154,10 @@ def refine_on_colors(
 def _visible(
     pose: FloatArray, camera_matrix: FloatArray, crop: Crop, surface: Surface, count: int
 ) -> NDArray[np.int64]:
-    """Which of the first `count` points of the surface are seen, after the network and after the mesh."""
+    """Which of the first `count` points of the surface are seen: facing the camera, and where the network sees them."""
     points, normals = surface.points[:, :count], surface.normals[:, :count]
     nowhere = np.zeros(0, np.int64)
-    # The camera as the object has it, so that points need not be turned to be chosen from.
+    # In the object's frame, so that no point has to be turned.
     to_camera = (-pose[:3, :3].T @ pose[:3, 3]).astype(np.float32)[:, None] - points
     chosen = np.flatnonzero((normals * to_camera).sum(0) > FACING * np.sqrt(np.square(to_camera).sum(0)))
     if not len(chosen):
@@ -176,9 +186,10 @@ def _fit(
     held_back: FloatArray,
     weight: NDArray[np.float32],
 ) -> tuple[FloatArray, FloatArray, NDArray[np.float32]]:
-    """How well the image agrees with N points (3, N) in the light that fits it best: the slope (6,) of half the squared
-    errors, in their standard deviations and as a share of what there is to explain, by the pose, the light always
-    fitting; the errors' curvature (6, 6); weights (N,).
+    """How well the image agrees with N points (3, N) in the light that fits best.
+
+    Half the squared errors, over their variance and relative to what there is to explain: their slope by the pose (6,),
+    while the light keeps fitting; their curvature (6, 6); and the points' new weights (N,).
     """
     turned = pose[:3, :3].astype(np.float32) @ points
     x, y, depth = turned + pose[:3, 3:].astype(np.float32)
@@ -194,17 +205,18 @@ def _fit(
         size = np.sqrt(np.square(error).sum(0))
         median = float(np.partition(size, middle)[middle])
         sigma = median / 1.54 + LEAST_ERROR  # the median of chi with 3 degrees of freedom
-        weight = 1 / (1 + np.square(size / np.float32(2 * sigma)))
+        weight = np.reciprocal(cauchy_divisor(size, np.float32(OUTLYING * sigma)))
 
     by_x, by_y = right * (fx / depth), down * (fy / depth)
     by_z = -(by_x * x + by_y * y)
     tx, ty, tz = turned
     by_turn = [ty * by_z - tz * by_y, tz * by_x - tx * by_z, tx * by_y - ty * by_x]
-    # Where not all is as the mesh and the light have it, errors alone are less for an object that is farther away: the
-    # less of the image it covers, the less there is to explain.
+    # Mesh and light are never exact. Errors alone would then favour an object that is farther away: it covers less of
+    # the image, so there is less to explain. Hence they are taken relative to the image's own variation.
     varied = values - (values @ weight / weight.sum())[:, None]
     known = np.stack([by_x, by_y, by_z, *by_turn, error, varied], axis=1)
-    # Normal equations of light and pose, from which the light is eliminated; behind the pose's six stand error, varied.
+    # Normal equations of light and pose, from which the light is eliminated. After the pose's six rows come `error` and
+    # `varied`.
     both = np.concatenate([lit, known], axis=1)
     products = ((both * weight) @ both.swapaxes(1, 2)).astype(np.float64)
     whole = products[:, light:, light:].sum(0)
@@ -217,11 +229,14 @@ def _fit(
 
 
 def _lights(colors: FloatArray, normals: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(3, 13, N) what N points of these colours (N, 3) and normals (3, N) may add to each of the camera's three: nine
-    bands of light, the other two colours, its own squared, and a veil, for which there is a row of ones.
+    """(3, 13, N) what each point may add to each of the camera's three colours.
+
+    Nine bands of light, the other two colours, its own colour squared, and a row of ones, for the veil.
+
+    colors: (N, 3) and normals: (3, N) of the points
     """
     x, y, z = normals
-    # In the object's axes or the camera's: turned, each of the bands is a mixture of those of its order.
+    # In the object's axes, not the camera's: a turned band is a mixture of the bands of its order.
     bands = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, (z * z - 1 / 3) * 0.75**0.5, (x * x - y * y) / 2])
     own = colors.T[:, None]
     others = [np.roll(own, turn, axis=0) for turn in (1, 2)]
@@ -229,8 +244,9 @@ def _lights(colors: FloatArray, normals: NDArray[np.float32]) -> NDArray[np.floa
 
 
 def _held_back(lit: NDArray[np.float32]) -> FloatArray:
-    """(3, 13, 13) what is known of how strong each is before the image is seen, as information: all but light from
-    everywhere are more likely weak. Gives the veil (the last row of `lit`) its strength, that of the mean colour.
+    """(3, 13, 13) prior information on the strength of each row: all but light from everywhere are likely weak.
+
+    Also scales the veil, the last row of `lit`, to the mean colour's strength, in place.
     """
     mean = np.maximum(np.square(lit[:, 0]).mean(1), 1e-4)
     lit[:, -1] = np.sqrt(mean)[:, None]
@@ -240,9 +256,11 @@ def _held_back(lit: NDArray[np.float32]) -> FloatArray:
 def _with_slopes(
     image: NDArray[np.uint8], counted: NDArray[np.bool_], blur: float
 ) -> tuple[list[NDArray[np.float32]], tuple[int, int]]:
-    """Three maps (h, w, 3) of the part of the image with what counts (counted: of a crop as large as the image or
-    smaller): the colours, blurred by so many pixels among those that count, how they change to the right, and how
-    downwards; and the pixel (x, y) at which that part begins.
+    """Three maps (h, w, 3) of the part of the image that counts: blurred colours, their slope to the right, their slope
+    downwards. And the pixel (x, y) at which that part begins.
+
+    counted: (S, S), which pixels of the crop count; the image may have several pixels for each. Only those are blurred
+    into each other. blur: standard deviation, pixels of the image.
     """
     zoom, margin = len(image) // len(counted), math.ceil(4 * blur)
     x, y, width, height = (zoom * edge for edge in cv2.boundingRect(counted.astype(np.uint8)))
@@ -259,6 +277,6 @@ def _with_slopes(
 def _looked_up(
     maps: list[NDArray[np.float32]], x: NDArray[np.float32], y: NDArray[np.float32]
 ) -> list[NDArray[np.float32]]:
-    """Each map at (N,) places between its pixels, bilinearly -> (3, N); what lies outside is as its edge."""
+    """(3, N) values of each map at places x, y (N,), bilinear; places outside take the value of the map's edge."""
     looked_up = (cv2.remap(one, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for one in maps)
     return [np.ascontiguousarray(one.reshape(-1, 3).T) for one in looked_up]

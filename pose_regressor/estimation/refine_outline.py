@@ -1,6 +1,6 @@
-"""A pose made to agree with the edge of the mask: the object's outline says how large it is seen, and so how far away.
+"""Refine a pose on the edge of the mask. The outline shows how large an object appears, and so how far away it is.
 
-Each point of the outline looks along its normal for the edge of the mask, and the pose is moved to where all agree best
+Each point of the drawn outline looks along its normal for the edge of the mask. The pose moves to where all agree best
 (Harris and Stennett, RAPID, BMVC 1990; robust weights as in Drummond and Cipolla, PAMI 24(7), 2002, section 4).
 """
 
@@ -12,32 +12,44 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
+from pose_regressor.geometry.camera import project
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import FloatArray, ObjectModel
 
-#: All in pixels of the crop: gaps between points of the outline; how far each looks for the mask's edge, in what steps;
-#: how far outside it nothing else of the object may be.
+#: In pixels of the crop: the gap between points of the outline; how far each looks for the mask's edge, and in which
+#: steps; the distance outside the outline at which no other part of the object may be.
 SPACING, REACH, STEP, CLEAR = 2.0, 4.0, 0.5, 1.5
-#: Standard deviation of the mask's edge in pixels. Neighbours err together: all points say as much as so few.
+#: Standard deviation of the mask's edge, pixels. Neighbours err together: all points count as this many.
 EDGE_SIGMA, EFFECTIVE_POINTS = 0.7, 16.0
-#: Standard deviation in pixels of each of the ways in which a mask errs as a whole: it is too wide or too narrow, is
-#: displaced to the side or upwards, is stretched along an axis or a diagonal. On pictures like those of the training it
-#: is 0.5; others are feared to be twice as bad. It keeps the outline from saying too much of the pose.
+#: Standard deviation, pixels, of each way in which a mask errs as a whole: too wide or too narrow, shifted to the side
+#: or upwards, stretched along an axis or a diagonal. It is 0.5 on pictures like those of the training; twice that is
+#: assumed, for others. It keeps the outline from claiming to know too much of the pose.
 MASK_SIGMA = 1.0
-#: Pixels over which a sharp edge of the mask fades.
+#: A distance of this many standard deviations counts half.
+OUTLYING = 1.5
+#: Width of a sharp edge of the mask, pixels.
 SHARP = 2.0
-#: A pose is nonsense if the object's nearest point is nearer than this share of its farthest.
+#: A pose makes no sense if the object's nearest point is nearer than this share of the distance of its farthest.
 NEAREST = 0.02
-#: Nor may it be moved by more of its standard deviations.
+#: Least depth that is divided by, metres.
+TOUCHING = 1e-9
+#: A pose is not moved by more than this many of its standard deviations.
 FARTHEST = 7.0
-#: Fewer points than these say nothing.
+#: Least points of the outline at which the mask's edge is seen.
 MIN_POINTS = 20
+#: How often the outline is drawn, and how often each time the points are reweighted.
 LOOKS, REWEIGHTINGS = 2, 3
 
 
 @dataclass(frozen=True, eq=False)
 class Edges:
-    """The edges of a mesh. vertices: (V, 3) metres; faces: (F, 3); ends: (E, 2) vertices of each edge; opposite:
-    (E, 2) third vertices of the two faces at it, the same twice where there is one face.
+    """The edges of a mesh.
+
+    vertices: (V, 3) metres, object frame
+    faces: (F, 3) vertices of each triangle
+    ends: (E, 2) vertices of each edge
+    opposite: (E, 2) third vertices of the two faces at each edge; the same twice if there is one face
     """
 
     vertices: FloatArray
@@ -47,7 +59,7 @@ class Edges:
 
     @classmethod
     def of(cls, model: ObjectModel) -> Edges | None:
-        """None for an object without a mesh."""
+        """None if the object has no mesh."""
         faces = model.faces
         if not len(faces):
             return None
@@ -62,17 +74,19 @@ class Edges:
         return cls(model.vertices, faces, ends[first], opposite)
 
     def outline(self, cam_from_obj: FloatArray, camera_matrix: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:
-        """Points (N, 3) of the surface, object frame, that are seen at the object's outline, and (N, 2) normals that
-        point out of it in the image, which is `size` pixels square; no points for a pose that reaches up to the camera.
+        """Points (N, 3) of the surface at the object's outline, object frame, and (N, 2) normals, pointing outwards in
+        the image.
+
+        size: edge of the square image, pixels. No points if the object reaches up to the camera.
         """
         depth = self.vertices @ cam_from_obj[2, :3] + cam_from_obj[2, 3]
         if depth.min() < NEAREST * depth.max():
             return np.zeros((0, 3)), np.zeros((0, 2))
-        pixels = project(self.vertices, cam_from_obj, camera_matrix)
+        pixels = project(apply(cam_from_obj, self.vertices), camera_matrix, TOUCHING)
         start, along = pixels[self.ends[:, 0]], pixels[self.ends[:, 1]] - pixels[self.ends[:, 0]]
         third = pixels[self.opposite] - start[:, None]
         side = along[:, None, 0] * third[..., 1] - along[:, None, 1] * third[..., 0]
-        # At the outline both faces lie on one side.
+        # At the outline both faces lie on the same side of the edge.
         bends = (side[:, 0] * side[:, 1]) > 0
         start, along, inside = start[bends], along[bends], np.sign(side[bends, 0])
         length = np.linalg.norm(along, axis=1)
@@ -98,15 +112,17 @@ def refine_on_outline(
     probability: NDArray[np.float32],
     edges: Edges,
 ) -> tuple[FloatArray, FloatArray]:
-    """The most likely pose, and its covariance, after `probability` (S, S) that a pixel shows the object was seen.
+    """The most likely pose, and its covariance, given the mask.
 
-    cam_from_obj (4, 4) and covariance (6, 6): what was known before, as in PoseEstimate; they come back as they are
-    where too little of the outline is seen, or says something altogether different.
+    cam_from_obj: (4, 4) and covariance: (6, 6), of the pose before, as in PoseEstimate; both come back unchanged if too
+        little of the outline is seen or if it contradicts them
+    camera_matrix: (3, 3) of the crop
+    probability: (S, S) that each pixel of the crop shows the object
     """
-    # The last five unknowns are how the mask errs as a whole.
+    # The last five unknowns are the ways in which the mask errs as a whole.
     before = np.eye(11) / MASK_SIGMA**2
     before[:6, :6] = np.linalg.inv(covariance)
-    pose, moved = cam_from_obj, np.zeros(11)
+    pose, shift = cam_from_obj, np.zeros(11)
     for _ in range(LOOKS):
         seen = _edge_distances(pose, camera_matrix, probability, edges)
         if seen is None:
@@ -114,15 +130,13 @@ def refine_on_outline(
         distance, sigma, jacobian = seen
         step = np.zeros(11)
         for _ in range(REWEIGHTINGS):
-            error = (distance - jacobian @ step) / (1.5 * sigma)
-            weight = EFFECTIVE_POINTS / (len(distance) * sigma**2 * (1 + error**2))
+            robust = cauchy_divisor(distance - jacobian @ step, OUTLYING * sigma)
+            weight = EFFECTIVE_POINTS / (len(distance) * sigma**2 * robust)
             information = before + (jacobian * weight[:, None]).T @ jacobian
-            step = np.linalg.solve(information, jacobian.T @ (weight * distance) - before @ moved)
-        moved[:6] += step[:6]
-        pose = pose.copy()
-        pose[:3, :3] = cv2.Rodrigues(step[3:6])[0] @ pose[:3, :3]
-        pose[:3, 3] += step[:3]
-    if not moved @ before @ moved <= FARTHEST**2:  # nor is what is no number
+            step = np.linalg.solve(information, jacobian.T @ (weight * distance) - before @ shift)
+        shift[:6] += step[:6]
+        pose = stepped(pose, step[:6])
+    if not shift @ before @ shift <= FARTHEST**2:  # also rejects NaN
         return cam_from_obj, covariance
     return pose, np.linalg.inv(information)[:6, :6]
 
@@ -130,19 +144,21 @@ def refine_on_outline(
 def _edge_distances(
     pose: FloatArray, camera_matrix: FloatArray, probability: NDArray[np.float32], edges: Edges
 ) -> tuple[FloatArray, FloatArray, FloatArray] | None:
-    """(N,) how far outside the outline the mask ends, in pixels, (N,) the standard deviation of that, and (N, 11) how
-    it changes with the pose and with the ways in which a mask errs as a whole.
+    """Where the mask ends, along the normal of N points of the outline; None if too few see its edge.
+
+    (N,) distance outside the outline, pixels; (N,) its standard deviation; (N, 11) its derivative by the pose and by
+    the ways in which a mask errs as a whole.
     """
     size = len(probability)
     points, normal = edges.outline(pose, camera_matrix, size)
     if len(points) < MIN_POINTS:
         return None
-    pixels = project(points, pose, camera_matrix)
+    pixels = project(apply(pose, points), camera_matrix, TOUCHING)
     reach = np.arange(-REACH, REACH + STEP / 2, STEP)
     places = pixels[:, None] + reach[:, None] * normal[:, None]
     shown = cv2.remap(probability, places.astype(np.float32), None, cv2.INTER_LINEAR)
     change = np.diff((shown > 0.5).astype(np.int8), axis=1)
-    # The mask ends once, and within the crop: where something stands before the object or beside it, it may not.
+    # The mask must end once, and within the crop. Where something covers the object or touches it, it may not.
     within = ((places >= 0) & (places <= size - 1)).all((1, 2))
     clear = (np.abs(change).sum(1) == 1) & (change.sum(1) == -1) & within
     if clear.sum() < MIN_POINTS:
@@ -152,7 +168,7 @@ def _edge_distances(
     rows = np.arange(len(last))
     inner, outer = shown[rows, last], shown[rows, last + 1]
     distance = reach[last] + STEP * (inner - 0.5) / (inner - outer)
-    # Where the mask fades away slowly it is not known where it ends.
+    # Where the mask fades slowly, its edge is less certain.
     width = 4 * STEP * (shown * (1 - shown)).sum(1)
     sigma = EDGE_SIGMA * np.maximum(width / SHARP, 1)
 
@@ -166,8 +182,3 @@ def _edge_distances(
     right, down = normal.T
     whole = np.stack([np.ones_like(right), right, down, right**2 - down**2, 2 * right * down], axis=1)
     return distance, sigma, np.concatenate([by_position, np.cross(turned, by_position), whole], axis=1)
-
-
-def project(points: FloatArray, cam_from_obj: FloatArray, camera_matrix: FloatArray) -> FloatArray:
-    image = (points @ cam_from_obj[:3, :3].T + cam_from_obj[:3, 3]) @ camera_matrix.T
-    return np.asarray(image[:, :2] / np.maximum(image[:, 2:], 1e-9))

@@ -1,6 +1,7 @@
-"""From a camera's image to the windows the network looks at, undistorted, each with its exact intrinsics.
+"""From a camera's image to the windows that the network looks at: undistorted, each with its exact intrinsics.
 
-The only preprocessing there is: training imports it.
+Every image that the runtime gives to a network comes from here. Training renders its windows with the same intrinsics,
+which a test compares.
 """
 
 from __future__ import annotations
@@ -12,18 +13,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.geometry.camera import resized_from_image, window_from_image
 from pose_regressor.types import Camera, FloatArray
 
-#: A window with more of its pixels to one of the image's shows nothing that a smaller one does not.
+#: Most pixels of a window for each pixel of the image, along an edge: more of them would show nothing new.
 MOST_ENLARGED = 1.5
-#: What is searched of a distorted image: all but this share of its edges, and no further beyond the ideal image than
-#: that share, since what a lens bends so far is enlarged out of all proportion.
-RIM, FARTHEST_OUT = 0.02, 0.5
+#: How much of a distorted image is searched: all but a rim of this share of its size.
+RIM = 0.02
+#: How far beyond the ideal image, as a share of its size: a lens enlarges what lies farther out of all proportion.
+FARTHEST_OUT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """image: (H, W, 3) uint8 RGB of an ideal pinhole camera; camera_matrix: (3, 3) of that camera."""
+    """The view of an ideal pinhole camera.
+
+    image: (H, W, 3) uint8 RGB
+    camera_matrix: (3, 3) of that camera, pixels
+    """
 
     image: NDArray[np.uint8]
     camera_matrix: FloatArray
@@ -32,14 +39,16 @@ class Window:
 def cut_window(
     image: NDArray[np.uint8], camera: Camera, left: float, top: float, scale: float, size: tuple[int, int]
 ) -> Window:
-    """The window of `size` (width, height) whose outer corner stands at (left, top) of the image, `scale` of its pixels
-    to one of the image's. Parts beyond the image are black.
+    """One window of an image. What lies beyond the image is black.
+
+    left, top: the window's outer corner, in ideal pinhole pixels of the image
+    scale: pixels of the window for each of the image's
+    size: width and height of the window, pixels
     """
-    # Averaging whole pixels first keeps fine texture from aliasing when the window is much coarser than the image.
+    # If the window is much coarser than the image, averaging whole pixels first keeps fine texture from aliasing.
     shrink = min(max(1, math.floor(1 / scale + 1e-6)), *image.shape[:2])
-    source = resize_matrix(1 / shrink) @ camera.matrix
-    window_from_image = np.array([[scale, 0, -scale * left - 0.5], [0, scale, -scale * top - 0.5], [0, 0, 1]])
-    target = window_from_image @ camera.matrix
+    source = resized_from_image(1 / shrink) @ camera.matrix
+    target = window_from_image(left, top, scale) @ camera.matrix
     if camera.is_distorted:
         maps = cv2.initUndistortRectifyMap(source, camera.distortion, None, target, size, cv2.CV_16SC2)
         if shrink > 1:
@@ -54,8 +63,10 @@ def cut_window(
 
 
 def _shrunk(image: NDArray[np.uint8], shrink: int, first: NDArray, last: NDArray) -> NDArray[np.uint8]:
-    """Each `shrink` x `shrink` pixels averaged to one: those from `first` to `last` (x, y) and the few around them,
-    which are all that is looked at. The others are black, and what is looked at is the same to the last bit.
+    """The image with each `shrink` x `shrink` pixels averaged to one, where the window needs it.
+
+    first, last: corners (x, y) of that part, in pixels of the result. Beyond it, but for a few pixels, the result is
+    black. What the window shows is the same, bit by bit, as with the whole image averaged.
     """
     whole = np.array(image.shape[1::-1]) // shrink
     x0, y0 = np.clip(np.floor(first) - 2, 0, whole - 1).astype(int)
@@ -69,20 +80,16 @@ def _shrunk(image: NDArray[np.uint8], shrink: int, first: NDArray, last: NDArray
 def finer_window(
     window: Window, image: NDArray[np.uint8], camera: Camera, box: NDArray, margin: float, zoom: int
 ) -> Window | None:
-    """The view of a `crop_window` in so many times as many pixels; None where the image has not that much to show."""
+    """The view of a `crop_window` with `zoom` times as many pixels along an edge; None if the image is too coarse."""
     if zoom * window.camera_matrix[0, 0] > MOST_ENLARGED * camera.matrix[0, 0]:
         return None
     return crop_window(image, camera, box, margin, zoom * len(window.image))
 
 
-def resize_matrix(scale: float) -> FloatArray:
-    """(3, 3) map of pixel coordinates when an image is resized: half a pixel stays half a pixel."""
-    return np.array([[scale, 0, scale / 2 - 0.5], [0, scale, scale / 2 - 0.5], [0, 0, 1]])
-
-
 def frame_window(image: NDArray[np.uint8], camera: Camera, find_size: int) -> Window:
-    """The whole frame, its longer edge `find_size`, padded to multiples of 32 at the right and below; more of it where
-    the lens bends what is seen inwards.
+    """The whole frame, its longer edge scaled to `find_size` pixels, padded to multiples of 32 at the right and below.
+
+    Of a distorted image the window also shows what the lens bends into the image from beyond the ideal one.
     """
     height, width = image.shape[:2]
     scale = find_size / max(height, width)
@@ -93,8 +100,9 @@ def frame_window(image: NDArray[np.uint8], camera: Camera, find_size: int) -> Wi
 
 
 def _seen_through(camera: Camera) -> tuple[FloatArray, FloatArray]:
-    """The corners (x, y), shares of the image's width and height, of the part of the ideal image that holds all that
-    the distorted one shows, and at least as much as without distortion.
+    """The part of the ideal image that holds all that the distorted one shows, and the whole ideal image.
+
+    Its corners (x, y), as shares of the image's width and height.
     """
     size = np.array([camera.width, camera.height])
     along = np.linspace(RIM, 1 - RIM, 17)
@@ -107,7 +115,10 @@ def _seen_through(camera: Camera) -> tuple[FloatArray, FloatArray]:
 
 
 def crop_window(image: NDArray[np.uint8], camera: Camera, box: NDArray, margin: float, crop_size: int) -> Window:
-    """The square around `box` (4,), x0 y0 x1 y1 in ideal pinhole pixels: `margin` times as wide as its longer edge."""
+    """The square around `box` (4,), x0 y0 x1 y1 in ideal pinhole pixels, in crop_size pixels along an edge.
+
+    margin: its edge over the longer edge of the box
+    """
     edge = max(float(max(box[2] - box[0], box[3] - box[1])) * margin, 8.0)
     left, top = (box[:2] + box[2:]) / 2 - edge / 2
     return cut_window(image, camera, left, top, crop_size / edge, (crop_size, crop_size))

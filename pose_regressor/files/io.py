@@ -90,12 +90,17 @@ def check_file_to_write(path: str | Path) -> None:
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
-    """A path beside `path`, with the same ending, to write to. It takes the place of `path` when the block ends well
-    and is removed when it does not, so nobody ever sees half a file. Missing folders are made. A link stays one, and
-    what is no file, such as /dev/null, is written to as it is."""
+def replacing(path: str | Path, workplace: Path | None = None) -> Iterator[Path]:
+    """A temporary path beside `path`, with the same ending, to write to.
+
+    It replaces `path` when the block ends, and is removed if the block raises, so nobody sees half a file. Missing
+    folders are made. The target of a link is replaced, not the link. What exists and is no regular file, such as
+    /dev/null, is written to directly.
+
+    workplace: folder on the same disk for the temporary file, in place of the folder of `path`
+    """
     file = Path(path).resolve()
-    temporary = file.parent / f".{file.stem}.{os.getpid()}{file.suffix}"
+    temporary = (workplace or file.parent) / f".{file.stem}.{os.getpid()}{file.suffix}"
     try:
         check_file_to_write(path)
         if file.exists() and not file.is_file():

@@ -1,29 +1,41 @@
-"""Pinhole projection and image windows. Pixel centres have integer coordinates: an image spans [-0.5, width - 0.5]."""
+"""Projection into images, and windows cut out of them. Pixel centres have integer coordinates: an image spans
+[-0.5, width - 0.5].
+"""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.types import Camera, FloatArray
 
 
-def project(points: Tensor, camera_matrix: Tensor) -> Tensor:
-    """(..., N, 3) camera coordinates and (..., 3, 3) K -> (..., N, 2) pixels. Points need z > 0 to mean anything."""
-    homogeneous = points @ camera_matrix.mT
-    return homogeneous[..., :2] / homogeneous[..., 2:]
+def project(points: NDArray, camera_matrix: FloatArray, least_depth: float = -np.inf) -> FloatArray:
+    """(..., N, 2) ideal pinhole pixels of points (..., N, 3) in the camera's frame; camera_matrix: (..., 3, 3).
 
-
-def back_project(pixels: Tensor, camera_matrix: Tensor) -> Tensor:
-    """(..., N, 2) pixels and (..., 3, 3) K -> (..., N, 3) the point with z = 1 on each pixel's ray."""
-    homogeneous = torch.cat([pixels, torch.ones_like(pixels[..., :1])], dim=-1)
-    return torch.linalg.solve(camera_matrix, homogeneous.mT).mT
-
-
-def window_from_image(left: Tensor, top: Tensor, scale: Tensor) -> Tensor:
-    """The (..., 3, 3) map from image to window pixels, for a window whose first pixel starts at (left, top).
-
-    `left`, `top` (...): outer corner of the window in image pixels (so -0.5 is the image's own corner); `scale` (...):
-    window pixels per image pixel. ``window_from_image(...) @ K`` is the exact intrinsic matrix of the window.
+    Depths below least_depth, metres, count as that. Without it, points behind the camera are mirrored.
     """
-    zero, one = torch.zeros_like(scale), torch.ones_like(scale)
-    rows = [scale, zero, -scale * left - 0.5, zero, scale, -scale * top - 0.5, zero, zero, one]
-    return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
+    image = points @ np.swapaxes(camera_matrix, -1, -2)
+    return np.asarray(image[..., :2] / np.maximum(image[..., 2:], least_depth))
+
+
+def project_distorted(points: FloatArray, camera: Camera) -> FloatArray:
+    """(N, 2) pixels of the camera's own image of points (N, 3) in its frame, with its lens distortion (OpenCV's)."""
+    distortion = camera.distortion if camera.is_distorted else None
+    pixels, _ = cv2.projectPoints(points, np.zeros(3), np.zeros(3), camera.matrix, distortion)
+    return np.asarray(pixels.reshape(-1, 2), np.float64)
+
+
+def window_from_image(left: float, top: float, scale: float) -> FloatArray:
+    """(3, 3) map from pixels of an image to pixels of a window in it.
+
+    left, top: the window's outer corner, in pixels of the image (-0.5 is the image's own outer corner); scale: pixels
+    of the window for each of the image's. ``window_from_image(...) @ K`` is the window's exact intrinsic matrix.
+    """
+    return np.array([[scale, 0, -scale * left - 0.5], [0, scale, -scale * top - 0.5], [0, 0, 1]])
+
+
+def resized_from_image(scale: float) -> FloatArray:
+    """(3, 3) map of pixels when a whole image is resized: outer corners stay outer corners."""
+    return window_from_image(-0.5, -0.5, scale)

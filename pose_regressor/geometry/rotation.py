@@ -1,14 +1,9 @@
-"""Rotation representations. Every function takes any batch shape and keeps the input's dtype and device."""
+"""Rotations and poses as torch tensors, for layers. Any batch shape; dtype and device stay. NumPy: so3.py, rigid.py."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
-
-#: From (3,) to the nine entries of its skew matrix: one product is faster than stacking nine entries.
-_SKEW = torch.tensor(
-    [[0, 0, 0, 0, 0, -1, 0, 1, 0], [0, 0, 1, 0, 0, 0, -1, 0, 0], [0, -1, 0, 1, 0, 0, 0, 0, 0]], dtype=torch.float64
-)
 
 
 def matrix_from_6d(values: Tensor) -> Tensor:
@@ -21,11 +16,6 @@ def matrix_from_6d(values: Tensor) -> Tensor:
     x = torch.nn.functional.normalize(first, dim=-1)
     y = torch.nn.functional.normalize(second - (x * second).sum(-1, keepdim=True) * x, dim=-1)
     return torch.stack([x, y, torch.linalg.cross(x, y)], dim=-1)
-
-
-def sixd_from_matrix(rotation: Tensor) -> Tensor:
-    """(..., 3, 3) -> (..., 6): the first two columns, one after the other."""
-    return torch.cat([rotation[..., 0], rotation[..., 1]], dim=-1)
 
 
 def matrix_from_quaternion(quaternion: Tensor) -> Tensor:
@@ -64,20 +54,6 @@ def quaternion_from_matrix(rotation: Tensor) -> Tensor:
     return torch.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
 
 
-def rotation_angle(rotation: Tensor) -> Tensor:
-    """(..., 3, 3) -> (...) angle in radians, in [0, pi]; exact near both ends (atan2, not acos)."""
-    skew = torch.stack(
-        [
-            rotation[..., 2, 1] - rotation[..., 1, 2],
-            rotation[..., 0, 2] - rotation[..., 2, 0],
-            rotation[..., 1, 0] - rotation[..., 0, 1],
-        ],
-        dim=-1,
-    )
-    trace = rotation.diagonal(dim1=-2, dim2=-1).sum(-1)
-    return torch.atan2(skew.norm(dim=-1), trace - 1)
-
-
 def rotation_to_ray(direction: Tensor) -> Tensor:
     """(..., 3) directions with z > 0 -> (..., 3, 3) the shortest rotation from the optical axis (0, 0, 1) to them.
 
@@ -90,28 +66,6 @@ def rotation_to_ray(direction: Tensor) -> Tensor:
     return torch.stack(rows, dim=-1).unflatten(-1, (3, 3))
 
 
-def random_rotation(count: int, generator: torch.Generator | None = None) -> Tensor:
-    """(count, 3, 3) float64 rotations, uniform over SO(3): normalised Gaussian quaternions."""
-    return matrix_from_quaternion(torch.randn(count, 4, generator=generator, dtype=torch.float64))
-
-
-def skew(vector: Tensor) -> Tensor:
-    """(..., 3) -> (..., 3, 3) matrix [v] with [v] u = v x u."""
-    return (vector @ _SKEW.to(vector)).unflatten(-1, (3, 3))
-
-
-def matrix_from_rotvec(vector: Tensor) -> Tensor:
-    """(..., 3) axis times angle in radians -> (..., 3, 3): Rodrigues' formula, differentiable at zero too."""
-    squared = vector.square().sum(-1)[..., None, None]
-    small = squared < 1e-8
-    angle = torch.where(small, 1.0, squared).sqrt()
-    sine = torch.where(small, 1 - squared / 6, angle.sin() / angle)
-    versine = torch.where(small, 0.5 - squared / 24, (1 - angle.cos()) / angle.square())
-    hat = skew(vector)
-    eye = torch.eye(3, dtype=vector.dtype, device=vector.device)
-    return eye + sine * hat + versine * (hat @ hat)
-
-
 def rotvec_from_matrix(rotation: Tensor) -> Tensor:
     """(..., 3, 3) -> (..., 3) axis times angle in [0, pi], by the quaternion, so that no angle loses precision."""
     quaternion = quaternion_from_matrix(rotation)
@@ -120,3 +74,10 @@ def rotvec_from_matrix(rotation: Tensor) -> Tensor:
     sine = torch.where(small, 1.0, squared).sqrt()
     half = torch.atan2(sine, quaternion[..., 3:])
     return quaternion[..., :3] * torch.where(small, 2 + squared / 3, 2 * half / sine)
+
+
+def pose_from(rotation: Tensor, translation: Tensor) -> Tensor:
+    """(..., 3, 3) and (..., 3) -> (..., 4, 4)."""
+    top = torch.cat([rotation, translation.unsqueeze(-1)], dim=-1)
+    bottom = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*top.shape[:-2], 1, 4)
+    return torch.cat([top, bottom], dim=-2)

@@ -1,4 +1,4 @@
-"""Rotations as matrices and rotation vectors, in float64 NumPy: a filter's matrices are too small for torch.
+"""Rotations as matrices, rotation vectors and quaternions, one at a time, in float64 NumPy. Torch layers: rotation.py.
 
 Formulas: Solà, Deray, Atchuthan, A micro Lie theory for state estimation in robotics, arXiv:1812.01537 (2018).
 """
@@ -31,22 +31,29 @@ def exp(vector: FloatArray) -> FloatArray:
     return np.eye(3) + sine * hat + versine * (hat @ hat)
 
 
+def angle(rotation: FloatArray) -> float:
+    """(3, 3) -> radians in [0, pi], exact near both ends of the range (atan2, not acos)."""
+    return math.atan2(float(np.linalg.norm(_twice_sine(rotation))), float(np.trace(rotation)) - 1)
+
+
 def log(rotation: FloatArray) -> FloatArray:
     """(3, 3) -> (3,) axis times angle in [0, pi] (eq. 133), exact near both ends of the range."""
-    twice_sine = np.array(
-        [rotation[2, 1] - rotation[1, 2], rotation[0, 2] - rotation[2, 0], rotation[1, 0] - rotation[0, 1]]
-    )
-    length = float(np.linalg.norm(twice_sine))
-    angle = math.atan2(length, float(np.trace(rotation)) - 1)
-    if angle < SMALL:
-        return twice_sine / 2 * (1 + angle * angle / 6)
-    if math.pi - angle > 0.1:
-        return twice_sine * (angle / length)
-    # Near half a turn the axis fades from R - Rᵀ, but is the longest column of (R + Rᵀ) / 2 - cos(angle) I.
-    outer = (rotation + rotation.T) / 2 - math.cos(angle) * np.eye(3)
+    twice_sine, turn = _twice_sine(rotation), angle(rotation)
+    if turn < SMALL:
+        return twice_sine / 2 * (1 + turn * turn / 6)
+    if math.pi - turn > 0.1:
+        return twice_sine * (turn / float(np.linalg.norm(twice_sine)))
+    # Near half a turn R - Rᵀ vanishes. There the axis is the longest column of (R + Rᵀ) / 2 - cos(angle) I.
+    outer = (rotation + rotation.T) / 2 - math.cos(turn) * np.eye(3)
     axis = outer[:, int(np.argmax(np.diag(outer)))]
     axis = axis / np.linalg.norm(axis)
-    return axis * (angle if axis @ twice_sine >= 0 else -angle)
+    return axis * (turn if axis @ twice_sine >= 0 else -turn)
+
+
+def _twice_sine(rotation: FloatArray) -> FloatArray:
+    """(3,) the axis times twice the sine of the angle, which R - Rᵀ is the skew matrix of."""
+    r = rotation
+    return np.array([r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]])
 
 
 def left_jacobian(vector: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""A ResNet of basic blocks (He et al., CVPR 2016), parameters named as torchvision names them."""
+"""A ResNet of basic blocks (He et al., CVPR 2016). Its parameters have torchvision's names."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class BasicBlock(nn.Module):
-    """Two 3x3 convolutions beside a shortcut: (B, channels_in, H, W) -> (B, channels, H/stride, W/stride)."""
+    """Two 3x3 convolutions plus a shortcut: (B, channels_in, H, W) -> (B, channels, H/stride, W/stride)."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
         super().__init__()

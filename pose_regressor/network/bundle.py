@@ -1,16 +1,14 @@
-"""The one file a network is kept in: safetensors, with everything else as JSON in its header. No pickle.
+"""The bundle: one file with a network and its objects. safetensors, with all else as JSON in its header. No pickle.
 
-Tensors: ``network.<parameter>`` and ``objects.<i>.{bounds,points,keypoints,symmetries,vertices,faces,surface}``
-(metres) and ``.colors``.
-Header key ``pose_regressor``: format version, network configuration, objects (name, obj_id, diameter, unit), how the
-network was trained, what it scored, the depth calibration and, once it was measured, what scores and covariances are
-worth.
+Tensors: ``network.<parameter>`` and ``objects.<i>.<field>``, the fields being bounds, points, keypoints, symmetries,
+vertices, faces, surface (metres) and colors.
+Header key ``pose_regressor``: format version; configuration of the network; objects (name, obj_id, diameter, unit); how
+the network was trained; its figures; the factor for distances; the calibration of scores and covariances; turns.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
+from pose_regressor.files.io import replacing
 from pose_regressor.network.calibration import Calibration
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
@@ -28,7 +27,7 @@ from pose_regressor.types import InputError, ObjectModel
 FORMAT_VERSION = 2
 _HEADER_KEY = "pose_regressor"
 _ARRAYS = ("bounds", "points", "keypoints", "symmetries", "vertices", "faces")
-#: Bundles made before there were these are without.
+#: Bundles from before these existed lack them.
 _LATER_ARRAYS = ("surface", "colors")
 
 
@@ -36,11 +35,15 @@ _LATER_ARRAYS = ("surface", "colors")
 class Bundle:
     """A trained network and the objects it knows.
 
-    network: in evaluation mode, float32, on the CPU when loaded; its output channel i belongs to ``objects[i]``.
-    training, metrics: plain JSON values, for people to read. depth_scale: what distances by PnP are multiplied with, to
-    bring their median over synthetic images to the true one (dense regression errs to one side). calibration: of scores
-    and covariances; its defaults until it is measured. turns: in how many orientations, a quarter turn apart, it knows
-    its objects: 4, or 1 if it has only seen them more or less upright.
+    network: float32, in evaluation mode and on the CPU when loaded; its output channel i belongs to ``objects[i]``
+    objects: in the order of the network's channels
+    training: how it was trained; plain JSON, for people to read
+    metrics: its figures; plain JSON, for people to read
+    depth_scale: factor for distances by PnP, which brings their median over synthetic images to the true one (dense
+        regression errs to one side)
+    calibration: of scores and covariances; the defaults until it is measured
+    turns: orientations, a quarter turn apart, in which the network knows its objects: 4, or 1 if it was trained on more
+        or less upright ones only
     """
 
     network: PoseNetwork
@@ -69,8 +72,7 @@ class Bundle:
         return self.network.config
 
     def save(self, path: str | Path) -> None:
-        """Write the file in one step: whoever reads it sees the old one or the new one, never a part."""
-        path = Path(path)
+        """Write the file in one step: a reader sees the old file or the new one, never a part. InputError: it fails."""
         tensors = {f"network.{name}": _storable(value) for name, value in self.network.state_dict().items()}
         header = {
             "version": FORMAT_VERSION,
@@ -89,24 +91,17 @@ class Bundle:
             for name in (*_ARRAYS, *_LATER_ARRAYS):
                 dtype = torch.int32 if name == "faces" else torch.float32
                 tensors[f"objects.{number}.{name}"] = torch.tensor(getattr(model, name), dtype=dtype)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial.write_bytes(save(tensors, {_HEADER_KEY: json.dumps(header)}))
-            partial.replace(path)
-        except OSError as error:
-            raise InputError(f"bundle {path}: cannot be written: {error.strerror}") from error
-        finally:
-            partial.unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            temporary.write_bytes(save(tensors, {_HEADER_KEY: json.dumps(header)}))
 
     @classmethod
     def load(cls, path: str | Path) -> Bundle:
-        """Read and check a bundle. Raises InputError for anything that is not exactly as `save` writes it."""
+        """Read and check a bundle. InputError: the file is not as `save` writes it."""
         path = Path(path)
         if not path.is_file():
             raise InputError(f"bundle {path}: no such file")
         try:
-            # Not safe_open: as of safetensors 0.8 each tensor that it gives to torch loses some memory for good.
+            # Not safe_open: as of safetensors 0.8 it leaks some memory with each tensor that it gives to torch.
             data = path.read_bytes()
             tensors = load(data)
         except (SafetensorError, OSError) as error:
@@ -130,13 +125,13 @@ class Bundle:
             version = header.get("version") if isinstance(header, dict) else None
             raise InputError(f"format version {version!r}, this program reads version {FORMAT_VERSION}")
         expected = {"version", "network", "objects", "training", "metrics", "depth_scale"}
-        if header.keys() - {"calibration", "turns"} != expected:  # bundles made before there were these are without
+        if header.keys() - {"calibration", "turns"} != expected:  # bundles from before these existed lack them
             raise InputError(f"expected the header's keys {sorted(expected)}, got {sorted(header)}")
         if not isinstance(header["objects"], list):
             raise InputError(f"expected a list of objects, got {header['objects']!r}")
         objects = tuple(_read_object(i, entry, tensors) for i, entry in enumerate(header["objects"]))
         config, weights = NetworkConfig.from_dict(header["network"]), _weights(tensors)
-        with torch.device("meta"):  # without memory: a header may ask for any amount
+        with torch.device("meta"):  # allocates no memory: a broken header may ask for any amount
             _check_weights(PoseNetwork(config, len(objects)), weights)
         network = PoseNetwork(config, len(objects))
         network.load_state_dict(weights)
@@ -152,7 +147,7 @@ class Bundle:
 
 
 def _storable(value: torch.Tensor) -> torch.Tensor:
-    # Weights are kept in half precision: it halves the file and costs no accuracy that could be measured.
+    # Half precision halves the file; no loss of accuracy could be measured.
     return value.detach().cpu().contiguous().to(torch.float16 if value.is_floating_point() else value.dtype)
 
 

@@ -1,4 +1,4 @@
-"""What a finished network's answers are worth, as measured on synthetic images that it was not trained on."""
+"""How far a network's scores and covariances can be trusted: measured on synthetic images it was not trained on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from pose_regressor.types import InputError
 
-#: Of a bundle that was never calibrated: as those that were come out, more or less.
+#: Of a bundle that was never calibrated: roughly what others were measured to have.
 SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 
 
@@ -18,9 +18,9 @@ SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 class Calibration:
     """Measured by `pose-regressor calibrate`.
 
-    score: (raw, share) knots of the map from what the network makes of itself to the share of poses that are right,
-    ADD(-S) below 0.1 diameters; straight lines between them, both strictly increasing, from raw 0 to raw 1.
-    covariance_scale: what the covariance of a pose by PnP is multiplied with.
+    score: (raw, share) knots of a map from raw scores to the share of poses that are right (ADD(-S) below 0.1
+        diameters); linear between knots, both strictly increasing, from raw 0 to raw 1
+    covariance_scale: factor for covariances of poses by PnP
     """
 
     score: tuple[tuple[float, float], ...] = SCORE_MAP
@@ -41,12 +41,12 @@ class Calibration:
             raise InputError(f"calibration: expected a covariance_scale above 0, got {scale!r}")
 
     def probability(self, raw: float) -> float:
-        """The score to report for a raw one."""
+        """The score that is reported for a raw one."""
         raws, shares = zip(*self.score, strict=True)
         return float(np.interp(raw, raws, shares))
 
     def raw(self, probability: float) -> float:
-        """The raw score from which on `probability` is reported; 1 where nothing reaches it."""
+        """The least raw score for which `probability` is reported; 1 if no score reaches it."""
         raws, shares = zip(*self.score, strict=True)
         return float(np.interp(probability, shares, raws))
 
@@ -55,7 +55,7 @@ class Calibration:
 
     @classmethod
     def from_dict(cls, values: Any) -> Calibration:
-        """Strict: a missing or an unknown key is an error."""
+        """From plain JSON. InputError: a missing or unknown key, or a value that does not fit."""
         if not isinstance(values, dict) or values.keys() != {"score", "covariance_scale"}:
             raise InputError(f"calibration: expected score and covariance_scale, got {values!r}")
         score = values["score"]

@@ -1,10 +1,11 @@
-"""What the network says of an image, and the modules that say it. One set of channels an object throughout."""
+"""The network's outputs, and the modules that compute them. Each object has channels of its own."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from pose_regressor.network.config import BOX_STRIDE
@@ -12,10 +13,10 @@ from pose_regressor.network.config import BOX_STRIDE
 
 @dataclass(frozen=True, eq=False)
 class BoxOutput:
-    """The box head's answer, cell (i, j) standing at pixel (BOX_STRIDE * j, BOX_STRIDE * i).
+    """The box head's output. Cell (i, j) stands at pixel (x, y) = (BOX_STRIDE * j, BOX_STRIDE * i).
 
-    logits: (B, O, H/8, W/8) presence of a box centre in the cell; boxes: (B, O, 4, H/8, W/8) centre offset from the
-    cell in strides, then log(size / BOX_STRIDE).
+    logits: (B, O, H/8, W/8) presence of a box's centre in the cell
+    boxes: (B, O, 4, H/8, W/8) offset (x, y) of the centre from the cell, in strides; then log(size / BOX_STRIDE)
     """
 
     logits: Tensor
@@ -30,17 +31,28 @@ class BoxOutput:
         half = self.boxes[:, :, 2:].clamp(max=6).exp() * (BOX_STRIDE / 2)
         return torch.cat([centre - half, centre + half], dim=2).movedim(2, -1)
 
+    def peaks(self, count: int) -> tuple[NDArray, NDArray]:
+        """The best `count` local maxima of the first image's presence: scores (O, count) and boxes (O, count, 4)."""
+        score = self.logits.float().sigmoid()
+        score = score * (score == nn.functional.max_pool2d(score, 3, 1, 1))
+        best, index = score[0].flatten(1).topk(min(count, score[0, 0].numel()), dim=1)
+        boxes = self.decode()[0].flatten(1, 2).gather(1, index[..., None].expand(-1, -1, 4))
+        return best.cpu().numpy(), boxes.cpu().numpy()
+
 
 @dataclass(frozen=True, eq=False)
 class PoseOutput:
-    """What the network says of an object in the crop around it (O objects, each with its own channels).
+    """The pose heads' output for crops of S pixels: what each of O objects would look like if the crop showed it.
 
-    coordinates: (B, O, 3, S/2, S/2) object coordinates, each axis scaled to [-1, 1] over the object's bounds; cell
-    (i, j) stands at input pixel (DENSE_STRIDE * j, DENSE_STRIDE * i). mask: (B, O, S/2, S/2) logits of "this cell shows
-    the object". certainty: (B, O, S/2, S/2) minus the logarithm of the scale of the scaled coordinates' errors in the
-    cell. rotation_6d: (B, O, 6) allocentric rotation. location: (B, O, 3) the projected centre of the object's
-    bounds from the crop's centre, over the crop's size (x, y), and the log of the apparent diameter over the crop's
-    size, ``log(f d / (z S))``: both free of the camera (CDPN, Li et al., ICCV 2019, "scale-invariant translation").
+    Cell (i, j) of a map stands at pixel (x, y) = (DENSE_STRIDE * j, DENSE_STRIDE * i) of the crop. The last two fields
+    do not depend on the camera (CDPN, Li et al., ICCV 2019, "scale-invariant translation").
+
+    coordinates: (B, O, 3, S/2, S/2) object coordinates, each axis scaled to [-1, 1] over the object's bounds
+    mask: (B, O, S/2, S/2) logits of "this cell shows the object"
+    certainty: (B, O, S/2, S/2) minus the logarithm of the scale of the cell's errors in scaled coordinates
+    rotation_6d: (B, O, 6) allocentric rotation, see `geometry.rotation`
+    location: (B, O, 3) the projected centre of the object's bounds from the crop's centre, over S (x, y); and the
+        logarithm of the apparent diameter over S, log(f d / (z S))
     """
 
     coordinates: Tensor
@@ -57,7 +69,7 @@ def _conv(channels_in: int, channels: int) -> nn.Sequential:
 
 
 class UpStep(nn.Module):
-    """One step of the feature pyramid: the coarser map, doubled, plus the backbone's map of that size."""
+    """One step of the feature pyramid: the coarser map at twice its size, plus the backbone's map of that size."""
 
     def __init__(self, coarse: int, lateral: int, channels: int) -> None:
         super().__init__()
@@ -78,7 +90,7 @@ class BoxHead(nn.Module):
         self.conv = _conv(channels, channels)
         self.out = nn.Conv2d(channels, 5 * objects, 1)
         nn.init.normal_(self.out.weight, std=0.01)
-        # Almost every cell holds no object: start there (Lin et al., Focal Loss, ICCV 2017, section 3.3).
+        # Almost no cell holds an object, so training starts there (Lin et al., Focal Loss, ICCV 2017, section 3.3).
         bias = torch.tensor([-4.0] * objects + [0.0] * 4 * objects)
         self.out.bias = nn.Parameter(bias)
         self.objects = objects
@@ -103,7 +115,7 @@ class DenseHead(nn.Module):
 
 
 class RegressionHead(nn.Module):
-    """(B, C, S/32, S/32) -> rotation_6d (B, O, 6) and location (B, O, 3). Flattened, not pooled: place matters."""
+    """(B, C, S/32, S/32) -> rotation_6d (B, O, 6) and location (B, O, 3). Flattened, not pooled: places matter."""
 
     def __init__(self, channels: int, cells: int, objects: int) -> None:
         super().__init__()

@@ -11,10 +11,10 @@ from pose_regressor.network.heads import BoxHead, BoxOutput, DenseHead, PoseOutp
 
 
 class PoseNetwork(nn.Module):
-    """`find` looks for objects in a whole frame; `forward` looks at crops and answers with everything.
+    """`find` searches whole frames for objects; `forward` looks at crops and gives all outputs.
 
-    Both take (B, 3, H, W) uint8 RGB and share every layer they use; H and W are multiples of 32, and crops are
-    ``config.crop_size`` square.
+    Both take (B, 3, H, W) uint8 RGB and share their layers. H and W of frames are multiples of 32; crops are squares of
+    ``config.crop_size`` pixels.
     """
 
     mean: Tensor
@@ -35,7 +35,7 @@ class PoseNetwork(nn.Module):
         self.box_head = BoxHead(wide[2], objects)
         self.dense_head = DenseHead(wide[0], objects)
         self.regression_head = RegressionHead(stride32, config.crop_size // 32, objects)
-        # The configuration holds these two, so they stay out of the weights.
+        # Not among the weights: the configuration holds them.
         self.register_buffer("mean", torch.tensor(config.mean).view(3, 1, 1) * 255, persistent=False)
         self.register_buffer("std", torch.tensor(config.std).view(3, 1, 1) * 255, persistent=False)
 
@@ -53,9 +53,7 @@ class PoseNetwork(nn.Module):
         return boxes, poses
 
     def forward_and_features(self, crop: Tensor) -> tuple[BoxOutput, PoseOutput, Tensor]:
-        """The same, and what both answers come from: the pyramid's map (B, C, S/8, S/8), to which a training may attach
-        further tasks.
-        """
+        """The outputs of `forward`, and the pyramid's map (B, C, S/8, S/8), for further tasks in training."""
         features, stride8 = self._pyramid8(crop)
         stride2 = self.up2(self.up4(stride8, features[1]), features[0])
         coordinates, mask, certainty = self.dense_head(stride2)

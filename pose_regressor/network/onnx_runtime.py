@@ -1,7 +1,7 @@
-"""Networks as ONNX graphs: written, checked against torch, and run by ONNX Runtime.
+"""Networks as ONNX graphs: writes them, checks them against torch, and runs them with ONNX Runtime.
 
-A network is two graphs, `find` for whole frames and `look` for crops, both of (B, 3, H, W) uint8 RGB. Names of outputs:
-box_logits and box_boxes (`heads.BoxOutput`), and the fields of `heads.PoseOutput`.
+A network becomes two graphs: `find` for whole frames and `look` for crops. Both take (B, 3, H, W) uint8 RGB. Names of
+outputs: box_logits and box_boxes (`heads.BoxOutput`), and the fields of `heads.PoseOutput`.
 """
 
 from __future__ import annotations
@@ -51,9 +51,11 @@ def _values(output: Any) -> tuple[Tensor, ...]:
 
 
 def onnx_graph(network: PoseNetwork, entry: Entry, metadata: Mapping[str, Any] | None = None) -> bytes:
-    """The graph of one entry point as an ONNX file. Any batch; `find` also takes any H and W that are multiples of 32.
+    """One graph of a network, as the content of an ONNX file.
 
-    metadata: plain JSON, kept in the file under METADATA_KEY.
+    The batch may have any size; H and W of `find` may be any multiples of 32.
+
+    metadata: plain JSON, kept in the file under METADATA_KEY
     """
     names = BOX_NAMES if entry == "find" else BOX_NAMES + POSE_NAMES
     module = (_Find if entry == "find" else _Look)(network).eval()
@@ -67,9 +69,9 @@ def onnx_graph(network: PoseNetwork, entry: Entry, metadata: Mapping[str, Any] |
     buffer: Any = io.BytesIO()
     options: dict[str, Any] = {"input_names": ["image"], "output_names": list(names), "dynamic_axes": axes}
     if "dynamo" in inspect.signature(torch.onnx.export).parameters:
-        options["dynamo"] = False  # the other exporter needs a package more, and gains nothing here
+        options["dynamo"] = False  # the new exporter needs one more package and has no advantage here
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of its age, and of tracing what is constant
+        warnings.simplefilter("ignore")  # about its age, and about traced constants
         torch.onnx.export(module, (example,), buffer, opset_version=OPSET, **options)
     if metadata is None:
         return bytes(buffer.getvalue())
@@ -80,17 +82,17 @@ def onnx_graph(network: PoseNetwork, entry: Entry, metadata: Mapping[str, Any] |
 
 
 def open_session(graph: bytes) -> onnxruntime.InferenceSession:
-    """On the CPU, with as many threads as torch has."""
+    """A session on the CPU, with as many threads as torch has."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.inter_op_num_threads = 1
-    # Between two frames the cores are free for others.
+    # Threads that spin between frames would keep cores from other processes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
 
 
 class OnnxRunner:
-    """A `backend.Runner` by ONNX Runtime; images and answers are in main memory."""
+    """A `runners.Runner` with ONNX Runtime. Images and outputs are in main memory."""
 
     def __init__(self, network: PoseNetwork) -> None:
         self._find = open_session(onnx_graph(network, "find"))
@@ -110,8 +112,12 @@ def _run(session: onnxruntime.InferenceSession, image: Tensor) -> list[Tensor]:
 
 @torch.inference_mode()
 def largest_deviation(network: PoseNetwork, graph: bytes, entry: Entry, images: Sequence[NDArray[np.uint8]]) -> float:
-    """Between torch's outputs and the graph's, over all of them and over `images`, each (B, 3, H, W): the largest
-    absolute difference, over the largest magnitude of that output or 1."""
+    """The largest difference between torch's outputs and the graph's.
+
+    Absolute, over the largest magnitude of that output or 1; the worst of all outputs and images.
+
+    images: each (B, 3, H, W) uint8
+    """
     session = open_session(graph)
     module = (_Find if entry == "find" else _Look)(network).eval()
     worst = 0.0

@@ -1,4 +1,4 @@
-"""What runs a network: torch, or ONNX Runtime, which is twice as fast on CPUs (docs/export.md has the figures)."""
+"""What runs a network: torch, or ONNX Runtime, which is faster on CPUs (docs/export.md has the figures)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ BACKENDS = ("auto", "torch", "onnxruntime")
 
 
 class Runner(Protocol):
-    """A network that is ready to run: as PoseNetwork, from uint8 images to outputs on the images' device."""
+    """A network that is ready to run. Both calls are as of PoseNetwork; outputs are on the images' device."""
 
     def find(self, image: Tensor) -> BoxOutput: ...
     def __call__(self, crop: Tensor) -> tuple[BoxOutput, PoseOutput]: ...
 
 
 def choose_backend(name: str, device: torch.device) -> Backend:
-    """``auto`` is ONNX Runtime on a CPU where it is installed, else torch. InputError: it cannot be had here."""
+    """The backend of this name. ``auto``: ONNX Runtime on a CPU if it is installed, else torch.
+
+    InputError: the name is unknown, or the backend does not run on this device or is not installed.
+    """
     if name not in BACKENDS:
         raise InputError(f"backend: expected one of {', '.join(BACKENDS)}, got {name!r}")
     if name == "torch" or (name == "auto" and device.type != "cpu"):
@@ -43,10 +46,10 @@ def choose_backend(name: str, device: torch.device) -> Backend:
 
 
 def open_runner(network: PoseNetwork, backend: Backend, device: torch.device) -> Runner:
-    """The network in evaluation mode on the device."""
+    """A runner of the network on the device. The network itself is set to evaluation mode."""
     network.eval()
     if backend == "onnxruntime":
-        from pose_regressor.network.onnx_runtime import OnnxRunner  # not everybody has it
+        from pose_regressor.network.onnx_runtime import OnnxRunner  # imports onnxruntime, which is optional
 
         return OnnxRunner(network)
     network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,1 +1,1 @@
-"""Operators: check, dispatch, compute."""
+"""Differentiable layers: PnP, the projection loss, DSNT. Each checks its inputs, dispatches, computes."""

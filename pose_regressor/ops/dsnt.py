@@ -1,7 +1,7 @@
-"""From heatmaps to coordinates, differentiably: flat softmax, expectation, and what keeps a heatmap one sharp spot.
+"""Differentiable coordinates of heatmaps: flat softmax, expectation, and losses that keep a heatmap one sharp spot.
 
 Nibali, He, Morgan, Prendergast, Numerical Coordinate Regression with Convolutional Neural Networks, 2018. Coordinates
-are pixels of the heatmap with integer centres, (x, y) = (column, row), in place of the paper's [-1, 1].
+are pixels of the heatmap with integer centres, (x, y) = (column, row), where the paper has [-1, 1].
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pose_regressor.types import InputError
 
 
 def flat_softmax(logits: Tensor) -> Tensor:
-    """(..., H, W) any numbers -> (..., H, W) heatmaps: not negative, each with sum one."""
+    """(..., H, W) any numbers -> (..., H, W) heatmaps: no number below 0, each heatmap with sum one."""
     _check(logits)
     return logits.flatten(-2).softmax(-1).view_as(logits)
 
@@ -41,7 +41,7 @@ def dsnt(logits: Tensor) -> Tensor:
 def gaussian_heatmap(centre: Tensor, height: int, width: int, sigma: float) -> Tensor:
     """Round Gaussians about `centre` (..., 2) pixels, of standard deviation `sigma` pixels -> (..., H, W) with sum one.
 
-    A centre outside the image is allowed: what there is of its Gaussian within the image is scaled to sum one.
+    A centre may lie outside the image: the part of its Gaussian within the image is scaled to sum one.
     """
     columns = torch.arange(width, dtype=centre.dtype, device=centre.device)
     rows = torch.arange(height, dtype=centre.dtype, device=centre.device)
@@ -67,7 +67,7 @@ def js_loss(heatmap: Tensor, centre: Tensor, sigma: float) -> Tensor:
 
 
 def _kl_divergence(p: Tensor, q: Tensor) -> Tensor:
-    # Where p has underflowed to zero its term is zero, and so must be its gradient.
+    # Where p has underflowed to zero, its term is zero, and its gradient must be zero too.
     tiny = torch.finfo(p.dtype).tiny
     return (p * (p.clamp(min=tiny).log() - q.clamp(min=tiny).log())).sum((-2, -1))
 

@@ -1,1 +1,1 @@
-"""What follows objects through time: the motion filter, who is who, birth and death. NumPy alone, no torch."""
+"""Objects followed from frame to frame: motion filter, association, birth and death of tracks. NumPy, no torch."""

@@ -1,4 +1,4 @@
-"""Who is who: pairs of least total cost."""
+"""Which pose belongs to which track: pairs of least total cost."""
 
 from __future__ import annotations
 
@@ -8,17 +8,20 @@ from pose_regressor.types import FloatArray
 
 
 def assign(costs: FloatArray) -> list[tuple[int, int]]:
-    """Pairs (row, column) of an (N, M) table, as many as there can be, each row and column once; among those the
-    cheapest. An infinite cost is a pair that cannot be.
+    """Pairs (row, column) of least total cost, each row and column in at most one.
+
+    As many pairs as possible are made, and of all such choices the cheapest. Here and not from SciPy, which would be a
+    large dependency for a robot.
+
+    costs: (N, M), of each pair; infinite: this pair is impossible
 
     Shortest augmenting paths with dual prices (Kuhn 1955; Crouse, On implementing 2D rectangular assignment
-    algorithms, IEEE Transactions on Aerospace and Electronic Systems 52(4), 2016). SciPy has it too, and is no small
-    thing to ask a robot for.
+    algorithms, IEEE Transactions on Aerospace and Electronic Systems 52(4), 2016).
     """
     if not np.size(costs):
         return []
     possible = np.isfinite(costs)
-    # Dearer than any number of possible pairs: it is chosen where nothing else is left.
+    # More than all possible pairs together, so it is chosen only where nothing else is left.
     forbidden = 1.0 + 2 * min(costs.shape) * (np.abs(costs[possible]).max() if possible.any() else 1.0)
     table = np.where(possible, costs, forbidden)
     wide = table if table.shape[0] <= table.shape[1] else table.T
@@ -36,7 +39,7 @@ def _matching(table: FloatArray) -> list[int]:
         before = np.full(columns, -1)
         done = np.zeros(columns, bool)
         row, last, length = start, -1, 0.0
-        # Dijkstra over columns, until one is free.
+        # Dijkstra over the columns, until a free one is reached.
         while row >= 0:
             reach = length + table[row] - row_price[row] - column_price
             closer = ~done & (reach < distance)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pose_regressor.geometry.rigid import difference, moved
 from pose_regressor.tracking.association import assign
-from pose_regressor.tracking.kalman import difference, moved, nearest
+from pose_regressor.tracking.kalman import nearest
 from pose_regressor.types import FloatArray, PoseEstimate
 
 #: Two poses of one object: largest squared Mahalanobis distance, 99.9 % of chi-square with 6 degrees of freedom.

@@ -1,10 +1,9 @@
 """One step of a Kalman filter over a pose and its rate, in the camera's frame.
 
-The error of a state is a small vector that moves the estimate to the truth ("error-state", or multiplicative, filter:
-Solà, Quaternion kinematics for the error-state Kalman filter, arXiv:1711.02508, chapter 6, here with matrices and with
-errors on the left). Poses move on the composite ⟨R³, SO(3)⟩ of Solà et al., arXiv:1812.01537, section IV: position
-and rotation each on their own. That is what PoseEstimate's and geometry_msgs/PoseWithCovariance's covariances are of,
-so measured ones go in as they are.
+The error of a state is a small motion that takes the estimate to the truth: an "error-state", or multiplicative, filter
+(Solà, Quaternion kinematics for the error-state Kalman filter, arXiv:1711.02508, chapter 6, here with matrices and with
+errors on the left). Motions are those of `geometry.rigid`. PoseEstimate's covariances are of the same motions, so
+measured ones go in as they are.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pose_regressor.geometry.so3 import exp, left_jacobian, log, skew
+from pose_regressor.geometry.rigid import difference, moved
+from pose_regressor.geometry.so3 import exp, left_jacobian, skew
 from pose_regressor.types import FloatArray, PoseEstimate
 
 POSITION, ROTATION, POSE, RATE = slice(0, 3), slice(3, 6), slice(0, 6), slice(6, 12)
@@ -23,8 +23,12 @@ _OBSERVED = np.eye(6, 12)
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """pose: (4, 4) cam_from_obj; rate: (6,) m/s and rad/s along and about the camera's axes; covariance: (12, 12) of
-    the errors of both, pose first."""
+    """What the filter knows of an object.
+
+    pose: (4, 4) cam_from_obj
+    rate: (6,) m/s and rad/s, along and about the camera's axes
+    covariance: (12, 12) of the errors of both, pose first
+    """
 
     pose: FloatArray
     rate: FloatArray
@@ -32,27 +36,14 @@ class State:
 
     @property
     def pose_covariance(self) -> FloatArray:
-        """(6, 6), as PoseEstimate's."""
+        """(6, 6), as in PoseEstimate."""
         return self.covariance[POSE, POSE]
 
 
-def difference(pose: FloatArray, reference: FloatArray) -> FloatArray:
-    """(6,) the error that moves `reference` to `pose`, both (4, 4): metres, and radians about the camera's axes."""
-    return np.concatenate([pose[:3, 3] - reference[:3, 3], log(pose[:3, :3] @ reference[:3, :3].T)])
-
-
-def moved(pose: FloatArray, error: FloatArray) -> FloatArray:
-    """(4, 4) `pose` moved by an error (6,); the opposite of `difference`."""
-    result = np.eye(4)
-    result[:3, 3] = pose[:3, 3] + error[POSITION]
-    result[:3, :3] = exp(error[ROTATION]) @ pose[:3, :3]
-    return result
-
-
 def turned(pose: FloatArray, covariance: FloatArray, symmetry: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Pose (4, 4) and covariance (6, 6) of the object once one of its symmetries (4, 4) has moved it in its own frame.
+    """Pose (4, 4) and covariance (6, 6) after a symmetry (4, 4) of the object has moved it in its own frame.
 
-    Its origin goes along: an error of rotation e now shifts it by e x (R t) more.
+    The symmetry shifts the object's origin by t, so an error of rotation e now moves it by e x (R t) more.
     """
     chart = np.eye(6)
     chart[POSITION, ROTATION] = -skew(pose[:3, :3] @ symmetry[:3, 3])
@@ -60,12 +51,11 @@ def turned(pose: FloatArray, covariance: FloatArray, symmetry: FloatArray) -> tu
 
 
 def nearest(estimate: PoseEstimate, reference: FloatArray) -> PoseEstimate:
-    """Of the poses that a symmetric object cannot be told from, the one whose rotation is nearest to that of a pose
-    (4, 4)."""
+    """The estimate, moved by the symmetry that brings its rotation nearest to that of `reference` (4, 4)."""
     symmetries = estimate.model.symmetries
     if not len(symmetries):
         return estimate
-    # The trace of A Bᵀ is largest for the rotations least apart.
+    # The trace of A Bᵀ is largest for the rotations that are nearest to each other.
     alike = np.einsum("ij,sij->s", reference[:3, :3], estimate.rotation @ symmetries[:, :3, :3])
     best = int(alike.argmax())
     if alike[best] <= float((reference[:3, :3] * estimate.rotation).sum()):
@@ -75,10 +65,12 @@ def nearest(estimate: PoseEstimate, reference: FloatArray) -> PoseEstimate:
 
 
 def moving(state: State, seconds: float, density: FloatArray) -> State:
-    """The state so much later if the rate stays, but for white noise of acceleration.
+    """The state after `seconds` in which the rate changes by white noise of acceleration only.
 
-    density: (6,) its power spectral density, m²/s³ and rad²/s³. Noise of a step: Bar-Shalom, Li, Kirubarajan,
-    Estimation with Applications to Tracking and Navigation (2001), section 6.2.2.
+    density: (6,) the noise's power spectral density, m²/s³ and rad²/s³
+
+    Noise of a step: Bar-Shalom, Li, Kirubarajan, Estimation with Applications to Tracking and Navigation (2001),
+    section 6.2.2.
     """
     turn = state.rate[3:] * seconds
     transition = np.eye(12)
@@ -91,10 +83,10 @@ def moving(state: State, seconds: float, density: FloatArray) -> State:
 
 
 def still(state: State, seconds: float, density: FloatArray, rate: FloatArray) -> State:
-    """The state so much later if the object only creeps: a random walk of the pose.
+    """The state after `seconds` in which the object only creeps: a random walk of the pose.
 
-    density: (6,) of the walk, m²/s and rad²/s; rate: (6,) standard deviations of the rate it sets out with when it
-    begins to move, m/s and rad/s.
+    density: (6,) of the walk, m²/s and rad²/s
+    rate: (6,) standard deviations of the rate with which it begins to move, m/s and rad/s
     """
     covariance = np.zeros((12, 12))
     covariance[POSE, POSE] = state.pose_covariance + seconds * np.diag(density)
@@ -103,14 +95,16 @@ def still(state: State, seconds: float, density: FloatArray, rate: FloatArray) -
 
 
 def corrected(state: State, pose: FloatArray, covariance: FloatArray) -> tuple[State, float]:
-    """The state once a pose (4, 4) was measured with a covariance (6, 6), and how likely that was: the logarithm of
-    the density, but for a constant."""
+    """The state after a pose (4, 4) was measured, and the logarithm of that pose's likelihood, up to a constant.
+
+    covariance: (6, 6) of the measured pose
+    """
     innovation = difference(pose, state.pose)
     spread = state.pose_covariance + covariance
     gain = np.linalg.solve(spread, state.covariance[POSE]).T
     likelihood = -0.5 * (innovation @ np.linalg.solve(spread, innovation) + np.linalg.slogdet(spread)[1])
     error = gain @ innovation
-    # Joseph's form stays symmetric and positive; then the error starts anew from the moved estimate.
+    # Joseph's form stays symmetric and positive. The reset then takes errors from the moved estimate.
     kept = np.eye(12) - gain @ _OBSERVED
     reset = np.eye(12)
     reset[ROTATION, ROTATION] = left_jacobian(error[ROTATION])
@@ -119,7 +113,7 @@ def corrected(state: State, pose: FloatArray, covariance: FloatArray) -> tuple[S
 
 
 def mixed(states: Sequence[State], weights: FloatArray) -> State:
-    """Mean and covariance of a mixture of states, with weights (N,) that sum to one."""
+    """Mean and covariance of a mixture of states; weights: (N,), with sum one."""
     reference = states[int(np.argmax(weights))]
     offsets = np.zeros((len(states), 12))
     for offset, state in zip(offsets, states, strict=True):

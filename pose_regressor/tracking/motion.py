@@ -1,8 +1,8 @@
-"""How one object moves, from its measured poses: a filter that knows rest and motion apart.
+"""How one object moves, from its measured poses: a filter that tells rest from motion.
 
-With one model of motion a filter must choose between trembling at rest and lagging in motion. Two of them, each with
-the probability that it holds now, need not: the interacting multiple model algorithm of Blom and Bar-Shalom, IEEE
-Transactions on Automatic Control 33(8), 1988.
+A filter with one model of motion must choose between trembling at rest and lagging in motion. This one has two models,
+each with the probability that it holds now, and so need not choose: the interacting multiple model algorithm (Blom and
+Bar-Shalom, IEEE Transactions on Automatic Control 33(8), 1988).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from pose_regressor.tracking.kalman import State, corrected, mixed, moving, still
 from pose_regressor.types import FloatArray
 
-#: Neither model is ever ruled out, or it could not come back.
+#: Least probability of a model: one that is ruled out could not come back.
 _LEAST_PROBABILITY = 1e-6
 
 
@@ -23,10 +23,17 @@ _LEAST_PROBABILITY = 1e-6
 class MotionNoise:
     """How objects move.
 
-    acceleration (m²/s³), angular_acceleration (rad²/s³): power spectral densities of a moving one's acceleration: after
-    t seconds it has changed a speed by sqrt(density t), a position by sqrt(density t³ / 3). speed, angular_speed:
-    standard deviations for one that was not seen before, m/s and rad/s. creep (m/sqrt(s)), angular_creep: a random walk
-    of one at rest. rests, moves: seconds that it does each before it does the other, on average.
+    acceleration: power spectral density of a moving object's acceleration, m²/s³: in t seconds it changes the speed by
+        sqrt(density t) and the position by sqrt(density t³ / 3), standard deviations
+    angular_acceleration: the same of rotations, rad²/s³
+    speed: standard deviation of the speed of an object that was not seen before, m/s
+    angular_speed: the same of rotations, rad/s
+    creep: random walk of an object at rest, m/sqrt(s)
+    angular_creep: the same of rotations, rad/sqrt(s)
+    start_speed: standard deviation of the speed with which an object begins to move, m/s
+    start_angular_speed: the same of rotations, rad/s
+    rests: seconds for which an object rests before it moves, on average
+    moves: seconds for which it moves before it rests, on average
     """
 
     acceleration: float = 0.5
@@ -42,7 +49,12 @@ class MotionNoise:
 
 
 class MotionFilter:
-    """Where an object is and how it moves; from a first measured pose (4, 4) with its covariance (6, 6)."""
+    """Where an object is and how it moves.
+
+    pose: (4, 4) the first one that was measured
+    covariance: (6, 6) of it
+    noise: how objects move
+    """
 
     def __init__(self, pose: FloatArray, covariance: FloatArray, noise: MotionNoise) -> None:
         self._acceleration = _axes(noise.acceleration, noise.angular_acceleration)
@@ -58,15 +70,15 @@ class MotionFilter:
 
     @property
     def rest(self) -> float:
-        """Probability that it is at rest."""
+        """Probability that the object is at rest."""
         return float(self._probabilities[0])
 
     def predict(self, seconds: float) -> None:
-        """Go on for so many seconds, none or more."""
+        """Go on by `seconds`, 0 or more."""
         if seconds == 0:
             return
         leave = 1 - np.exp(-seconds / self._durations)
-        # [i, j]: it was in i and is in j.
+        # joint[i, j]: it was in model i and is now in model j.
         joint = self._probabilities[:, None] * np.array([[1 - leave[0], leave[0]], [leave[1], 1 - leave[1]]])
         self._probabilities = joint.sum(0)
         at_rest, in_motion = (mixed(self._models, joint[:, j] / self._probabilities[j]) for j in range(2))
@@ -77,9 +89,13 @@ class MotionFilter:
         self.state = mixed(self._models, self._probabilities)
 
     def update(self, pose: FloatArray, covariances: Sequence[FloatArray], shares: Sequence[float] = (1.0,)) -> None:
-        """Take in a measured pose (4, 4). What is new in its error has one of these covariances (6, 6), each in such a
-        share of cases: a Gaussian mixture (Sorenson and Alspach, Recursive Bayesian estimation using Gaussian sums,
-        Automatica 7, 1971), whose outcomes each model mixes into one state again.
+        """Take in a measured pose (4, 4).
+
+        Its new error is a Gaussian mixture (Sorenson and Alspach, Recursive Bayesian estimation using Gaussian sums,
+        Automatica 7, 1971). Each model mixes the outcomes into one state again.
+
+        covariances: (6, 6) of each part of the mixture
+        shares: how often each part occurs; they sum to one
         """
         outcomes = [[corrected(s, pose, covariance) for covariance in covariances] for s in self._models]
         logs = np.array([[likelihood for _, likelihood in row] for row in outcomes])

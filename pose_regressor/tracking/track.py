@@ -1,4 +1,4 @@
-"""One object that is followed: its motion, how sure it is to be there, and since when it was not seen."""
+"""One followed object: its motion, whether it is confirmed, and since when it was not seen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pose_regressor.tracking.kalman import difference, nearest
+from pose_regressor.geometry.rigid import difference
+from pose_regressor.tracking.kalman import nearest
 from pose_regressor.tracking.motion import MotionFilter, MotionNoise
 from pose_regressor.tracking.trembling import Trembling
 from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
@@ -17,15 +18,20 @@ from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
 class TrackingParameters:
     """When a pose belongs to a track, when a track begins and ends.
 
-    gate: largest squared Mahalanobis distance of a pose and its track's prediction (99.9 % of chi-square with 6
-    degrees of freedom). independent: share of a pose's standard deviation that is new in each frame. Neighbouring
-    frames look alike, so the network errs alike in them; that part no averaging over time takes away. leap: the same
-    where the network gives another answer to nearly the same picture; leaps: the share of frames in which it does.
-    Where poses are seen to tremble more, both are larger. hits: poses in a row that make a track of an object, unless
-    the first has a score of at least halfway from the threshold to 1. coast, misses: a track ends when it was not
-    seen for more than so many seconds and frames. patience: seconds that a track was not seen before poses that
-    contradict it, `hits` of them, are believed. bridge: seconds for which the expected pose stands in for them where
-    they put the object at its place. sudden: seconds for which it may have moved at a speed that nobody expected.
+    Neighbouring frames look alike, so the network errs alike in them, and averaging over time does not remove that part
+    of the error. Where poses are seen to tremble more, `independent` and `leap` are raised.
+
+    noise: how objects move
+    gate: largest squared Mahalanobis distance between a pose and its track's prediction; 99.9 % of chi-square with 6
+        degrees of freedom
+    independent: share of a pose's standard deviation that is new in each frame
+    leap: the same in frames in which the network's answer jumps although the picture hardly changes
+    leaps: share of such frames
+    hits: poses in a row that confirm a track; one is enough if its score is at least halfway from the threshold to 1
+    coast, misses: a track ends when it was not seen for more than this many seconds and at least this many frames
+    patience: seconds that a track must be unseen before `hits` poses that contradict it are believed
+    bridge: seconds for which the expected pose is reported in place of a contradicting one at the same place
+    sudden: seconds for which the object may have moved at a speed that was not expected
     """
 
     noise: MotionNoise = field(default_factory=MotionNoise)
@@ -42,12 +48,12 @@ class TrackingParameters:
 
     @property
     def new_share(self) -> float:
-        """Of a pose's variance, what is new in each frame on average."""
+        """Share of a pose's variance that is new in each frame, on average."""
         return (1 - self.leaps) * self.independent**2 + self.leaps * self.leap**2
 
 
 class Track:
-    """An object of one kind that was seen at least once. instance: its number, None until it is confirmed."""
+    """An object that was seen at least once. instance: its number; None until the track is confirmed."""
 
     def __init__(self, seen: PoseEstimate, sure: bool, parameters: TrackingParameters) -> None:
         self.model: ObjectModel = seen.model
@@ -72,30 +78,30 @@ class Track:
 
     @property
     def pose(self) -> FloatArray:
-        """(4, 4) where it is expected to be."""
+        """(4, 4) the expected pose."""
         return self._filter.state.pose
 
     @property
     def in_sight(self) -> bool:
-        """Whether it is known well enough where it is that a look there, and not at the whole image, will find it."""
+        """Whether its place is known well enough to look only there, not at the whole image."""
         sideways = math.sqrt(self._filter.state.covariance[:2, :2].diagonal().max())
         nearest = (self.model.points @ self.pose[2, :3]).min() + self.pose[2, 3] if len(self.model.points) else 1.0
         return bool(sideways < self.model.diameter / 2 and nearest > 0)
 
     def expected(self, score: float = 1.0) -> PoseEstimate:
-        """As an estimate, for those who look for it there."""
+        """The expected pose as an estimate, so that the estimator can look there."""
         number = -1 if self.instance is None else self.instance
         return replace(self._seen, cam_from_obj=self.pose, covariance=self._covariance, score=score, instance=number)
 
     def advance(self, seconds: float) -> None:
-        """Go on for so many seconds."""
+        """Go on by `seconds`."""
         self._filter.predict(seconds)
         self.unseen += seconds
         if self._rival:
             self._rival.advance(seconds)
 
     def lose_time(self) -> None:
-        """Nobody knows how much time has passed: the next pose is where it begins anew."""
+        """The time that has passed is unknown: the motion starts afresh from the next pose."""
         self.unseen = math.inf
         self._rival = None
 
@@ -104,28 +110,29 @@ class Track:
         return math.isinf(self.unseen)
 
     def cost(self, seen: PoseEstimate) -> float:
-        """Twice the negative logarithm of the likelihood of this pose, but for a constant; infinite beyond the gate."""
+        """Twice the negative logarithm of this pose's likelihood, up to a constant; infinite beyond the gate."""
         if self.timeless:
             return math.inf
         seen = nearest(seen, self.pose)
-        # As if the two had no error in common: those in which they have are nearer than that anyway.
+        # As if their errors were independent. Poses with common errors are even nearer to each other.
         spread = self._covariance + seen.covariance + self._jerk()
         apart = difference(seen.cam_from_obj, self.pose)
         surprise = float(apart @ np.linalg.solve(spread, apart))
         return surprise + float(np.linalg.slogdet(spread)[1]) if surprise < self._parameters.gate else math.inf
 
     def distance(self, seen: PoseEstimate) -> float:
-        """Metres from where it is expected."""
+        """Metres between this pose and the expected one."""
         return float(np.linalg.norm(seen.translation - self.pose[:3, 3]))
 
     def in_place(self, seen: PoseEstimate) -> bool:
-        """Whether a pose that contradicts the expected one puts the object at the same place, and the expected one is
-        still to be relied upon: then it is more likely that the network took one face for another than that it turned.
+        """Whether a contradicting pose puts the object at the same place, while the expected pose is still reliable.
+
+        Then the network more likely mistook one face for another than that the object turned.
         """
         return self.distance(seen) < self.model.diameter / 2 and self.unseen <= self._parameters.bridge
 
     def match(self, seen: PoseEstimate) -> None:
-        """It was seen again."""
+        """Take in a pose in which it was seen again."""
         self._seen = nearest(seen, self.pose)
         self._trembling.see(self._seen.cam_from_obj, self._seen.covariance, self.unseen)
         new = self._trembling.excess * self._seen.covariance
@@ -134,11 +141,11 @@ class Track:
         self._count_hit()
 
     def miss(self) -> None:
-        """It was looked for and not seen."""
+        """Count a frame in which it was looked for and not seen."""
         self._misses += 1
 
     def contradict(self, seen: PoseEstimate) -> bool:
-        """Something was seen that may be this object at another place; whether that is believed now."""
+        """Take in a pose that may be this object elsewhere or turned; returns whether it is believed now."""
         if self.timeless:
             self._restart(nearest(seen, self.pose))
             return True
@@ -154,19 +161,19 @@ class Track:
         return True
 
     def report(self, smooth: bool) -> PoseEstimate:
-        """What was seen last, with its number: where the track has it, or (not `smooth`) as it was measured."""
+        """The last pose with its number: smooth: the filter's; else as it was measured."""
         seen = replace(self._seen, instance=self.instance or 0)
         return replace(seen, cam_from_obj=self.pose, covariance=self._covariance) if smooth else seen
 
     def _jerk(self) -> FloatArray:
-        """(6, 6) of what a sudden change of motion adds to where it may be: objects are snatched up and put down."""
+        """(6, 6) added to its covariance for a sudden change of motion: objects are snatched up and put down."""
         noise = self._parameters.noise
         speed = np.repeat([noise.speed, noise.angular_speed], 3)
         return np.diag((speed * min(self.unseen, self._parameters.sudden)) ** 2)
 
     @property
     def _covariance(self) -> FloatArray:
-        """(6, 6) of the expected pose: what the filter has not averaged away, and what it cannot."""
+        """(6, 6) of the expected pose: the filter's, plus the part of the error that it cannot average away."""
         common = 1 - self._parameters.independent**2
         return self._filter.state.pose_covariance + common * self._seen.covariance
 

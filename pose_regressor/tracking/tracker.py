@@ -1,27 +1,34 @@
-"""Which object is which from frame to frame, how it moves, and where to look next."""
+"""Follows objects from frame to frame: where to look, which object is which, how each moves."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from pose_regressor.estimation.boxes import distinct
 from pose_regressor.estimation.estimates import Estimates
-from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.tracking.track import TrackingParameters
 from pose_regressor.tracking.tracks import Tracks
 from pose_regressor.types import Frame, InputError, PoseEstimate
 
-#: Frames after which the whole image is searched again for more instances of what is followed.
+if TYPE_CHECKING:  # it needs torch
+    from pose_regressor.estimation.estimator import PoseEstimator
+
+#: Frames after which the whole image is searched again, for more objects of the kinds that are followed.
 SEARCH_EVERY = 15
 
 
 class Tracker:
     """Follows objects through a sequence of frames.
 
-    A followed object is looked for around its expected place alone; the whole frame is searched for objects that are
-    not followed or not seen, and now and then, more thoroughly, for more of the same. With ``follow=False`` every frame
-    is searched anew, and instances still keep their numbers. smooth: poses are those of a filter of each object's
-    motion; else as they were measured. objects: names to look for (all, if none are given).
+    A followed object is looked for only around its expected place. The whole frame is searched for objects that are not
+    followed or were not seen, and every SEARCH_EVERY frames, thoroughly, for more objects of the same kinds.
+
+    estimator: finds poses in a frame
+    follow: False: search every frame as a whole; objects still keep their numbers
+    objects: names to look for; none: all
+    smooth: True: poses come from a filter of each object's motion; False: as they were measured
+    parameters: of tracks and their motion; None: the defaults
     """
 
     def __init__(
@@ -43,7 +50,7 @@ class Tracker:
         return str(self.estimator.device)
 
     def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
-        """`objects`, or all that are known if none are given. InputError: one that no bundle knows."""
+        """`objects`, or all that the bundles know if it is empty. InputError: one that no bundle knows."""
         known = tuple(model.name for model in self.estimator.objects)
         if unknown := [name for name in objects if name not in known]:
             raise InputError(f"objects: {unknown[0]!r} is in none of the bundles, expected one of {', '.join(known)}")
@@ -68,7 +75,7 @@ class Tracker:
         return list(self.track(frame).poses)
 
     def track(self, frame: Frame) -> Estimates:
-        """The same with the seconds that the estimator spent on them."""
+        """The same as `update`, with the seconds that the estimator spent."""
         self._tracks.advance(frame.stamp)
         expected = self._tracks.expected() if self.follow else []
         found = self.estimator.follow(frame, expected) if expected else Estimates()
@@ -85,6 +92,6 @@ class Tracker:
         return self._since_search == 0
 
     def _missing(self, found: list[PoseEstimate]) -> tuple[str, ...]:
-        """Names of the objects to search the whole frame for, because they are followed no longer, or not yet."""
+        """Names of the objects to search the whole frame for: not followed yet, or not seen this time."""
         seen = [estimate.model.name for estimate in found]
         return tuple(name for name in self.objects if seen.count(name) < max(1, self._tracks.number_of(name)))

@@ -1,4 +1,4 @@
-"""All objects that are followed: whose pose is whose, which are new, which are gone."""
+"""All followed objects: which pose belongs to which, which are new, which are gone."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from pose_regressor.tracking.association import assign
 from pose_regressor.tracking.track import Track, TrackingParameters
 from pose_regressor.types import FloatArray, PoseEstimate
 
-#: Seconds between two frames that carry no time.
+#: Seconds between two frames without time stamps.
 NOMINAL_STEP = 1 / 30
-#: Metres per second that an object may have moved, unseen, to be taken for the same one.
+#: Most metres per second that an object moves while it is unseen.
 REACH = 2.0
 NANOSECONDS = 1_000_000_000
 
 
 class Tracks:
-    """Give each frame's stamp to `advance`, and then its poses to `take`."""
+    """For each frame, give its stamp to `advance`, then its poses to `take`."""
 
     def __init__(self, parameters: TrackingParameters) -> None:
         self._parameters = parameters
@@ -36,7 +36,7 @@ class Tracks:
         self._tracks = [track for track in self._tracks if track.model.name in names]
 
     def advance(self, stamp: int) -> None:
-        """To the time of a frame: nanoseconds, 0 if it is not known."""
+        """Go on to the time of a frame, nanoseconds; 0: unknown."""
         before, self._stamp = self._stamp, stamp
         if before is None:
             return
@@ -44,11 +44,11 @@ class Tracks:
         for track in self._tracks:
             if 0 <= seconds <= self._parameters.coast:
                 track.advance(seconds)
-            else:  # the clock was set, a bag starts over, or a motion seen so long ago says nothing of now
+            else:  # the clock was set, a bag started over, or the motion was seen too long ago
                 track.lose_time()
 
     def expected(self) -> list[PoseEstimate]:
-        """Where to look for what is followed."""
+        """The expected poses of the objects that need no search of the whole image."""
         return [track.expected() for track in self._tracks if track.in_sight]
 
     def number_of(self, name: str) -> int:
@@ -56,11 +56,14 @@ class Tracks:
         return sum(track.model.name == name for track in self._tracks)
 
     def take(self, found: Sequence[PoseEstimate], threshold: float, smooth: bool) -> list[PoseEstimate]:
-        """The poses of a frame, with the numbers of their objects, best score first.
+        """The poses to report for a frame, with the numbers of their objects, best score first.
 
-        threshold: least score that a pose can have, which says how sure one is; smooth: poses as their tracks have
-        them. Poses that are not believed yet are left out, or replaced by the expected one where the object is seen in
-        its place; objects that are followed but not seen are left out.
+        Left out are objects that are followed but not seen, and poses that are not believed yet. If such a pose puts
+        the object at its expected place, the expected pose is reported instead (only with smooth).
+
+        found: the estimator's poses
+        threshold: least score of a pose that counts
+        smooth: True: poses come from the tracks' filters; False: as they were measured
         """
         seen: list[Track] = []
         doubted: list[Track] = []
@@ -79,8 +82,10 @@ class Tracks:
         return sorted(reports, key=lambda estimate: -estimate.score)
 
     def _take_alike(self, name: str, found: list[PoseEstimate], sure: float) -> tuple[list[Track], list[Track]]:
-        """Of objects of one kind, which look the same: the tracks that were seen, and those whose object is seen to be
-        there, but with a pose that is not believed.
+        """Match the poses of one kind of object, which all look the same, to tracks; begin tracks for the rest.
+
+        Returns the tracks that were seen, and those whose object was seen in a pose that is not believed. sure: least
+        score at which one pose confirms a track.
         """
         tracks = [track for track in self._tracks if track.model.name == name]
         pairs = assign(_table([[track.cost(e) for e in found] for track in tracks], len(found)))
@@ -88,7 +93,7 @@ class Tracks:
             tracks[i].match(found[j])
         seen = [tracks[i] for i, _ in pairs]
         left = [e for j, e in enumerate(found) if j not in {j for _, j in pairs}]
-        # What is not where anything was expected may be what was expected elsewhere.
+        # A pose that fits no prediction may be an object that was expected elsewhere.
         waiting = [track for track in tracks if track.confirmed and track not in seen]
         pairs = assign(_table([[_reach(track, e) for e in left] for track in waiting], len(left)))
         doubted = []
@@ -102,7 +107,7 @@ class Tracks:
         return seen + born, doubted
 
     def _number(self) -> None:
-        """Every confirmed track that has none gets the lowest number that none of its kind has."""
+        """Give each confirmed track without a number the lowest one that no other track of its kind has."""
         for track in self._tracks:
             if track.confirmed and track.instance is None:
                 taken = {other.instance for other in self._tracks if other.model.name == track.model.name}
@@ -114,6 +119,6 @@ def _table(rows: list[list[float]], columns: int) -> FloatArray:
 
 
 def _reach(track: Track, seen: PoseEstimate) -> float:
-    """Metres from where the object is expected, infinite if it cannot have come so far."""
+    """Metres between the pose and the expected one; infinite if the object cannot have come so far."""
     distance = track.distance(seen)
     return distance if distance <= track.model.diameter + REACH * track.unseen else math.inf

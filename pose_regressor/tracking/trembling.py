@@ -1,4 +1,4 @@
-"""How much the poses of one object tremble, measured as they come: what a network's own covariance does not know."""
+"""How much the poses of one object tremble from frame to frame, which the network's own covariance does not tell."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ from collections import deque
 
 import numpy as np
 
-from pose_regressor.tracking.kalman import difference
+from pose_regressor.geometry.rigid import difference
 from pose_regressor.types import FloatArray
 
-#: Seconds over which it is averaged, and between frames at most: over longer ones, motion is no longer even.
-MEMORY, LONGEST = 0.7, 0.1
-#: Steps are of one length if their times differ by no more than this share.
+#: Seconds over which it is averaged.
+MEMORY = 0.7
+#: Most seconds between two frames: over longer steps, motion is not even.
+LONGEST = 0.1
+#: Steps count as equally long if their times differ by at most this share.
 EVEN = 0.3
-#: No single step says more than this, so that one wrong pose does not count for a second.
+#: Most that a single step counts, so that one wrong pose does not show for a second.
 MOST = 3.0
 
 
 class Trembling:
-    """What is new in each pose, as a share of its variance, if it is more than `expected`.
+    """Measures how much of each pose's error is new, that is, independent of the frame before.
 
-    Third differences see it and hardly any motion: in a tenth of a second no acceleration changes much, and those of
-    poses with independent errors have twenty times the variance of one (1 + 9 + 9 + 1).
+    Third differences of poses show it, and hardly any motion: in a tenth of a second no acceleration changes much.
+    Third differences of independent errors have twenty times the variance of one error (1 + 9 + 9 + 1).
+
+    expected: the usual share of a pose's variance that is new
     """
 
     def __init__(self, expected: float) -> None:
@@ -31,11 +35,11 @@ class Trembling:
 
     @property
     def excess(self) -> float:
-        """The variance of what is new is so many times the expected one, 1 or more."""
+        """The variance of what is new over the expected one, at least 1."""
         return max(1.0, self._share / self._expected)
 
     def see(self, pose: FloatArray, covariance: FloatArray, seconds: float) -> None:
-        """A pose (4, 4) with its covariance (6, 6), so long after the one before."""
+        """Take in a pose (4, 4) with its covariance (6, 6), `seconds` after the one before."""
         self._seen.append((pose, seconds))
         times = [seconds for _, seconds in self._seen][1:]
         if len(times) < 3 or max(times) > LONGEST or max(times) - min(times) > EVEN * max(times):

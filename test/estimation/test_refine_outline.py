@@ -3,11 +3,11 @@
 import cv2
 import numpy as np
 import pytest
-import torch
 
 from pose_regressor.estimation.correspondences import pooled_mask
 from pose_regressor.estimation.refine_outline import Edges, refine_on_outline
-from pose_regressor.geometry.rotation import matrix_from_rotvec
+from pose_regressor.geometry.rigid import rigid
+from pose_regressor.geometry.so3 import exp
 from pose_regressor.types import InputError, ObjectModel
 
 SIZE = 128
@@ -27,10 +27,7 @@ def letter(vertices=VERTICES, faces=FACES):
 
 
 def pose_of(rotvec, translation):
-    pose = np.eye(4)
-    pose[:3, :3] = matrix_from_rotvec(torch.tensor(rotvec, dtype=torch.float64)).numpy()
-    pose[:3, 3] = translation
-    return pose
+    return rigid(exp(np.array(rotvec)), np.array(translation))
 
 
 def project(points, pose, camera=CAMERA):

@@ -8,9 +8,9 @@ import pytest
 
 from pose_regressor import PoseEstimator
 from pose_regressor.assets import demo_folder, find_model
-from pose_regressor.estimation.windows import resize_matrix
 from pose_regressor.files.bop import read_scene_gt
 from pose_regressor.files.cameras import load_camera
+from pose_regressor.geometry.camera import resized_from_image
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.sources import open_source
 
@@ -101,7 +101,7 @@ def test_what_looks_small_is_found_by_a_thorough_search(clip):
         small = cv2.resize(frame.image, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
         image = np.full_like(frame.image, 128)
         image[: small.shape[0], : small.shape[1]] = small
-        matrix = resize_matrix(1 / shrink) @ frame.camera.matrix
+        matrix = resized_from_image(1 / shrink) @ frame.camera.matrix
         distant = replace(frame, image=image, camera=replace(frame.camera, matrix=matrix))
         quick += bool(estimator.search(distant, thorough=False).poses)
         poses = estimator.estimate(distant)

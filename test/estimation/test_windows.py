@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_regressor.estimation.windows import crop_window, finer_window, frame_window, resize_matrix
+from pose_regressor.estimation.windows import crop_window, finer_window, frame_window
+from pose_regressor.geometry.camera import resized_from_image
 from pose_regressor.types import Camera
 
 K = np.array([[610.0, 0, 322.3], [0, 605.0, 238.9], [0, 0, 1]])
@@ -57,7 +58,7 @@ def test_finer_window_is_the_same_view(camera):
     window = crop_window(image, camera, box, margin=1.4, crop_size=128)
     finer = finer_window(window, image, camera, box, margin=1.4, zoom=2)
     assert finer is not None and finer.image.shape == (256, 256, 3)
-    np.testing.assert_allclose(finer.camera_matrix, resize_matrix(2) @ window.camera_matrix, atol=1e-9)
+    np.testing.assert_allclose(finer.camera_matrix, resized_from_image(2) @ window.camera_matrix, atol=1e-9)
     error = centroid(finer.image) - pinhole(finer.camera_matrix, POINTS[0])
     assert np.abs(error).max() < 0.1
 
@@ -101,10 +102,10 @@ def test_the_whole_distorted_image_is_searched(focal, distortion):
     assert window.image.shape[0] <= 2 * 480 + 32 and window.image.shape[1] <= 2 * 640 + 32
 
 
-def test_resize_matrix_is_opencv_resize():
+def test_resized_from_image_is_opencv_resize():
     ramp = np.tile(np.arange(64, dtype=np.float32), (8, 1))
     half = cv2.resize(ramp, (32, 4), interpolation=cv2.INTER_AREA)
-    columns = (np.linalg.inv(resize_matrix(0.5)) @ np.stack([np.arange(32), np.zeros(32), np.ones(32)]))[0]
+    columns = (np.linalg.inv(resized_from_image(0.5)) @ np.stack([np.arange(32), np.zeros(32), np.ones(32)]))[0]
     np.testing.assert_allclose(half[0], columns)
 
 
@@ -124,7 +125,7 @@ def test_coarse_windows_are_of_averaged_pixels(camera, edge):
     shrink = edge // 64
     size = (640 // shrink, 480 // shrink)
     whole = cv2.resize(image[: size[1] * shrink, : size[0] * shrink], size, interpolation=cv2.INTER_AREA)
-    small = resize_matrix(1 / shrink) @ camera.matrix
+    small = resized_from_image(1 / shrink) @ camera.matrix
     for place in rng.uniform(-edge / 2, [640, 480], (10, 2)):
         window = crop_window(image, camera, np.array([*place, *(place + edge)]), 1.0, 64)
         if camera.is_distorted:

@@ -83,7 +83,7 @@ def test_heatmaps_to_pose_is_one_differentiable_chain():
     )
     camera = torch.tensor([[40, 0, 11.5], [0, 42, 10.5], [0, 0, 1]], dtype=torch.float64)
     translation = torch.tensor([0.1, 0.1, 10], dtype=torch.float64)
-    pixels = project(points + translation, camera)
+    pixels = torch.from_numpy(project((points + translation).numpy(), camera.numpy()))
     logits = gaussian_heatmap(pixels, 22, 24, sigma=1.0).clamp(min=1e-300).log()
     result = bpnp(dsnt(logits), points, camera)
     assert result.converged

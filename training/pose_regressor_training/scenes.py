@@ -1,8 +1,8 @@
-"""Scenes as arrays, many at a time: what the randomization draws, and what every renderer takes and gives back.
+"""Scenes as arrays, many at a time: what the randomization draws and what every renderer takes and returns.
 
 B scenes of up to K things each. Lengths are metres, the camera frame is OpenCV's (x right, y down, z forward), pixel
-centres have integer coordinates. Light and colours of surfaces are linear, 1 being a white page under full light;
-pictures and textures are stored as sRGB.
+centres have integer coordinates. Light and surface colours are linear; 1 is a white page under full light. Pictures and
+textures are stored as sRGB.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray
 
-# Renderers that need another Python than torch's read scenes too.
+# Renderers in a Python without torch read scenes too.
 if TYPE_CHECKING:
     from torch import Tensor
 
-#: Directional lights in every scene; one that is not wanted is black.
+#: Directional lights in every scene. Unused ones are black.
 LIGHTS = 3
 #: No thing in this place, no picture on this surface.
 NONE = -1
@@ -42,7 +42,7 @@ LIGHT = np.dtype(
         ("shadow", "i4"),  # 1: it casts shadows
     ]
 )
-#: A plane through the scene or, with `picture` NONE, none.
+#: A plane through the scene; with `picture` NONE there is none.
 GROUND = np.dtype(
     [
         ("plane", "f4", (4,)),  # n, d with n @ x + d = 0, n a unit vector towards the camera's side
@@ -51,7 +51,7 @@ GROUND = np.dtype(
         ("tint", "f4", (3,)),
     ]
 )
-#: What stands where no ray hits anything: a picture, laid over the image as it is.
+#: What is visible where no ray hits anything: a picture, laid over the image unchanged.
 BACKGROUND = np.dtype(
     [
         ("picture", "i4"),  # NONE: black
@@ -65,11 +65,15 @@ BACKGROUND = np.dtype(
 class Scenes:
     """B scenes, each seen by its own camera.
 
-    camera_matrix: (B, 3, 3) float64, without skew; mesh: (B, K) int32, which of the renderer's meshes stands in each
-    place, or NONE; cam_from_obj: (B, K, 4, 4) float64; material: (B, K) of MATERIAL; light: (B, LIGHTS) of LIGHT;
-    ambient: (B, 9, 3) float32, spherical harmonics (real, order 1, then y z x, then xy yz 3z²-1 xz x²-y², camera frame)
-    of the light that comes from all around, scaled so that coefficient 0 alone gives what a white surface sends back;
-    ground: (B,) of GROUND; background: (B,) of BACKGROUND.
+    camera_matrix: (B, 3, 3) float64, without skew
+    mesh: (B, K) int32, which of the renderer's meshes stands in each place, or NONE
+    cam_from_obj: (B, K, 4, 4) float64, metres
+    material: (B, K) of MATERIAL
+    light: (B, LIGHTS) of LIGHT
+    ambient: (B, 9, 3) float32, light from all around as spherical harmonics: real, camera frame, order 1, then y z x,
+        then xy yz 3z²-1 xz x²-y². Scaled so that coefficient 0 alone gives what a white surface sends back.
+    ground: (B,) of GROUND
+    background: (B,) of BACKGROUND
     """
 
     camera_matrix: NDArray[np.float64]
@@ -86,8 +90,10 @@ class Scenes:
 
 
 def blank_scenes(count: int, places: int) -> Scenes:
-    """Scenes to fill in: nothing in `places` places, white light from all around, no ground, no background, materials
-    that leave a mesh's colours as they are, and the focal length 1 about the first pixel.
+    """Scenes to fill in, with `places` empty places each.
+
+    White light from all around, no ground, no background; materials keep a mesh's colours; focal length 1 about the
+    first pixel.
     """
     material, ground = np.zeros((count, places), MATERIAL), np.zeros(count, GROUND)
     background, light = np.zeros(count, BACKGROUND), np.zeros((count, LIGHTS), LIGHT)
@@ -113,11 +119,12 @@ def blank_scenes(count: int, places: int) -> Scenes:
 class Rendering:
     """B images of H x W pixels, on the renderer's device.
 
-    color: (B, H, W, 3) float32, linear, not clipped; thing: (B, H, W) int32, the place of what is seen, NONE for the
-    background and K for the ground; depth: (B, H, W) float32 metres along z, 0 on the background; normal: (B, H, W, 3)
-    float32 unit vectors in the camera frame, towards the camera, 0 on the background; position: (B, H, W, 3) float32
-    coordinates in the frame of the object that is seen, 0 elsewhere; covered: (B, H, W) int32, bit k set where thing k
-    would be seen if it stood alone.
+    color: (B, H, W, 3) float32, linear, not clipped
+    thing: (B, H, W) int32, the place of the visible thing; NONE for the background, K for the ground
+    depth: (B, H, W) float32 metres along z, 0 on the background
+    normal: (B, H, W, 3) float32 unit vectors in the camera frame, towards the camera; 0 on the background
+    position: (B, H, W, 3) float32 coordinates in the frame of the visible object, 0 elsewhere
+    covered: (B, H, W) int32, bit k is set where thing k would be visible if it stood alone
     """
 
     color: Tensor
@@ -129,8 +136,10 @@ class Rendering:
 
 
 def axes_of_plane(normal: NDArray) -> tuple[NDArray, NDArray]:
-    """Two unit vectors (B, 3) that span the planes of normals (B, 3): how pictures lie on grounds, from the
-    point that is nearest to the camera."""
+    """Two unit vectors (B, 3) that span the planes with normals (B, 3).
+
+    Pictures lie on grounds along them, from the point nearest to the camera.
+    """
     flattest = np.eye(3)[np.abs(normal).argmin(1)]
     first = np.cross(normal, flattest)
     first /= np.linalg.norm(first, axis=1, keepdims=True).clip(1e-6)
@@ -138,13 +147,13 @@ def axes_of_plane(normal: NDArray) -> tuple[NDArray, NDArray]:
 
 
 class Renderer(Protocol):
-    """What turns scenes into images."""
+    """Turns scenes into images."""
 
     def render(self, scenes: Scenes, height: int, width: int) -> Rendering: ...
 
 
 def looking_at(eye: FloatArray, target: FloatArray) -> FloatArray:
-    """(N, 4, 4) world_from_camera of a level camera at `eye` (N, 3) that looks at `target` (N, 3)."""
+    """(N, 4, 4) world_from_camera of level cameras at `eye` (N, 3) that look at `target` (N, 3)."""
     forward = target - eye
     forward = forward / np.linalg.norm(forward, axis=1, keepdims=True)
     right = np.cross(forward, (0.0, 0.0, 1.0))

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from pose_regressor.geometry.rigid import difference, moved
 from pose_regressor.geometry.so3 import from_quaternion
 from pose_regressor.middleware.messages.images import NANOSECONDS, stamp_from_message
-from pose_regressor.tracking.kalman import difference, moved
 from pose_regressor.types import FloatArray, InputError
 
 #: Seconds of the past that are kept of each frame, as tf2 does.

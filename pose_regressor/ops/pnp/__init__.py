@@ -1,4 +1,4 @@
-"""Perspective-n-point as a layer: `bpnp` gives the pose of 2D-3D correspondences, its covariance, and gradients."""
+"""Perspective-n-point as a layer: `bpnp` finds the pose of 2D-3D correspondences and its covariance, with gradients."""
 
 from pose_regressor.ops.pnp.layer import PnPResult, bpnp
 from pose_regressor.ops.pnp.ransac import Consensus, ransac_pnp

@@ -1,4 +1,4 @@
-"""How far the pose may be off, from the curvature of the error around it."""
+"""The covariance of a pose, from the curvature of the error around it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from pose_regressor.ops.pnp.problem import Problem
 
 @lru_cache
 def _constants(device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
-    """(36,) and (4, 36): what is constant and what comes from (scale, centre) of the object's motion in its own axes by
-    that of the moved points, ξ; and the covariance (6, 6) of what is not known.
+    """The map from the object's motion, in its own axes, to ξ, the motion of the moved points; flattened from (6, 6).
+
+    (36,) its constant part; (4, 36) its part for each of (scale, centre); and (6, 6) the covariance of an unknown pose.
     """
     with torch.inference_mode(False):
         by = torch.zeros(4, 6, 6, dtype=torch.float64)
@@ -31,9 +32,13 @@ def pose_covariance(
 ) -> Tensor:
     """(B, 6, 6) over (x, y, z, rotation about the camera's x, y, z), for rotations about the object's origin.
 
-    σ² H⁻¹ with weights as inverse variances in units of 1 / σ². root: (B, 6, 6) whose rootᵀ root is H⁻¹, the Hessian by
-    the moved points' pose of half the weighted sum of squares `cost` (B,), from which σ is estimated where pixel_sigma
-    is None; rotation: (B, 3, 3) object to camera; known: (B,) where there is one, infinite elsewhere.
+    It is σ² H⁻¹; weights are inverse variances in units of 1 / σ².
+
+    root: (B, 6, 6) with rootᵀ root = H⁻¹; H is the Hessian of half the weighted sum of squares by the pose
+    cost: (B,) that sum, px²
+    rotation: (B, 3, 3) object to camera
+    known: (B,) bool, which items have a covariance; that of the others is infinite
+    pixel_sigma: σ, pixels; None: estimated from `cost`
     """
     if pixel_sigma is None:
         count = problem.weights.sign().sum((1, 2))

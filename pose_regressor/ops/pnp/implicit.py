@@ -2,8 +2,8 @@
 
 At the optimum the gradient by the pose, f(y, θ), is zero, so dy/dθ = -H⁻¹ ∂f/∂θ with the full Hessian H = ∂f/∂y (Chen
 et al., End-to-End Learnable Geometric Vision by Backpropagating PnP Optimization, CVPR 2020). For an incoming gradient
-g: solve H λ = g once for each item; what comes back to every input θ is -∂(λᵀ f)/∂θ. Here λᵀ f = sum_i w_i r_i · d_i,
-where r_i is a point's residual and d_i how its projection moves when the pose moves by λ.
+g: solve H λ = g once for each item; the gradient of every input θ is then -∂(λᵀ f)/∂θ. Here λᵀ f = sum_i w_i r_i · d_i,
+where r_i is a point's residual, and d_i the motion of its projection when the pose moves by λ.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from pose_regressor.ops.pnp.objective import by_h, derivatives_of, look, maps, motion
-from pose_regressor.ops.pnp.problem import Inputs, invalid_items, moved_pose, prepare
+from pose_regressor.ops.pnp.objective import View, by_h, derivatives_of, look, maps, motion
+from pose_regressor.ops.pnp.problem import Inputs, Problem, invalid_items, moved_pose, prepare
 from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, Solution, solve
 from pose_regressor.ops.pnp.status import Status
 
-#: Points that are worked on at once.
+#: Most points that are computed at once.
 ROOM_ON_CPU, ROOM_ELSEWHERE = 2**16, 2**22
 
 
 def forward(inputs: Inputs, init: Tensor | None, options: Options) -> Solution:
-    """init: (B, 3, 4) [R | t] to start from, or None. The solution is of the inputs' type, its status int32."""
-    with torch.inference_mode():  # a small batch costs what its operations cost to call: a fifth less like this
+    """Solve a batch. init: (B, 3, 4) [R | t] to start from, or None. The solution is of the inputs' type."""
+    with torch.inference_mode():  # calls are what a small batch costs, and this makes them a fifth cheaper
         pieces = []
         for piece in _pieces(inputs.points_2d):
             part = Inputs(*(value[piece] for value in inputs))
@@ -41,10 +41,10 @@ def forward(inputs: Inputs, init: Tensor | None, options: Options) -> Solution:
 
 
 def _pieces(points_2d: Tensor) -> list[slice]:
-    """A large batch is computed in pieces: what is needed on the way then fits into the cache, or at all."""
+    """A large batch is computed in pieces, so that intermediate results fit into the cache, or into memory at all."""
     size, count, _ = points_2d.shape
     room = ROOM_ON_CPU if points_2d.device.type == "cpu" else ROOM_ELSEWHERE
-    step = max(1, room // (count + 32))  # an item costs as much as some 32 points, however few it has
+    step = max(1, room // (count + 32))  # besides its points, an item costs as much as 32 of them
     return [slice(start, start + step) for start in range(0, max(size, 1), step)]
 
 
@@ -65,7 +65,7 @@ def _forward(
     loss_scale: float,
     pixel_sigma: float | None,
 ) -> tuple[Tensor, ...]:
-    """`forward` as torch.compile sees it: one operation, not the loop in it."""
+    """`forward` for torch.compile: one operation, whose loop it does not trace."""
     robust = RobustLoss(loss, loss_scale) if loss else None
     options = Options(iterations, robust, pixel_sigma, may_stop=points_2d.device.type == "cpu")
     return tuple(forward(Inputs(points_2d, points_3d, camera_matrix, weights), init, options))
@@ -79,7 +79,7 @@ def _(points_2d: Tensor, *_: Any) -> tuple[Tensor, ...]:
 
 
 class Solve(torch.autograd.Function):
-    """Inputs, an initial pose (B, 3, 4) or None, and Options -> Solution; differentiable, twice too."""
+    """Inputs, an initial pose (B, 3, 4) or None, and Options -> Solution. Differentiable, also twice."""
 
     @staticmethod
     def forward(
@@ -126,7 +126,7 @@ class Solve(torch.autograd.Function):
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[int | None, ...], *inputs: Any) -> tuple[Any, Any]:
-        """A further batch dimension is a longer batch."""
+        """Another batch dimension makes the batch longer."""
         *tensors, options = inputs
         moved = []
         for value, place in zip(tensors, in_dims[:-1], strict=True):
@@ -148,24 +148,18 @@ def input_gradients(
     loss: RobustLoss | None,
     needed: Sequence[bool],
 ) -> tuple[Tensor | None, ...]:
-    """What the derivatives by rotation (B, 3, 3) and translation (B, 3) at the optimum mean for each input, or None
-    where that is not needed. Zero for the items that are not good (B,).
+    """The gradient of each input: None if it is not needed, zero for items that are not good (B,).
+
+    rotation: (B, 3, 3) and translation: (B, 3), at the optimum; by_rotation, by_translation: the incoming gradients
     """
     problem = prepare(inputs, ~good)
     pose = moved_pose(problem, torch.cat([rotation, translation.unsqueeze(2)], 2).double())
-    by_rotation, by_translation = by_rotation.double(), by_translation.double().unsqueeze(2)
-    by_rotation = torch.baddbmm(by_rotation, by_translation, problem.centre.unsqueeze(1), alpha=-1)
-    by_pose = torch.cat([by_rotation, problem.scale.unsqueeze(2) * by_translation], 2)
-    by_step = torch.mm(torch.bmm(pose.mT, by_pose).view(-1, 16), maps(pose.device).motion.mT)
     view = look(problem, pose)
-    hessian = derivatives_of(problem, view, True, loss).hessian
-    item = good[:, None, None]
-    hessian = torch.where(item, hessian, maps(pose.device).eye)
-    solution, _ = torch.linalg.solve_ex(hessian, torch.where(item, by_step.unsqueeze(2), 0.0))
+    step = motion(_solve_for_step(problem, pose, view, good, by_rotation, by_translation, loss))
 
+    # How each projection moves with that step (`drift`), and what the robust loss makes of it.
     weights = problem.weights
     projection, inverse, image, residual = view
-    step = motion(solution.squeeze(2))
     change = torch.bmm(projection, step)
     moved = torch.bmm(change, problem.points)
     along_ray = inverse * moved[:, 2:]
@@ -180,6 +174,8 @@ def input_gradients(
     by_weights = -along.squeeze(1) if needed[3] else None
     if not (needed[1] or needed[2]):
         return by_pixels, None, None, by_weights
+
+    # Through the projection to points and camera.
     scaled = weights * inverse
     by_moved = by_h(scaled * by_drift, image)
     by_projected = by_h(scaled * (by_residual - along_ray * by_drift), image)
@@ -193,3 +189,24 @@ def input_gradients(
         by_projection = torch.baddbmm(by_projection, by_change, step.mT)
         by_camera = torch.bmm(by_projection, pose.mT).neg()
     return by_pixels, by_points, by_camera, by_weights
+
+
+def _solve_for_step(
+    problem: Problem,
+    pose: Tensor,
+    view: View,
+    good: Tensor,
+    by_rotation: Tensor,
+    by_translation: Tensor,
+    loss: RobustLoss | None,
+) -> Tensor:
+    """(B, 6) λ with H λ = g: g is the incoming gradient by the moved points' pose (B, 3, 4); zero if not good (B,)."""
+    by_rotation, by_translation = by_rotation.double(), by_translation.double().unsqueeze(2)
+    by_rotation = torch.baddbmm(by_rotation, by_translation, problem.centre.unsqueeze(1), alpha=-1)
+    by_pose = torch.cat([by_rotation, problem.scale.unsqueeze(2) * by_translation], 2)
+    by_step = torch.mm(torch.bmm(pose.mT, by_pose).view(-1, 16), maps(pose.device).motion.mT)
+    hessian = derivatives_of(problem, view, True, loss).hessian
+    item = good[:, None, None]
+    hessian = torch.where(item, hessian, maps(pose.device).eye)
+    solution, _ = torch.linalg.solve_ex(hessian, torch.where(item, by_step.unsqueeze(2), 0.0))
+    return solution.squeeze(2)

@@ -1,11 +1,12 @@
-"""Poses from nothing: the minima of an algebraic error over all rotations.
+"""Poses to start from: the minima of an algebraic error over all rotations.
 
 With the depths multiplied out, sum_i w_i |h_i[:2] - x_i h_i[2]|² is quadratic in [R | t] (Schweighofer and Pinz,
-Globally Optimal O(n) Solution to the PnP Problem, BMVC 2008; Terzakis and Lourakis, SQPnP, ECCV 2020). It has to be
-kept from shrinking: with noise, the nearer the smaller. So here the depth of the centroid is one and the scale s is
-unknown, h = K (s R q + (a_x, a_y, 1)), which makes it the reprojection error but for the object's depth. a and s have a
-closed form; what remains is a function of a rotation and a 9x9 matrix. That of several hundred rotations is one matrix
-product, and Gauss-Newton from the best of them, far enough apart, finds the minima, whatever the points' shape.
+Globally Optimal O(n) Solution to the PnP Problem, BMVC 2008; Terzakis and Lourakis, SQPnP, ECCV 2020). With noise, this
+error is smaller for nearer objects, so it would pull them to the camera. Hence the depth of the centroid is fixed to
+one and the scale s is unknown, h = K (s R q + (a_x, a_y, 1)): that is the reprojection error, but for the object's
+depth. a and s have a closed form. What remains is a function of a rotation and a 9x9 matrix, which one matrix product
+computes for several hundred rotations. Gauss-Newton from the best of them, far enough apart, finds the minima, for
+points of any shape.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pose_regressor.geometry.rotation import matrix_from_quaternion
 from pose_regressor.ops.pnp.objective import metric_of, sparse_second, symmetric
 from pose_regressor.ops.pnp.problem import Problem, products_of_two
 
-#: Rotations whose error is computed; two of them are about 17 degrees apart.
+#: Rotations whose error is computed; neighbours are about 17 degrees apart.
 GRID = 512
 #: Starts nearer than this to each other lead to the same minimum.
 APART = math.radians(50)
@@ -33,11 +34,11 @@ class _Constants(NamedTuple):
     quaternions: Tensor  # (GRID, 4)
     grid: Tensor  # (9, GRID) float32: their rotations
     products: Tensor  # (81, GRID) float32: minus the products of any two entries of each
-    near: Tensor  # (GRID, GRID) float32: infinite for rotations that are not APART, else 0
+    near: Tensor  # (GRID, GRID) float32: infinite for pairs of rotations that are not APART, else 0
     square: Tensor  # (10, 9): products of two entries of a quaternion q -> M = q D(q)
     curvature: Tensor  # (81, 160): Ω -> (10, 16), from these products to D Ω Dᵀ (4, 4)
     bias: Tensor  # (9, 16): b -> (4, 4), which q times is D b
-    damping: Tensor  # (4, 4): what the curvature is multiplied by
+    damping: Tensor  # (4, 4): factors for the curvature
     metric: Tensor  # (81, 24): products of any two entries of K -> (6, 4), from S over h to S over K⁻¹ h
     blocks: Tensor  # (60, 121): moments weighted with that -> Hessian by M (9, 9), by t and (M, t_z, t_x, t_y) (3, 12),
     #                 and the adjugate (2, 2) of that by t_x and t_y
@@ -81,7 +82,7 @@ def _constants(device: torch.device) -> _Constants:
 
 
 def _spirals(count: int) -> Tensor:
-    """(count, 4) quaternions, evenly spread: Alexa, Super-Fibonacci Spirals, CVPR 2022."""
+    """(count, 4) quaternions, spread evenly (Alexa, Super-Fibonacci Spirals, CVPR 2022)."""
     step = torch.arange(count, dtype=torch.float64) + 0.5
     inner, outer = (step / count).sqrt(), (1 - step / count).sqrt()
     a, b = 2 * math.pi * step / math.sqrt(2), 2 * math.pi * step / 1.533751168755204288118041
@@ -89,13 +90,13 @@ def _spirals(count: int) -> Tensor:
 
 
 def initial_poses(problem: Problem, count: int) -> Tensor:
-    """(B, count, 3, 4): [R | t] at minima of the algebraic error, those of lower error at the grid first."""
+    """(B, count, 3, 4): [R | t] at minima of the algebraic error, in order of the error at the grid's rotations."""
     constants = _constants(problem.pixels.device)
     quadric, linear, sideways = _eliminate_sideways(problem)
     largest = quadric.abs().amax((1, 2)).unsqueeze(1)
-    quadric, linear = quadric.view(-1, 81) / largest, linear / largest  # so that float32 holds them
+    quadric, linear = quadric.view(-1, 81) / largest, linear / largest  # so that they fit into float32
 
-    # A rotation's best scale is -slope / square; where that is not above zero, the object is behind the camera.
+    # A rotation's best scale is -slope / square. If that is not above zero, the object is behind the camera.
     slope = torch.mm(linear.float(), constants.grid).clamp(max=0)
     scale = slope / torch.mm(quadric.float(), constants.products).clamp(max=-1e-12)
     error = slope * scale
@@ -107,7 +108,7 @@ def initial_poses(problem: Problem, count: int) -> Tensor:
     length = scale.gather(1, picked).clamp(min=SMALLEST).sqrt()
     quaternion = constants.quaternions.index_select(0, picked.view(-1)) * length.view(-1, 1)
 
-    # M = s R is quadratic in a quaternion of squared length s, M = q D(q), and has no other constraint.
+    # M = s R is quadratic in a quaternion of squared length s, M = q D(q), which has no constraint.
     curvatures = torch.mm(quadric, constants.curvature).view(-1, 10, 16)
     bias = torch.mm(linear, constants.bias).view(-1, 1, 16)
     for _ in range(STEPS):
@@ -123,8 +124,9 @@ def initial_poses(problem: Problem, count: int) -> Tensor:
 
 
 def _eliminate_sideways(problem: Problem) -> tuple[Tensor, Tensor, Tensor]:
-    """Of the error as a function of M = s R in (3, 3): Ω (B, 9, 9), b (B, 9), and the (B, 2, 10) map from (M, 1) to
-    minus the best a_x, a_y. Not finite for an item without a point.
+    """The error as a function of M = s R (3, 3) alone: Ω (B, 9, 9) and b (B, 9).
+
+    And the map (B, 2, 10) from (M, 1) to minus the best a_x, a_y. Not finite for an item without points.
     """
     constants = _constants(problem.pixels.device)
     pixels, weights, camera = problem.pixels, problem.weights, problem.camera.reshape(-1, 9, 1)

@@ -16,12 +16,14 @@ from pose_regressor.types import InputError
 
 
 class PnPResult(NamedTuple):
-    """Poses of a batch, object to camera: p = rotation @ z + translation.
+    """Poses of a batch, object to camera: p = rotation @ z + translation. The first two fields carry gradients.
 
-    rotation: (..., 3, 3) and translation: (..., 3), in the unit of points_3d, carry gradients. covariance: (..., 6, 6)
-    over (x, y, z, rotation about the camera's x, y, z), for small motions about the object's origin added on the left,
-    infinite where there is none; cost: (...) weighted sum of squared residuals, px² (of rho of them with a robust
-    loss); status: (...) int32, values of `Status`. These three carry none.
+    rotation: (..., 3, 3)
+    translation: (..., 3), in the unit of points_3d
+    covariance: (..., 6, 6) over (x, y, z, rotation about the camera's x, y, z), of small motions about the object's
+        origin added on the left; infinite where it is unknown
+    cost: (...) weighted sum of squared residuals, px²; with a robust loss, of rho of them
+    status: (...) int32, values of `Status`
     """
 
     rotation: Tensor
@@ -32,12 +34,12 @@ class PnPResult(NamedTuple):
 
     @property
     def converged(self) -> Tensor:
-        """(...) bool: a minimum that the points determine, all of them in front of the camera."""
+        """(...) bool: the pose is a minimum, the points determine it, and all are in front of the camera."""
         return self.status == int(Status.OK)
 
     @property
     def rvec(self) -> Tensor:
-        """(..., 3) axis times angle in radians, as OpenCV's; carries gradients."""
+        """(..., 3) axis times angle in radians, as in OpenCV; carries gradients."""
         return rotvec_from_matrix(self.rotation)
 
 
@@ -54,16 +56,19 @@ def bpnp(
 ) -> PnPResult:
     """The poses that minimise sum_i w_i |project(z_i) - x_i|², differentiable by all four inputs.
 
-    points_2d x: (..., N, 2) pixels; points_3d z: (..., N, 3) or (N, 3); camera_matrix: (..., 3, 3) or (3, 3), last row
-    (0, 0, 1); weights w: (..., N) or (N,), not negative, inverse variances up to a common factor; those of weight 0 do
-    not count. All of one floating type and on one device; batch dimensions broadcast. It is computed in float64.
+    Inputs are of one floating type and on one device; their batch dimensions broadcast. All is computed in float64. No
+    result and no gradient is ever NaN: items without a solution have a `status` that says why, and zero gradients.
 
-    init: rotation (..., 3, 3) and translation (..., 3) to start from, else the global minimum is searched for. loss:
-    makes it sum_i w_i rho(|r_i|²). pixel_sigma: standard deviation in pixels of a coordinate of weight 1, for the
-    covariance; without it, estimated from each item's residuals. iterations: at most so many Newton steps.
-
-    Whatever the numbers, nothing that comes out or back is NaN: items without a solution say so in `status`, and give
-    zero gradients. Raises InputError for shapes, types and devices that do not fit.
+    points_2d: x (..., N, 2) pixels
+    points_3d: z (..., N, 3) or (N, 3)
+    camera_matrix: (..., 3, 3) or (3, 3), last row (0, 0, 1)
+    weights: w (..., N) or (N,), 0 or more: inverse variances up to a common factor; points of weight 0 do not count
+    init: rotation (..., 3, 3) and translation (..., 3) to start from; None: search for the global minimum
+    loss: minimise sum_i w_i rho(|r_i|²) instead
+    pixel_sigma: standard deviation of a coordinate of weight 1, pixels, for the covariance; None: estimated from each
+        item's residuals
+    iterations: most Newton steps
+    InputError: shapes, types or devices that do not fit.
     """
     if weights is None:
         weights = torch.ones_like(points_2d[..., 0]) if isinstance(points_2d, Tensor) and points_2d.ndim else points_2d
@@ -79,7 +84,7 @@ def bpnp(
 
 
 def check(named: dict[str, Tensor]) -> tuple[torch.Size, int]:
-    """The batch shape and number of points of tensors that fit together, else InputError."""
+    """The batch shape and the number of points. InputError: the tensors do not fit together."""
     tails = {"points_2d": ("N", 2), "points_3d": ("N", 3), "camera_matrix": (3, 3), "weights": ("N",)}
     first = named["points_2d"]
     for name, value in named.items():
@@ -110,8 +115,9 @@ def check(named: dict[str, Tensor]) -> tuple[torch.Size, int]:
 
 
 def _initial(init: tuple[Tensor, Tensor], batch: torch.Size, like: Tensor) -> Tensor:
-    """[R | t] (B, 3, 4) in float64, no gradient: where the search starts does not move the minimum. What is no rotation
-    to the last digit is taken to the nearest one, since each step only turns it.
+    """[R | t] (B, 3, 4) in float64, without gradient: the start does not move the minimum.
+
+    Rotations are made exact to the last digit, since each step only turns them.
     """
     rotation, translation = init
     for name, value, tail in (("rotation", rotation, (3, 3)), ("translation", translation, (3,))):

@@ -1,15 +1,15 @@
 """The reprojection error of many points, with gradient and Hessian by the pose, for many poses at once.
 
-A point enters a pinhole camera linearly, h = P q with P = K [R | t] and q = (x, y, z, 1), and only then it is divided,
-(u, v) = (h0, h1) / h2. The pose moves in the points' own frame, which is as if they did, q -> q + δ(ξ), and so the
-error's derivatives by δ are Pᵀ g and Pᵀ S P with its derivatives by h, a vector g (3) and a symmetric matrix S (3, 3).
-Those by ξ are sums of the products of their entries with those of q and q qᵀ: summing over the points is one product
-with their moments q qᵀ, and what then leads to ξ are constant linear maps.
+A pinhole camera maps a point linearly, h = P q with P = K [R | t] and q = (x, y, z, 1), and then divides,
+(u, v) = (h0, h1) / h2. The pose moves in the points' own frame, as if the points moved, q -> q + δ(ξ). So the error's
+derivatives by δ are Pᵀ g and Pᵀ S P, where its derivatives by h are a vector g (3) and a symmetric matrix S (3, 3). The
+derivatives by ξ are sums of products of their entries with those of q and q qᵀ: the sum over the points is one product
+with their moments q qᵀ, and constant linear maps lead from there to ξ.
 
 ξ = (τ, ω), in this order, turns [R | t] to [R C(ω) | t + R τ]. C is Cayley's map, with Ω = [ω]x
 1 + (Ω + Ω² / 2) / (1 + |ω|² / 4): exp(Ω) to second order, without trigonometric functions. Ξ = [Ω τ; 0 0] (4, 4) is the
-first order of both. The points are taken around their centroid and at unit spread, which makes τ and ω alike in size
-and nearly independent.
+first order of both. The points are centred and scaled to unit spread, so that τ and ω are of like size and nearly
+independent.
 """
 
 from __future__ import annotations
@@ -23,12 +23,17 @@ from torch import Tensor
 from pose_regressor.ops.pnp.problem import Problem, on
 from pose_regressor.ops.pnp.robust import RobustLoss
 
-#: Least depth that is divided by, in units of the points' spread: what is nearer has no image.
+#: Least depth that is divided by, in units of the points' spread; nearer points have no image.
 NEAR = 1e-4
 
 
 class Derivatives(NamedTuple):
-    """Of half the weighted sum of squares: cost (B,), gradient (B, 6), hessian (B, 6, 6)."""
+    """Half the weighted sum of squares and its derivatives by ξ.
+
+    cost: (B,)
+    gradient: (B, 6)
+    hessian: (B, 6, 6)
+    """
 
     cost: Tensor
     gradient: Tensor
@@ -36,8 +41,12 @@ class Derivatives(NamedTuple):
 
 
 class View(NamedTuple):
-    """How the points look from a pose: projection P (B, 3, 4), inverse 1 / h2 (B, 1, N), image and residual, what it
-    lies beside the given pixels, (B, 2, N).
+    """The points as a pose shows them.
+
+    projection: (B, 3, 4) P
+    inverse: (B, 1, N) 1 / h2
+    image: (B, 2, N) (u, v)
+    residual: (B, 2, N) image minus the given pixels
     """
 
     projection: Tensor
@@ -70,9 +79,7 @@ def _elsewhere(device: torch.device) -> _Maps:
 
 
 def symmetric(size: int) -> Tensor:
-    """(size (size + 1) / 2, size, size): the matrices of which a symmetric one is a sum, weighted by its entries on and
-    above the diagonal.
-    """
+    """(s (s + 1) / 2, s, s) for size s: a basis of symmetric matrices; weights are the entries from the diagonal on."""
     rows, columns = torch.triu_indices(size, size)
     basis = torch.zeros(len(rows), size, size, dtype=torch.float64)
     basis[range(len(rows)), rows, columns] = basis[range(len(rows)), columns, rows] = 1
@@ -80,14 +87,16 @@ def symmetric(size: int) -> Tensor:
 
 
 def sparse_second() -> Tensor:
-    """(4, 3, 3): the same of S = [[s, 0, -a], [0, s, -b], [-a, -b, c]], weighted by s, a, b, c."""
+    """(4, 3, 3): a basis of the matrices [[s, 0, -a], [0, s, -b], [-a, -b, c]]; weights are s, a, b, c."""
     xx, _, xz, yy, yz, zz = symmetric(3)
     return torch.stack([xx + yy, -xz, -yz, zz])
 
 
 def metric_of(second: Tensor, columns: int) -> Tensor:
-    """(k, 3, 3), of which S is a weighted sum -> the map from P ⊗ P to (6, k), from the weights to the six entries on
-    and above the diagonal of Aᵀ S A, where A (3, 3) is the first of the columns of P.
+    """The map from P ⊗ P to the map (6, k) that takes the weights of S to the entries, on and above the diagonal, of
+    Aᵀ S A; A (3, 3) are the first columns of P.
+
+    second: (k, 3, 3) the basis of S; columns: of P
     """
     upper = torch.nn.functional.pad(symmetric(3).triu(), (0, columns - 3, 0, columns - 3))
     return torch.einsum("nrc,kij->ricjkn", second, upper).reshape(9 * columns**2, -1)
@@ -124,16 +133,16 @@ _ON_CPU = _make_maps()
 
 
 def derivatives(problem: Problem, pose: Tensor, curved: bool, loss: RobustLoss | None = None) -> Derivatives:
-    """At the poses (B, 3, 4) = [R | t] of the problem's moved points.
+    """Derivatives at poses (B, 3, 4) = [R | t] of the problem's moved points.
 
-    curved: the full Hessian; else Gauss-Newton's, which leaves out the second derivatives of the projection (and, of a
-    robust loss, those of rho) and so is never indefinite.
+    curved: True: the full Hessian; False: Gauss-Newton's, without second derivatives of the projection and of a robust
+        loss's rho, which is never indefinite
     """
     return derivatives_of(problem, look(problem, pose), curved, loss)
 
 
 def derivatives_of(problem: Problem, view: View, curved: bool, loss: RobustLoss | None) -> Derivatives:
-    """`derivatives` where the points look like that."""
+    """`derivatives` for a given view."""
     constants = maps(view.projection.device)
     projection, inverse, image, residual = view
     weights, bend = problem.weights, None
@@ -174,7 +183,7 @@ def derivatives_of(problem: Problem, view: View, curved: bool, loss: RobustLoss 
 
 
 def look(problem: Problem, pose: Tensor) -> View:
-    """From poses (B, 3, 4)."""
+    """The view from poses (B, 3, 4)."""
     projection = torch.bmm(problem.camera, pose)
     h = torch.bmm(projection, problem.points)
     inverse = h[:, 2:].clamp(min=NEAR).reciprocal()

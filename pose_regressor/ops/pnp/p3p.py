@@ -1,6 +1,6 @@
-"""The pose under which four points are seen where they are seen, from three of them in closed form, for any batch.
+"""The pose of four points from their viewing rays: three of them in closed form, the fourth to choose. Any batch.
 
-Points come first and the batch last, (4 points, 3 coordinates, M): whatever is done is done to rows of M numbers.
+Points come first and the batch last, (4 points, 3 coordinates, M), so that all arithmetic runs along rows of M numbers.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from torch import Tensor
 
 
 def four_point_pose(rays: Tensor, points: Tensor) -> Tensor:
-    """rays (4, 3, M) unit viewing directions and points (4, 3, M) -> [R | t] (M, 3, 4).
+    """rays (4, 3, M), unit viewing directions, and points (4, 3, M) -> [R | t] (M, 3, 4).
 
-    Of the up to four poses that have the first three points on their rays, the one that has the fourth nearest to its
-    own. Not finite, or of no meaning, where there is none and for degenerate points.
+    Up to four poses have the first three points on their rays. This is the one that has the fourth point nearest to its
+    own ray. Without such a pose, and for degenerate points, the result is meaningless or not finite.
     """
     seen = three_point_depths(rays[:3], points[:3]).unsqueeze(2) * rays[:3].unsqueeze(1)
     triangles = torch.cat([seen, points[:3].unsqueeze(1)], 1)  # (3 points, 4 solutions and the object, 3, M)
@@ -27,7 +27,7 @@ def four_point_pose(rays: Tensor, points: Tensor) -> Tensor:
     place = (own[:3] * (points[3] - points[0])).sum(1)
     fourth = (seen[:3] * place[:, None, None]).sum(0) + seen[3]
     nearness = (_unit(fourth) * rays[3]).sum(1).nan_to_num(-2.0)
-    best = nearness.mT.contiguous().argmax(1)  # much faster than along the columns
+    best = nearness.mT.contiguous().argmax(1)  # argmax along rows is much faster than along columns
     seen = seen.gather(1, best.expand(4, 1, 3, -1)).squeeze(1).permute(2, 1, 0)  # (M, 3, 4)
     own = own.permute(2, 0, 1)
     rotation = torch.bmm(seen[..., :3], own[:, :3])
@@ -41,7 +41,7 @@ def three_point_depths(rays: Tensor, points: Tensor) -> Tensor:
     Each pair of points has a quadratic form Q_ij(d) = d_i² + d_j² - 2 d_i d_j cos_ij = |x_i - x_j|². Of the conics
     Q_12 + g Q_13 - e Q_23 = 0 with e = (|12|² + g |13|²) / |23|², all through the solutions, one is degenerate, a pair
     of lines: for g a root of a cubic. Each line meets Q_12 = k Q_23 twice (the way of Persson and Nordberg, Lambda
-    Twist, ECCV 2018). The third depth is always positive; without a real solution the numbers mean nothing or are NaN.
+    Twist, ECCV 2018). The third depth is always positive; without a real solution the result is meaningless or NaN.
     """
     square = (points - points.roll(-1, 0)).square().sum(1)
     c12, c23, c13 = cosine = (rays * rays.roll(-1, 0)).sum(1)

@@ -1,4 +1,4 @@
-"""Sets of correspondences, made fit to compute with."""
+"""Sets of correspondences, centred and scaled for computing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: Items with numbers beyond this, or not finite, are not solved: their squares are still far from overflowing.
+#: Items with larger numbers are not solved. The squares of smaller ones are far from overflowing.
 LARGEST = 1e30
 _PAIRS = torch.triu_indices(4, 4)
 
 
 class Inputs(NamedTuple):
-    """points_2d (B, N, 2), points_3d (B, N, 3), camera_matrix (B, 3, 3), weights (B, N)."""
+    """What `bpnp` was given, with one batch dimension.
+
+    points_2d: (B, N, 2) pixels
+    points_3d: (B, N, 3)
+    camera_matrix: (B, 3, 3)
+    weights: (B, N)
+    """
 
     points_2d: Tensor
     points_3d: Tensor
@@ -23,10 +29,14 @@ class Inputs(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """B sets of N correspondences, and how their points were moved and scaled.
+    """B sets of N correspondences, with their points centred and scaled ("moved").
 
-    pixels: (B, 2, N); points: (B, 4, N) homogeneous; moments: (B, 10, N) products of two of a point's coordinates;
-    weights: (B, 1, N); camera: (B, 3, 3); centre: (B, 3) and scale: (B, 1), object point = scale * point + centre.
+    pixels: (B, 2, N)
+    points: (B, 4, N) moved, homogeneous
+    moments: (B, 10, N) products of any two of a point's four coordinates
+    weights: (B, 1, N)
+    camera: (B, 3, 3)
+    centre: (B, 3) and scale: (B, 1), with object point = scale * point + centre
     """
 
     pixels: Tensor
@@ -43,15 +53,13 @@ class Problem(NamedTuple):
 
 
 def invalid_items(inputs: Inputs) -> Tensor:
-    """(B,): which have a number that is not finite or too large, or a weight below 0."""
+    """(B,) bool: items with a number that is not finite or too large, or with a weight below 0."""
     largest = torch.cat([value.flatten(1) for value in inputs], 1).abs().amax(1)  # NaN where there is one
     return ~((largest < LARGEST) & (inputs.weights >= 0).all(1))
 
 
 def prepare(inputs: Inputs, without: Tensor) -> Problem:
-    """The problem in float64; the items (B,) that it is to be without get zeros. Centroid and spread count as
-    constants.
-    """
+    """The problem in float64. Items in `without` (B,) get zeros. No gradient flows through centroid and spread."""
     x, z, camera, weights = inputs
     square = without[:, None, None]
     rows = torch.cat([x.mT, z.mT, weights.unsqueeze(1)], 1).double().masked_fill(square, 0.0)
@@ -74,18 +82,18 @@ def products_of_two(values: Tensor) -> Tensor:
 
 
 def on(device: torch.device, constant: Tensor) -> Tensor:
-    """A constant that was made on the CPU; copied to another device once, for a copy would wait for it."""
+    """A constant made on the CPU, on this device. It is copied once: each copy would wait for the device."""
     return constant if device.type == "cpu" else _copy(device, constant)
 
 
 @lru_cache
 def _copy(device: torch.device, constant: Tensor) -> Tensor:
-    with torch.inference_mode(False):  # a tensor made in that mode could not be differentiated with
+    with torch.inference_mode(False):  # a tensor made in inference mode could not take part in differentiation
         return constant.to(device)
 
 
 def moved_pose(problem: Problem, pose: Tensor) -> Tensor:
-    """(B, 3, 4) [R | t] of the points as they were -> of the moved ones."""
+    """(B, 3, 4) [R | t] of the object's points -> that of the moved points."""
     rotation, translation = pose[..., :3], pose[..., 3:]
     translation = torch.baddbmm(translation, rotation, problem.centre.unsqueeze(2)) / problem.scale.unsqueeze(2)
     return torch.cat([rotation, translation], 2)

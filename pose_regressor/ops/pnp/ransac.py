@@ -1,4 +1,4 @@
-"""The pose that most correspondences agree on, when many of them are wrong."""
+"""The pose that most correspondences agree on, where many of them are wrong."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.solve import Options, solve
 from pose_regressor.types import InputError
 
-#: Hypotheses are ranked and refined on about this many correspondences; so many of them are refined, by so many steps.
+#: Hypotheses are ranked and refined on about RANKED_ON correspondences; REFINED of them are refined, by STEPS steps.
 RANKED_ON, REFINED, STEPS = 256, 4, 2
-#: Newton steps over those that agree, and pixels that the last may promise to move the projections by: its square is
-#: what is missing then.
+#: Most Newton steps over the correspondences that agree, and their `step_tolerance`, pixels. The error that remains is
+#: of the order of its square.
 ITERATIONS, TOLERANCE = 20, 1e-2
 
 
 class Consensus(NamedTuple):
-    """The same as in PnPResult for the points that agree, without gradients; inliers: (..., N) bool, those within the
-    threshold.
+    """As PnPResult, for the points that agree, without gradients.
+
+    rotation: (..., 3, 3)
+    translation: (..., 3)
+    covariance: (..., 6, 6)
+    cost: (...) px²
+    status: (...) int32
+    inliers: (..., N) bool, points within the threshold
     """
 
     rotation: Tensor
@@ -48,14 +54,20 @@ def ransac_pnp(
     hypotheses: int = 256,
     seed: int = 0,
 ) -> Consensus:
-    """Arguments as of `bpnp`. Those of weight 0 are not there; the weights of the others count in the last refinement.
+    """The pose that most correspondences agree on. The same seed gives the same result.
 
-    threshold: pixels within which a correspondence agrees. Each hypothesis is the pose of three random points that
-    suits a fourth. Those of least truncated squared error (MSAC: Torr and Zisserman, MLESAC, CVIU 78(1), 2000) are
-    refined with a loss that forgets what is far; the best of them is refined to the optimum over what agrees within
-    core * threshold (less than all inliers where errors have heavy tails). The same seed gives the same result.
+    Each hypothesis is a pose of three random points, the one that suits a fourth best. Those of least truncated squared
+    error (MSAC: Torr and Zisserman, MLESAC, CVIU 78(1), 2000) are refined with a loss that ignores far points. The best
+    of them is refined to the optimum over the points within core * threshold.
 
-    With gradients: ``bpnp(..., weights=consensus.inliers.to(points_2d), init=(rotation, translation))``.
+    For gradients: ``bpnp(..., weights=consensus.inliers.to(points_2d), init=(rotation, translation))``.
+
+    points_2d, points_3d, camera_matrix: as in `bpnp`
+    threshold: pixels within which a correspondence agrees
+    weights: as in `bpnp`; those above 0 count only in the last refinement
+    core: share of the threshold; below 1, the optimum depends less on heavy tails of the errors
+    hypotheses: how many are tried
+    InputError: as in `bpnp`, and for a threshold that is not above 0.
     """
     if not threshold > 0:
         raise InputError(f"threshold: expected a number of pixels above 0, got {threshold}")
@@ -66,7 +78,7 @@ def ransac_pnp(
     size = int(torch.Size(batch).numel())
     tails = ((count, 2), (count, 3), (3, 3), (count,))
     flat = [v.expand(*batch, *tail).reshape(size, *tail) for v, tail in zip(named.values(), tails, strict=True)]
-    if count == 0:  # there must be something to draw from
+    if count == 0:  # drawing needs at least one point
         flat = [flat[0].new_zeros(size, 1, 2), flat[1].new_zeros(size, 1, 3), flat[2], flat[3].new_zeros(size, 1)]
     there = flat[3] > 0
     worth = torch.where(there, flat[3], 0.0).double().unsqueeze(1)
@@ -100,7 +112,7 @@ def _thinned(problem: Problem, stride: int) -> Problem:
 
 
 def _hypotheses(problem: Problem, count: int, generator: torch.Generator) -> Tensor:
-    """(B, count, 3, 4): of the poses of three random points the one that suits a fourth best."""
+    """(B, count, 3, 4): each the pose of three random points that suits a fourth best."""
     chance = problem.weights.squeeze(1).clamp(min=1e-12)
     index = torch.multinomial(chance, 4 * count, replacement=True, generator=generator).unsqueeze(1)
     pixels = problem.pixels.gather(2, index.expand(-1, 2, -1))
@@ -115,22 +127,22 @@ def _hypotheses(problem: Problem, count: int, generator: torch.Generator) -> Ten
 
 
 def _improved(problem: Problem, pose: Tensor, threshold: float) -> Tensor:
-    """The poses (B, 3, 4) some Gauss-Newton steps of a loss that forgets what is far from where they were."""
-    forgetful = RobustLoss("geman_mcclure", threshold / 2)
+    """The poses (B, 3, 4) after STEPS Gauss-Newton steps, with a loss that ignores far points."""
+    robust = RobustLoss("geman_mcclure", threshold / 2)
     damping = torch.full_like(pose[:, 0, 0], START_DAMPING)
     for _ in range(STEPS):
-        step, _ = damped_step(derivatives(problem, pose, False, forgetful), damping)
+        step, _ = damped_step(derivatives(problem, pose, False, robust), damping)
         pose = retract(pose, step)
     return pose
 
 
 def _within(problem: Problem, pose: Tensor, distance: float) -> Tensor:
-    """(B, N) bool: which points that there are lie so many pixels from where the pose (B, 1, 3, 4) has them."""
+    """(B, N) bool: points with a weight that the pose (B, 1, 3, 4) projects to within `distance` pixels."""
     return (squared_errors(problem, pose).squeeze(1) < distance**2) & (problem.weights.squeeze(1) > 0)
 
 
 def _lowest(problem: Problem, poses: Tensor, threshold: float, count: int) -> Tensor:
-    """Of (B, k, 3, 4) poses the (B, count, 3, 4) with the least truncated squared error, for which float32 will do."""
+    """The `count` poses of (B, k, 3, 4) with the least truncated squared error; float32 is exact enough here."""
     single = problem._replace(pixels=problem.pixels.float(), points=problem.points.float())
     squared = squared_errors(single, poses).clamp_(max=threshold**2)
     error = torch.bmm(squared, problem.weights.float().mT).squeeze(2).nan_to_num(torch.inf)

@@ -12,12 +12,17 @@ from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.robust import RobustLoss
 
 START_DAMPING = 1e-6
-#: Newton's steps shrink quadratically: what remains after one of so many pixels is rounding.
+#: Pixels. Newton's steps shrink quadratically: after one of this size only rounding remains.
 STEP_TOLERANCE = 1e-5
 
 
 class Minimum(NamedTuple):
-    """pose: (B, 3, 4) of the moved points; at: the derivatives there, or a negligible step before; converged: (B,)."""
+    """Where the descent ended.
+
+    pose: (B, 3, 4) of the moved points
+    at: the derivatives there, or a negligible step before
+    converged: (B,) bool
+    """
 
     pose: Tensor
     at: Derivatives
@@ -33,11 +38,12 @@ def minimise(
     may_stop: bool,
     step_tolerance: float,
 ) -> Minimum:
-    """From the poses (B, 3, 4) downhill.
+    """Descend from the poses (B, 3, 4).
 
-    curved: with the full Hessian (Newton near a minimum: converges quadratically), else Gauss-Newton (sure to point
-    downhill). may_stop: look after each step how far the items are; on CUDA that would wait for the device. A pose has
-    converged when a step promises to move the projections by less than step_tolerance, pixels rms.
+    curved: True: the full Hessian, so that steps converge quadratically near a minimum; False: Gauss-Newton, whose
+        steps always point downhill
+    may_stop: check after each step whether all items have converged; on CUDA this waits for the device
+    step_tolerance: a pose has converged if its next step would move the projections by less than this, pixels rms
     """
     at = derivatives(problem, pose, curved, loss)
     damping = torch.full_like(at.cost, START_DAMPING)
@@ -52,7 +58,7 @@ def minimise(
         if may_stop and bool(small.all()):
             return Minimum(trial, at, converged)
         new = derivatives(problem, trial, curved, loss)
-        better = downhill & (new.cost <= at.cost + tolerance)  # never where a number is not finite
+        better = downhill & (new.cost <= at.cost + tolerance)  # False where a number is not finite
         if may_stop and bool(better.all()):
             pose, at, damping = trial, new, 0.1 * damping
         else:
@@ -67,7 +73,7 @@ def minimise(
 
 
 def damped_step(at: Derivatives, damping: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, 6), and (B,) other than 0 where there is none, the damped Hessian not being positive definite."""
+    """(B, 6) the step; (B,) not 0 where there is none, because the damped Hessian is not positive definite."""
     damped = torch.addcmul(at.hessian, at.hessian.abs(), damping.view(-1, 1, 1) * maps(damping.device).eye)
     factor, failed = torch.linalg.cholesky_ex(damped)
     return torch.cholesky_solve(at.gradient.unsqueeze(2), factor).squeeze(2).neg(), failed

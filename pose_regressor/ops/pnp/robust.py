@@ -1,4 +1,4 @@
-"""Loss functions that give far points less say than their square."""
+"""Robust losses: points with large errors count less than their squares."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from pose_regressor.types import InputError
 class RobustLoss:
     """rho(s) of a point's squared reprojection error s = |r|², in px², with rho(s) = s for small s.
 
-    scale: pixels c from which on a point counts less. huber: s up to c², then 2 c sqrt(s) - c²; cauchy:
-    c² log(1 + s / c²); geman_mcclure: s / (1 + s / c²), which no outlier moves by more than c².
-    (Barron, A General and Adaptive Robust Loss Function, CVPR 2019, has them all.)
+    All are in Barron, A General and Adaptive Robust Loss Function, CVPR 2019.
+
+    kind: huber: s up to c², then 2 c sqrt(s) - c²; cauchy: c² log(1 + s / c²); geman_mcclure: s / (1 + s / c²), at
+        most c²
+    scale: c, the error in pixels from which on a point counts less
     """
 
     kind: Literal["huber", "cauchy", "geman_mcclure"]

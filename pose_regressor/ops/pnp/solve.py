@@ -17,16 +17,21 @@ from pose_regressor.ops.pnp.robust import RobustLoss
 from pose_regressor.ops.pnp.status import Status, greatest_of
 
 MIN_POINTS = 4
-#: Minima of the algebraic error that the true error chooses from.
+#: Minima of the algebraic error, from which the one of least true error is chosen.
 CANDIDATES = 5
-#: A pose counts as determined when the Hessian, scaled to a unit diagonal, has no eigenvalue under some ten times this.
+#: A pose is determined if the Hessian, scaled to a unit diagonal, has no eigenvalue below about ten times this.
 LEAST_CURVATURE = 1e-12
 
 
 @dataclass(frozen=True)
 class Options:
-    """iterations: most Newton steps; pixel_sigma: standard deviation of a pixel coordinate of weight one, or None to
-    take it from the residuals; may_stop: end early once all items have converged; step_tolerance: see `minimise`.
+    """How to solve.
+
+    iterations: most Newton steps
+    loss: robust loss of the reprojection errors; None: their squares
+    pixel_sigma: standard deviation of a pixel coordinate of weight one; None: estimated from the residuals
+    may_stop: end early once all items have converged
+    step_tolerance: see `minimise`
     """
 
     iterations: int
@@ -37,7 +42,14 @@ class Options:
 
 
 class Solution(NamedTuple):
-    """rotation (B, 3, 3), translation (B, 3), covariance (B, 6, 6), cost (B,), status (B,) int32."""
+    """As PnPResult, with one batch dimension.
+
+    rotation: (B, 3, 3)
+    translation: (B, 3)
+    covariance: (B, 6, 6)
+    cost: (B,)
+    status: (B,) int32
+    """
 
     rotation: Tensor
     translation: Tensor
@@ -47,11 +59,11 @@ class Solution(NamedTuple):
 
 
 def solve(problem: Problem, invalid: Tensor, start: Tensor | None, options: Options) -> Solution:
-    """start: (B, 3, 4) [R | t] of the moved points, or None to search; invalid: (B,) items that mean nothing."""
+    """start: (B, 3, 4) [R | t] of the moved points; None: search for it. invalid: (B,) items to leave unsolved."""
     if start is None:
         start = _best_start(problem, options.loss)
     limits = (options.iterations, options.may_stop, options.step_tolerance)
-    if options.loss is not None:  # far points bend its surface down, where Newton's steps are of no use
+    if options.loss is not None:  # far from its minimum it curves downwards, where Newton's steps fail
         start = minimise(problem, start, options.loss, False, *limits).pose
     minimum = minimise(problem, start, options.loss, True, *limits)
     status, root = _judge(problem, minimum, invalid)
@@ -68,20 +80,20 @@ def solve(problem: Problem, invalid: Tensor, start: Tensor | None, options: Opti
 
 
 def _best_start(problem: Problem, loss: RobustLoss | None) -> Tensor:
-    """(B, 3, 4): of several minima of the algebraic error the one of the lowest true error."""
+    """(B, 3, 4): of several minima of the algebraic error, the one of lowest true error."""
     poses = initial_poses(problem, CANDIDATES)
     squared = squared_errors(problem, poses)
     rho = squared if loss is None else loss.derivatives(squared)[0]
-    lowest = torch.bmm(rho, problem.weights.mT).topk(1, dim=1, largest=False).indices  # counts NaN as large
+    lowest = torch.bmm(rho, problem.weights.mT).topk(1, dim=1, largest=False).indices  # topk counts NaN as large
     return poses.gather(1, lowest.unsqueeze(3).expand(-1, 1, 3, 4)).squeeze(1)
 
 
 def _judge(problem: Problem, minimum: Minimum, invalid: Tensor) -> tuple[Tensor, Tensor]:
-    """Status (B,), and where that is OK a root (B, 6, 6) of the inverse Hessian, rootᵀ root."""
+    """Status (B,); and root (B, 6, 6), where the status is OK, with rootᵀ root the inverse Hessian."""
     used = problem.weights > 0
     depth = torch.bmm(torch.bmm(problem.camera[:, 2:], minimum.pose), problem.points)
     behind = (used & (depth < 1.001 * NEAR)).any(2).squeeze(1)
-    # Something added on the diagonal tells a direction that is flat from one that leads further down.
+    # A small addition to the diagonal tells flat directions from those that lead further down.
     eye = maps(depth.device).eye
     unit = minimum.at.hessian.diagonal(dim1=1, dim2=2).clamp(min=1e-300).rsqrt()
     scaled = torch.addcmul(LEAST_CURVATURE * eye, minimum.at.hessian, unit.unsqueeze(2) * unit.unsqueeze(1))

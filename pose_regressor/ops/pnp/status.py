@@ -1,4 +1,4 @@
-"""What became of each item of a batch."""
+"""The outcome of each item of a batch."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pose_regressor.ops.pnp.problem import on
 
 
 class Status(IntEnum):
-    """The values of a result's `status`; of several that apply, the greatest is given."""
+    """The values of a result's `status`. If several apply, it is the greatest."""
 
     OK = 0
-    #: No minimum was reached within the iterations.
+    #: The iterations ended before a minimum was reached.
     NOT_CONVERGED = 1
     #: The points do not determine the pose: on one line, all in one place, or all on one viewing ray.
     DEGENERATE = 2
-    #: The best pose has a point with a weight behind the camera, or as good as in its centre.
+    #: The best pose has a point with a weight behind the camera, or almost in its centre.
     BEHIND_CAMERA = 3
     #: Fewer than four points with a weight.
     TOO_FEW_POINTS = 4
@@ -30,5 +30,5 @@ _ABOVE_OK = torch.tensor([int(value) for value in Status if value], dtype=torch.
 
 
 def greatest_of(*masks: Tensor) -> Tensor:
-    """(B,) int32: of the statuses above OK, in their order, the greatest whose mask (B,) holds, OK where none does."""
+    """(B,) int32: the greatest status whose mask holds, else OK. masks: (B,) bool, of all statuses above OK."""
     return (torch.stack(masks) * on(masks[0].device, _ABOVE_OK)).amax(0)

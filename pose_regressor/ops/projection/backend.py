@@ -1,4 +1,4 @@
-"""The compiled operator, if it is installed: looked for on first use, its absence explained once."""
+"""The compiled operator, if it is installed. It is looked for on first use; its absence is explained once."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 @torch.compiler.assume_constant_result
 def compiled_for(device_type: str) -> bool:
-    """Whether `pose_regressor_cuda` is installed and was built for this type of device; if not, says why, once."""
+    """Whether `pose_regressor_cuda` is installed and built for this type of device. If not, logs the reason once."""
     return _looked_for(device_type)
 
 
@@ -36,7 +36,7 @@ def compiled_loss(
     points: Tensor, rotation: Tensor, translation: Tensor, rotation_gt: Tensor, translation_gt: Tensor,
     camera_matrix: Tensor, height: int, width: int, scale: float, kernel: str,
 ) -> Tensor:  # fmt: skip
-    """`reference_loss`, by the compiled operator."""
+    """The same as `reference_loss`, computed by the compiled operator."""
     differentiate = torch.is_grad_enabled() and (rotation.requires_grad or translation.requires_grad)
     loss, _, _ = torch.ops.pose_regressor_cuda.projection_loss(
         points, rotation, translation, rotation_gt, translation_gt, camera_matrix, height, width, scale, kernel,

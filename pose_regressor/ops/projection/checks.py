@@ -1,4 +1,4 @@
-"""What both losses ask of their inputs. Messages begin with the name of the function that was called."""
+"""Checks of both losses' inputs. Messages begin with the name of the function that was called."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from torch import Tensor
 
 from pose_regressor.types import InputError
 
-#: Pixels are counted in 32-bit integers, and a real grid is far smaller.
+#: Largest edge of a grid, pixels. Pixels are counted in 32-bit integers; real grids are far smaller.
 MAX_EDGE = 4096
 
 
 def batch_of(function: str, named: dict[str, Tensor]) -> int:
-    """The batch size, if types, devices and shapes fit together; the first entry is the object's geometry."""
+    """The batch size. named: the object's geometry first. InputError: types, devices or shapes do not fit together."""
     for name, value in named.items():
         if not isinstance(value, Tensor):
             raise InputError(f"{function}: {name}: expected a tensor, got {type(value).__name__}")
@@ -49,7 +49,7 @@ def check_size(function: str, size: tuple[int, int], scale: float) -> None:
 
 def check_finite(function: str, named: dict[str, Tensor]) -> None:
     with torch.no_grad():
-        # One number to wait for; only when it is not finite is it asked where.
+        # The device is waited for once. Only if this sum is not finite, each input is checked.
         if torch.stack([value.sum(dtype=torch.float64) for value in named.values()]).sum().isfinite():
             return
         for name, value in named.items():

@@ -21,21 +21,23 @@ def projection_loss(
     camera_matrix: Tensor, size: tuple[int, int], scale: float = 1.0, *, kernel: Kernel = "long_range",
     check_values: bool = True,
 ) -> Tensor:  # fmt: skip
-    """1 - IoU of the silhouettes that points leave on a grid under the predicted and the true pose: (B,).
+    """1 - IoU of two silhouettes: of points on a grid of pixels, under the predicted and the true pose. (B,) in [0, 1].
 
-    points: (N, 3) or (B, N, 3) metres in the object's frame; rotation (B, 3, 3) and translation (B, 3) metres:
-    predicted cam_from_obj; rotation_gt, translation_gt: the true one; camera_matrix: (3, 3) or (B, 3, 3) pixels,
-    [fx s cx; 0 fy cy; 0 0 1]; size: (height, width) of the grid; scale: grid pixels per image pixel: what projects to
-    (u, v) lands in the grid's pixel nearest to (scale * u, scale * v).
+    Gradients reach `rotation` and `translation`. The loss counts pixels, so its gradients come from a kernel, see
+    `reference`. Two empty silhouettes have loss 0. Half precision is computed in float32; all is computed in float64 if
+    any input is float64.
 
-    Gradients reach `rotation` and `translation`. The loss is a count of pixels, so they come from a kernel:
-    ``long_range`` pulls along rows and columns from any distance, ``one_pixel`` is the source's. Both are described in
-    `reference`, which also says which pixel and which point counts. The loss is in [0, 1] and 0 where both silhouettes
-    are empty. Half precision is computed in float32, and float64 if any input is float64.
+    points: (N, 3) or (B, N, 3) metres, object frame
+    rotation: (B, 3, 3) and translation: (B, 3) metres, of the predicted cam_from_obj
+    rotation_gt, translation_gt: of the true one
+    camera_matrix: (3, 3) or (B, 3, 3) pixels, [fx s cx; 0 fy cy; 0 0 1]
+    size: (height, width) of the grid
+    scale: grid pixels per image pixel; a point seen at (u, v) lands in the grid pixel nearest to (scale u, scale v)
+    kernel: ``long_range`` pulls along rows and columns from any distance; ``one_pixel`` is the source's
+    check_values: False: do not wait for the GPU to check numbers; under poses that are not finite, points land nowhere
+    InputError: inputs that do not fit together or are not finite.
 
-    check_values: False saves waiting for the GPU; poses that are not finite then count as points that land nowhere.
-
-    Raises InputError for inputs that do not fit together or are not finite. [DPR] Bramon Mora, UPC 2018.
+    [DPR] Bramon Mora, Deep 3D Pose Regression of Real Objects Trained With Synthetic Data, UPC 2018.
     """
     named = {
         "points": points, "rotation": rotation, "translation": translation, "rotation_gt": rotation_gt,

@@ -1,17 +1,16 @@
-"""The projection loss in plain torch: what `pose_regressor_cuda` computes, to be read and to be compared with.
+"""The projection loss in plain torch: the readable twin of `pose_regressor_cuda`, which tests compare with it.
 
 [DPR] Bramon Mora, Deep 3D Pose Regression of Real Objects Trained With Synthetic Data, UPC 2018. Points are projected
-with the predicted and with the true pose onto a grid of pixels; the silhouettes X and Y are the pixels that points
-land in, and the loss is 1 - |X and Y| / |X or Y|.
+with the predicted and with the true pose onto a grid of pixels. The silhouettes X and Y are the pixels that points land
+in, and the loss is 1 - |X and Y| / |X or Y|.
 
 Where a point lands. A point with z > NEAR in the camera projects to (u, v). With a = scale * u and b = scale * v it
 lands in column floor(a + 1/2) and row floor(b + 1/2): pixel centres have integer coordinates. Points behind the camera
 and outside the grid land nowhere. A silhouette pixel is represented by the point of the lowest index that lands in it,
 and only representatives receive a gradient. Two empty silhouettes are equal: loss 0.
 
-The gradient. A silhouette changes by whole pixels, so what is returned is not a derivative but a direction chosen by
-`kernel`; both choices are described where they are computed. Where X = Y the loss has its minimum and the gradient is
-zero.
+The gradient. A silhouette changes by whole pixels, so the gradient is no derivative but a direction chosen by `kernel`;
+`one_pixel` and `long_range` describe the two. Where X = Y the loss has its minimum and the gradient is zero.
 """
 
 from __future__ import annotations
@@ -21,13 +20,15 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-#: Metres. Points nearer than this, and those behind the camera, are not seen; nothing that is seen overflows float32.
+#: Metres. Points nearer than this or behind the camera are not seen. No seen point overflows float32.
 NEAR = 1e-6
 
 
 class Landing(NamedTuple):
-    """Where points land. a, b (B, N): column and row as real numbers; pixel (B, N): row * width + column, and
-    height * width for points that land nowhere.
+    """Where points land.
+
+    a, b: (B, N) column and row, real numbers
+    pixel: (B, N) row * width + column; height * width for points that land nowhere
     """
 
     a: Tensor
@@ -36,8 +37,11 @@ class Landing(NamedTuple):
 
 
 class Silhouette(NamedTuple):
-    """covered (B, H*W): bool; first (B, H*W): lowest index of a point that lands there (N where none); single (B, H*W):
-    exactly one point lands there.
+    """The pixels that points land in.
+
+    covered: (B, H*W) bool
+    first: (B, H*W) the lowest index of a point that lands there; N if there is none
+    single: (B, H*W) bool, exactly one point lands there
     """
 
     covered: Tensor
@@ -70,7 +74,7 @@ def reference_loss(
         by_a, by_b = gradient(landing, predicted, true, intersection, union.clamp(min=1), height, width)
         counts = predicted.covered & (intersection < union).unsqueeze(1)
         by_a, by_b = torch.where(counts, by_a, 0), torch.where(counts, by_b, 0)
-    # A sum whose value is dropped and whose derivative by (a, b) of the representatives is the chosen gradient.
+    # The value of this sum cancels; its derivative by (a, b) of the representatives is the chosen gradient.
     moved = torch.where(counts, landing.a * by_a + landing.b * by_b, 0).sum(1)
     return loss + (moved - moved.detach())
 
@@ -113,9 +117,9 @@ def one_pixel(
     """[DPR]'s kernel: dL/da and dL/db (B, H*W) of the representative of each pixel.
 
     dL/dX_v is -1/U where Y_v = 1 and I/U² elsewhere; for v = (m, n), dX_v/da is zero if |m - a| >= 1, else
-    max(0, 1 - |n - b|) with the sign + if a <= m and - if a > m; dX_v/db likewise. So a point feels the four pixels
-    around it, and of those the ones whose X_v it can change by moving: pixels not covered, which it would cover, and
-    its own if it is alone there, which it would uncover.
+    max(0, 1 - |n - b|) with the sign + if a <= m and - if a > m; dX_v/db likewise. So a point feels those
+    of the four pixels around it whose X_v it can change by moving: pixels that are not covered, which it would cover,
+    and its own if it is alone there, which it would uncover.
     """
     by_a, by_b = torch.zeros_like(landing.a), torch.zeros_like(landing.b)
     own = torch.arange(height * width, device=landing.a.device)
@@ -142,12 +146,12 @@ def long_range(
     height: int,
     width: int,
 ) -> tuple[Tensor, Tensor]:
-    """dL/da and dL/db (B, H*W) of the representatives, felt from any distance along a row or a column.
+    """dL/da and dL/db (B, H*W) of the representatives, from any distance along a row or a column.
 
-    After Kato et al., Neural 3D Mesh Renderer, CVPR 2018, section 3: where X_v differs from Y_v, the slope dX_v/da is
-    the change of X_v over the way that the point has to go for it, at least one pixel. To cover v = (m, n), in the row
-    n: the nearest covered pixel's point on either side moves to m. To uncover it: the first point of the run of covered
-    pixels that v is in moves to m + 1, or the last one to m - 1. In columns likewise. dL/dX_v is [DPR]'s.
+    After Kato et al., Neural 3D Mesh Renderer, CVPR 2018, section 3. Where X_v differs from Y_v, the slope dX_v/da is
+    the change of X_v over the distance that a point must move for it, at least one pixel. To cover v = (m, n), the
+    point of the nearest covered pixel of row n, on either side, moves to m. To uncover it, the first point of the run
+    of covered pixels around v moves to m + 1, or the last one to m - 1. Columns likewise. dL/dX_v is [DPR]'s.
     """
     grid = (-1, height, width)
     covered, wanted = predicted.covered.view(grid), true.covered.view(grid)
@@ -159,17 +163,17 @@ def long_range(
 
 
 def _pull_along_rows(a: Tensor, covered: Tensor, by_x: Tensor) -> Tensor:
-    """a (B, H, W): where in its row the representative of each covered pixel is; by_x: dL/dX -> dL/da (B, H, W)."""
+    """dL/da (B, H, W). a: (B, H, W) column of each covered pixel's representative; by_x: (B, H, W) dL/dX."""
     width = a.shape[-1]
     column = torch.arange(width, device=a.device).expand(a.shape)
     by_a = torch.zeros_like(a)
     for side in (-1, 1):
-        nearest = _nearest(covered, side)  # towards that side; -1 or width where there is none
+        nearest = _nearest(covered, side)  # on that side; -1 or width if there is none
         edge = torch.where(covered, _nearest(~covered, side) - side, nearest)
         goal = torch.where(covered, column - side, column)
         at = a.gather(2, edge.clamp(0, width - 1))
         way = ((goal - at) * -side).clamp(min=1)
-        # Going from `side` towards v covers it, or uncovers it: the coordinate grows if that side is the lower one.
+        # To cover or to uncover v, the point moves from `side` towards v: its column grows if `side` is below.
         slope = torch.where(covered, -1, 1) * -side / way
         exists = (edge >= 0) & (edge < width)
         by_a.scatter_add_(2, edge.clamp(0, width - 1), torch.where(exists, by_x * slope, 0))
@@ -177,7 +181,7 @@ def _pull_along_rows(a: Tensor, covered: Tensor, by_x: Tensor) -> Tensor:
 
 
 def _nearest(mask: Tensor, side: int) -> Tensor:
-    """(B, H, W) bool -> the column of the nearest set pixel of the row on that side, itself included."""
+    """(B, H, W) bool -> the column of the nearest set pixel on that side in its row, the pixel itself included."""
     width = mask.shape[-1]
     column = torch.arange(width, device=mask.device).expand(mask.shape)
     if side < 0:

@@ -1,13 +1,13 @@
 """The render loss: the projection loss over a closed mesh, with soft edges and with a true derivative.
 
-A mesh's silhouette is what its contour encloses: the edges between a face that looks at the camera and one that looks
-away. So no triangle is rasterised. Walking along the projected contour, every piece adds its height to the pixels on
-its right, with the sign of its direction (Green's theorem); what a pixel has in the end is the number of front faces
-over it, and limited to [0, 1] it is the silhouette. It is blurred by a pixel to either side of the contour, which is
-what makes it differentiable; a pixel of a coarser grid reaches farther.
+A mesh's silhouette is enclosed by its contour: the edges between a face that looks at the camera and one that looks
+away. So no triangle is rasterised. Each piece of the projected contour adds its height to the pixels on its right, with
+the sign of its direction (Green's theorem). The sum in a pixel is the number of front faces over it; limited to [0, 1],
+it is the silhouette. The contour is blurred by a pixel to either side, which makes it differentiable; pixels of a
+coarser grid reach farther.
 
 Cost: two dot products for each edge of the mesh and each image, eight additions for each pixel of the contour's length,
-and a sum along the rows of the grid. The faces' number does not matter otherwise.
+and a sum along the rows of the grid.
 """
 
 from __future__ import annotations
@@ -21,17 +21,18 @@ from pose_regressor.ops.projection.checks import batch_of, check_finite, check_s
 from pose_regressor.ops.projection.reference import NEAR
 from pose_regressor.types import InputError
 
-#: Vertices nearer to each other than this share of the mesh's size are one.
+#: Vertices nearer to each other than this share of the mesh's size count as one.
 WELD = 1e-6
-#: Pixels of contour a single edge may have; more than any grid that an object fits in.
+#: Most pixels of contour that one edge may have: more than any grid that an object fits in.
 MAX_PIECES = 8192
 
 
 class MeshEdges(NamedTuple):
     """The edges of a closed mesh at which its surface bends.
 
-    start, end: (E, 3) metres; left, right: (E, 3) unit normals of the faces on either side, `left` of the face around
-    which the edge runs from start to end counter-clockwise seen from outside.
+    start, end: (E, 3) metres, object frame
+    left: (E, 3) unit normal of the face around which the edge runs counter-clockwise, seen from outside
+    right: (E, 3) unit normal of the other face
     """
 
     start: Tensor
@@ -41,10 +42,12 @@ class MeshEdges(NamedTuple):
 
 
 def mesh_edges(vertices: Tensor, faces: Tensor) -> MeshEdges:
-    """vertices (V, 3) metres and faces (F, 3), counter-clockwise from outside -> the edges, on the same device.
+    """The edges of a mesh, on its device.
 
-    Vertices in the same place count as one, as meshes with textures have them several times. Raises InputError if the
-    surface is not closed: if an edge is not shared by exactly two faces that run along it in opposite directions.
+    vertices: (V, 3) metres; those in the same place, as meshes with textures have them, count as one
+    faces: (F, 3) vertices, counter-clockwise seen from outside
+    InputError: the surface is not closed. Each edge must belong to exactly two faces that run along it in opposite
+    directions.
     """
     if vertices.ndim != 2 or vertices.shape[1] != 3 or not vertices.is_floating_point():
         raise InputError(
@@ -60,13 +63,13 @@ def mesh_edges(vertices: Tensor, faces: Tensor) -> MeshEdges:
     _, welded = torch.unique((vertices / (extent * WELD)).round(), dim=0, return_inverse=True)
     faces = faces.long()
     corners = welded[faces]
-    full = (corners != corners.roll(1, 1)).all(1)  # a face that has shrunk to a line has no normal
+    full = (corners != corners.roll(1, 1)).all(1)  # a face that is only a line has no normal
     faces, corners = faces[full], corners[full]
     triangle = vertices[faces]
     normal = torch.linalg.cross(triangle[:, 1] - triangle[:, 0], triangle[:, 2] - triangle[:, 0])
     normal = torch.nn.functional.normalize(normal, dim=1, eps=0)
 
-    # Every edge once for each of its faces, those that run upwards in vertex numbers before those that run downwards.
+    # Each edge once for each of its faces: first those that run to a higher vertex number, then those to a lower one.
     begin, stop = corners.flatten(), corners.roll(-1, 1).flatten()
     count = len(vertices)
     name = torch.minimum(begin, stop) * count + torch.maximum(begin, stop)
@@ -87,11 +90,12 @@ def render_loss(
     edges: MeshEdges, rotation: Tensor, translation: Tensor, rotation_gt: Tensor, translation_gt: Tensor,
     camera_matrix: Tensor, size: tuple[int, int], scale: float = 1.0, *, check_values: bool = True,
 ) -> Tensor:  # fmt: skip
-    """1 - sum of XY / sum of (X² + Y² - XY), of the soft silhouettes of the predicted and the true pose: (B,).
+    """1 - sum of XY / sum of (X² + Y² - XY), of the soft silhouettes X of the predicted and Y of the true pose: (B,).
 
-    edges: of the mesh, by `mesh_edges`; all else as in `projection_loss`. For silhouettes of zeros and ones that is
-    1 - IoU; for soft ones it is 0 only where they are equal, and smooth there. Without overlap there is no gradient. An
-    object that is not entirely in front of the camera has an empty silhouette.
+    For silhouettes of zeros and ones this is 1 - IoU. For soft ones it is 0 only if they are equal, and smooth there.
+    Without overlap there is no gradient. An object that reaches behind the camera has an empty silhouette.
+
+    edges: of the mesh, by `mesh_edges`; all other arguments as in `projection_loss`
     """
     named = {
         "edges": edges.start, "rotation": rotation, "translation": translation, "rotation_gt": rotation_gt,
@@ -115,10 +119,10 @@ def render_loss(
 def soft_silhouette(
     edges: MeshEdges, rotation: Tensor, translation: Tensor, camera_matrix: Tensor, size: tuple[int, int], scale: float
 ) -> Tensor:
-    """Poses (B, 3, 3) and (B, 3), camera_matrix (B, 3, 3) -> coverage of each pixel (B, H, W) in [0, 1]."""
+    """(B, H, W) coverage of each pixel, in [0, 1], under poses (B, 3, 3) and (B, 3); camera_matrix: (B, 3, 3)."""
     height, width = size
     image, edge, sign = _contour(edges, rotation, translation)
-    # One long row for every number of a pose, since adding up rows of three elements is slow.
+    # One long row for each number of a pose: adding up rows of three elements is slow.
     numbers = torch.cat([rotation.flatten(1), translation, camera_matrix.flatten(1)[:, :6]], dim=1)
     view = numbers.T[:, image].unbind(0)
     a0, b0 = _on_grid(edges.start.T[:, edge], view, scale)
@@ -133,7 +137,7 @@ def soft_silhouette(
     a = torch.lerp(a0[whole], a1[whole], (begin + stop) / 2).clamp(-1, width)
     top, bottom = torch.lerp(b0[whole], b1[whole], begin), torch.lerp(b0[whole], b1[whole], stop)
 
-    # Each row of pixels sees the pieces through a tent of two pixels; each column gets the share that is to its left.
+    # Rows of pixels weigh the pieces with a tent, two pixels wide; a column gets the share of a piece to its left.
     left, row = a.detach().floor(), ((top + bottom) / 2).detach().floor()
     shares = torch.stack([1 - (a - left), a - left])
     places, steps = [], []
@@ -149,7 +153,7 @@ def soft_silhouette(
 
 
 def _contour(edges: MeshEdges, rotation: Tensor, translation: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The edges on contours: of which image, which one, the sign with which it bounds the front faces; (P,) each."""
+    """The edges on contours, (P,) each: the image, the edge, and the sign with which it bounds the front faces."""
     with torch.no_grad():
         camera = -(rotation.mT @ translation.unsqueeze(-1)).squeeze(-1)  # in the object's frame
         ahead = (torch.minimum(edges.start @ rotation[:, 2].T, edges.end @ rotation[:, 2].T) + translation[:, 2]).amin(
@@ -158,12 +162,12 @@ def _contour(edges: MeshEdges, rotation: Tensor, translation: Tensor) -> tuple[T
         left = camera @ edges.left.T > (edges.start * edges.left).sum(1)
         right = camera @ edges.right.T > (edges.start * edges.right).sum(1)
         image, edge = ((left != right) & (ahead > NEAR).unsqueeze(1)).nonzero(as_tuple=True)
-        # Front faces run counter-clockwise to the eye: down, to greater rows, on the left where coverage begins.
+        # Seen from the camera front faces run counter-clockwise: downwards on the left, where coverage begins.
         return image, edge, torch.where(left[image, edge], 1.0, -1.0).to(translation)
 
 
 def _on_grid(points: Tensor, view: tuple[Tensor, ...], scale: float) -> tuple[Tensor, Tensor]:
-    """points (3, P) and 18 times (P,): rotation, translation and upper camera matrix of each -> column, row (P,)."""
+    """(P,) column and row of points (3, P). view: 18 rows (P,): rotation, translation and upper camera matrix."""
     x, y, z = (
         view[3 * i] * points[0] + view[3 * i + 1] * points[1] + view[3 * i + 2] * points[2] + view[9 + i]
         for i in range(3)

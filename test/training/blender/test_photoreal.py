@@ -15,7 +15,7 @@ from pose_regressor_training.blender.photoreal import PYTHON_VARIABLE, Photoreal
 from pose_regressor_training.blender.stage import Settings, Stage, load_stage, prop_of, save_stage
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh
 from pose_regressor_training.randomize.surface import plain_materials
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import BACKGROUND, GROUND, LIGHT, LIGHTS, NONE, Scenes
 from pose_regressor_training.test_objects import make_box
 

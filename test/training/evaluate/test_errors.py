@@ -7,9 +7,9 @@ import pytest
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from pose_regressor_training.evaluate.errors import hull_of, mspd, mssd_each
+from pose_regressor.geometry.errors import add
+from pose_regressor_training.evaluate.errors import add_s, hull_of, mspd, mssd_each
 from pose_regressor_training.evaluate.matching import SHARES, hits, match
-from pose_regressor_training.evaluate.metrics import add, add_s
 from pose_regressor_training.evaluate.reliability import reliability
 from pose_regressor_training.evaluate.vsd import DELTA, DepthRenderer, distances, vsd
 from pose_regressor_training.meshes.mesh import Mesh

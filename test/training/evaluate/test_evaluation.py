@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from pose_regressor.types import InputError
 from pose_regressor_training.bop.ply import ply_files
-from pose_regressor_training.bop.reader import pose_entry
+from pose_regressor_training.bop.records import pose_entry
 from pose_regressor_training.cli import add_commands
 from pose_regressor_training.evaluate.dataset import open_dataset
 from pose_regressor_training.evaluate.judge import Judge, false_alarms

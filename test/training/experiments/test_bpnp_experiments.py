@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from pose_regressor.geometry.rotation import random_rotation
 from pose_regressor_training.experiments import bpnp_calibration, bpnp_heatmaps, bpnp_pose, bpnp_sfm
 from pose_regressor_training.experiments.board import corners_3d, find_corners, render_board
 from pose_regressor_training.experiments.crops import box, rendered_crops
+from pose_regressor_training.experiments.rotations import random_rotation
 
 
 def test_pose_arrives_from_every_start(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose_regressor_training.evaluate.metrics import add_s
+from pose_regressor_training.evaluate.errors import add_s
 from pose_regressor_training.experiments import ambiguity
 from pose_regressor_training.experiments.projection_ablation import silenced
 from pose_regressor_training.experiments.silhouette_fit import (

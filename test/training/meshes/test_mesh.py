@@ -8,11 +8,11 @@ import pytest
 import trimesh
 from PIL import Image
 
+from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import InputError
-from pose_regressor_training.meshes.color import srgb_from_linear
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
 from pose_regressor_training.raytracer.bank import mesh_arrays
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import blank_scenes
 
 

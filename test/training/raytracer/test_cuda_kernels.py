@@ -7,7 +7,7 @@ import warp as wp
 
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.raytracer import kernel, visibility
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import blank_scenes
 
 

@@ -6,11 +6,11 @@ import torch
 import trimesh
 
 from pose_regressor.color import srgb_table
-from pose_regressor.geometry.rotation import random_rotation
 from pose_regressor.types import InputError
+from pose_regressor_training.experiments.rotations import random_rotation
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.raytracer import packing
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import NONE, Scenes, blank_scenes
 
 SIZE = 96

@@ -5,10 +5,9 @@ import pytest
 import torch
 import trimesh
 
-from pose_regressor.color import srgb_table
-from pose_regressor_training.meshes.color import srgb_from_linear
+from pose_regressor.color import srgb_from_linear, srgb_table
 from pose_regressor_training.meshes.mesh import Mesh
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import Scenes, blank_scenes
 
 SIZE = 64

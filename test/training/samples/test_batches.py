@@ -8,8 +8,9 @@ import torch
 
 from pose_regressor.estimation.correspondences import correspondences
 from pose_regressor.estimation.decode import decode_pnp
+from pose_regressor.geometry.errors import add, rotation_error
 from pose_regressor.network.config import NetworkConfig
-from pose_regressor_training.evaluate.metrics import add, add_s, rotation_error
+from pose_regressor_training.evaluate.errors import add_s
 from pose_regressor_training.meshes.mesh import load_mesh, object_model
 from pose_regressor_training.randomize.background import BackgroundPart
 from pose_regressor_training.randomize.clutter import ClutterPart
@@ -17,7 +18,8 @@ from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.pose import PosePart
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import Kind, projected_boxes
-from pose_regressor_training.samples.batches import Generator, SceneBatches, SyntheticBatches
+from pose_regressor_training.samples.batches import SceneBatches, SyntheticBatches
+from pose_regressor_training.samples.generator import Generator
 from pose_regressor_training.samples.labels import boxes_of, keypoints, masks, silhouettes
 from pose_regressor_training.test_objects import make_box
 

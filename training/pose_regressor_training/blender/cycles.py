@@ -1,7 +1,7 @@
-"""What both renderers with Cycles, Blender's path tracer, share: the module ``bpy``, its camera, its quiet.
+"""What both renderers with Cycles, Blender's path tracer, share: set-up, camera, surfaces, and silence on the terminal.
 
-``bpy`` is large, needs one certain Python (5.0: 3.11) and NumPy below 2, so it is an extra and wants a virtual
-environment of its own. Nothing here needs torch.
+The module ``bpy`` is large and needs one certain Python (5.0: 3.11) and NumPy below 2. So it is an extra, best in a
+virtual environment of its own. Nothing here needs torch.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ __all__ = [
     "set_up",
 ]
 
-_SENSOR = 36.0  # mm; any width does, the lens is scaled with it
+_SENSOR = 36.0  # mm; any width will do, since the lens scales with it
 #: Blender's camera looks along -z with y up, OpenCV's along z with y down.
 CV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def set_up(samples: int, bounces: int) -> Any:
-    """The empty scene of a Blender just started, to be rendered with so many paths a pixel."""
+    """The empty scene of a fresh Blender. samples: paths through every pixel; bounces: how often light is passed on."""
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     scene.render.engine = "CYCLES"
@@ -70,12 +70,14 @@ def add_camera(scene: Any) -> Any:
 
 
 def set_lens(scene: Any, camera_matrix: FloatArray, width: int, height: int) -> None:
-    """Pixel centres are whole numbers here, so that the image's middle lies at ((width - 1) / 2, (height - 1) / 2)."""
+    """Set the camera's intrinsics. Pixel centres are whole numbers, so the image's middle is at ((width - 1) / 2,
+    (height - 1) / 2).
+    """
     (fx, skew, cx), (_, fy, cy), _ = camera_matrix.tolist()
     if skew:
         raise InputError(f"Blender's camera: expected no skew, got {skew:g}")
     scene.render.resolution_x, scene.render.resolution_y = width, height
-    # Pixels are as much higher than wide as fx is longer than fy; Blender takes no aspect below 1.
+    # Pixels are higher than wide by fx / fy. Blender takes no aspect below 1.
     scene.render.pixel_aspect_x, scene.render.pixel_aspect_y = max(1.0, fy / fx), max(1.0, fx / fy)
     lens = scene.camera.data
     lens.sensor_fit, lens.sensor_width = "HORIZONTAL", _SENSOR
@@ -91,7 +93,7 @@ def link(name: str, data: Any) -> Any:
 
 
 def hdri_folder() -> Path:
-    """Where Blender keeps its own surroundings, CC0 pictures of all that is around a place."""
+    """The folder with Blender's own surroundings: CC0 panoramas of real places."""
     return Path(bpy.utils.system_resource("DATAFILES")) / "studiolights" / "world"
 
 
@@ -102,7 +104,7 @@ def principled(material: Any) -> Any:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Blender prints a line for every frame, past Python's own streams."""
+    """Silences the line that Blender prints for every frame, past Python's own streams."""
     kept = os.dup(1)
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:

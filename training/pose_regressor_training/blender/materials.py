@@ -1,4 +1,4 @@
-"""Materials of Cycles for the things of `Scenes`, and for tables as they stand in rooms."""
+"""Cycles materials: of the things in `Scenes`, and of tables as they stand in rooms."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from pose_regressor_training.blender.cycles import bpy, principled
 
-#: Layers of the meshes: the texture's own coordinates, those of pictures laid on in metres, and linear colours.
+#: Layers of the meshes: coordinates of the texture, coordinates in metres for other pictures, and linear colours.
 TEXTURE_LAYER, PICTURE_LAYER, COLOR_LAYER = "texture", "picture", "paint"
-#: Index of refraction of most things that are painted, printed or varnished.
+#: Index of refraction of most painted, printed or varnished surfaces.
 _VARNISH = 1.5
 
 
 class Nodes:
-    """A material's nodes, put together from left to right."""
+    """The nodes of a material, put together from left to right."""
 
     def __init__(self, name: str) -> None:
         self.material = bpy.data.materials.new(name)
@@ -26,7 +26,7 @@ class Nodes:
         self.surface = principled(self.material)
 
     def add(self, kind: str, inputs: dict[Any, Any] | None = None, **properties: Any) -> Any:
-        """A node; its inputs by name or number: other nodes' outputs, or values."""
+        """A new node. inputs: by name or number, other nodes' outputs or values."""
         node = self._tree.nodes.new(kind)
         for name, value in properties.items():
             setattr(node, name, value)
@@ -41,12 +41,12 @@ class Nodes:
             socket.default_value = value
 
     def vector(self, operation: str, *operands: Any) -> Any:
-        """Output of a vector operation; that of DOT_PRODUCT is a number."""
+        """Output of a vector operation; for DOT_PRODUCT a number."""
         node = self.add("ShaderNodeVectorMath", dict(enumerate(operands)), operation=operation)
         return node.outputs["Value" if operation == "DOT_PRODUCT" else "Vector"]
 
     def paint(self, color: Any, roughness: Any, reflectance: float) -> Any:
-        """reflectance: share of the light that is mirrored, seen at right angles."""
+        """Connect the surface. reflectance: share of light that is mirrored at right angles."""
         self.connect(color, self.surface.inputs["Base Color"])
         self.connect(roughness, self.surface.inputs["Roughness"])
         root = np.sqrt(min(reflectance, 0.9))
@@ -56,8 +56,11 @@ class Nodes:
 
 
 def thing_material(look: NDArray[np.void], own: Any, picture: Any) -> Any:
-    """The surface of a thing. look: one of MATERIAL; own: the image of its mesh's texture, or None; picture: that which
-    `look` names, or None.
+    """The surface of a thing.
+
+    look: one of MATERIAL
+    own: texture of its mesh, or None
+    picture: the one that `look` names, or None
     """
     nodes = Nodes("thing")
     if picture is not None:
@@ -83,7 +86,7 @@ def ground_material(ground: NDArray[np.void], picture: Any) -> Any:
 
 def _laid_on(nodes: Nodes, picture: Any, scale: float) -> Any:
     where = nodes.add("ShaderNodeUVMap", uv_map=PICTURE_LAYER).outputs["UV"]
-    # The picture's rows go down, Blender's go up.
+    # Rows of a picture go down, Blender's coordinates go up.
     placed = nodes.vector("MULTIPLY_ADD", where, (scale, -scale, 0.0), (0.0, 1.0, 0.0))
     return nodes.add("ShaderNodeTexImage", {"Vector": placed}, image=picture, extension="MIRROR").outputs["Color"]
 
@@ -94,7 +97,7 @@ def table_material(rng: np.random.Generator) -> Any:
 
 
 def _somewhere(nodes: Nodes, rng: np.random.Generator, stretch: tuple[float, float]) -> Any:
-    """Coordinates on the plane, moved and turned at random; stretch: their factors."""
+    """Coordinates on the plane, moved and turned at random. stretch: factors of the coordinates."""
     where = nodes.add("ShaderNodeUVMap", uv_map=PICTURE_LAYER).outputs["UV"]
     turned = nodes.add(
         "ShaderNodeMapping",
@@ -109,7 +112,7 @@ def _noise(nodes: Nodes, where: Any, scale: float, detail: float = 5.0, distorti
 
 
 def _ramp(nodes: Nodes, value: Any, stops: Sequence[tuple[float, NDArray[np.float64]]]) -> Any:
-    """Linear colours between places in [0, 1]."""
+    """Linear colours at stops in [0, 1], blended between them."""
     node = nodes.add("ShaderNodeValToRGB", {"Fac": value})
     elements = node.color_ramp.elements
     while len(elements) < len(stops):
@@ -137,7 +140,7 @@ def _laminate(rng: np.random.Generator) -> Any:
 
 
 def _stone(rng: np.random.Generator) -> Any:
-    """Speckled: from concrete to granite."""
+    """Speckled, from concrete to granite."""
     nodes = Nodes("stone")
     base = rng.uniform(0.1, 0.6) * (1 + rng.normal(0, 0.06, 3))
     speckle = _noise(nodes, _somewhere(nodes, rng, (1.0, 1.0)), rng.uniform(60, 250), detail=8.0)
@@ -147,7 +150,7 @@ def _stone(rng: np.random.Generator) -> Any:
 
 
 def _cloth(rng: np.random.Generator) -> Any:
-    """Two sets of threads across each other."""
+    """Two sets of threads that cross each other."""
     nodes = Nodes("cloth")
     base = rng.uniform(0.05, 0.7) * rng.uniform(0.4, 1, 3)
     where = _somewhere(nodes, rng, (1.0, 1.0))

@@ -1,8 +1,8 @@
-"""Scenes as photographs: rendered by Cycles, with the labels of the ray tracer.
+"""Photographs of scenes: colours by Cycles, labels by the ray tracer.
 
-Blender's module wants a Python of its own, so it works in a process of its own, which is this module too:
-``python -m pose_regressor_training.blender.photoreal SCENES.npz OUTDIR`` renders the scenes of a file, and writes
-linear light with opacity as ``000000.npy`` (H, W, 4) float32 and so on.
+Blender's module needs a Python of its own, so it runs in another process, which executes this module too: ``python -m
+pose_regressor_training.blender.photoreal SCENES.npz OUTDIR`` renders the scenes of a file and writes linear light with
+opacity as ``000000.npy`` (H, W, 4) float32 and so on.
 """
 
 from __future__ import annotations
@@ -29,16 +29,20 @@ if TYPE_CHECKING:
     from pose_regressor_training.meshes.mesh import Mesh
     from pose_regressor_training.scenes import Rendering
 
-#: Names the Python that has bpy, where nothing else does.
+#: Environment variable that names the Python with bpy.
 PYTHON_VARIABLE = "POSE_REGRESSOR_BLENDER_PYTHON"
 
 
 class Photoreal:
-    """Renders as `Raytracer` does, so that it can stand in its place; colours are those of a path tracer.
+    """Renders like `Raytracer` and can replace it; its colours are those of a path tracer.
 
-    realistic: see `Settings`; each scene draws its place and its table from what is in it, so the same scene is the
-    same picture in any batch. blender_python: a Python that has ``bpy`` and need have nothing else; by default the one
-    that the variable POSE_REGRESSOR_BLENDER_PYTHON names, or this one.
+    meshes, pictures: as of the ray tracer
+    samples, bounces, threads, realistic: see `Settings`
+    blender_python: a Python that has ``bpy``, and nothing else is required of it; by default the one named by the
+        variable POSE_REGRESSOR_BLENDER_PYTHON, or this one
+
+    Place and table of a realistic scene are drawn from the scene's content, so a scene gives the same picture in any
+    batch.
     """
 
     def __init__(
@@ -51,7 +55,7 @@ class Photoreal:
         realistic: bool = True,
         blender_python: str | Path | None = None,
     ) -> None:
-        from pose_regressor_training.raytracer.raytracer import Raytracer
+        from pose_regressor_training.raytracer.renderer import Raytracer
 
         self.raytracer = Raytracer(meshes, pictures)
         self._meshes = meshes
@@ -62,7 +66,7 @@ class Photoreal:
         self._python = str(blender_python or os.environ.get(PYTHON_VARIABLE) or sys.executable)
 
     def render(self, scenes: Scenes, height: int, width: int) -> Rendering:
-        """Images of height x width pixels. Raises InputError where Blender cannot be had, or gives up."""
+        """Images of height x width pixels. Raises InputError if Blender is missing or fails."""
         import torch
 
         rendering = self.raytracer.render(scenes, height, width)
@@ -73,7 +77,7 @@ class Photoreal:
         return replace(rendering, color=pictures[..., :3] + (1 - pictures[..., 3:]) * background)
 
     def photographs(self, scenes: Scenes, height: int, width: int) -> NDArray[np.float32]:
-        """(B, H, W, 4) linear light, multiplied with its opacity, and the opacity."""
+        """(B, H, W, 4) linear light, multiplied by opacity, and the opacity."""
         settings = replace(self._settings, height=height, width=width)
         stage = Stage(settings, scenes, used_only(self._meshes, scenes), self._pictures)
         with tempfile.TemporaryDirectory() as folder:
@@ -84,7 +88,7 @@ class Photoreal:
         return np.stack(pictures) if pictures else np.zeros((0, height, width, 4), np.float32)
 
     def _run(self, work: Path) -> None:
-        """The other Python sees these two packages, but none of those beside them."""
+        """Run the other Python. It sees these two packages, but not the other packages of this environment."""
         visible = work / "packages"
         visible.mkdir()
         for package in ("pose_regressor", "pose_regressor_training"):
@@ -103,7 +107,9 @@ class Photoreal:
 
 
 def render_file(path: Path, folder: Path) -> None:
-    """Raises InputError without ``bpy`` or for a file without scenes, OSError where nothing can be written."""
+    """Render a file's scenes. Raises InputError without ``bpy`` or for another file, OSError if a result cannot be
+    written.
+    """
     from pose_regressor_training.blender.studio import Studio
 
     stage = load_stage(path)

@@ -1,4 +1,4 @@
-"""Scenes with all that stands in them in one file: what goes to a renderer that needs a Python of its own.
+"""A file that holds scenes and everything in them, for a renderer that needs another Python.
 
 Plain arrays in an ``.npz``, no pickle. Nothing here needs torch, Warp or trimesh.
 """
@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """height, width: of the images, pixels; samples: paths through every pixel; bounces: how often light is passed on
-    from surface to surface; threads: 0 for one a core; realistic: surroundings, table and light of a real place instead
-    of the scenes' own ground, background and light from all around, which then only says how bright it is.
+    """How a stage is rendered.
+
+    height, width: of the images, pixels
+    samples: paths through every pixel
+    bounces: how often light is passed on from surface to surface
+    threads: of the renderer; 0: one for each core
+    realistic: surroundings, table and light of a real place replace the scenes' ground, background and light from all
+        around, which then gives only the brightness
     """
 
     height: int
@@ -37,9 +42,14 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Prop:
-    """A mesh as it is drawn: vertices (V, 3) metres; faces (F, 3); normals (F, 3, 3) that light sees at the corners;
-    then either a texture (H, W, 3) sRGB with uv (F, 3, 2), v upwards, or colors (V, 3) sRGB; what is not there is
-    empty.
+    """A mesh as it is drawn. Arrays that it does not have are empty.
+
+    vertices: (V, 3) metres
+    faces: (F, 3)
+    normals: (F, 3, 3) for shading, at the corners
+    texture: (H, W, 3) sRGB
+    uv: (F, 3, 2) corners on the texture, v upwards
+    colors: (V, 3) sRGB, instead of a texture
     """
 
     vertices: NDArray[np.float32]
@@ -52,7 +62,13 @@ class Prop:
 
 @dataclass(frozen=True, eq=False)
 class Stage:
-    """pictures: (P, S, S, 3) sRGB. The meshes that no scene uses are None."""
+    """Scenes and everything in them.
+
+    scenes: to render
+    props: meshes by number; None where no scene uses it
+    pictures: (P, S, S, 3) sRGB
+    settings: how to render
+    """
 
     settings: Settings
     scenes: Scenes
@@ -89,7 +105,7 @@ def save_stage(path: Path, stage: Stage) -> None:
 
 
 def load_stage(path: Path) -> Stage:
-    """Raises InputError for a file that is not there or that `save_stage` did not write."""
+    """Raises InputError for a missing file, and for one that `save_stage` did not write."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

@@ -1,4 +1,4 @@
-"""Builds the scenes of a `Stage` in Blender and renders them with Cycles; only where ``bpy`` is."""
+"""Builds the scenes of a `Stage` in Blender and renders them with Cycles. Needs ``bpy``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _GROUND = 100.0
 
 
 class Studio:
-    """Meshes, textures and surroundings are kept from scene to scene; all else is built for each."""
+    """Renders the scenes of a stage. It keeps meshes, textures and surroundings and builds the rest for each scene."""
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
@@ -47,11 +47,11 @@ class Studio:
         render.threads_mode, render.threads = ("FIXED", settings.threads) if settings.threads else ("AUTO", 1)
         render.image_settings.file_format, render.image_settings.color_depth = "OPEN_EXR", "32"
         render.image_settings.color_mode = "RGBA"
-        # What is behind everything is laid under the picture later, unless it is a real place.
+        # A background picture is laid under the result later; a real place is rendered.
         render.film_transparent = not settings.realistic
-        self._scene.cycles.pixel_filter_type = "BOX"  # the camera's own blur comes later
+        self._scene.cycles.pixel_filter_type = "BOX"  # the camera's blur is applied later
         camera = add_camera(self._scene)
-        camera.matrix_world = mathutils.Matrix(CV_FROM_BLENDER.tolist())  # the world is the camera's frame
+        camera.matrix_world = mathutils.Matrix(CV_FROM_BLENDER.tolist())  # the world frame is the camera's
         self._meshes = [None if prop is None else _mesh(prop) for prop in stage.props]
         self._textures = [
             None if prop is None or not prop.texture.size else _image(prop.texture) for prop in stage.props
@@ -60,10 +60,10 @@ class Studio:
         self._world = World(self._scene)
 
     def render(self, number: int) -> NDArray[np.float32]:
-        """(H, W, 4) linear light of one scene, multiplied with its opacity, and the opacity."""
+        """(H, W, 4) linear light of a scene, multiplied by opacity, and the opacity."""
         scenes, settings = self._stage.scenes, self._stage.settings
         set_lens(self._scene, scenes.camera_matrix[number], settings.width, settings.height)
-        # The same place for the same scene, whatever stands before it in the file.
+        # The same place for the same scene, whatever the file holds before it.
         what = zlib.crc32(scenes.cam_from_obj[number].tobytes() + scenes.camera_matrix[number].tobytes())
         rng = np.random.default_rng(what)
         things = [
@@ -100,7 +100,7 @@ class Studio:
     def _add_thing(self, mesh: int, pose: NDArray[np.float64], look: NDArray[np.void]) -> Any:
         thing = link("thing", self._meshes[mesh])
         thing.matrix_world = mathutils.Matrix(pose.tolist())
-        # The mesh is shared by things of different materials.
+        # Things of different materials share the mesh.
         slot = thing.material_slots[0]
         slot.link = "OBJECT"
         slot.material = thing_material(look, self._textures[mesh], self._named(look))
@@ -140,7 +140,7 @@ def _mesh(prop: Prop) -> Any:
 
 
 def _along_nearest_axis(corners: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(F, 3, 2) coordinates of the corners (F, 3, 3) across the axis that is nearest to the face's normal."""
+    """(F, 3, 2) coordinates of corners (F, 3, 3), seen along the axis nearest to the face's normal."""
     normal = np.abs(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
     axis = np.where(
         (normal[:, 1] >= normal[:, 0]) & (normal[:, 1] >= normal[:, 2]), 1, np.where(normal[:, 2] >= normal[:, 0], 2, 0)
@@ -164,7 +164,7 @@ def _add_ground(plane: NDArray[np.float64], material: Any) -> Any:
     first, second = (axis[0] for axis in axes_of_plane(normal[None]))
     spread = _GROUND * np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
     mesh = bpy.data.meshes.new("ground")
-    # The origin of the picture is the foot of the camera, as in the ray tracer.
+    # The picture's origin is below the camera, as in the ray tracer.
     corners = spread @ np.stack([first, second]) - offset * normal
     facing = np.dot(np.cross(first, second), normal) > 0
     mesh.from_pydata(corners.tolist(), [], [(0, 1, 2, 3) if facing else (3, 2, 1, 0)])
@@ -188,7 +188,7 @@ def _add_lamp(lamp: NDArray[np.void]) -> Any:
 
 
 def _remove(things: list[Any]) -> None:
-    """The things with their materials, lamps and grounds; meshes with other users stay."""
+    """Remove things with their materials, lamps and grounds. Meshes with other users stay."""
     for thing in things:
         data = thing.data
         materials = [slot.material for slot in thing.material_slots]

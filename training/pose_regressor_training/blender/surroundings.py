@@ -1,7 +1,8 @@
-"""``python -m pose_regressor_training.blender.surroundings OUT``: photographs for backgrounds from HDRI panoramas.
+"""``python -m pose_regressor_training.blender.surroundings OUT``: makes photographs for backgrounds from HDRI
+panoramas.
 
-Blender's Python module ``bpy`` brings eight of them (CC0), and reads any others. Every panorama is cut into views of a
-pinhole camera; `OUT` is then a `folder` for the randomization's background part.
+Blender's module ``bpy`` brings eight panoramas (CC0) and reads any others. Every panorama is cut into views of a
+pinhole camera. `OUT` can then be the `folder` of the randomization's background part.
 """
 
 from __future__ import annotations
@@ -14,21 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from pose_regressor.files.io import replacing
+from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import FloatArray, InputError
+from pose_regressor_training.figures import write_picture
 from pose_regressor_training.scenes import looking_at
 
 SIZE = 512
 PANORAMAS = {".exr", ".hdr"}
-#: Half the light of a view is darker than this when shown, the other half brighter: as a camera's meter has it.
+#: Exposure: the median light of a view is brought to this, as by a camera's meter.
 _MIDDLE = 0.2
 
 
 def pinhole_view(panorama: NDArray[np.float32], rotation: FloatArray, focal: float, size: int) -> NDArray[np.float32]:
-    """What a camera sees of an equirectangular panorama (H, W, 3): (size, size, 3) of the same light.
+    """The view of a camera in an equirectangular panorama (H, W, 3): (size, size, 3) of the same light.
 
-    rotation: (3, 3) world_from_camera, world z up; focal: in pixels. The panorama's middle is the world's +x axis, its
-    left half lies towards +y.
+    rotation: (3, 3) world_from_camera, world z up
+    focal: pixels
+
+    The panorama's middle is the world's +x axis; its left half is towards +y.
     """
     height, width = panorama.shape[:2]
     at = np.arange(size) - (size - 1) / 2
@@ -52,7 +56,7 @@ def pinhole_view(panorama: NDArray[np.float32], rotation: FloatArray, focal: flo
 
 
 def random_views(rng: np.random.Generator, panorama: NDArray[np.float32], count: int) -> list[NDArray[np.uint8]]:
-    """sRGB pictures of level cameras, each exposed by its own middle light, 50 to 90 degrees wide."""
+    """sRGB pictures of level cameras, 50 to 90 degrees wide, each exposed for its median light."""
     views = []
     for _ in range(count):
         azimuth, elevation = rng.uniform(0, 2 * np.pi), np.radians(rng.uniform(-50, 25))
@@ -60,9 +64,7 @@ def random_views(rng: np.random.Generator, panorama: NDArray[np.float32], count:
         pose = looking_at(np.zeros((1, 3)), towards[None])[0]
         focal = SIZE / (2 * np.tan(np.radians(rng.uniform(25, 45))))
         light = pinhole_view(panorama, pose[:3, :3], focal, SIZE)
-        light = (light * (_MIDDLE / max(float(np.median(light)), 1e-6))).clip(0, 1)
-        shown = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
-        views.append(np.rint(255 * shown).astype(np.uint8))
+        views.append(srgb_from_linear(light * (_MIDDLE / max(float(np.median(light)), 1e-6))))
     return views
 
 
@@ -93,15 +95,14 @@ def _bundled() -> Path:
 
 
 def cut_panoramas(folder: Path, out: Path, views: int, seed: int) -> int:
-    """Write that many views of every panorama in `folder`; how many there are in all."""
+    """Write `views` views of every panorama in `folder`. Returns how many were written."""
     paths = sorted(path for path in folder.glob("*") if path.suffix.lower() in PANORAMAS)
     if not paths:
         raise InputError(f"{folder}: expected panoramas ({', '.join(sorted(PANORAMAS))}), found none")
     for number, path in enumerate(track(paths, description="surroundings")):
         rng = np.random.default_rng((seed, number))
         for index, view in enumerate(random_views(rng, _read(path), views)):
-            with replacing(out / f"{path.stem}_{index:03d}.jpg") as temporary:
-                cv2.imwrite(str(temporary), view[..., ::-1])
+            write_picture(out / f"{path.stem}_{index:03d}.jpg", view)
     return len(paths) * views
 
 

@@ -10,16 +10,16 @@ from numpy.typing import NDArray
 from pose_regressor_training.blender.cycles import bpy, hdri_folder, mathutils
 from pose_regressor_training.scenes import axes_of_plane
 
-#: Rooms rather than woods: how often each of Blender's own places is drawn.
+#: How often each of Blender's places is drawn: rooms rather than woods.
 PLACES = {"interior": 4, "studio": 3, "courtyard": 1, "city": 1, "forest": 1, "sunset": 1, "sunrise": 1, "night": 1}
-#: How far a camera's white balance takes the place's own colour out, 0 to 1.
+#: How much of the place's own colour the camera's white balance removes, 0 to 1.
 _WHITE_BALANCE = 0.75
-#: Texels of a picture of harmonics, which are smooth.
+#: Rows and columns of a picture of harmonics, which are smooth.
 _ROWS, _COLUMNS = 64, 128
 
 
 class World:
-    """What is around a Blender scene."""
+    """The surroundings of a Blender scene."""
 
     def __init__(self, scene: Any) -> None:
         world = bpy.data.worlds.new("world")
@@ -45,8 +45,9 @@ class World:
         self._smooth.colorspace_settings.name = "Linear Rec.709"
 
     def place(self, rng: np.random.Generator, up: NDArray[np.float64], light: NDArray[np.float32]) -> None:
-        """A real place, drawn at random and turned about the unit vector `up`; a white table in it sends back `light`
-        (3,), but for what is left of the place's own colour.
+        """Use a real place, drawn at random and turned about the unit vector `up`.
+
+        light: (3,) what a white table in it sends back, apart from what is left of the place's own colour
         """
         share = np.array(list(PLACES.values()), np.float64)
         name = list(PLACES)[rng.choice(len(share), p=share / share.sum())]
@@ -64,7 +65,7 @@ class World:
         self._turn.inputs["Rotation"].default_value = mathutils.Matrix(place_from_cam.tolist()).to_euler()
 
     def harmonics(self, ambient: NDArray[np.float32]) -> None:
-        """Light of spherical harmonics (9, 3), as in `Scenes.ambient`."""
+        """Use light given by spherical harmonics (9, 3), as in `Scenes.ambient`."""
         pixels = np.ones((_ROWS, _COLUMNS, 4), np.float32)
         pixels[..., :3] = radiance(ambient, _directions(_ROWS, _COLUMNS))
         self._smooth.pixels.foreach_set(pixels.ravel())
@@ -75,7 +76,7 @@ class World:
 
 
 def radiance(ambient: NDArray[np.float32], directions: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(..., 3) light that comes from unit vectors (..., 3): the sum of the harmonics, relative to that of order 0."""
+    """(..., 3) light from the unit vectors (..., 3): the sum of the harmonics, relative to that of order 0."""
     x, y, z = np.moveaxis(directions, -1, 0)
     first, second = np.sqrt(3), np.sqrt(15)
     harmonics = [
@@ -97,8 +98,7 @@ def _directions(rows: int, columns: int) -> NDArray[np.float64]:
 
 
 def _on_a_table(image: Any) -> NDArray[np.float64]:
-    """(3,) what a white level surface sends back in a place: the mean of the light from above, weighted with the
-    cosine."""
+    """(3,) what a white level surface sends back in a place: the mean light from above, weighted by the cosine."""
     columns, rows = image.size
     pixels = np.empty(rows * columns * 4, np.float32)
     image.pixels.foreach_get(pixels)

@@ -1,1 +1,1 @@
-"""BOP's format: scenes, models and annotations as files. Millimetres there, metres here."""
+"""BOP's format: scenes, models and annotations as files. Files have millimetres, the code has metres."""

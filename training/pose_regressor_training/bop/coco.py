@@ -1,5 +1,7 @@
-"""COCO annotations of a BOP scene, as bop_toolkit's scripts/calc_gt_coco.py writes them (without its dates: the same
-scene is the same bytes)."""
+"""COCO annotations of a BOP scene, as written by bop_toolkit's scripts/calc_gt_coco.py.
+
+They hold no dates, so that the same scene gives the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +13,12 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import InputError
 
-#: Objects of which less is seen are marked to be ignored.
+#: Objects that are less visible are marked to be ignored.
 IGNORED_BELOW = 0.1
 
 
 def encode_rle(mask: NDArray[np.bool_]) -> dict[str, list[int]]:
-    """COCO's uncompressed run lengths: column by column, beginning with a run of zeros that may be empty."""
+    """COCO's uncompressed run lengths: column by column, beginning with a run of zeros, which may be empty."""
     flat = np.asarray(mask, bool).ravel(order="F")
     ends = np.flatnonzero(np.diff(flat)) + 1
     counts = np.diff(np.concatenate([[0], ends, [flat.size]]))
@@ -24,7 +26,7 @@ def encode_rle(mask: NDArray[np.bool_]) -> dict[str, list[int]]:
 
 
 def decode_rle(rle: Mapping[str, Sequence[int]]) -> NDArray[np.bool_]:
-    """(H, W). Raises InputError where the runs do not fill the image."""
+    """The mask (H, W). Raises InputError if the runs do not fill the image."""
     height, width = rle["size"]
     counts = np.asarray(rle["counts"], np.int64)
     if counts.sum() != height * width or (counts < 0).any():
@@ -36,8 +38,11 @@ def decode_rle(rle: Mapping[str, Sequence[int]]) -> NDArray[np.bool_]:
 def annotation_of(
     obj_id: int, mask: NDArray[np.bool_], mask_visible: NDArray[np.bool_], fraction: float
 ) -> dict[str, Any] | None:
-    """One object, its numbers left out; None if nothing of it is seen. The box is that of the whole silhouette within
-    the image, the segmentation that of what is seen. fraction: seen of it."""
+    """An object's annotation, without its numbers; None if nothing of it is visible.
+
+    The box is that of the whole silhouette within the image, the segmentation that of the visible part. fraction:
+    visible share of the object.
+    """
     if not mask_visible.any():
         return None
     columns, rows = np.flatnonzero(mask.any(0)), np.flatnonzero(mask.any(1))
@@ -56,7 +61,11 @@ def annotation_of(
 def scene_coco(
     dataset: str, names: Mapping[int, str], images: Mapping[int, tuple[str, int, int, list[dict[str, Any]]]]
 ) -> dict[str, Any]:
-    """All of a scene. names: of the objects, by id; images: by id, file name, width, height and annotations."""
+    """The content of a scene's file.
+
+    names: of the objects, by id
+    images: by id: file name, width, height, annotations
+    """
     annotations = [{"image_id": im_id} | entry for im_id, (_, _, _, own) in images.items() for entry in own]
     return {
         "info": {

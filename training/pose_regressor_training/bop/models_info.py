@@ -1,4 +1,4 @@
-"""BOP's models_info.json: size and symmetries of each object of a dataset. Millimetres there, metres here."""
+"""BOP's models_info.json: size and symmetries of each object. Files have millimetres, the code has metres."""
 
 from __future__ import annotations
 
@@ -17,13 +17,18 @@ from pose_regressor_training.bop.records import one_line_each
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.meshes.symmetry import ContinuousSymmetry, Symmetries, find_symmetries
 
-#: How far from a rotation the matrices of published files are.
+#: The matrices of published files are this far from rotations.
 _ROTATION_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class ModelInfo:
-    """diameter: largest distance of two points, metres; bounds: (2, 3) lower and upper corner, metres."""
+    """What the file says of an object.
+
+    diameter: largest distance of two points, metres
+    bounds: (2, 3) lower and upper corner, metres
+    symmetries: of the object
+    """
 
     diameter: float
     bounds: FloatArray
@@ -31,7 +36,7 @@ class ModelInfo:
 
 
 def read_models_info(path: str | Path) -> dict[int, ModelInfo]:
-    """By object id. Raises InputError, which names the file and the object, for anything that is not as BOP has it."""
+    """By object id. Raises InputError that names the file and the object if an entry is not in BOP's format."""
     content = read_json(path)
     if not isinstance(content, dict) or not content:
         raise InputError(f"{path}: expected a mapping from object ids, as in BOP's models_info.json")
@@ -44,7 +49,10 @@ def read_models_info(path: str | Path) -> dict[int, ModelInfo]:
 
 
 def symmetries_of(mesh: Mesh, obj_id: int, models_info: str | Path | None = None) -> Symmetries:
-    """What the file says of the object if it names it (nothing said: no symmetry), else what is found from its mesh."""
+    """The symmetries that the file states for the object, else those found from its mesh.
+
+    An object that the file names without symmetries has none.
+    """
     known = read_models_info(models_info) if models_info else {}
     return known[obj_id].symmetries if obj_id in known else find_symmetries(mesh)
 
@@ -97,7 +105,7 @@ def _list(where: str, entry: dict[str, Any], key: str) -> list[Any]:
 
 
 def _numbers(where: str, entry: dict[str, Any], key: str, count: int) -> FloatArray:
-    """`count` numbers, or a single one for 0."""
+    """`count` numbers; for a count of 0, a single one."""
     try:
         array = np.array(entry[key], np.float64)
     except KeyError:
@@ -133,6 +141,6 @@ def _plain(value: float, digits: int = 6) -> float:
 
 
 def object_id(path: Path, place: int) -> int:
-    """Of a mesh file: as in BOP's obj_000010.ply, or its place in the list, from 1."""
+    """BOP id of a mesh file: 10 for obj_000010.ply, else its place in the list, from 1."""
     match = re.fullmatch(r"obj_(\d{6})", path.stem)
     return int(match[1]) if match else place

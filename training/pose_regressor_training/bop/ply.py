@@ -1,4 +1,4 @@
-"""Meshes as BOP's models: PLY in millimetres with normals, and colours of the vertices or a texture beside it."""
+"""Meshes as BOP's models: PLY in millimetres with normals, and vertex colours or a texture in a file of its own."""
 
 from __future__ import annotations
 
@@ -14,8 +14,11 @@ from pose_regressor_training.meshes.mesh import Mesh
 
 
 def ply_files(mesh: Mesh, name: str) -> dict[str, bytes]:
-    """Content by file name: `name`.ply (text) and, for a textured mesh, `name`.png. Corners that share a vertex but
-    not its place in the texture become vertices of their own: PLY readers know texture coordinates of vertices only."""
+    """Content by file name: NAME.ply (text) and, for a textured mesh, NAME.png.
+
+    PLY readers know texture coordinates of vertices only. So corners that share a vertex but not its place in the
+    texture become vertices of their own.
+    """
     vertices, faces = mesh.vertices.astype(np.float64), mesh.faces
     normals = np.asarray(trimesh.Trimesh(vertices, faces, process=False).vertex_normals)
     kinds = ["float x", "float y", "float z", "float nx", "float ny", "float nz"]

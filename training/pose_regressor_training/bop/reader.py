@@ -1,14 +1,13 @@
-"""Scenes in BOP's layout, read: images, depth, masks, poses, cameras. Millimetres there, metres here.
+"""Reads scenes in BOP's layout: images, depth, masks, poses, cameras. Files have millimetres, the code has metres.
 
-DATASET/models/obj_000001.ply, DATASET/SPLIT/000000/{rgb,depth,mask,mask_visib}/000000.png, scene_gt.json and others;
-the format is described in bop_toolkit's docs/bop_datasets_format.md.
+The layout is DATASET/models/obj_000001.ply, DATASET/SPLIT/000000/{rgb,depth,mask,mask_visib}/000000.png, scene_gt.json
+and others. bop_toolkit describes it in docs/bop_datasets_format.md.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from pose_regressor.files.bop import MILLIMETRES_PER_METRE, TruePose, read_scene_camera, read_scene_gt
 from pose_regressor.files.io import read_json
 from pose_regressor.sources import read_image
-from pose_regressor.types import FloatArray, InputError
+from pose_regressor.types import InputError
 
-#: The file whose presence says that a scene is complete: it is the last that is written.
+#: A scene that has this file is complete: it is written last.
 SCENE_GT = "scene_gt.json"
 
 
@@ -52,9 +51,13 @@ def models_info_path(dataset: Path) -> Path:
 class Visibility:
     """How much of an object an image shows, from scene_gt_info.json.
 
-    pixels: of its whole silhouette, also beyond the image's edges; valid: those within the image at which there is a
-    depth; visible: those that are seen; fraction: visible / pixels; box, visible_box: x, y, width, height of the whole
-    silhouette and of what is seen, as BOP counts them (last minus first column), all -1 if nothing is seen.
+    pixels: of its whole silhouette, also beyond the image
+    valid: pixels of the silhouette within the image that have a depth
+    visible: pixels that are visible
+    fraction: visible / pixels
+    box: x, y, width, height of the whole silhouette, as BOP counts them (last minus first column); all -1 if nothing is
+        visible
+    visible_box: the same of the visible part
     """
 
     pixels: int
@@ -66,10 +69,12 @@ class Visibility:
 
 
 class BopScene:
-    """A scene of a BOP dataset. Raises InputError, which names the file, for what is missing or is not as BOP has it.
+    """A scene of a BOP dataset. Raises InputError that names the file if one is missing or not in BOP's format.
 
-    cameras: (3, 3) by image id; poses and visibility: of each image's objects; visibility is empty for a scene without
-    scene_gt_info.json.
+    folder: of the scene
+    cameras: (3, 3) camera matrix by image id
+    poses: of each image's objects
+    visibility: of each image's objects; empty for a scene without scene_gt_info.json
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -101,7 +106,7 @@ class BopScene:
         return read_image(found)
 
     def depth(self, im_id: int) -> NDArray[np.float32]:
-        """(H, W) metres, 0 where there is none."""
+        """(H, W) metres, 0 where the depth is unknown."""
         path = depth_path(self.folder, im_id)
         raw = _read(path, cv2.IMREAD_UNCHANGED)
         if raw.ndim != 2 or raw.dtype != np.uint16:
@@ -109,7 +114,7 @@ class BopScene:
         return (raw * (self._depth_scales[im_id] / MILLIMETRES_PER_METRE)).astype(np.float32)
 
     def mask(self, im_id: int, index: int, visible: bool = False) -> NDArray[np.bool_]:
-        """(H, W) of an object's whole silhouette within the image, or of what is seen of it."""
+        """(H, W) of an object's whole silhouette within the image, or of its visible part."""
         return _read(mask_path(self.folder, im_id, index, visible), cv2.IMREAD_GRAYSCALE) > 0
 
 
@@ -122,34 +127,8 @@ def open_split(split: str | Path) -> list[BopScene]:
     return [BopScene(scene) for scene in scenes]
 
 
-def pose_entry(obj_id: int, cam_from_obj: FloatArray) -> dict[str, Any]:
-    """An object of scene_gt.json."""
-    return {
-        "cam_R_m2c": cam_from_obj[:3, :3].ravel().tolist(),
-        "cam_t_m2c": (cam_from_obj[:3, 3] * MILLIMETRES_PER_METRE).tolist(),
-        "obj_id": int(obj_id),
-    }
-
-
-def camera_entry(camera_matrix: FloatArray, depth_scale: float) -> dict[str, Any]:
-    """An image of scene_camera.json."""
-    return {"cam_K": camera_matrix.ravel().tolist(), "depth_scale": depth_scale}
-
-
-def visibility_entry(shown: Visibility) -> dict[str, Any]:
-    """An object of scene_gt_info.json."""
-    return {
-        "bbox_obj": list(shown.box),
-        "bbox_visib": list(shown.visible_box),
-        "px_count_all": shown.pixels,
-        "px_count_valid": shown.valid,
-        "px_count_visib": shown.visible,
-        "visib_fract": shown.fraction,
-    }
-
-
 def _read_depth_scales(path: Path) -> dict[int, float]:
-    """By image id, of a file that `read_scene_camera` has read."""
+    """By image id, from a file that `read_scene_camera` has checked."""
     scales = {int(key): entry.get("depth_scale", 1.0) for key, entry in read_json(path).items()}
     for im_id, scale in scales.items():
         if not isinstance(scale, int | float) or not 0 < scale < np.inf:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import chi2
 
-from pose_regressor.estimation.boxes import projected_box
+from pose_regressor.estimation.boxes import ideal_box
 from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.estimation.refine_colors import BLURS, POINTS
 from pose_regressor.network.bundle import Bundle
@@ -96,8 +96,7 @@ def distance_factor(
         models = [bundle.objects[channel] for channel in true.channel[true.visible]]
         poses = true.cam_from_obj[true.visible]
         places = [
-            (model.name, projected_box(model, pose, true.frame.camera.matrix, None))
-            for model, pose in zip(models, poses, strict=True)
+            (model.name, ideal_box(model, pose, true.frame.camera)) for model, pose in zip(models, poses, strict=True)
         ]
         for estimate, pose in zip(estimator.look(true.frame, places, refined=False), poses, strict=True):
             if estimate.method == "pnp":

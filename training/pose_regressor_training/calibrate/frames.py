@@ -14,7 +14,8 @@ from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.background import BackgroundPart
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
-from pose_regressor_training.samples.batches import MIN_VISIBLE, Generator
+from pose_regressor_training.samples.batches import MIN_VISIBLE
+from pose_regressor_training.samples.generator import Generator
 from pose_regressor_training.samples.labels import silhouettes
 from pose_regressor_training.scenes import NONE
 

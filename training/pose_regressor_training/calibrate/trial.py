@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
 from pose_regressor.estimation.estimates import SCORE_THRESHOLD
 from pose_regressor.estimation.estimator import PoseEstimator
+from pose_regressor.geometry.errors import add
+from pose_regressor.geometry.rigid import difference
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.calibration import Calibration
 from pose_regressor.types import FloatArray, ObjectModel, PoseEstimate
@@ -18,7 +19,6 @@ from pose_regressor_training.calibrate.frames import TrueFrame, true_frames
 from pose_regressor_training.evaluate.errors import add_s, mssd_each
 from pose_regressor_training.evaluate.judge import RIGHT
 from pose_regressor_training.evaluate.matching import match
-from pose_regressor_training.evaluate.metrics import add
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.config import RandomizeConfig
 
@@ -141,9 +141,8 @@ def _error(estimate: PoseEstimate, true: FloatArray) -> float:
 
 
 def _deviation(estimate: PoseEstimate, true: FloatArray) -> FloatArray:
-    """(6,) from the estimate to the nearest pose that equals the true one, in the coordinates of its covariance."""
+    """(6,) the motion from the estimate to the nearest pose that equals the true one, as its covariance has it."""
     model, pose = estimate.model, estimate.cam_from_obj
     symmetries = np.concatenate([np.eye(4)[None], model.symmetries])
     nearest = true @ symmetries[mssd_each(pose, true, model.points, symmetries).argmin()]
-    turn = Rotation.from_matrix(nearest[:3, :3] @ pose[:3, :3].T).as_rotvec()
-    return np.concatenate([nearest[:3, 3] - pose[:3, 3], turn])
+    return difference(nearest, pose)

@@ -1,13 +1,12 @@
-"""``python -m pose_regressor_training.demo_clip.__main__ OUTDIR``: makes the demo clip and its true poses anew.
+"""``python -m pose_regressor_training.demo_clip OUTDIR``: makes the demo clip and its true poses anew.
 
-Writes ``box.mp4``, ``camera.json``, ``scene_camera.json``, ``scene_gt.json`` and ``scene_gt_info.json`` (BOP's forms,
-millimetres, image ids = frame numbers).
+Writes ``box.mp4``, ``camera.json``, ``scene_camera.json``, ``scene_gt.json`` and ``scene_gt_info.json`` in BOP's
+format: millimetres, image ids are frame numbers.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from rich.progress import track
 
 from pose_regressor.files.io import replacing, write_json, write_text
 from pose_regressor.types import InputError
+from pose_regressor_training.bop.records import one_line_each
 from pose_regressor_training.demo_clip.scene import Scene
 from pose_regressor_training.demo_clip.story import RATE, clip_scene
 from pose_regressor_training.test_objects import make_box
@@ -32,13 +32,17 @@ _QUALITY = 17  # x264's constant rate factor
 
 
 def make_clip(folder: Path, work: Path, samples: int) -> None:
-    """folder: where the clip goes; work: where rendered frames are kept, those already there are not rendered again.
+    """Render the clip and write it with its true poses.
 
-    Raises InputError where ``bpy`` or ``imageio-ffmpeg`` is missing, OSError where a folder cannot be written.
+    folder: where the clip goes
+    work: keeps the rendered frames; frames that are there already are not rendered again
+    samples: paths through every pixel
+
+    Raises InputError if ``bpy`` or ``imageio-ffmpeg`` is missing, or a file cannot be written.
     """
     from pose_regressor_training.demo_clip.render import Blender
 
-    _encoder()  # a missing one must not turn up after the rendering
+    _encoder()  # if it is missing, say so before hours of rendering
     scene = clip_scene(make_box(work))
     blender = Blender(scene, samples)
     frames = work / "frames"
@@ -46,9 +50,8 @@ def make_clip(folder: Path, work: Path, samples: int) -> None:
     for frame in track(range(scene.frames), "rendering"):
         path = frames / f"{frame:06d}.png"
         if not path.exists():
-            part = path.with_suffix(".part.png")
-            blender.render(frame, part)
-            part.replace(path)
+            with replacing(path) as part:
+                blender.render(frame, part)
     folder.mkdir(parents=True, exist_ok=True)
     _write_video(folder / f"{OBJECT}.mp4", scene, frames)
     _write_truth(folder, scene, blender)
@@ -124,7 +127,7 @@ def _seen(whole: NDArray[np.bool_], seen: NDArray[np.bool_]) -> dict[str, Any]:
 
 
 def _box(mask: NDArray[np.bool_]) -> list[int]:
-    """BOP's x, y, width, height; -1 four times for an empty mask."""
+    """BOP's x, y, width, height of a mask; -1 four times if it is empty."""
     ys, xs = np.nonzero(mask)
     if not len(xs):
         return [-1, -1, -1, -1]
@@ -132,13 +135,12 @@ def _box(mask: NDArray[np.bool_]) -> list[int]:
 
 
 def _write_by_image(path: Path, entries: list[Any]) -> None:
-    """One line an image, so that the file stays readable."""
-    lines = (f'"{frame}": {json.dumps(entry)}' for frame, entry in enumerate(entries))
-    write_text(path, "{\n" + ",\n".join(lines) + "\n}\n")
+    """One line for each image, so that the file stays readable."""
+    write_text(path, one_line_each({str(frame): entry for frame, entry in enumerate(entries)}))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m pose_regressor_training.demo_clip.__main__", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m pose_regressor_training.demo_clip", description=__doc__)
     parser.add_argument("folder", type=Path, metavar="OUTDIR", help="folder to write to, made if missing")
     parser.add_argument(
         "--work",

@@ -1,4 +1,4 @@
-"""Renders a `Scene`, frame by frame, with Cycles, Blender's path tracer."""
+"""Renders a `Scene` frame by frame with Cycles, Blender's path tracer."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from pose_regressor_training.meshes.primitives import Faces, capsules, cuboid, t
 
 
 class Blender:
-    """One scene, built once and rendered frame by frame."""
+    """A scene, built once and rendered frame by frame."""
 
     def __init__(self, scene: Scene, samples: int = 12) -> None:
         if scene.camera.is_distorted:
             raise InputError("Blender's camera: expected no distortion")
         self._scene = set_up(samples, bounces=3)
-        # Straight lines between the keys: a pose at a whole frame is exactly the one given.
+        # Linear between keys, so the pose at a whole frame is exactly the given one.
         bpy.context.preferences.edit.keyframe_new_interpolation_type = "LINEAR"
         self._settings(scene)
         self._camera = add_camera(self._scene)
@@ -51,15 +51,18 @@ class Blender:
         self._matrix = scene.camera.matrix
 
     def render(self, frame: int, path: Path) -> None:
-        """Writes one frame as PNG."""
+        """Write one frame as PNG."""
         self._scene.frame_set(frame)
         self._scene.render.filepath = str(path)
         with quiet():
             bpy.ops.render.render(write_still=True)
 
     def masks(self, frame: int, name: str) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """(height, width) masks of an item at `frame`, by one ray through every pixel's centre: the pixels it would
-        cover if nothing stood before it, and those where it is seen."""
+        """(height, width) masks of an item at `frame`: all pixels that it would cover alone, and those where it is
+        visible.
+
+        One ray goes through every pixel's centre.
+        """
         self._scene.frame_set(frame)
         thing = self._objects[name]
         graph = bpy.context.evaluated_depsgraph_get()
@@ -86,11 +89,11 @@ class Blender:
         render, cycles = self._scene.render, self._scene.cycles
         render.image_settings.file_format = "PNG"
         render.image_settings.color_mode = "RGB"
-        render.use_persistent_data = True  # frames share everything that does not move
+        render.use_persistent_data = True  # frames share whatever does not move
         render.use_motion_blur = True
         render.motion_blur_shutter = 0.25
-        render.motion_blur_position = "CENTER"  # the true pose is that of the exposure's middle
-        # Textures keep their colours under this view; Blender's default washes them out.
+        render.motion_blur_position = "CENTER"  # the true pose is the one in the middle of the exposure
+        # This view keeps the textures' colours; Blender's default washes them out.
         view = self._scene.view_settings
         view.view_transform = "Khronos PBR Neutral"
         view.use_white_balance, view.white_balance_temperature = True, scene.white_balance
@@ -150,7 +153,7 @@ def _mesh(shape: tuple[FloatArray, Faces], smooth: bool = False) -> Any:
 
 
 def _move(thing: Any, poses: FloatArray) -> None:
-    """Keys every frame's pose (N, 4, 4); a single one stands still."""
+    """Key the poses (N, 4, 4) of all frames; a single pose stands still."""
     thing.rotation_mode = "QUATERNION"
     last = None
     for frame, pose in enumerate(poses):

@@ -1,7 +1,7 @@
-"""A scene in words: what stands where, of what, at every frame. Nothing here knows the program that renders it.
+"""A scene as data: what stands where, made of what, in every frame. Nothing here knows the renderer.
 
 World frame: metres, z up. Poses are ``world_from_x`` matrices, (1, 4, 4) for what stands still, (N, 4, 4) for what
-moves; the camera's frame is OpenCV's (x right, y down, z forward).
+    moves. The camera's frame is OpenCV's (x right, y down, z forward).
 """
 
 from __future__ import annotations
@@ -22,6 +22,14 @@ Color = tuple[float, float, float]  # sRGB, 0 to 1
 
 @dataclass(frozen=True)
 class Material:
+    """The surface of a thing.
+
+    color: sRGB, 0 to 1
+    roughness: 0 (mirror) to 1 (matt)
+    metallic: 0 (plastic) to 1 (metal)
+    kind: plain, or wood with a grain
+    """
+
     color: Color
     roughness: float = 0.5
     metallic: float = 0.0
@@ -30,7 +38,11 @@ class Material:
 
 @dataclass(frozen=True)
 class Cuboid:
-    """Centred on its origin; `bevel`: radius of its edges."""
+    """A cuboid around its origin.
+
+    size: along x, y, z, metres
+    bevel: radius of its edges, metres
+    """
 
     size: tuple[float, float, float]
     bevel: float = 0.001
@@ -38,14 +50,21 @@ class Cuboid:
 
 @dataclass(frozen=True)
 class Lathe:
-    """A profile of (radius, z) points, from the bottom's middle around the outside to the top, turned about z."""
+    """A profile turned about z.
+
+    profile: (radius, z) points in metres, from the bottom's middle around the outside to the top
+    """
 
     profile: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True)
 class MeshFile:
-    """A textured OBJ file in metres, with its own material; `bevel`: radius of its edges when rendered."""
+    """A textured OBJ file in metres, with its own material.
+
+    path: of the file
+    bevel: radius of its edges when rendered, metres
+    """
 
     path: Path
     bevel: float = 0.0
@@ -53,7 +72,13 @@ class MeshFile:
 
 @dataclass(frozen=True, eq=False)
 class Item:
-    """material: None where the shape brings its own."""
+    """A thing in the scene.
+
+    name: of the thing
+    shape: of the thing
+    poses: world_from_item, (1, 4, 4) or (N, 4, 4)
+    material: None if the shape has its own
+    """
 
     name: str
     shape: Cuboid | Lathe | Capsules | MeshFile
@@ -63,7 +88,14 @@ class Item:
 
 @dataclass(frozen=True)
 class Lamp:
-    """A square light of `size` metres at `position`, turned to `target`; `power` in watts."""
+    """A square light.
+
+    position: metres
+    target: point that it faces, metres
+    size: edge of the square, metres
+    power: watts
+    color: sRGB, 0 to 1
+    """
 
     position: tuple[float, float, float]
     target: tuple[float, float, float]
@@ -74,8 +106,17 @@ class Lamp:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """world: name of one of the renderer's own surroundings, turned by `world_turn` radians about z;
-    white_balance: colour temperature, in kelvin, of the light that the camera shows as white."""
+    """Everything that a renderer needs.
+
+    camera: of the clip
+    camera_poses: (N, 4, 4) world_from_camera of every frame
+    items: in the scene
+    world: name of one of the renderer's own surroundings
+    world_turn: its turn about z, radians
+    world_strength: factor of its light
+    lamps: besides the surroundings
+    white_balance: colour temperature of the light that the camera shows as white, kelvin
+    """
 
     camera: Camera
     camera_poses: FloatArray
@@ -95,7 +136,7 @@ class Scene:
 
 
 def at(x: float, y: float, z: float, turn: float = 0.0) -> FloatArray:
-    """(1, 4, 4): standing upright at a place, turned by `turn` degrees about z."""
+    """(1, 4, 4) pose of a thing that stands upright at a place. turn: degrees about z."""
     pose = np.eye(4)
     pose[:3, :3] = rotation("z", np.radians(turn))
     pose[:3, 3] = x, y, z
@@ -114,9 +155,9 @@ def rotation(axis: Literal["x", "y", "z"], angle: ArrayLike) -> FloatArray:
 
 
 def glide(knots: Mapping[int, tuple[float, ...]], frames: int) -> FloatArray:
-    """(frames, D) values through the `knots` {frame: D values}, smooth and never overshooting.
+    """(frames, D) smooth values through the `knots` {frame: D values}; they never overshoot.
 
-    Monotone cubic interpolation (Fritsch and Butland, 1984); still before the first knot and after the last.
+    Monotone cubic interpolation (Fritsch and Butland, 1984). Constant before the first knot and after the last.
     """
     times = np.array(sorted(knots), np.float64)
     values = np.array([knots[int(time)] for time in times], np.float64)

@@ -1,5 +1,7 @@
-"""What happens in the demo clip: a suction gripper lifts the box off a table, turns it about and sets it down again;
-a gloved hand reaches in front of it on the way.
+"""What happens in the demo clip.
+
+A suction gripper lifts the box off a table, turns it about and sets it down again. On the way, a gloved hand passes in
+front of it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ FRAMES = 120
 RATE = 30.0  # frames per second
 CAMERA = Camera(640, 480, np.array([[610.0, 0, 319.5], [0, 610.0, 239.5], [0, 0, 1]]))
 
-#: Frame: the box's centre (metres), its turn about the vertical, its tilt to the camera and its roll (degrees).
+#: By frame: the box's centre (metres), its turn about the vertical, its tilt to the camera and its roll (degrees).
 _BOX = {
     7: (0.00, 0.00, 0.055, -22, 0, 0),
     24: (0.00, -0.03, 0.150, -4, 8, 0),
@@ -40,19 +42,19 @@ _BOX = {
     97: (0.01, -0.03, 0.170, 244, 24, 4),
     112: (0.02, -0.01, 0.055, 292, 0, 0),
 }
-#: Frame: the camera's place and what it looks at.
+#: By frame: the camera's place and what it looks at.
 _EYE = {0: (0.22, -0.76, 0.40), 40: (0.06, -0.69, 0.42), 80: (-0.12, -0.62, 0.42), 119: (-0.17, -0.44, 0.31)}
 _TARGET = {0: (0.02, 0.02, 0.07), 40: (0.01, -0.03, 0.15), 80: (-0.02, -0.05, 0.155), 119: (0.01, 0.01, 0.07)}
-#: Frame: the hand beside (right) and below the line of sight to the box.
+#: By frame: how far the hand is to the right of the line of sight to the box, and below it.
 _HAND = {34: (0.56, 0.09), 58: (0.086, 0.014), 69: (0.077, 0.008), 86: (0.40, 0.07)}
 _HAND_DEPTH = 0.72  # part of the way from the camera to the box
-_SHOULDER = (-0.20, 0.60, 0.95)  # the gripper's arm points at this place, out of view
+_SHOULDER = (-0.20, 0.60, 0.95)  # the gripper's arm points at this place outside the image
 
 _WRIST = SIZE[1] / 2 + 0.13  # along the box's y axis, upwards
 
 
 def clip_scene(box: Path) -> Scene:
-    """box: path of the mesh that `objects.make_box` wrote."""
+    """box: path of the mesh that `test_objects.make_box` wrote."""
     box_poses = _box_poses()
     camera_poses = looking_at(glide(_EYE, FRAMES) + _unsteady(), glide(_TARGET, FRAMES) + _unsteady(phase=2.0))
     return Scene(
@@ -90,7 +92,7 @@ def _box_poses() -> FloatArray:
 
 
 def _gripper(box_poses: FloatArray) -> tuple[Item, ...]:
-    """Cup and rod go with the box, the arm joins the rod's end to the shoulder."""
+    """Cup and rod move with the box. The arm joins the rod's end to the shoulder."""
     up = np.eye(4)
     up[:3, :3] = rotation("x", -np.pi / 2)  # the cup's z axis along the box's y
     up[:3, 3] = 0, SIZE[1] / 2, 0
@@ -183,7 +185,7 @@ def _surroundings() -> tuple[Item, ...]:
 def _book(
     name: str, size: tuple[float, float, float], pose: FloatArray, color: tuple[float, float, float]
 ) -> tuple[Item, ...]:
-    """A block of paper between two covers and a spine, lying on its back; `pose` is that of its lower side's middle."""
+    """A block of paper between two covers and a spine, lying on its back. pose: of the middle of its lower side."""
     width, depth, height = size
     cover, paper = Material(color, 0.6), Material((0.86, 0.83, 0.74), 0.9)
     thick = 0.0025

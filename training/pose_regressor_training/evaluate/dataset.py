@@ -1,4 +1,4 @@
-"""What there is to find: the targets of a BOP dataset with their true poses, and the objects' meshes."""
+"""What is to be found: the targets of a BOP dataset with their true poses, and the objects' meshes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ from pose_regressor_training.evaluate.errors import hull_of
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
 from pose_regressor_training.meshes.symmetry import find_symmetries
 
-#: Where a dataset names no targets, every object of which at least this share is visible is one, as in BOP.
+#: Without a list of targets, every object that is at least this visible is a target, as in BOP.
 MIN_VISIBLE = 0.1
-#: A mesh of fewer vertices has them at its corners, far from each other; BOP remeshes its models for this reason.
+#: A mesh with fewer vertices has them far from each other, at its corners. BOP remeshes its models for this reason.
 COARSE = 1000
-#: Points of the surface in their place: so dense that the nearest one is less than a hundredth of the diameter away.
+#: Points of the surface instead: so dense that the nearest one is less than a hundredth of the diameter away.
 SAMPLES = 10_000
 
 
 @dataclass(frozen=True, eq=False)
 class EvaluatedObject:
-    """mesh: the one that errors are measured on; model: its measures, with BOP's diameter where the dataset states one;
-    symmetries: (S, 4, 4), the identity first.
+    """An object and what its errors are measured on.
+
+    model: its name, id and size, with BOP's diameter if the dataset states one
+    mesh: on which errors are measured
+    symmetries: (S, 4, 4), the identity first
     """
 
     mesh: Mesh
@@ -52,12 +55,12 @@ class EvaluatedObject:
 
     @cached_property
     def vertices(self) -> FloatArray:
-        """(V, 3) on which MSSD and MSPD are defined."""
+        """(V, 3) points of MSSD and MSPD."""
         return self.mesh.vertices.astype(np.float64)
 
     @property
     def points(self) -> FloatArray:
-        """(P, 3) over which ADD and ADD-S take their means: the vertices, of a coarse mesh points of the surface."""
+        """(P, 3) points of ADD and ADD-S: the vertices, or points of the surface if the mesh is coarse."""
         return self.model.points if len(self.vertices) < COARSE else self.vertices
 
     @cached_property
@@ -67,10 +70,14 @@ class EvaluatedObject:
 
 @dataclass(frozen=True, eq=False)
 class Target:
-    """Objects of one kind in one image.
+    """The objects of one kind in one image.
 
-    count: how many are to be found; truth: (G, 4, 4) all that are there; wanted: (G,) bool, the `count` most visible of
-    them; visibility: (G,) visible shares, NaN where the dataset does not state them.
+    scene: of the image
+    scene_id, im_id, obj_id: BOP's
+    count: how many are to be found
+    truth: (G, 4, 4) poses of all that are there
+    wanted: (G,) bool, the `count` most visible of them
+    visibility: (G,) visible shares, NaN if the dataset does not state them
     """
 
     scene: BopScene
@@ -89,7 +96,14 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class EvaluationSet:
-    """objects: by BOP id; width: of the images, pixels; has_depth: whether every image of the targets has a depth."""
+    """A dataset to evaluate on.
+
+    name: of the dataset and split
+    targets: in order
+    objects: by BOP id
+    width: of the images, pixels
+    has_depth: whether every image of the targets has a depth image
+    """
 
     name: str
     targets: tuple[Target, ...]
@@ -105,11 +119,15 @@ def open_dataset(
     unit: str | None = None,
     obj_ids: Collection[int] | None = None,
 ) -> EvaluationSet:
-    """The targets of `dataset`/`split`: those of SPLIT_targets_bop19.json, without such a file all objects that are
-    visible enough.
+    """Open the targets of DATASET/SPLIT.
 
-    meshes: of the objects where the dataset brings none, named or numbered as for `pose-regressor generate`; unit: of
-    these. obj_ids: only these objects. Raises InputError for what is missing.
+    They are those of SPLIT_targets_bop19.json or, without such a file, all objects that are visible enough.
+
+    meshes: of objects for which the dataset brings none; named or numbered as for `pose-regressor generate`
+    unit: of these meshes
+    obj_ids: only these objects
+
+    Raises InputError if something is missing.
     """
     dataset, scenes_at = _find_split(Path(dataset), split)
     scenes = {int(scene.folder.name): scene for scene in open_split(scenes_at)}
@@ -185,7 +203,7 @@ def _target(scene: BopScene, scene_id: int, im_id: int, obj_id: int, count: int)
     if not places:
         raise InputError(f"{scene.folder / SCENE_GT}: expected object {obj_id} in image {im_id}, it is not there")
     visibility = np.array([shown[place].fraction if shown else np.nan for place in places])
-    order = np.argsort(-visibility, kind="stable")  # NaN, all or none of them, leave it as it is
+    order = np.argsort(-visibility, kind="stable")  # either all are NaN or none; NaN do not change the order
     wanted = np.zeros(len(places), bool)
     wanted[order[:count]] = True
     truth = np.stack([scene.poses[im_id][place].cam_from_obj for place in places])

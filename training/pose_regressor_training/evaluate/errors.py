@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, QhullError, cKDTree
 
+from pose_regressor.geometry.camera import project
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import FloatArray
 
-#: Of a continuous symmetry's hundreds of turns so many are compared at a time: as many projected points fit in a cache.
+#: Poses compared at a time, of the hundreds that a continuous symmetry gives: their points fit in a cache.
 _AT_A_TIME = 16
 
 
@@ -21,13 +23,14 @@ def add_s(estimate: FloatArray, truth: FloatArray, points: FloatArray) -> float:
 
     The error of symmetric objects (Hinterstoisser et al., ACCV 2012).
     """
-    here = cKDTree(points @ estimate[:3, :3].T + estimate[:3, 3])
-    return float(here.query(points @ truth[:3, :3].T + truth[:3, 3])[0].mean())
+    return float(cKDTree(apply(estimate, points)).query(apply(truth, points))[0].mean())
 
 
 def hull_of(points: FloatArray) -> FloatArray:
-    """(H, 3) of the points (V, 3), the corners of their convex hull: none other can be the farthest from where another
-    rigid motion puts it, as that distance is a convex function of the point."""
+    """(H, 3) of the points (V, 3): the corners of their convex hull.
+
+    How far a rigid motion moves a point is a convex function of the point, so a corner moves farthest.
+    """
     try:
         return points[ConvexHull(points).vertices]
     except QhullError:  # a flat object has no hull
@@ -35,9 +38,12 @@ def hull_of(points: FloatArray) -> FloatArray:
 
 
 def mssd_each(estimate: FloatArray, truth: FloatArray, hull: FloatArray, symmetries: FloatArray) -> FloatArray:
-    """(S,) largest distances of a surface point under the estimate and under each of the poses equal to the true one.
+    """(S,) largest distance of a surface point between the estimate and each of the poses that equal the true one.
 
-    hull: (H, 3), see `hull_of`; symmetries: (S, 4, 4), the identity among them. MSSD is the smallest of them.
+    hull: (H, 3), see `hull_of`
+    symmetries: (S, 4, 4), the identity among them
+
+    MSSD is the smallest of the S distances.
     """
     here = np.concatenate([hull, np.ones((len(hull), 1))], axis=1)
     largest = [
@@ -51,10 +57,9 @@ def mspd(
     estimate: FloatArray, truth: FloatArray, points: FloatArray, symmetries: FloatArray, camera_matrix: FloatArray
 ) -> float:
     """Maximum symmetry-aware projection distance in pixels of the points (V, 3), seen by the camera (3, 3)."""
-    here = np.concatenate([points, np.ones((len(points), 1))], axis=1).T
-    seen = _project(camera_matrix, estimate[None], here)
+    seen = _image(camera_matrix, estimate, points)
     return min(
-        float(np.linalg.norm(_project(camera_matrix, some, here) - seen, axis=1).max(1).min())
+        float(np.linalg.norm(_image(camera_matrix, some, points) - seen, axis=-1).max(1).min())
         for some in _in_parts(truth @ symmetries)
     )
 
@@ -63,10 +68,9 @@ def _in_parts(poses: FloatArray) -> list[FloatArray]:
     return np.split(poses, range(_AT_A_TIME, len(poses), _AT_A_TIME))
 
 
-def _project(camera_matrix: FloatArray, poses: FloatArray, points: NDArray) -> FloatArray:
-    """Homogeneous points (4, V) under poses (S, 4, 4) -> pixels (S, 2, V)."""
-    pixels = (camera_matrix @ poses[:, :3]) @ points
+def _image(camera_matrix: FloatArray, poses: FloatArray, points: NDArray) -> FloatArray:
+    """(..., V, 2) pixels of points (V, 3) under poses (..., 4, 4)."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        seen = pixels[:, :2] / pixels[:, 2:]
-    # A point that a wrong pose puts into the plane of the camera's centre is seen nowhere.
-    return np.where(np.isnan(seen), np.inf, seen)
+        pixels = project(apply(poses, points), camera_matrix)
+    # A wrong pose may put a point into the plane of the camera's centre, where it has no image.
+    return np.where(np.isnan(pixels), np.inf, pixels)

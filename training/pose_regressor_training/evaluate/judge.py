@@ -1,4 +1,4 @@
-"""Every estimate of a result file against the true poses: errors, what became of each target, which were right."""
+"""Compares every estimate of a result file with the true poses: errors, what became of each target, which are right."""
 
 from __future__ import annotations
 
@@ -9,24 +9,31 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.geometry.errors import add, rotation_error, translation_error
 from pose_regressor.types import FloatArray
 from pose_regressor_training.evaluate.dataset import EvaluatedObject, EvaluationSet, Target
 from pose_regressor_training.evaluate.errors import add_s, mspd, mssd_each
 from pose_regressor_training.evaluate.matching import TAUS, WIDTH, match
-from pose_regressor_training.evaluate.metrics import add, rotation_error
 from pose_regressor_training.evaluate.results import Result
 from pose_regressor_training.evaluate.vsd import DepthRenderer, distances, vsd
 
-#: A pose is called right where its ADD(-S) is below this share of the diameter.
+#: A pose is right if its ADD(-S) is below this share of the diameter.
 RIGHT = 0.1
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of one object that was to be found: the errors of the estimate that is taken for it, inf if none is.
+    """What became of one object that was to be found. Errors are those of the estimate taken for it; inf if there is
+    none.
 
-    add, add_s, translation: metres; error: the one of add and add_s that counts for the object; rotation: radians; both
-    of these to the nearest (by MSSD) of the poses that are equal to the true one.
+    target: of the object
+    truth: (4, 4) true pose
+    visibility: visible share of the object
+    estimate: taken for it
+    add, add_s: metres
+    error: the one of add and add_s that counts for the object
+    rotation: radians, to the nearest (by MSSD) of the poses that equal the true one
+    translation: metres, to the same pose
     """
 
     target: Target
@@ -41,17 +48,20 @@ class Outcome:
 
     @property
     def distance(self) -> float:
-        """Of the object from the camera, metres."""
+        """Distance of the object from the camera, metres."""
         return float(np.linalg.norm(self.truth[:3, 3]))
 
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What is known of the estimates for one target.
+    """The estimates for one target, judged. E: the best of them, as many as are to be found; G: wanted true poses.
 
-    Of its E best and the G wanted true poses: add, add_s, mssd (metres), mspd (pixels in an image of 640 columns), each
-    (E, G); vsd: (E, G, T), or None where there is no test depth. outcomes: of each wanted one. scored: of all estimates
-    in the file for this object and image, score and whether the pose is right.
+    target: of the estimates
+    add, add_s, mssd: (E, G) metres
+    mspd: (E, G) pixels in an image of 640 columns
+    vsd: (E, G, T); None without test depth
+    outcomes: of each wanted true pose
+    scored: of all estimates for this object and image, score and whether the pose is right
     """
 
     target: Target
@@ -66,7 +76,12 @@ class Judged:
 
 @dataclass(frozen=True, eq=False)
 class _Errors:
-    """Of E estimates against G true poses, each (E, G); nearest: (E, G, 4, 4), of the equal poses the nearest."""
+    """Errors of E estimates against G true poses.
+
+    add, add_s, mssd: (E, G) metres
+    mspd: (E, G) pixels
+    nearest: (E, G, 4, 4) the nearest of the poses that equal the true one
+    """
 
     add: FloatArray
     add_s: FloatArray
@@ -77,7 +92,12 @@ class _Errors:
 
 @dataclass
 class Judge:
-    """Judges estimates on a dataset. with_vsd: render for VSD, which takes most of the time; needs test depth."""
+    """Judges estimates on a dataset.
+
+    dataset: with the true poses
+    with_vsd: also VSD, whose rendering takes most of the time; it needs test depth
+    device: of the renderer
+    """
 
     dataset: EvaluationSet
     with_vsd: bool = True
@@ -90,12 +110,12 @@ class Judge:
             self._renderer = DepthRenderer([o.mesh for o in self.dataset.objects.values()], self.device)
 
     def judge(self, results: Sequence[Result], progress: Callable[[int], None] = lambda done: None) -> list[Judged]:
-        """For every target, in order. progress: called with the number of targets done."""
+        """Judge the estimates for every target, in order. progress: called with the number of targets done."""
         by_target: dict[tuple[int, int, int], list[Result]] = {}
         for result in sorted(results, key=lambda result: -result.score):
             by_target.setdefault((result.scene_id, result.im_id, result.obj_id), []).append(result)
         judged: list[Judged] = []
-        # The test depth of an image is read once for all of its objects.
+        # An image's depth is read once for all of its objects.
         for _, targets in groupby(self.dataset.targets, key=lambda target: (target.scene_id, target.im_id)):
             for target, estimates, discrepancies in self._of_image(list(targets), by_target):
                 judged.append(self._judged(target, estimates, discrepancies))
@@ -105,7 +125,7 @@ class Judge:
     def _of_image(
         self, targets: list[Target], by_target: dict[tuple[int, int, int], list[Result]]
     ) -> Iterator[tuple[Target, list[Result], FloatArray | None]]:
-        """Each target with its estimates and VSD."""
+        """Each target with its estimates and their VSD."""
         test = None
         for target in targets:
             estimates = by_target.get((target.scene_id, target.im_id, target.obj_id), [])
@@ -117,7 +137,7 @@ class Judge:
             yield target, estimates, self._discrepancies(target, estimates[: target.count], test)
 
     def _discrepancies(self, target: Target, estimates: list[Result], test: FloatArray) -> FloatArray:
-        """(E, G, T)."""
+        """(E, G, T) VSD of estimates against wanted true poses."""
         assert self._renderer is not None
         truth = target.truth[target.wanted]
         values = np.ones((len(estimates), len(truth), len(TAUS)))
@@ -144,7 +164,7 @@ class Judge:
 
 
 def false_alarms(dataset: EvaluationSet, results: Sequence[Result]) -> list[tuple[float, bool]]:
-    """As `Judged.scored`: what was found of the dataset's objects in images of its targets that do not show them."""
+    """As `Judged.scored`: estimates of the dataset's objects in images of its targets that do not show them."""
     scenes = {(target.scene_id, target.im_id): target.scene for target in dataset.targets}
     there = {(*image, pose.obj_id) for image, scene in scenes.items() for pose in scene.poses[image[1]]}
     return [
@@ -175,7 +195,7 @@ def _errors(
 
 
 def _outcomes(item: EvaluatedObject, target: Target, estimates: list[Result], errors: _Errors) -> Iterator[Outcome]:
-    """Matched as everywhere, with no limit to the error."""
+    """Matches estimates and true poses as everywhere, but without a limit of the error."""
     counting = errors.add_s if item.symmetric else errors.add
     matched = match(counting, np.inf)
     for g, (true, visibility) in enumerate(
@@ -189,12 +209,12 @@ def _outcomes(item: EvaluatedObject, target: Target, estimates: list[Result], er
         pose, nearest = estimates[e].cam_from_obj, errors.nearest[e, g]
         yield Outcome(
             target, true, float(visibility), estimates[e], float(errors.add[e, g]), float(errors.add_s[e, g]),
-            float(counting[e, g]), rotation_error(pose, nearest), float(np.linalg.norm(pose[:3, 3] - nearest[:3, 3])),
+            float(counting[e, g]), rotation_error(pose, nearest), translation_error(pose, nearest),
         )  # fmt: skip
 
 
 def _scored(item: EvaluatedObject, target: Target, estimates: list[Result]) -> Iterator[tuple[float, bool]]:
-    """All estimates, against all true poses, so that a pose of a hardly visible object is not called wrong."""
+    """All estimates against all true poses: a pose of a hardly visible object is not called wrong."""
     measure = add_s if item.symmetric else add
     errors: NDArray = np.array(
         [[measure(e.cam_from_obj, true, item.points) for true in target.truth] for e in estimates]

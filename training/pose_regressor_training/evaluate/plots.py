@@ -1,4 +1,4 @@
-"""Figures of an evaluation: recall over the threshold, errors over visibility, what scores are worth."""
+"""Figures of an evaluation: recall over the threshold, errors over visibility, reliability of scores."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from pose_regressor_training.figures import new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Shares of the diameter up to which recall is drawn.
+#: Thresholds of the recall curve, in diameters.
 _SHARES = np.linspace(0, 0.3, 121)
 _VISIBILITY_BINS = np.linspace(0, 1, 6)
 
 
 def recall_figure(dataset: EvaluationSet, scores: Scores) -> Figure:
-    """Recall of ADD(-S) over its threshold, a line an object."""
+    """Recall of ADD(-S) over its threshold, a line for each object."""
     figure, ((axes,),) = new_figure(6, 4)
     curves = []
     for obj_id, item in dataset.objects.items():
@@ -42,7 +42,7 @@ def recall_figure(dataset: EvaluationSet, scores: Scores) -> Figure:
 
 
 def visibility_figure(dataset: EvaluationSet, scores: Scores) -> Figure:
-    """Error of every found object over its visible share, with the recall of each fifth of visibility."""
+    """Error of every found object over its visible share, with the recall in each fifth of visibility."""
     figure, ((axes,),) = new_figure(6, 4)
     outcomes = scores.outcomes
     visible = np.array([o.visibility for o in outcomes])
@@ -71,7 +71,7 @@ def has_visibility(outcomes: tuple[Outcome, ...]) -> bool:
 
 
 def reliability_figure(title: str, scored: dict[str, FloatArray]) -> Figure:
-    """Share of right poses over the score. scored: by label, (N, 2) scores and rightness."""
+    """Share of right poses over the score. scored: by label, (N, 2) scores and whether the pose is right."""
     figure, ((upper,), (lower,)) = new_figure(4.5, 5, 2)
     upper.plot([0, 1], [0, 1], color="grey", lw=0.8, ls=":")
     for label, pairs in scored.items():

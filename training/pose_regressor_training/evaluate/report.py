@@ -1,4 +1,4 @@
-"""What an evaluation leaves behind: a table, report.json, figures and the worst cases."""
+"""What an evaluation writes: a table on the terminal, report.json, figures and the worst cases."""
 
 from __future__ import annotations
 
@@ -6,22 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from pose_regressor.files.io import replacing, write_json
+from pose_regressor.files.io import write_json
 from pose_regressor.types import InputError
 from pose_regressor_training.evaluate.dataset import EvaluationSet
 from pose_regressor_training.evaluate.plots import has_visibility, recall_figure, reliability_figure, visibility_figure
 from pose_regressor_training.evaluate.reliability import are_probabilities, reliability
 from pose_regressor_training.evaluate.scores import BOP_ERRORS, Scores
 from pose_regressor_training.evaluate.worst import worst_sheet
-from pose_regressor_training.figures import write_figure
+from pose_regressor_training.figures import write_figure, write_picture
 
-#: Two tables, as a terminal is 80 columns wide: headings, the figures below them, and how they are written.
+#: Two tables, since a terminal has 80 columns. Of each column: heading, key of its figure, format.
 _TABLES = (
     (
         ("targets", "targets", "{:.0f}"),
@@ -97,7 +96,10 @@ def _shown(value: float, how: str) -> str:
 def write_report(
     folder: Path, dataset: EvaluationSet, scores: Scores, settings: dict[str, Any], figures: bool = True
 ) -> Sequence[Path]:
-    """report.json; recall.png, visibility.png and calibration.png as far as there is something to show; worst.jpg."""
+    """Write report.json, worst.jpg and the figures recall.png, visibility.png and calibration.png. Returns their paths.
+
+    Files that would have nothing to show are left out. settings: of the evaluation, for report.json.
+    """
     paths = [folder / "report.json"]
     content = {"dataset": dataset.name, "settings": settings} | scores.to_json()
     if are_probabilities(scores.scored):
@@ -110,8 +112,7 @@ def write_report(
     sheet = worst_sheet(dataset, scores.outcomes)
     if sheet is not None:
         paths.append(folder / "worst.jpg")
-        with replacing(paths[-1]) as temporary:
-            cv2.imwrite(str(temporary), sheet[..., ::-1])
+        write_picture(paths[-1], sheet)
     return paths
 
 

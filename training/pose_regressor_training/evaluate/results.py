@@ -1,4 +1,4 @@
-"""BOP result CSVs, read: millimetres there, metres here."""
+"""Reads BOP result CSVs. Files have millimetres, the code has metres."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from pose_regressor.files.io import read_text
 from pose_regressor.types import FloatArray, InputError
 
 COLUMNS = RESULT_HEADER.split(",")
-#: How far from a rotation a written matrix may be: files round to a few digits.
+#: How far a written matrix may be from a rotation: files round to a few digits.
 _ROTATION_TOLERANCE = 1e-2
 
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """One line of a result CSV; cam_from_obj: (4, 4), metres."""
+    """One line of a result CSV.
+
+    scene_id, im_id, obj_id: BOP's
+    score: of the pose
+    cam_from_obj: (4, 4), metres
+    """
 
     scene_id: int
     im_id: int
@@ -30,7 +35,7 @@ class Result:
 
 
 def read_results(path: str | Path) -> list[Result]:
-    """In the file's order. Raises InputError, which names the file and the line, for what is not as BOP has it."""
+    """All lines, in the file's order. Raises InputError that names file and line if one is not in BOP's format."""
     rows = csv.reader(io.StringIO(read_text(path)))
     try:
         first, *others = list(rows) or [[]]

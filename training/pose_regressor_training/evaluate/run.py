@@ -1,4 +1,4 @@
-"""A bundle's poses for every image of a dataset's targets, as a BOP result CSV."""
+"""Runs a bundle on every image of a dataset's targets and writes its poses as a BOP result CSV."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ def write_results(
     method: str = "frames",
     progress: Callable[[int], None] = lambda done: None,
 ) -> None:
-    """progress: called with the number of images done. The tracker starts anew in every scene."""
+    """Write the poses that the estimator finds.
+
+    method: frames, each image by itself; tracker, one after the other, starting anew in every scene
+    progress: called with the number of images done
+    """
     if method not in METHODS:
         raise InputError(f"method {method!r}: expected one of {', '.join(METHODS)}")
     images = {(target.scene_id, target.im_id): target.scene for target in dataset.targets}

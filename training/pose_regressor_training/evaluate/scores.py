@@ -1,4 +1,4 @@
-"""Recalls and mean errors, for each object and all together."""
+"""Recalls and mean errors, for each object and for all together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pose_regressor_training.evaluate.dataset import EvaluatedObject, Evaluation
 from pose_regressor_training.evaluate.judge import Judged, Outcome
 from pose_regressor_training.evaluate.matching import PIXELS, SHARES, hits
 
-#: Thresholds of ADD(-S), as shares of the diameter.
+#: Thresholds of ADD(-S), in diameters.
 TIGHT = np.array([0.02, 0.05, 0.1])
 #: The area under the recall of ADD(-S) is taken up to here, metres (Xiang et al., PoseCNN, RSS 2018).
 AUC_LIMIT = 0.1
@@ -25,9 +25,13 @@ BOP_ERRORS = ("vsd", "mssd", "mspd")
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """objects: figures by BOP id; mean: of the objects; bop: average recalls over all targets, as BOP'19 counts them;
-    outcomes: of all targets; scored: score and rightness of all estimates, false alarms among them. Shares are in
-    [0, 1].
+    """What the estimates of a dataset are worth. Shares are in [0, 1].
+
+    objects: figures by BOP id
+    mean: of each figure over the objects
+    bop: average recalls over all targets, as BOP'19 counts them
+    outcomes: of all targets
+    scored: (N, 2) score of every estimate, false alarms among them, and whether it is right
     """
 
     objects: dict[int, dict[str, float]]
@@ -45,7 +49,11 @@ class Scores:
 
 
 def score(dataset: EvaluationSet, judged: Sequence[Judged], alarms: Sequence[tuple[float, bool]] = ()) -> Scores:
-    """What the estimates of `judged`, all of the dataset's targets, are worth; alarms: see `judge.false_alarms`."""
+    """The figures of a dataset.
+
+    judged: the estimates of all targets
+    alarms: see `judge.false_alarms`
+    """
     objects = {
         obj_id: _figures(item, [j for j in judged if j.target.obj_id == obj_id])
         for obj_id, item in dataset.objects.items()
@@ -81,13 +89,13 @@ def _figures(item: EvaluatedObject, judged: Sequence[Judged]) -> dict[str, float
 
 
 def _recall(judged: Sequence[Judged], name: str, limits: NDArray) -> FloatArray:
-    """(T,) of one object's targets."""
+    """(T,) recall over one object's targets."""
     total = sum(int(j.target.wanted.sum()) for j in judged)
     return np.asarray(sum(hits(getattr(j, name), limits) for j in judged) / total)
 
 
 def _bop(objects: dict[int, EvaluatedObject], judged: Sequence[Judged]) -> dict[str, float]:
-    """Average recalls and their mean, AR; without test depth neither VSD nor AR."""
+    """BOP's average recalls and their mean, AR. Without test depth, neither VSD nor AR."""
     total = sum(int(j.target.wanted.sum()) for j in judged)
     counts: dict[str, Callable[[Judged], Iterable[NDArray]]] = {
         "mssd": lambda j: [hits(j.mssd, SHARES * objects[j.target.obj_id].diameter)],
@@ -105,5 +113,5 @@ def _bop(objects: dict[int, EvaluatedObject], judged: Sequence[Judged]) -> dict[
 
 
 def _plain(figures: dict[str, float]) -> dict[str, float | None]:
-    """As JSON knows numbers: without NaN."""
+    """Numbers that JSON knows: NaN becomes None."""
     return {name: round(value, 6) if np.isfinite(value) else None for name, value in figures.items()}

@@ -1,7 +1,7 @@
 """BOP's Visible Surface Discrepancy, with depth images from our own ray tracer.
 
-Hodaň et al., BOP: Benchmark for 6D Object Pose Estimation (ECCV 2018), section 3.2, with the visibility of BOP'19:
-where the test image has no depth the object counts as visible.
+Hodaň et al., BOP: Benchmark for 6D Object Pose Estimation (ECCV 2018), section 3.2, with BOP'19's visibility: where the
+test image has no depth, the object counts as visible.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from pose_regressor.types import FloatArray
 from pose_regressor_training.evaluate.matching import TAUS
 from pose_regressor_training.meshes.mesh import Mesh
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import blank_scenes
 
-#: How much farther than the test depth a surface may be and still count as seen, metres. BOP's for all its sets but
-#: ITODD (0.005).
+#: How much farther than the test depth a surface may be and still count as visible, metres; BOP's value for all
+#: datasets but ITODD (0.005).
 DELTA = 0.015
-#: Images rendered at a time: the buffers of one of 640 x 480 take 15 MB.
+#: Images rendered at a time. The buffers of one with 640 x 480 pixels take 15 MB.
 _BATCH = 8
 
 
 class DepthRenderer:
-    """Depth images of single objects. meshes: what `which` counts."""
+    """Depth images of single objects."""
 
     def __init__(self, meshes: Sequence[Mesh], device: str = "cpu") -> None:
         self._raytracer = Raytracer(meshes, device=device)
@@ -33,8 +33,12 @@ class DepthRenderer:
     def render(
         self, which: Sequence[int], cam_from_obj: FloatArray, camera_matrix: FloatArray, height: int, width: int
     ) -> NDArray[np.float32]:
-        """(N, height, width) metres along z, 0 where there is nothing, of mesh which[n] in the pose (N, 4, 4), all seen
-        by the camera (3, 3): the surface on the ray through each pixel's centre."""
+        """(N, height, width) metres along z, 0 on the background: the surface on the ray through each pixel's centre.
+
+        which: (N,) number of the mesh
+        cam_from_obj: (N, 4, 4)
+        camera_matrix: (3, 3)
+        """
         depth = np.empty((len(which), height, width), np.float32)
         for first in range(0, len(which), _BATCH):
             part = slice(first, first + _BATCH)
@@ -47,7 +51,7 @@ class DepthRenderer:
 
 
 def distances(depth: NDArray, camera_matrix: FloatArray) -> FloatArray:
-    """(..., H, W) distances from the camera's centre, of depths along z; 0 stays 0."""
+    """(..., H, W) distances from the camera's centre, from depths along z; 0 stays 0."""
     height, width = depth.shape[-2:]
     x = (np.arange(width) - camera_matrix[0, 2]) / camera_matrix[0, 0]
     y = (np.arange(height) - camera_matrix[1, 2]) / camera_matrix[1, 1]
@@ -57,10 +61,12 @@ def distances(depth: NDArray, camera_matrix: FloatArray) -> FloatArray:
 def vsd(
     estimate: FloatArray, truth: FloatArray, test: FloatArray, diameter: float, taus: FloatArray = TAUS
 ) -> FloatArray:
-    """(T,) errors in [0, 1], one for each tolerance (a share of the diameter).
+    """(T,) errors in [0, 1], one for each tolerance.
 
-    estimate, truth, test: (H, W) distances, see `distances`, of the object in either pose and of the test image; 0
-    where there is nothing.
+    estimate, truth: (H, W) distances (see `distances`) of the object in either pose; 0 where it is not
+    test: (H, W) distances of the test image; 0 where unknown
+    diameter: of the object, metres
+    taus: (T,) tolerances, in diameters
     """
     here = (estimate > 0) | (truth > 0)
     estimate, truth, test = estimate[here], truth[here], test[here]

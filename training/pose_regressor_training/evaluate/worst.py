@@ -1,4 +1,4 @@
-"""The worst cases as a picture: what was found where it should not have been, and what was missed."""
+"""A picture of the worst cases: what was found in the wrong place, and what was missed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.draw import contact_sheet, draw_box, draw_pose, draw_text
+from pose_regressor.geometry.camera import project, window_from_image
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import Camera, FloatArray
 from pose_regressor_training.evaluate.dataset import EvaluationSet
 from pose_regressor_training.evaluate.judge import RIGHT, Outcome
 
 COUNT = 12
-#: Pixels of each picture, which is square, and its edge over the longer one of the object's box.
+#: Edge of each square picture in pixels, and as a multiple of the longer edge of the object's box.
 SIZE, MARGIN = 240, 1.8
 #: At most this share of the pictures shows objects that were not found at all.
 _MISSED = 1 / 3
 
 
 def worst_sheet(dataset: EvaluationSet, outcomes: Sequence[Outcome]) -> NDArray[np.uint8] | None:
-    """The found objects with the largest ADD(-S), and the most visible of those that were not found; thin boxes are the
-    true poses. None if all is right."""
+    """The found objects with the largest ADD(-S), and the most visible of those that were not found.
+
+    Thin boxes are the true poses. None if all are right.
+    """
 
     def share(outcome: Outcome) -> float:
         return outcome.error / dataset.objects[outcome.target.obj_id].diameter
@@ -38,9 +42,7 @@ def worst_sheet(dataset: EvaluationSet, outcomes: Sequence[Outcome]) -> NDArray[
 
 def _picture(dataset: EvaluationSet, outcome: Outcome) -> NDArray[np.uint8]:
     target, item, found = outcome.target, dataset.objects[outcome.target.obj_id], outcome.estimate
-    window_from_pixel = _around(
-        item.model.points @ outcome.truth[:3, :3].T + outcome.truth[:3, 3], target.camera_matrix
-    )
+    window_from_pixel = _around(apply(outcome.truth, item.model.points), target.camera_matrix)
     camera = Camera(SIZE, SIZE, window_from_pixel @ target.camera_matrix)
     image = target.scene.image(target.im_id)
     picture = np.asarray(cv2.warpAffine(image, window_from_pixel[:2], (SIZE, SIZE), flags=cv2.INTER_AREA), np.uint8)
@@ -54,10 +56,9 @@ def _picture(dataset: EvaluationSet, outcome: Outcome) -> NDArray[np.uint8]:
 
 
 def _around(points: FloatArray, camera_matrix: FloatArray) -> FloatArray:
-    """(3, 3) from pixels of the image to those of a picture about the points (N, 3) in the camera's frame."""
-    pixels = points @ camera_matrix.T
-    pixels = pixels[:, :2] / pixels[:, 2:]
+    """(3, 3) from pixels of the image to those of a picture around the points (N, 3), in the camera's frame."""
+    pixels = project(points, camera_matrix)
     low, high = pixels.min(0), pixels.max(0)
     scale = SIZE / (MARGIN * max(float((high - low).max()), 1.0))
-    shift = (SIZE - 1) / 2 - scale * (low + high) / 2
-    return np.array([[scale, 0, shift[0]], [0, scale, shift[1]], [0, 0, 1]])
+    left, top = (low + high) / 2 - SIZE / (2 * scale)
+    return window_from_image(left, top, scale)

@@ -1,1 +1,1 @@
-"""What the two sources claim, measured: `python -m pose_regressor_training.experiments.NAME --out DIR`."""
+"""Measurements of what the two sources claim: `python -m pose_regressor_training.experiments.NAME --out DIR`."""

@@ -1,7 +1,7 @@
 """[DPR]'s ablation: what each part of the randomization is worth, on images of its own kind and on realistic ones.
 
-One network a row, all trained alike but for the randomization. The synthetic side is what the row's own generator
-makes, the real side the photoreal domain: path-traced scenes of the object on a table (docs/photoreal.md).
+Each row is a network. All are trained alike but for the randomization. The synthetic side is made by the row's own
+generator. The real side is the photoreal domain: path-traced scenes of the object on a table (docs/photoreal.md).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pose_regressor_training.experiments.trials import dataset, parser_of, score
 from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 from pose_regressor_training.randomize.config import load_config
 
-#: Rows in the source's order, by the name of their configuration.
+#: Configurations in the source's order.
 ROWS = ("complete", "fixed_light", "real_background", "fixed_object", "without_randomization")
 #: The source's real side: ADD and ADD-S of its toy.
 PUBLISHED = {

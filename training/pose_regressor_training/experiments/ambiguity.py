@@ -1,13 +1,13 @@
-"""What the losses ask of a pose that looks right and is another: does the gradient turn the object about its symmetry?
+"""Which way do the losses pull a pose that looks right but is another? Do they turn the object about its symmetry?
 
     python -m pose_regressor_training.experiments.ambiguity --out out/ambiguity [--poses 200]
 
 The test object `symmetric` looks the same after any turn about its axis. A true pose is turned about that axis by a
 random angle, which no image can show ("equal"), and then also displaced by 10° and 5 % of its distance ("displaced").
 The table gives each loss and its gradient by rotation angle: along the symmetry, and across it. L_r of [DPR] pulls to
-the one pose it was given; the losses that compare silhouettes should pull to the nearest of all that look right.
+the one pose that it was given. Losses that compare silhouettes should pull to the nearest pose that looks right.
 
-The object's points are as symmetric as its mesh, which has 64 sides, and it is turned by so many 64ths.
+The object's points are as symmetric as its mesh, which has 64 sides, and it is turned by multiples of a 64th.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ def turns(angles: Tensor) -> Tensor:
 
 
 def symmetrised(shape: Shape) -> Shape:
-    """With points that are as symmetric as the object."""
+    """The shape with points that are as symmetric as the object."""
     some = shape.points[:: len(shape.points) // 250]
     every = turns(torch.arange(SIDES) * (2 * math.pi / SIDES))
     return Shape((some @ every.mT).flatten(0, 1), shape.edges, shape.diameter)
 
 
 def along_and_across(loss: Loss, at: Poses) -> tuple[Tensor, Tensor, Tensor]:
-    """The loss and its derivative by a turn about the object's axis, and about the two others together; (B,) each."""
+    """(B,) each: the loss, its derivative by a turn about the object's axis, and by turns about the two other axes."""
     small = at.translation.new_zeros(len(at.rotation), 3, requires_grad=True)
     x, y, z = small.unbind(1)
     zero = torch.zeros_like(x)

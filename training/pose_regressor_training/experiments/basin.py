@@ -2,10 +2,10 @@
 
     python -m pose_regressor_training.experiments.basin --out out/basin [--starts 64] [--objects toy box symmetric]
 
-For each test object random poses are turned by 5 to 60° and moved by 2 to 30 % of their distance from the camera, in
-random directions, and fitted with Adam. Found again means: IoU of the silhouettes at least 0.95 and ADD-S below a
-tenth of the diameter. The table and the figure give the share of starts of which that is true. L_r + L_t, which knows
-the true pose and not only its silhouette, is the ceiling; "nearest pixel" is a kernel that was tried and not kept.
+For each test object, random poses are turned by 5 to 60° and moved by 2 to 30 % of their distance from the camera in
+random directions, and fitted with Adam. A pose is found again if the IoU of the silhouettes is at least 0.95 and ADD-S
+is below a tenth of the diameter. The table and the figure give the share of such starts. L_r + L_t, which knows the
+true pose and not only its silhouette, is the upper bound; "nearest pixel" is a kernel that was tried and not kept.
 """
 
 from __future__ import annotations

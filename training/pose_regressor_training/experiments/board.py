@@ -1,4 +1,4 @@
-"""Views of a printed chessboard, rendered with a camera that is known, and its corners as OpenCV finds them."""
+"""Views of a printed chessboard, rendered with a known camera, and its corners as OpenCV finds them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray
 from pose_regressor_training.meshes.mesh import Mesh
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.raytracer.textures import srgb_from_linear
 from pose_regressor_training.scenes import BACKGROUND, GROUND, LIGHT, LIGHTS, MATERIAL, NONE, Scenes
 
-#: Inner corners along x and y, and the edge of a square in metres. One odd and one even: no quarter turn looks alike.
+#: Inner corners along x and y, and the edge of a square in metres. One is odd, one even: no quarter turn looks alike.
 CORNERS = (9, 6)
 SQUARE = 0.025
 _TEXELS = 48  # along a square's edge
@@ -20,13 +20,13 @@ _SAMPLES = 3  # rays along a pixel's edge
 
 
 def corners_3d() -> FloatArray:
-    """(54, 3) in the board's frame, row after row; x to the right and y down as printed, z into the paper."""
+    """(54, 3) in the board's frame, row by row; x to the right and y down as printed, z into the paper."""
     x, y = np.meshgrid(np.arange(CORNERS[0]), np.arange(CORNERS[1]))
     return SQUARE * np.stack([x, y, np.zeros_like(x)], -1).reshape(-1, 3).astype(np.float64)
 
 
 def board_mesh() -> Mesh:
-    """The sheet: one square of white paper all around the pattern."""
+    """The sheet, with a margin of one white square around the pattern."""
     columns, rows = CORNERS[0] + 3, CORNERS[1] + 3
     x, y = np.meshgrid(np.arange(columns), np.arange(rows))
     pattern = (x > 0) & (x < columns - 1) & (y > 0) & (y < rows - 1) & ((x + y) % 2 == 0)
@@ -67,7 +67,9 @@ def render_board(cam_from_board: FloatArray, camera_matrix: FloatArray, width: i
 
 
 def find_corners(image: NDArray[np.uint8]) -> FloatArray | None:
-    """(54, 2) pixels as `corners_3d` (or all in reverse: the board looks the same upside down), None if not found."""
+    """(54, 2) pixels in the order of `corners_3d`, or reversed: the board looks the same upside down. None if not
+    found.
+    """
     found, corners = cv2.findChessboardCorners(image, CORNERS)
     if not found:
         return None

@@ -1,12 +1,13 @@
 """Calibration through BPnP: fx, fy, cx, cy from views of known points; the poses are never parameters.
 
-The loss is sum_j ||x_j - project(z | BPnP(x_j, z, K), K)||² (Chen et al., CVPR 2020, application 3). With the Jacobian
-of what remains after every view has taken its best pose, d(residual)/dK = ∂π/∂K + ∂π/∂y dy/dK, its last factor from
-BPnP's implicit gradient, a Levenberg-Marquardt step in the four numbers is a step of the whole problem, and
-σ² (JᵀJ)⁻¹ is the covariance of K with the poses marginalised out.
+The loss is sum_j ||x_j - project(z | BPnP(x_j, z, K), K)||² (Chen et al., CVPR 2020, application 3). The residuals are
+those that remain after every view has taken its best pose. Their Jacobian is d(residual)/dK = ∂π/∂K + ∂π/∂y dy/dK,
+where the last factor is BPnP's implicit gradient. With it, a Levenberg-Marquardt step in the four numbers is a step of
+the whole problem, and σ² (JᵀJ)⁻¹ is the covariance of K with the poses marginalised out.
 
-Three parts: points in space without noise, from starts far off; with noise, many trials, their errors against their own
-covariance; a chessboard rendered with a known camera, its corners found by OpenCV, beside cv2.calibrateCamera.
+There are three parts. Points in space without noise, starting far off. Many trials with noise, whose errors are
+compared with their own covariance. A chessboard rendered with a known camera, its corners found by OpenCV, compared
+with cv2.calibrateCamera.
 """
 
 from __future__ import annotations
@@ -35,7 +36,15 @@ SIGMA = 1.0
 
 @dataclass(frozen=True)
 class Size:
-    """starts: far off, without noise; trials: with noise; boards: rendered views; steps: of Levenberg-Marquardt."""
+    """How much is computed.
+
+    views: of each calibration
+    points: in each view
+    starts: trials without noise, from far off
+    trials: trials with noise
+    boards: rendered views
+    steps: of Levenberg-Marquardt
+    """
 
     views: int = 8
     points: int = 30
@@ -49,8 +58,12 @@ QUICK = Size(starts=6, trials=100, boards=8)
 
 
 class Fit(NamedTuple):
-    """intrinsics (T, 4); normal (T, 4, 4) JᵀJ, 1 / pixels² for each squared unit; squared (T,) sum of squared
-    residuals, pixels²; path (steps + 1, T, 4).
+    """T calibrations.
+
+    intrinsics: (T, 4)
+    normal: (T, 4, 4) JᵀJ, 1 / pixels² for each squared unit
+    squared: (T,) sum of squared residuals, pixels²
+    path: (steps + 1, T, 4)
     """
 
     intrinsics: Tensor
@@ -64,8 +77,11 @@ class Fit(NamedTuple):
 
 
 def linearised(points_2d: Tensor, points_3d: Tensor, intrinsics: Tensor) -> tuple[Tensor, Tensor]:
-    """(T, V, N, 2), (N, 3), (T, 4) -> what is left (T, M) pixels, and its Jacobian (T, M, 4) with moving poses."""
-    # A camera for each view: the pose of a view depends on its own alone, so one pass backward serves all views.
+    """Residuals (T, M) in pixels, and their Jacobian (T, M, 4) with moving poses.
+
+    points_2d: (T, V, N, 2); points_3d: (N, 3); intrinsics: (T, 4)
+    """
+    # One camera for each view: a view's pose depends only on its own, so one backward pass serves all views.
     each = intrinsics[:, None].expand(*points_2d.shape[:2], 4).contiguous().requires_grad_()
     pose = bpnp(points_2d, points_3d, camera_from(each))
     outputs = torch.cat([pose.rotation.flatten(-2), pose.translation], -1)
@@ -87,7 +103,7 @@ def linearised(points_2d: Tensor, points_3d: Tensor, intrinsics: Tensor) -> tupl
 
 
 def calibrate(points_2d: Tensor, points_3d: Tensor, start: Tensor, steps: int) -> Fit:
-    """points_2d: (T, V, N, 2), T calibrations at once; points_3d: (N, 3); start: (T, 4)."""
+    """points_2d: (T, V, N, 2), of T calibrations at once; points_3d: (N, 3); start: (T, 4)."""
     damping = torch.full(start.shape[:1], 1e-3, dtype=start.dtype)
     current = start
     value, jacobian = linearised(points_2d, points_3d, current)
@@ -97,7 +113,7 @@ def calibrate(points_2d: Tensor, points_3d: Tensor, start: Tensor, steps: int) -
         damped = normal + damping[:, None, None] * normal.diagonal(dim1=1, dim2=2).diag_embed()
         step = torch.linalg.solve(damped, (jacobian.mT @ value.unsqueeze(-1)).squeeze(-1))
         trial = current - step
-        # Focal lengths stay positive: at most halved in a step.
+        # A step halves a focal length at most, so it stays positive.
         trial = torch.cat([torch.maximum(trial[:, :2], current[:, :2] / 2), trial[:, 2:]], 1)
         new_value, new_jacobian = linearised(points_2d, points_3d, trial)
         settled = (trial - current).abs().amax(1) < 1e-8
@@ -121,7 +137,12 @@ def far_starts(count: int, generator: torch.Generator) -> Tensor:
 
 
 class Board(NamedTuple):
-    """images (V, H, W); corners (V, 54, 2) as found; truth (V, 54, 2) as projected."""
+    """Views of the chessboard.
+
+    images: (V, H, W)
+    corners: (V, 54, 2) as found
+    truth: (V, 54, 2) as projected
+    """
 
     images: NDArray[np.uint8]
     corners: Tensor
@@ -146,7 +167,7 @@ def photograph_board(count: int, generator: torch.Generator) -> Board:
         if corner is not None:
             expected = truth[chosen[number]]
             found = torch.from_numpy(corner)
-            # The pattern looks the same upside down, so that it may be found from its other end.
+            # The pattern looks the same upside down, so it may be found from its other end.
             swapped = (found.flip(0) - expected).abs().sum() < (found - expected).abs().sum()
             corners.append(found.flip(0) if swapped else found)
             found_truth.append(expected)
@@ -155,7 +176,7 @@ def photograph_board(count: int, generator: torch.Generator) -> Board:
 
 
 def by_opencv(corners: Tensor) -> Tensor:
-    """(4,) what cv2.calibrateCamera says, without distortion."""
+    """(4,) result of cv2.calibrateCamera without distortion."""
     flags = cv2.CALIB_ZERO_TANGENT_DIST | cv2.CALIB_FIX_K1 | cv2.CALIB_FIX_K2 | cv2.CALIB_FIX_K3
     stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 200, 1e-14)
     points = [corners_3d().astype(np.float32)] * len(corners)
@@ -165,7 +186,15 @@ def by_opencv(corners: Tensor) -> Tensor:
 
 
 class Outcome(NamedTuple):
-    """What `run` found: the rows, the fits and the rendered board."""
+    """What `run` returns.
+
+    rows: of the table
+    exact: fits without noise, from far off
+    noisy: fits with noise
+    distances: (T,) squared Mahalanobis distances of the noisy fits from the truth
+    board: the rendered views
+    of_board: fit of the board
+    """
 
     rows: list[dict[str, Any]]
     exact: Fit
@@ -213,7 +242,7 @@ def _worst(intrinsics: Tensor, truth: Tensor) -> Tensor:
 
 
 def row(what: str, found: Tensor, truth: Tensor, covariance: Tensor | None = None) -> dict[str, Any]:
-    """Of one calibration; with its standard deviations, if there is a covariance."""
+    """Row of one calibration, with standard deviations if there is a covariance."""
     values: dict[str, Any] = {"what": what, "intrinsics": found.tolist()}
     values["error"] = (found - truth).tolist()
     values["worst_error_percent"] = float(error_percent(found, truth))

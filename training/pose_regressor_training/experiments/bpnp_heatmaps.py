@@ -1,9 +1,9 @@
 """Object pose from heatmaps, end to end: image -> heatmaps -> DSNT -> BPnP, trained with three losses.
 
-l_h looks at the heatmaps: the Jensen-Shannon divergence from a Gaussian about each true keypoint. l_p looks at the pose
-alone: ||project(z|y) - project(z|y*)||², y = BPnP of the expected places. The mixture is l_h + β l_p, β only balancing
-magnitudes (Chen et al., CVPR 2020, application 4). All see the same rendered crops in the same order and begin with the
-same weights; l_p does not count crops whose points give no pose.
+l_h compares the heatmaps: the Jensen-Shannon divergence from a Gaussian around each true keypoint. l_p compares only
+    the pose: ||project(z|y) - project(z|y*)||², where y is BPnP of the expected places. The mixture is l_h + β l_p; β
+    only balances magnitudes (Chen et al., CVPR 2020, application 4). All trainings see the same rendered crops in the
+    same order and begin with the same weights. l_p leaves out crops whose points give no pose.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pose_regressor.geometry.camera import window_from_image
-from pose_regressor.geometry.rigid import apply, rigid
+from pose_regressor.geometry.camera import resized_from_image
 from pose_regressor.ops.dsnt import expectation, flat_softmax, js_loss
 from pose_regressor.ops.pnp import bpnp
 from pose_regressor.types import ObjectModel
 from pose_regressor_training.experiments.crops import Crops, box, rendered_crops
-from pose_regressor_training.experiments.views import Views, arguments, seen
+from pose_regressor_training.experiments.views import Views, arguments, in_camera, seen
 from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 
 CROP = 64
-#: Heatmaps are half as large as the crop; the standard deviation of their targets, heatmap pixels.
+#: Heatmaps are half as large as the crop. Standard deviation of their targets, heatmap pixels.
 STRIDE, SIGMA = 2, 1.0
 #: Weights of l_h and l_p. The factor of l_p alone matters little: Adam's steps do not depend on it.
 LOSSES = {
@@ -40,6 +39,14 @@ LOSSES = {
 
 @dataclass(frozen=True)
 class Size:
+    """How much is trained.
+
+    train, test: crops
+    steps: of each training
+    batch: crops in a step
+    channels: of the network at its finest scale
+    """
+
     train: int = 8000
     test: int = 1000
     steps: int = 1000
@@ -51,7 +58,7 @@ QUICK = Size(train=400, test=100, steps=80, batch=32)
 
 
 class UNet(nn.Module):
-    """(B, 3, S, S) -> (B, P, S/2, S/2) logits; four scales, `channels` at the finest."""
+    """(B, 3, S, S) -> (B, P, S/2, S/2) logits. Four scales, `channels` at the finest."""
 
     def __init__(self, points: int, channels: int) -> None:
         super().__init__()
@@ -82,27 +89,30 @@ def _block(inputs: int, outputs: int, stride: int) -> nn.Sequential:
 
 
 class Targets(NamedTuple):
-    """In heatmap pixels: points (B, P, 2), camera (B, 3, 3). Float32."""
+    """In heatmap pixels, float32.
+
+    points: (B, P, 2)
+    camera: (B, 3, 3)
+    """
 
     points: Tensor
     camera: Tensor
 
 
 def targets_of(crops: Crops) -> Targets:
-    corner, scale = torch.tensor(-0.5, dtype=torch.float64), torch.tensor(1 / STRIDE, dtype=torch.float64)
-    window = window_from_image(corner, corner, scale)
+    window = torch.from_numpy(resized_from_image(1 / STRIDE))
     points = crops.points_2d @ window[:2, :2].mT + window[:2, 2]
     return Targets(points.float(), (window @ crops.camera_matrix).float())
 
 
 def losses(logits: Tensor, targets: Targets, model_points: Tensor) -> tuple[Tensor, Tensor]:
-    """l_h and l_p of a batch, each a mean over the points (and the crops with a pose); pixels of the heatmap."""
+    """l_h and l_p of a batch, each a mean over the points, l_p over crops with a pose; in heatmap pixels."""
     heatmaps = flat_softmax(logits)
     by_heatmap = js_loss(heatmaps, targets.points, SIGMA).mean()
     pose = bpnp(expectation(heatmaps), model_points, targets.camera)
     at = seen(model_points, Views(pose.rotation, pose.translation), targets.camera)
     squared = (at - targets.points).square().sum(-1).mean(-1)
-    # A pose is at most as wrong as if it saw everything in the other corner of the image.
+    # The error of a pose is limited to that of points in the opposite corner of the image.
     counts = pose.converged & (squared.detach() < logits.shape[-1] ** 2)
     return by_heatmap, torch.where(counts, squared, 0.0).sum() / counts.sum().clamp(min=1)
 
@@ -129,8 +139,12 @@ def train(loss: str, crops: Crops, model: ObjectModel, size: Size, seed: int) ->
 
 
 class Scores(NamedTuple):
-    """Per crop: add (B,) over the diameter, infinite without a pose; point_error and pose_error (B,) mean pixels of the
-    crop from the expected places, and from the points as the pose sees them, to the truth. heatmaps: (B, P, h, w).
+    """Of each crop.
+
+    add: (B,) in diameters, infinite without a pose
+    point_error: (B,) mean pixels of the crop from the expected places to the truth
+    pose_error: (B,) the same from the points projected by the pose
+    heatmaps: (B, P, h, w)
     """
 
     add: Tensor
@@ -147,7 +161,8 @@ def evaluate(network: UNet, crops: Crops, model: ObjectModel) -> Scores:
     places, camera = expectation(heatmaps).double(), targets.camera.double()
     pose = bpnp(places, keypoints, camera)
     surface = torch.tensor(model.points, dtype=torch.float64)
-    moved = apply(rigid(pose.rotation, pose.translation), surface) - apply(crops.cam_from_obj, surface)
+    truth = Views(crops.cam_from_obj[:, :3, :3], crops.cam_from_obj[:, :3, 3])
+    moved = in_camera(surface, Views(pose.rotation, pose.translation)) - in_camera(surface, truth)
     add = torch.where(pose.converged, moved.norm(dim=-1).mean(-1) / model.diameter, torch.inf)
     at = seen(keypoints, Views(pose.rotation, pose.translation), camera)
     point_error, pose_error = (STRIDE * (x - targets.points).norm(dim=-1).mean(-1) for x in (places, at))
@@ -155,7 +170,7 @@ def evaluate(network: UNet, crops: Crops, model: ObjectModel) -> Scores:
 
 
 def run(seed: int, size: Size) -> tuple[list[dict[str, Any]], dict[str, Scores], Crops]:
-    """The rows, every loss's scores, and the test crops."""
+    """The rows, the scores of every loss, and the test crops."""
     mesh, model = box()
     crops = rendered_crops(mesh, model, size.train, CROP, seed=2 * seed)
     test = rendered_crops(mesh, model, size.test, CROP, seed=2 * seed + 1)

@@ -1,12 +1,12 @@
-"""Pose estimation by a network through BPnP: it says where the points are in the image, the loss looks at the pose.
+"""Pose estimation by a network through BPnP: the network places the points in the image, the loss looks at the pose.
 
-y = BPnP(x, z, K) of the network's points x, and the loss ||project(z|y) - project(z|y*)||² + λ ||x - project(z|y)||²
-drives y to the true pose y* (Chen et al., CVPR 2020, application 1). Its first term is blind to changes of x that leave
-the best pose where it is; the second keeps x to points that some pose explains.
+y = BPnP(x, z, K) is the pose of the network's points x. The loss ||project(z|y) - project(z|y*)||² + λ ||x -
+project(z|y)||² drives y to the true pose y* (Chen et al., CVPR 2020, application 1). Its first term is blind to changes
+of x that leave the best pose in place. The second keeps x near points that some pose explains.
 
-Each problem has a network of its own with one constant input, as in the paper; they stand side by side in grouped
-convolutions. Two kinds of start: the network says random points ("scattered"), or random points around a wrong pose's
-projection, rotated by up to 180 degrees ("other pose").
+Each problem has a network of its own with one constant input, as in the paper; they run side by side in grouped
+convolutions. There are two kinds of start: random points ("scattered"), or random points around the projection of a
+wrong pose, rotated by up to 180 degrees ("other pose").
 """
 
 from __future__ import annotations
@@ -18,20 +18,26 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from pose_regressor.geometry.rotation import rotation_angle
 from pose_regressor.ops.pnp import bpnp
+from pose_regressor_training.experiments.rotations import rotation_angle
 from pose_regressor_training.experiments.views import Views, arguments, camera_from, random_views, seen
 from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 
 INTRINSICS = (800.0, 800.0, 319.5, 239.5)
 DISTANCE, POINTS, SPREAD = 6.0, 8, 100.0
 LAMBDAS = (0.0, 1.0)
-#: A pose has arrived when it sees the points as near as this to where they are, root mean square pixels.
+#: A pose has arrived if it projects the points this close to the truth, root mean square pixels.
 ARRIVED = 1.0
 
 
 @dataclass(frozen=True)
 class Size:
+    """How much is trained.
+
+    problems: of each kind of start
+    steps: of each training
+    """
+
     problems: int = 64
     steps: int = 500
 
@@ -40,7 +46,13 @@ QUICK = Size(problems=12, steps=150)
 
 
 class Problem(NamedTuple):
-    """points (P, N, 3); where they are truly seen (P, N, 2); true poses; around what the networks start (P, N, 2)."""
+    """P problems.
+
+    points: (P, N, 3)
+    truth_2d: (P, N, 2) true image points
+    truth: true poses
+    start_2d: (P, N, 2) points around which the networks start
+    """
 
     points: Tensor
     truth_2d: Tensor
@@ -49,7 +61,12 @@ class Problem(NamedTuple):
 
 
 class History(NamedTuple):
-    """Each (T, P): root mean square pixels from project(z|y) to the truth and to x. said: T times x (P, N, 2)."""
+    """The course of a training of T steps.
+
+    pose_error: (T, P) root mean square pixels from project(z|y) to the truth
+    misfit: (T, P) the same from project(z|y) to x
+    said: T times x (P, N, 2)
+    """
 
     pose_error: Tensor
     misfit: Tensor
@@ -84,7 +101,7 @@ def draw_problems(start: str, count: int, generator: torch.Generator) -> Problem
 
 
 def train(problem: Problem, weight: float, steps: int) -> tuple[History, Views]:
-    """weight: λ. Adam at a rate falling along a cosine; returns the poses at the end too."""
+    """Train with Adam, its rate falling along a cosine; returns the poses at the end too. weight: λ."""
     camera = camera_from(torch.tensor(INTRINSICS, dtype=torch.float64))
     networks = Networks(problem.start_2d)
     optimizer = torch.optim.Adam(networks.parameters(), lr=3e-3)
@@ -92,14 +109,14 @@ def train(problem: Problem, weight: float, steps: int) -> tuple[History, Views]:
     pose_errors, misfits, said = [], [], []
     for _ in range(steps):
         x = networks()
-        # Points that no pose explains make a flat valley of a problem: more than the usual steps.
+        # Points that no pose explains make a problem with a flat valley: it takes more than the usual steps.
         pose = bpnp(x, problem.points, camera, iterations=100)
         views = Views(pose.rotation, pose.translation)
         at = seen(problem.points, views, camera)
         counts = pose.converged
         pose_error = (at - problem.truth_2d).square().sum(-1).mean(-1)
         misfit = (x - at).square().sum(-1).mean(-1)
-        # Without a pose there is nothing to compare: such a network is left as it is in this step.
+        # Without a pose there is nothing to compare: such a network does not change in this step.
         loss = torch.where(counts, pose_error + weight * misfit, 0.0)
         pose_errors.append(torch.where(counts, pose_error, torch.nan).detach().sqrt())
         misfits.append(torch.where(counts, misfit, torch.nan).detach().sqrt())
@@ -112,7 +129,7 @@ def train(problem: Problem, weight: float, steps: int) -> tuple[History, Views]:
 
 
 def run(seed: int, size: Size) -> tuple[list[dict[str, Any]], dict[tuple[str, float], History], Problem]:
-    """The rows, every case's history, and the problems of the last."""
+    """The rows, the history of every case, and the problems of the last case."""
     rows, histories = [], {}
     for start in ("scattered", "other pose"):
         problem = draw_problems(start, size.problems, torch.Generator().manual_seed(seed))

@@ -1,14 +1,14 @@
 """Structure from motion through BPnP: points tracked over some views -> their 3D structure, the poses, the camera.
 
-The loss is sum_j ||x_j - project(z | BPnP(x_j, z, K), K)||², descended by Adam in the structure z and, where it is not
-known, in K; the poses are never parameters (Chen et al., CVPR 2020, application 2). It starts from random points. Two
-things decide whether that arrives:
+The loss is sum_j ||x_j - project(z | BPnP(x_j, z, K), K)||². Adam descends it in the structure z and, if it is unknown,
+in K; the poses are never parameters (Chen et al., CVPR 2020, application 2). It starts from random points. Two things
+decide whether it arrives:
 
-- For many starts the best poses have points behind the camera, where there is no gradient; since project(z | R, t) =
-  project(-z | R, -t), the negative of such a start has them in front. Of more starts than needed, and their negatives,
-  those are taken that most views have in front.
-- A structure and its mirror image look alike from afar, so that some starts end in the mirror image. The best of
-  several starts go on together with their own mirror images, and the lowest of all is the answer.
+- For many starts, the best poses have points behind the camera, where there is no gradient. Since project(z | R, t) =
+project(-z | R, -t), the negative of such a start has them in front. So more starts than needed are drawn, with their
+negatives, and those are taken that most views have in front.
+- A structure and its mirror image look alike from afar, so some starts end in the mirror image. The best of several
+starts go on together with their mirror images, and the lowest loss wins.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from pose_regressor_training.experiments.views import arguments, camera_from, ra
 from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
 
 INTRINSICS = (820.0, 790.0, 331.0, 247.0)
-#: Where unknown intrinsics start: focal length a third too short, the middle of a 640 x 480 image.
+#: Start of unknown intrinsics: focal length a third too short, principal point in the middle of a 640 x 480 image.
 GUESS = (540.0, 540.0, 319.5, 239.5)
 DISTANCE = 5.0
 #: Random structures for each start that is taken.
@@ -35,7 +35,14 @@ FINALISTS = 2
 
 @dataclass(frozen=True)
 class Size:
-    """`search` steps from each of `starts`, then `steps` with the FINALISTS best of them and their mirror images."""
+    """How much is computed.
+
+    views: of the points
+    points: of the structure
+    starts: reconstructions at the beginning
+    search: steps from each start
+    steps: further steps of the FINALISTS best ones and their mirror images
+    """
 
     views: int = 12
     points: int = 40
@@ -48,21 +55,29 @@ QUICK = Size(views=8, points=24, starts=3, search=60, steps=250)
 
 
 class State(NamedTuple):
-    """structure: (S, N, 3), centred, with a mean square coordinate of 1/3; intrinsics: (S, 4)."""
+    """S reconstructions.
+
+    structure: (S, N, 3), centred, with a mean square coordinate of 1/3
+    intrinsics: (S, 4)
+    """
 
     structure: Tensor
     intrinsics: Tensor
 
 
 class History(NamedTuple):
-    """error: (T, S) root mean square pixels; structures: T times (S, N, 3)."""
+    """The course of a descent.
+
+    error: (T, S) root mean square pixels
+    structures: T times (S, N, 3)
+    """
 
     error: Tensor
     structures: list[Tensor]
 
 
 def standard(structure: Tensor) -> Tensor:
-    """The same structure in the standard gauge."""
+    """The same structure, centred and scaled to a mean square coordinate of 1/3."""
     centred = structure - structure.mean(-2, keepdim=True)
     return centred / (3 * centred.square().mean((-2, -1), keepdim=True)).sqrt()
 
@@ -80,7 +95,7 @@ def descend(tracks: Tensor, start: State, steps: int, rate: float, learn_camera:
         left, pose = residuals(tracks, structure[:, None], camera_from(scale * change.exp())[:, None])
         counts = (pose.status <= Status.NOT_CONVERGED).double()
         squared = (left.square().sum(-1).mean(-1) * counts).sum(1) / counts.sum(1).clamp(min=1)
-        # A start with no view that counts has not arrived anywhere.
+        # A start without any view that counts has not arrived.
         errors.append(torch.where(counts.sum(1) > 0, squared, torch.inf).detach().sqrt())
         structures.append(structure.detach().clone())
         optimizer.zero_grad()
@@ -94,7 +109,7 @@ def descend(tracks: Tensor, start: State, steps: int, rate: float, learn_camera:
 
 
 def random_starts(tracks: Tensor, intrinsics: Tensor, count: int, generator: torch.Generator) -> State:
-    """Of many sets of random points and of their negatives those that most views have in front of the camera."""
+    """Of many sets of random points and their negatives, those that most views have in front of the camera."""
     drawn = standard(torch.randn(DRAWS * count, tracks.shape[1], 3, generator=generator, dtype=tracks.dtype))
     drawn = torch.cat([drawn, -drawn])
     _, pose = residuals(tracks, drawn.unsqueeze(1), camera_from(intrinsics))
@@ -119,7 +134,7 @@ def reconstruct(tracks: Tensor, known: Tensor | None, size: Size, seed: int) -> 
 
 
 def aligned(structure: Tensor, truth: Tensor) -> Tensor:
-    """(..., N, 3) moved, turned and scaled onto truth (N, 3) as well as it goes, without mirroring (Umeyama 1991)."""
+    """(..., N, 3) moved, turned and scaled onto truth (N, 3) as well as possible, without mirroring (Umeyama 1991)."""
     middle, centre = structure.mean(-2, keepdim=True), truth.mean(-2, keepdim=True)
     left, values, right = torch.linalg.svd((truth - centre).mT @ (structure - middle))
     sign = torch.ones_like(values)
@@ -136,7 +151,7 @@ def structure_error(structure: Tensor, truth: Tensor) -> Tensor:
 
 
 def run(seed: int, size: Size) -> tuple[list[dict[str, Any]], Tensor, list[tuple[State, list[History]]]]:
-    """The rows, the true structure and every case's solution."""
+    """The rows, the true structure, and the solution of every case."""
     generator = torch.Generator().manual_seed(seed)
     truth = standard(torch.rand(size.points, 3, generator=generator, dtype=torch.float64))
     intrinsics = torch.tensor(INTRINSICS, dtype=torch.float64)

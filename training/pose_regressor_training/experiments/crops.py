@@ -10,24 +10,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pose_regressor.geometry.camera import project
-from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import ObjectModel
+from pose_regressor_training.experiments.views import Views, seen
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import Kind, WindowSpec
-from pose_regressor_training.samples.batches import Generator, batch_of
+from pose_regressor_training.samples.batches import batch_of
+from pose_regressor_training.samples.generator import Generator
 from pose_regressor_training.test_objects import make_box
 
-#: Enough for the variety that so small a network can learn.
+#: Enough variety for so small a network.
 PICTURES, PICTURE_SIZE = 60, 256
 _BATCH = 64
 
 
 class Crops(NamedTuple):
-    """image (B, 3, S, S) uint8 RGB; points_2d (B, P, 2) pixels of the crop; camera_matrix (B, 3, 3) of the crop;
-    cam_from_obj (B, 4, 4). The last three float64.
+    """B crops, the last three arrays in float64.
+
+    image: (B, 3, S, S) uint8 RGB
+    points_2d: (B, P, 2) keypoints, pixels of the crop
+    camera_matrix: (B, 3, 3) of the crop
+    cam_from_obj: (B, 4, 4)
     """
 
     image: Tensor
@@ -44,10 +48,10 @@ def box() -> tuple[Mesh, ObjectModel]:
 
 
 def rendered_crops(mesh: Mesh, model: ObjectModel, count: int, size: int, seed: int) -> Crops:
-    """`count` crops of `size` pixels with the object in it, randomized in surface, light, background and camera.
+    """`count` crops of `size` pixels with the object, randomized in surface, light, background and camera.
 
-    Easier than what the shipped networks learn, so that minutes are enough: the object upright, seen from above, never
-    cut off by the frame, nothing before it.
+    They are easier than those for the shipped networks, so that minutes of training suffice: the object is upright,
+        seen from above, never cut off by the frame, and nothing hides it.
     """
     config = RandomizeConfig()
     pose = replace(
@@ -61,7 +65,7 @@ def rendered_crops(mesh: Mesh, model: ObjectModel, count: int, size: int, seed: 
     )
     background = replace(config.background, pictures=PICTURES)
     config = replace(config, pose=pose, background=background, clutter=replace(config.clutter, random=False))
-    # Pictures and clutter come from seed 0 in every call, so that sets differ in what is drawn only.
+    # Pictures and clutter come from seed 0 in every call, so that sets differ only in what is drawn.
     sampler = SceneSampler(config, [model], 0, PICTURE_SIZE)
     generator = Generator(sampler, [mesh])
     points = torch.from_numpy(np.array(model.keypoints))
@@ -72,5 +76,6 @@ def rendered_crops(mesh: Mesh, model: ObjectModel, count: int, size: int, seed: 
         keep = batch_of(samples, sampler.models).kind == Kind.LOOK
         cam_from_obj = torch.from_numpy(samples.drawn.views.cam_from_obj[:, 0])[keep]
         camera = torch.from_numpy(samples.drawn.views.camera_matrix)[keep]
-        found.append(Crops(samples.image[keep], project(apply(cam_from_obj, points), camera), camera, cam_from_obj))
+        pixels = seen(points, Views(cam_from_obj[:, :3, :3], cam_from_obj[:, :3, 3]), camera)
+        found.append(Crops(samples.image[keep], pixels, camera, cam_from_obj))
     return Crops(*(torch.cat(parts)[:count] for parts in zip(*found, strict=True)))

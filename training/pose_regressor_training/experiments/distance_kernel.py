@@ -1,8 +1,8 @@
-"""A gradient for the projection loss that was tried and not kept: every wrong pixel pulls by its nearest right one.
+"""A gradient for the projection loss that was tried and not kept: every wrong pixel pulls the nearest right one.
 
-A distance transform of each silhouette says which pixel of the other is nearest. A pixel that should be covered pulls
-the point of the nearest covered pixel; a point where none should be is pulled to the nearest pixel where one should.
-All pull equally hard. Only for `basin`, which compares it with the kernels of `projection_loss`; slow.
+A distance transform of each silhouette tells which pixel of the other is nearest. A pixel that should be covered pulls
+the point of the nearest covered pixel. A point where none should be is pulled to the nearest pixel where one should be.
+All pull equally hard. Only `basin` uses it, to compare it with the kernels of `projection_loss`; it is slow.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def distance_loss(
     points: Tensor, rotation: Tensor, translation: Tensor, rotation_gt: Tensor, translation_gt: Tensor,
     camera_matrix: Tensor, size: tuple[int, int], scale: float,
 ) -> Tensor:  # fmt: skip
-    """As `projection_loss`, but for the value, which only carries the gradient. (B,)"""
+    """(B,) As `projection_loss`, but the value only carries the gradient."""
     height, width = size
     batch = len(rotation)
     cloud, camera = points.expand(batch, -1, 3), camera_matrix.expand(batch, 3, 3)
@@ -44,7 +44,7 @@ def distance_loss(
 
 
 def _nearest(mask: NDArray[np.bool_], asking: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """For each pixel of `asking`, in order, the number of the pixel of `mask` nearest to it."""
+    """For each pixel of `asking`, in order, the number of the nearest pixel of `mask`."""
     rows, columns = np.nonzero(mask | asking)
     part = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
     row, column = distance_transform_edt(~mask[part], return_distances=False, return_indices=True).astype(np.int64)

@@ -1,7 +1,7 @@
 """[DPR]'s second table: an object with symmetries, trained with and without the projection loss, with several seeds.
 
-The projection loss acts on the regressed pose, so it is the regression that is compared: the network is trained without
-dense correspondences, which are silenced before it is scored, and neither training is told of the symmetries.
+The projection loss acts on the regressed pose, so the regression is compared. The networks are trained without dense
+correspondences, and these are silenced before scoring. The trainings do not know the symmetries.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from pose_regressor_training.train.objects import KnownObject
 
 #: [DPR]: ADD and ADD-S on its real images.
 PUBLISHED = {"without": (0.345, 0.510), "with": (0.362, 0.607)}
-#: Nothing but the source's own terms.
+#: Only the source's own terms.
 SOURCE = Weights(mask=0, coordinates=0, certainty=0, regions=0, pose=0)
 VARIANTS = {"without": SOURCE, "with": replace(SOURCE, projection=1.0)}
 
 
 def naive(known: KnownObject) -> KnownObject:
-    """The object, as if it had no symmetries."""
+    """The object as if it had no symmetries."""
     return replace(known, model=replace(known.model, symmetries=np.zeros((0, 4, 4))))
 
 
 @torch.no_grad()
 def silenced(bundle: Bundle) -> Bundle:
-    """The bundle, its network saying nowhere that a pixel shows the object: poses then come from the regression."""
+    """The bundle with a network that sees the object in no pixel, so that poses come from the regression."""
     for name, value in bundle.network.dense_head.out.named_parameters():
         value.fill_(-1.0 if name == "bias" else 0.0)
     return bundle

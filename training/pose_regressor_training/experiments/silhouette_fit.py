@@ -1,4 +1,4 @@
-"""Poses fitted to a silhouette: the starts, the losses that are compared, the descent, and how the result is judged."""
+"""Poses fitted to a silhouette: starts, losses to compare, descent, and how the result is judged."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-from pose_regressor.geometry.rotation import matrix_from_6d, matrix_from_quaternion, random_rotation, sixd_from_matrix
+from pose_regressor.geometry.rotation import matrix_from_6d, matrix_from_quaternion
 from pose_regressor.ops.projection import Kernel, MeshEdges, mesh_edges, projection_loss, render_loss
 from pose_regressor.ops.projection.render import soft_silhouette
 from pose_regressor.types import FloatArray
 from pose_regressor_training.experiments.distance_kernel import distance_loss
+from pose_regressor_training.experiments.rotations import random_rotation, sixd_from_matrix
 from pose_regressor_training.meshes.mesh import Mesh, object_model
 
 WIDTH, HEIGHT, FOCAL = 640, 480, 600.0
 CAMERA = torch.tensor([[FOCAL, 0, (WIDTH - 1) / 2], [0, FOCAL, (HEIGHT - 1) / 2], [0, 0, 1]])
-#: Diameters from the camera: the object covers a quarter to a half of the image's height.
+#: Distances from the camera in diameters: the object covers a quarter to a half of the image's height.
 DISTANCE = (2.5, 5.0)
 POINTS = 16000
 #: Grid pixels per image pixel.
@@ -35,7 +36,12 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 @dataclass(frozen=True)
 class Shape:
-    """points: (N, 3) of the surface; edges: of the mesh; metres."""
+    """What a fit needs of a mesh.
+
+    points: (N, 3) of the surface, metres
+    edges: of the mesh, metres
+    diameter: metres
+    """
 
     points: Tensor
     edges: MeshEdges
@@ -43,7 +49,11 @@ class Shape:
 
 
 class Poses(NamedTuple):
-    """rotation (B, 3, 3), translation (B, 3) in metres."""
+    """Poses of an object.
+
+    rotation: (B, 3, 3)
+    translation: (B, 3) metres
+    """
 
     rotation: Tensor
     translation: Tensor
@@ -64,7 +74,7 @@ def random_poses(count: int, diameter: float, generator: torch.Generator) -> Pos
 
 
 def perturbed(poses: Poses, degrees: float, share: float, generator: torch.Generator) -> Poses:
-    """Turned by `degrees` about a random axis, moved in a random direction by `share` of the distance to the camera."""
+    """Turned by `degrees` about a random axis and moved by `share` of the camera's distance in a random direction."""
 
     def direction() -> Tensor:
         return torch.nn.functional.normalize(torch.randn(len(poses.rotation), 3, generator=generator), dim=1)
@@ -80,7 +90,7 @@ def grid(scale: float) -> tuple[int, int]:
 
 
 def losses(shape: Shape, truth: Poses) -> dict[str, Loss]:
-    """What the descent can follow, by name: (rotation, translation) -> loss (B,) up to a factor."""
+    """The losses by name: (rotation, translation) -> loss (B,) up to a factor."""
 
     def points(
         cloud: Tensor, scales: tuple[float, ...], kernel: Kernel, rotation: Tensor, translation: Tensor
@@ -122,7 +132,7 @@ def losses(shape: Shape, truth: Poses) -> dict[str, Loss]:
 def fit(loss: Loss, start: Poses, diameter: float, steps: int) -> Poses:
     """Adam on a 6D rotation and a translation in diameters; the same for every loss.
 
-    The translation goes first: as long as the silhouettes are apart, a rotation can only reach out for the other one.
+    The translation goes first: while the silhouettes are apart, a rotation could only reach out for the other one.
     """
     values = sixd_from_matrix(start.rotation).clone().requires_grad_()
     place = (start.translation / diameter).clone().requires_grad_()
@@ -146,7 +156,7 @@ def fit(loss: Loss, start: Poses, diameter: float, steps: int) -> Poses:
 def judge(shape: Shape, truth: Poses, found: Poses) -> tuple[FloatArray, FloatArray]:
     """IoU of the meshes' silhouettes at half the image's resolution, and ADD-S in diameters; (B,) each.
 
-    ADD-S asks for the nearest point, and so allows for every symmetry.
+    ADD-S looks at the nearest point and so allows every symmetry.
     """
     iou, add_s = [], []
     points = shape.points[:1000].numpy()

@@ -1,4 +1,4 @@
-"""What the tables of trained networks share: a network trained once, datasets made once, and its score on each."""
+"""What the tables of trained networks share: networks that are trained once, datasets made once, and scores."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from pose_regressor_training.train.training import Training
 
 OBJECTS = {"toy": make_toy, "box": make_box, "symmetric": make_symmetric}
 WIDTH, HEIGHT = 640, 480
-#: Seed of the images that are scored: no training draws from it.
+#: Seed of the images that are scored. No training draws from it.
 TEST_SEED = 900_000
 
 
 def parser_of(doc: str | None, name: str, object_name: str) -> argparse.ArgumentParser:
-    """The options that the tables share; object_name: what is trained for, if no other is named."""
+    """The options that the tables share. object_name: what is trained for by default."""
     parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     there = f"folder for {name}.json and .png, networks and datasets: what is there is not made again"
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=there)
@@ -54,7 +54,12 @@ def parser_of(doc: str | None, name: str, object_name: str) -> argparse.Argument
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """objects: one of OBJECTS; config: how it is trained; real: the dataset of the real side."""
+    """What a table is about.
+
+    objects: one of OBJECTS
+    config: of the trainings
+    real: dataset of the real side
+    """
 
     objects: list[KnownObject]
     config: TrainConfig
@@ -62,7 +67,7 @@ class Setting:
 
 
 def setting_of(options: argparse.Namespace) -> Setting:
-    """What the options of `parser_of` ask for, made as far as it is not there."""
+    """The setting that the options of `parser_of` ask for. What is missing is made."""
     objects = read_objects([OBJECTS[options.object](options.out / "mesh")], ["m"])
     changes = {"samples": options.samples} if options.samples else {}
     config = load_preset(options.preset, changes | {"start_from": options.start_from, "workers": options.workers})
@@ -76,7 +81,11 @@ def setting_of(options: argparse.Namespace) -> Setting:
 
 @dataclass(frozen=True)
 class Score:
-    """Shares of the objects with ADD and ADD-S under a tenth of the diameter."""
+    """Shares of the objects with an error below a tenth of the diameter.
+
+    add: by ADD
+    add_s: by ADD-S
+    """
 
     add: float
     add_s: float
@@ -89,7 +98,7 @@ def trained(
     device: str,
     console: Console,
 ) -> Bundle:
-    """The bundle at `out`; trained first if it is not there, going on where that was interrupted."""
+    """The bundle at `out`. If it is missing, it is trained and calibrated; an interrupted training goes on."""
     if out.exists():
         return Bundle.load(out)
     training = Training(objects, config, out.with_suffix(".training.safetensors"), device)
@@ -105,7 +114,7 @@ def trained(
 def dataset(
     objects: Sequence[KnownObject], randomize: RandomizeConfig, images: int, renderer: str, folder: Path, workers: int
 ) -> Path:
-    """A BOP dataset of so many frames in `folder`, made first as far as it is not there."""
+    """A BOP dataset of `images` frames in `folder`; what is missing is made."""
     job = Job(
         split="test", images=images, scene_size=images, width=WIDTH, height=HEIGHT, objects=(1, 2), camera_matrix=None,
         suffix=".png", seed=TEST_SEED, config=randomize, meshes=tuple(known.mesh for known in objects),
@@ -117,7 +126,7 @@ def dataset(
 
 
 def scored(bundle: Bundle, folder: Path, csv: Path, device: str) -> Score:
-    """Each frame by itself, without any pose to begin with; all poses count, whatever their score."""
+    """Score of each frame by itself, without any earlier pose. All poses count, whatever their score."""
     opened = open_dataset(folder)
     write_results(opened, PoseEstimator(bundle, device, score_threshold=0.0), csv)
     mean = score(opened, Judge(opened, with_vsd=False).judge(read_results(csv))).mean

@@ -1,1 +1,1 @@
-"""BOP datasets written to disk: planned, made by several processes or hosts, gone on with after a kill."""
+"""BOP datasets on disk: planned, made by several processes or hosts, and resumed after an interruption."""

@@ -1,4 +1,4 @@
-"""From rendered frames to what a BOP dataset says of them."""
+"""From rendered frames to the annotations of a BOP dataset."""
 
 from __future__ import annotations
 
@@ -8,21 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.geometry.camera import project
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import FloatArray
 from pose_regressor_training.meshes.mesh import Mesh
-from pose_regressor_training.raytracer.raytracer import Raytracer
-from pose_regressor_training.samples.batches import Samples
+from pose_regressor_training.raytracer.renderer import Raytracer
+from pose_regressor_training.samples.generator import Samples
 from pose_regressor_training.samples.labels import masks
 from pose_regressor_training.scenes import NONE, Scenes, blank_scenes
 
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """One object of one image.
+    """One object in one image.
 
-    obj_id: BOP's; cam_from_obj: (4, 4), metres; mask, mask_visible: (H, W) bool, the whole silhouette within the image
-    as if it stood alone, and what is seen of it; pixels: of the whole silhouette, also beyond the image's edges; box:
-    x0, y0, x1, y1 of that silhouette, first and last column and row.
+    obj_id: BOP's
+    cam_from_obj: (4, 4) pose, metres
+    mask: (H, W) bool, the silhouette within the image, as if the object stood alone
+    mask_visible: (H, W) bool, its visible part
+    pixels: of the whole silhouette, also beyond the image
+    box: x0, y0, x1, y1 of the whole silhouette, first and last column and row
     """
 
     obj_id: int
@@ -35,7 +40,13 @@ class Annotation:
 
 @dataclass(frozen=True, eq=False)
 class AnnotatedImage:
-    """color: (H, W, 3) uint8 RGB; depth: (H, W) float32 metres, 0 where there is nothing; camera_matrix: (3, 3)."""
+    """An image with its annotations.
+
+    color: (H, W, 3) uint8 RGB
+    depth: (H, W) float32 metres, 0 on the background
+    camera_matrix: (3, 3)
+    objects: in the image
+    """
 
     color: NDArray[np.uint8]
     depth: NDArray[np.float32]
@@ -44,13 +55,18 @@ class AnnotatedImage:
 
 
 class Annotator:
-    """Reads the labels off renderings of `meshes`, which are the first of the `raytracer`'s, with BOP ids `obj_ids`."""
+    """Reads annotations off renderings.
+
+    raytracer: that rendered them
+    meshes: the first of the ray tracer's
+    obj_ids: BOP ids of the meshes
+    """
 
     def __init__(self, raytracer: Raytracer, meshes: Sequence[Mesh], obj_ids: Sequence[int]) -> None:
         self._raytracer, self._meshes, self._obj_ids = raytracer, meshes, obj_ids
 
     def images(self, samples: Samples) -> Iterator[AnnotatedImage]:
-        """What the samples show, every object of which a part would be within the image if it stood alone."""
+        """The images with every object that would show within the image if it stood alone."""
         scenes, target = samples.drawn.scenes, samples.drawn.target
         color = samples.image.permute(0, 2, 3, 1).contiguous().cpu().numpy()
         depth = samples.rendering.depth.cpu().numpy()
@@ -67,15 +83,18 @@ class Annotator:
             yield AnnotatedImage(color[b], depth[b], scenes.camera_matrix[b], tuple(objects))
 
     def _whole(self, scenes: Scenes, b: int, place: int, mask: NDArray) -> tuple[int, tuple[int, int, int, int]]:
-        """Pixels and box of a silhouette. One that reaches the edge is rendered anew on a larger canvas, up to three
-        times as wide and as high as the image, which is as far as BOP looks."""
+        """Pixels and box of a silhouette, also beyond the image.
+
+        A silhouette that reaches the edge is rendered again on a larger canvas, up to three times as wide and high as
+        the image, which is as far as BOP looks.
+        """
         x0, y0, x1, y1 = _box_of(mask)
         height, width = mask.shape
         if x0 > 0 and y0 > 0 and x1 < width - 1 and y1 < height - 1:
             return int(mask.sum()), (x0, y0, x1, y1)
         pose, camera = scenes.cam_from_obj[b, place], scenes.camera_matrix[b]
-        points = self._meshes[scenes.mesh[b, place]].vertices @ pose[:3, :3].T + pose[:3, 3]
-        pixels = points[:, :2] / points[:, 2:].clip(1e-6) * camera[[0, 1], [0, 1]] + camera[:2, 2]
+        points = apply(pose, self._meshes[scenes.mesh[b, place]].vertices)
+        pixels = project(points, camera, least_depth=1e-6)
         low = np.maximum(np.floor(pixels.min(0)), (-width, -height)).astype(int)
         high = np.minimum(np.ceil(pixels.max(0)), (2 * width - 1, 2 * height - 1)).astype(int)
         if (points[:, 2] <= 0).any():
@@ -87,7 +106,7 @@ class Annotator:
 
 
 def _alone(scenes: Scenes, b: int, place: int, corner: NDArray) -> Scenes:
-    """Thing `place` of scene `b` with nothing around it, in an image that begins at the pixel `corner` (x, y)."""
+    """The thing in place `place` of scene `b`, alone, in an image that begins at the pixel `corner` (x, y)."""
     scene = blank_scenes(1, 1)
     scene.mesh[0, 0] = scenes.mesh[b, place]
     scene.cam_from_obj[0, 0] = scenes.cam_from_obj[b, place]

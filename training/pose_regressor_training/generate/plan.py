@@ -1,4 +1,4 @@
-"""What a dataset consists of, and which part of it is whose work. Nothing here depends on how many work on it."""
+"""The plan of a dataset: its contents, and who makes which part. The contents do not depend on how many work on it."""
 
 from __future__ import annotations
 
@@ -14,16 +14,29 @@ from pose_regressor_training.randomize.clutter import PLACES
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.raytracer.packing import MAX_THINGS
 
-#: Images drawn and rendered together; what they show depends on the seed and on their chunk's number alone.
+#: Images drawn and rendered together. What they show depends only on the seed and on the chunk's number.
 CHUNK = 8
-#: Our own, and Blender's path tracer.
+#: Our own ray tracer, and Blender's path tracer.
 RENDERERS = ("raytracer", "photoreal")
 
 
 @dataclass(frozen=True, eq=False)
 class Job:
-    """A whole dataset. objects: (fewest, most) of a frame; camera_matrix: (3, 3), or None to draw one for each image;
-    scene_size: images of a scene; suffix: .png or .jpg, of the colour images; renderer: one of RENDERERS.
+    """A whole dataset.
+
+    split: name of its folder, such as train_pbr
+    images: number of images
+    scene_size: images in a scene
+    width, height: of the images, pixels
+    objects: fewest and most in an image
+    camera_matrix: (3, 3); None: drawn for each image
+    suffix: of the colour images, .png or .jpg
+    seed: of everything random
+    config: what is randomized
+    meshes, models: of the objects
+    renderer: one of RENDERERS
+
+    Raises InputError for a value that is out of range.
     """
 
     split: str
@@ -64,7 +77,7 @@ class Job:
         return -(-self.images // self.scene_size)
 
     def chunks(self, scene_id: int) -> list[Chunk]:
-        """Of a scene, in order."""
+        """The chunks of a scene, in order."""
         count = min(self.scene_size, self.images - scene_id * self.scene_size)
         each = -(-self.scene_size // CHUNK)
         return [
@@ -73,7 +86,7 @@ class Job:
         ]
 
     def manifest(self) -> dict[str, Any]:
-        """What decides on the dataset's bytes, as JSON."""
+        """All that decides on the dataset's bytes, as JSON."""
         return {
             "format": 1,
             "split": self.split,
@@ -96,7 +109,13 @@ class Job:
 
 @dataclass(frozen=True)
 class Chunk:
-    """`count` images of a scene from `first` on; number: among those of the whole dataset."""
+    """Images that are made together.
+
+    scene_id: their scene
+    number: of the chunk in the whole dataset
+    first: number of the first image in its scene
+    count: of images
+    """
 
     scene_id: int
     number: int
@@ -106,19 +125,25 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Shard:
-    """Part `index` of `count`, from 1: every count-th scene."""
+    """A part of the dataset for one host: every count-th scene.
+
+    index: from 1 to count
+    count: number of parts
+    """
 
     index: int = 1
     count: int = 1
 
     @classmethod
     def parse(cls, text: str) -> Shard:
+        """From text such as 2/4. Raises InputError for anything else."""
         match = re.fullmatch(r"(\d+)/(\d+)", text)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
             raise InputError(f"shard {text!r}: expected I/N with I from 1 to N, as in 2/4")
         return cls(int(match[1]), int(match[2]))
 
     def scenes(self, job: Job) -> Sequence[int]:
+        """Numbers of the shard's scenes. Raises InputError if there are fewer scenes than shards."""
         if self.count > job.scenes:
             raise InputError(
                 f"shard {self.index}/{self.count}: there are only {job.scenes} scenes of {job.scene_size} images; "
@@ -128,7 +153,7 @@ class Shard:
 
 
 def difference(old: Any, new: dict[str, Any]) -> str | None:
-    """Which entry of two manifests differs, in words; None if they are the same."""
+    """The first entry in which two manifests differ, in words; None if they are the same."""
     new = json.loads(json.dumps(new))
     if not isinstance(old, dict):
         return "it is no mapping"

@@ -15,7 +15,7 @@ from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import FRAME_HEIGHT, FRAME_WIDTH, WindowSpec
-from pose_regressor_training.samples.batches import Generator, Samples
+from pose_regressor_training.samples.generator import Generator, Samples
 from pose_regressor_training.samples.labels import masks
 from pose_regressor_training.scenes import NONE
 
@@ -23,7 +23,7 @@ WINDOWS, WINDOW_COLUMNS = 32, 8
 FRAMES, FRAME_COLUMNS = 6, 3
 #: Objects in a frame, fewest and most.
 OBJECTS = (1, 4)
-#: As many pictures as are drawn in a second or two: enough for so few images.
+#: So few pictures are drawn in a second or two, and suffice for so few images.
 PICTURES, PICTURE_SIZE = 60, 384
 OUTLINE = (255, 200, 0)
 
@@ -31,9 +31,7 @@ OUTLINE = (255, 200, 0)
 def preview_sheet(
     mesh: Mesh, model: ObjectModel, config: RandomizeConfig, seed: int, labels: bool = False
 ) -> NDArray[np.uint8]:
-    """RGB: windows as the network sees them, whole frames below them; with the visible outlines and the boxes drawn in,
-    if `labels`.
-    """
+    """RGB picture: windows as the network sees them, whole frames below. labels: draw visible outlines and boxes."""
     background = replace(config.background, pictures=min(PICTURES, config.background.pictures))
     sampler = SceneSampler(replace(config, background=background), [model], seed, PICTURE_SIZE)
     generator = Generator(sampler, [mesh])

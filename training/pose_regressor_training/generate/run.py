@@ -1,4 +1,4 @@
-"""The work of one host: its scenes, made by its processes, and what is left of an earlier run taken as it is."""
+"""Makes one host's scenes with several processes; what an earlier run left is kept."""
 
 from __future__ import annotations
 
@@ -34,7 +34,16 @@ MANIFEST = "generate.json"
 
 @dataclass(frozen=True)
 class Task:
-    """A dataset's folder, and the part of it to make. workers: processes; 1: this one."""
+    """A dataset's folder and the part of it to make.
+
+    folder: of the dataset
+    job: the whole dataset
+    symmetries: of each object
+    shard: the part to make
+    workers: number of processes; 1: this one makes all
+    device: of the ray tracer
+    resume: whether to go on with a dataset that is there
+    """
 
     folder: Path
     job: Job
@@ -54,10 +63,10 @@ class Task:
 
 
 def generate(task: Task, progress: Callable[[int], None] = lambda _: None) -> None:
-    """Makes what is missing of the task's scenes. progress: called with the number of images that are there.
+    """Make what is missing of the task's scenes. progress: called with the number of images that are there.
 
-    The dataset does not depend on shards, workers, or how often it was interrupted. Raises InputError where the folder
-    holds another dataset, or this one without `resume`, or where it cannot be written to.
+    The dataset does not depend on shards, workers or interruptions. Raises InputError if the folder holds another
+    dataset, or this one without `resume`, or cannot be written to.
     """
     scenes = task.shard.scenes(task.job)
     _claim(task)
@@ -79,14 +88,14 @@ def generate(task: Task, progress: Callable[[int], None] = lambda _: None) -> No
 
 
 def _missing(scene: Path, chunks: list[Chunk]) -> list[Chunk]:
-    """What is not there yet; files that a killed process left half written are removed."""
+    """Chunks that are not there yet. Removes files that a killed process left half written."""
     if (scene / SCENE_GT).exists():
         return []
     workplace = unfinished(scene)
     try:
         workplace.mkdir(parents=True, exist_ok=True)
         for path in workplace.iterdir():
-            if path.suffix != ".json":
+            if path.suffix != ".json" or path.name.startswith("."):
                 path.unlink()
     except OSError as error:
         raise InputError(f"{workplace}: cannot be written ({error.strerror or error})") from None
@@ -94,7 +103,7 @@ def _missing(scene: Path, chunks: list[Chunk]) -> list[Chunk]:
 
 
 def _claim(task: Task) -> None:
-    """Writes what belongs to the whole dataset, or finds that it is there already."""
+    """Write what belongs to the whole dataset, or check that it is there already."""
     manifest = task.folder / MANIFEST
     if task.folder.exists() and not task.folder.is_dir():
         raise InputError(f"{task.folder}: expected a folder to write to, this is a file")
@@ -121,7 +130,7 @@ def _write_models(task: Task) -> None:
         path = model_path(task.folder, model.obj_id)
         if path.exists():
             continue
-        for name, content in reversed(ply_files(mesh, path.stem).items()):  # the mesh last: with it all is there
+        for name, content in reversed(ply_files(mesh, path.stem).items()):  # the mesh last: once it is there, all is
             with replacing(path.with_name(name)) as temporary:
                 temporary.write_bytes(content)
     path = models_info_path(task.folder)
@@ -132,7 +141,7 @@ def _write_models(task: Task) -> None:
 
 
 def _same(one: Mapping[int, ModelInfo], other: Mapping[int, ModelInfo]) -> bool:
-    """Whether the objects and their symmetries are the same, to the digits of the file."""
+    """Whether objects and symmetries are the same, to the precision of the file."""
     if one.keys() != other.keys():
         return False
     turns = ((one[key].symmetries.discretised(), other[key].symmetries.discretised()) for key in one)
@@ -140,7 +149,7 @@ def _same(one: Mapping[int, ModelInfo], other: Mapping[int, ModelInfo]) -> bool:
 
 
 def _camera(job: Job) -> dict[str, float]:
-    """BOP's camera.json; where each image has a camera of its own, the mean of what is drawn."""
+    """The content of BOP's camera.json. If each image has its own camera, the mean of many that are drawn."""
     matrix = job.camera_matrix
     if matrix is None:
         rng = np.random.default_rng(job.seed)
@@ -152,7 +161,7 @@ def _camera(job: Job) -> dict[str, float]:
 
 
 def _complete(task: Task, scene_id: int) -> None:
-    """The scene's JSON files, unless they are there, from its chunks' records, which go then."""
+    """Write the scene's JSON files from its chunks' records unless they are there, and remove the records."""
     scene = scene_folder(task.split, scene_id)
     if not (scene / SCENE_GT).exists():
         records: dict[int, ImageRecord] = {}
@@ -164,10 +173,10 @@ def _complete(task: Task, scene_id: int) -> None:
 
 
 def _made(task: Task, todo: list[Chunk]) -> Iterator[Chunk]:
-    """Chunks as they get done."""
+    """Makes chunks and yields each one that is done."""
     if not todo:
         return
-    # Drawn once for all processes, since its pictures take several seconds.
+    # Made once for all processes: drawing its pictures takes several seconds.
     sampler = SceneSampler(task.job.config, task.job.models, task.job.seed)
     make = partial(Worker, task.job, sampler, task.split, task.device)
     if task.workers == 1:
@@ -176,10 +185,10 @@ def _made(task: Task, todo: list[Chunk]) -> Iterator[Chunk]:
             worker.make(chunk)
             yield chunk
         return
-    # A forked process would inherit the locks of torch's and Warp's threads without the threads.
+    # A forked process would inherit locks that threads of torch and Warp hold, but not these threads.
     pool = ProcessPoolExecutor(task.workers, multiprocessing.get_context("spawn"), start, (make,))
     try:
-        with stop_requests(), deaf_children():  # a pool that is half started would be waited for without end
+        with stop_requests(), deaf_children():  # an interrupted start of the pool would hang
             futures = [pool.submit(work, chunk) for chunk in todo]
         for future in as_completed(futures):
             yield future.result()

@@ -1,4 +1,4 @@
-"""A look at what was made."""
+"""A contact sheet of a dataset."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 
 from pose_regressor.draw import contact_sheet, draw_box
-from pose_regressor.files.io import replacing
 from pose_regressor.types import Camera
 from pose_regressor_training.bop.reader import BopScene
+from pose_regressor_training.figures import write_picture
 from pose_regressor_training.generate.run import Task
 
 _PICTURES, _COLUMNS = 24, 6
@@ -18,8 +18,11 @@ _OUTLINE = (255, 200, 0)
 
 
 def write_sheet(task: Task) -> Path:
-    """contact_sheet.jpg, of a shard with its number: pictures from all over the scenes, read back from their files,
-    every other one with the boxes of its objects and the outlines of what is seen of them."""
+    """Write contact_sheet.jpg, with the shard's number in its name if there are several.
+
+    It shows images from all scenes, read back from their files; every other one has boxes and visible outlines drawn
+    in.
+    """
     scenes = [BopScene(folder) for folder in task.scenes]
     places = [(scene, im_id) for scene in scenes for im_id in scene.im_ids]
     models = {model.obj_id: model for model in task.job.models}
@@ -38,8 +41,5 @@ def write_sheet(task: Task) -> Path:
     shard = task.shard
     name = "contact_sheet" + (f"_{shard.index}_of_{shard.count}" if shard.count > 1 else "") + ".jpg"
     path = task.folder / name
-    ok, encoded = cv2.imencode(".jpg", contact_sheet(pictures, _COLUMNS)[..., ::-1])
-    assert ok, "OpenCV could not encode a JPEG in memory"
-    with replacing(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())
+    write_picture(path, contact_sheet(pictures, _COLUMNS))
     return path

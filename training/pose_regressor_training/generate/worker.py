@@ -1,4 +1,4 @@
-"""One process's share of the work: draw, render and write chunks of images."""
+"""One process's share of the work: draws, renders and writes chunks of images."""
 
 from __future__ import annotations
 
@@ -18,21 +18,27 @@ from pose_regressor_training.generate.plan import Chunk, Job
 from pose_regressor_training.generate.writer import ImageRecord, SceneWriter
 from pose_regressor_training.processes.children import heed_parent
 from pose_regressor_training.randomize.scene import SceneSampler
-from pose_regressor_training.samples.batches import Generator
+from pose_regressor_training.samples.generator import Generator
 
 
 def unfinished(scene: Path) -> Path:
-    """Where an unfinished scene keeps what is not for its readers."""
+    """The folder in which an unfinished scene keeps files that are not for readers."""
     return scene / ".unfinished"
 
 
 def record_path(scene: Path, chunk: Chunk) -> Path:
-    """What the JSON files will say of a chunk's images; there once all of its images are."""
+    """The file with what the scene's JSON files will say of a chunk; it exists once all its images do."""
     return unfinished(scene) / f"{chunk.first:06d}.json"
 
 
 class Worker:
-    """sampler: of the job's objects; split: the folder of the scenes. Takes a second or two to make."""
+    """Makes chunks of a dataset. Takes a second or two to set up.
+
+    job: the dataset
+    sampler: of the job's objects
+    split: folder of the scenes
+    device: of the ray tracer
+    """
 
     def __init__(self, job: Job, sampler: SceneSampler, split: Path, device: str) -> None:
         self._job, self._split = job, split
@@ -64,7 +70,7 @@ _worker: Worker | None = None
 
 
 def start(make: Callable[[], Worker]) -> None:
-    """Begins a process of its own, which computes in one thread."""
+    """Set up a worker process. It computes in one thread."""
     global _worker
     heed_parent()
     cv2.setNumThreads(0)

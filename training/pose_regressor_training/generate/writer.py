@@ -1,10 +1,8 @@
-"""Images and their annotations into a scene of a BOP dataset. Every file appears whole or not at all."""
+"""Writes images and annotations into a scene of a BOP dataset. Every file appears whole or not at all."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,37 +11,35 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.files.bop import MILLIMETRES_PER_METRE
-from pose_regressor.types import InputError
+from pose_regressor.files.io import replacing
 from pose_regressor_training.bop.coco import annotation_of, scene_coco
-from pose_regressor_training.bop.reader import (  # fmt: skip
-    SCENE_GT,
-    Visibility,
-    camera_entry,
-    depth_path,
-    image_path,
-    mask_path,
-    pose_entry,
-    visibility_entry,
-)
-from pose_regressor_training.bop.records import one_line_each
+from pose_regressor_training.bop.reader import SCENE_GT, Visibility, depth_path, image_path, mask_path
+from pose_regressor_training.bop.records import camera_entry, one_line_each, pose_entry, visibility_entry
 from pose_regressor_training.generate.annotate import AnnotatedImage, Annotation
 
-#: Millimetres for each unit of the depth images: 6.5 m is the farthest they hold, what lies beyond is left out.
+#: Millimetres for each unit of the depth images. They reach to 6.5 m; depths beyond are left out.
 DEPTH_SCALE = 0.1
 _JPEG_QUALITY = 95
 
-#: Everything the JSON files say of one image, as JSON.
+#: All that the JSON files say of one image.
 ImageRecord = dict[str, Any]
 
 
 class SceneWriter:
-    """Writes one scene. Files are made in `workplace`, on the same disk, and moved to where they belong."""
+    """Writes one scene.
+
+    folder: of the scene
+    workplace: folder on the same disk where files are made before they are moved to their place
+    suffix: of the colour images, .png or .jpg
+    """
 
     def __init__(self, folder: Path, workplace: Path, suffix: str) -> None:
         self._folder, self._workplace, self._suffix = folder, workplace, suffix
 
     def write_image(self, im_id: int, image: AnnotatedImage) -> ImageRecord:
-        """Its picture, depth and masks as files. Raises InputError where they cannot be written."""
+        """Write an image, its depth and its masks; returns its record. Raises InputError if a file cannot be
+        written.
+        """
         depth = np.round(image.depth * (MILLIMETRES_PER_METRE / DEPTH_SCALE))
         stored = np.where(depth <= np.iinfo(np.uint16).max, depth, 0).astype(np.uint16)
         self._image(image_path(self._folder, im_id, self._suffix), image.color[..., ::-1])
@@ -66,8 +62,12 @@ class SceneWriter:
         }  # fmt: skip
 
     def write_lists(self, dataset: str, names: Mapping[int, str], records: Mapping[int, ImageRecord]) -> None:
-        """The scene's JSON files from what `write_image` gave for each image; scene_gt.json last, which says that the
-        scene is complete. names: of the objects, by id."""
+        """Write the scene's JSON files. scene_gt.json is the last, and says that the scene is complete.
+
+        dataset: its name
+        names: of the objects, by id
+        records: of `write_image`, by image
+        """
         ordered = {im_id: records[im_id] for im_id in sorted(records)}
 
         def column(key: str) -> str:
@@ -83,19 +83,12 @@ class SceneWriter:
         self.write(self._folder / SCENE_GT, column("poses").encode())
 
     def write(self, path: Path, content: bytes) -> None:
-        """Raises InputError where it cannot be written; then there is no such file, or the one from before."""
-        temporary = self._workplace / f"{path.parent.name}_{path.name}.{os.getpid()}"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+        """Raises InputError if the file cannot be written. Then the one from before stays, if there is one."""
+        with replacing(path, self._workplace) as temporary:
             temporary.write_bytes(content)
-            temporary.replace(path)
-        except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
-            raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
 
     def _image(self, path: Path, pixels: NDArray) -> None:
-        # Compression 1: three times as fast as OpenCV's default for files that are a little larger.
+        # PNG compression 1: three times as fast as OpenCV's default, and the files are little larger.
         parameters = [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY, cv2.IMWRITE_PNG_COMPRESSION, 1]
         wanted = parameters[:2] if path.suffix == ".jpg" else parameters[2:]
         ok, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(pixels), wanted)

@@ -24,23 +24,12 @@ from pose_regressor_training.samples.batches import Batch
 
 @dataclass(frozen=True)
 class Weights:
-    """Weight of each loss term; 0 switches it off. At the start of a training, the defaults bring all to one magnitude.
+    """Of each term; 0 switches it off. The defaults bring all to one order of magnitude at the start of a training.
 
-    presence: whether an object is in a cell
-    box: [DPR]'s L_b
-    mask: which cells show the object
-    coordinates: dense object coordinates
-    certainty: of the coordinates
-    rotation: [DPR]'s L_r
-    quaternion: [DPR]'s L_q
-    location: [DPR]'s L_t
-    projection: [DPR]'s L_PL of the regressed pose
-    regularization: [DPR]'s L_reg
-    regions: which part of the surface a cell shows, answered by a head that only trainings have
-    pose: ADD of the pose by BPnP
-    reprojection: [BPnP]'s l_p; together with `coordinates` it makes [BPnP]'s mixture
-
-    Raises InputError for a negative or infinite weight, and if all are 0.
+    presence; box: [DPR]'s L_b; mask; coordinates, certainty: dense correspondences; rotation: L_r; quaternion: L_q;
+    location: L_t; projection: L_PL of the regressed pose; regularization: L_reg; regions: which part of the surface a
+    cell shows, asked of a head that is for training alone; pose: ADD of the pose by BPnP; reprojection: [BPnP]'s l_p.
+    With `coordinates` and `reprojection` both, it is [BPnP]'s mixture.
     """
 
     presence: float = 1.0

@@ -1,1 +1,1 @@
-"""Meshes: read from files, made one picture of colour, searched for symmetries."""
+"""Meshes: read from files, given one texture, searched for symmetries."""

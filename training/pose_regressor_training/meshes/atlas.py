@@ -1,4 +1,4 @@
-"""Several textures and plain colours of one mesh, put into one picture."""
+"""Puts several textures and plain colours of a mesh into one picture."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from pose_regressor.types import InputError
 from pose_regressor_training.meshes.files import Part
 
-#: Longer edge of a texture, and of a picture that holds several; what is seen of one is seldom larger.
+#: Longest edge of a texture, and of a picture that holds several. Images seldom show more of it.
 TEXTURE_LIMIT, ATLAS_LIMIT = 2048, 4096
-#: Texels around each picture that repeat its edge, so that it does not mix with its neighbour from afar.
+#: Texels around each picture that repeat its edge, so that neighbours do not mix when seen from afar.
 MARGIN = 16
 #: Edge of the picture of a plain colour.
 PATCH = 16
-#: How far coordinates may leave a picture by rounding.
+#: Rounding may put coordinates this far outside a picture.
 ROUNDING = 1e-3
 
 
@@ -30,7 +30,7 @@ def shrunk(texture: NDArray[np.uint8], limit: int) -> NDArray[np.uint8]:
 
 
 def one_texture(parts: list[Part], path: Path) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """The texture of all parts (H, W, 3) and every face's corners on it (F, 3, 2), in the order of the parts.
+    """The texture of all parts (H, W, 3), and every face's corners on it (F, 3, 2), in the order of the parts.
 
     Raises InputError for what one picture cannot hold.
     """
@@ -86,7 +86,7 @@ def _inside(uv: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
 
 
 def _shelves(shapes: list[tuple[int, int]]) -> tuple[list[tuple[int, int]], tuple[int, int]]:
-    """Places (row, column) of pictures, the tallest first, side by side on shelves, and the whole (height, width)."""
+    """Places (row, column) of pictures side by side on shelves, the tallest first, and the total (height, width)."""
     shapes = [(height + 2 * MARGIN, width + 2 * MARGIN) for height, width in shapes]
     longest = max(sum(width for _, width in shapes) / np.ceil(np.sqrt(len(shapes))), max(w for _, w in shapes))
     places: list[tuple[int, int]] = [(0, 0)] * len(shapes)

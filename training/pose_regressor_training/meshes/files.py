@@ -1,4 +1,4 @@
-"""Mesh files of all kinds, read into parts of one colouring each."""
+"""Reads mesh files of all kinds into parts, each with one kind of colour."""
 
 from __future__ import annotations
 
@@ -12,23 +12,28 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
+from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import InputError
-from pose_regressor_training.meshes.color import srgb_from_linear
 
 GLTF = (".glb", ".gltf")
 FORMATS = (".obj", ".ply", *GLTF, ".stl", ".off")
-#: Above this a mesh is refused before it is read: hierarchy and labels would take minutes and gigabytes.
+#: Meshes with more triangles are refused before they are read: they would take minutes and gigabytes.
 MAX_TRIANGLES = 2_000_000
-#: What a mesh without any colours looks like, sRGB.
+#: Colour of a mesh without colours, sRGB.
 GREY = 160
-#: No line that names a triangle is shorter, so that small files need no counting.
+#: No line of a triangle is shorter, so small files need no counting.
 SHORTEST_FACE = len("f 1 2 3\n")
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """vertices (V, 3) in the file's unit; faces (F, 3); either texture (H, W, 3) with uv (V, 2), v upwards, or colors
-    (V, 3); colours are uint8 sRGB.
+    """A part of a mesh, with a texture or with vertex colours. Colours are uint8 sRGB.
+
+    vertices: (V, 3) in the file's unit
+    faces: (F, 3)
+    texture: (H, W, 3)
+    uv: (V, 2) vertices on the texture, v upwards
+    colors: (V, 3), instead of a texture
     """
 
     vertices: NDArray[np.float64]
@@ -39,7 +44,9 @@ class Part:
 
 
 def read_parts(path: Path) -> list[Part]:
-    """Every geometry of the file with its material, placed as the file's scene places it."""
+    """Every geometry of the file with its material, placed as the file's scene places it. Raises InputError for
+    other files.
+    """
     if not path.is_file():
         raise InputError(f"mesh {path}: no such file")
     if path.suffix.lower() not in FORMATS:
@@ -56,7 +63,7 @@ def read_parts(path: Path) -> list[Part]:
         meshes = [placed for node in scene.graph.nodes_geometry if (placed := _placed(scene, node))]
     except InputError:
         raise
-    except Exception as error:  # trimesh's readers raise whatever their format's parser raises
+    except Exception as error:  # trimesh's readers raise whatever their parsers raise
         raise InputError(f"mesh {path}: cannot be read: {' '.join(str(error).split())}") from error
     if not meshes:
         raise InputError(f"mesh {path}: expected triangles, found none")
@@ -64,12 +71,14 @@ def read_parts(path: Path) -> list[Part]:
 
 
 def _placed(scene: trimesh.Scene, node: str) -> tuple[trimesh.Trimesh, NDArray | None] | None:
-    """A node's mesh where it stands, with the vertex colours that it has beside a material; None: it is no mesh."""
+    """A node's mesh in its place, with the vertex colours that it has beside a material; None if the node has no
+    mesh.
+    """
     matrix, name = scene.graph[node]
     mesh = scene.geometry[name]
     if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
         return None
-    # Readers of OBJ and of glTF keep them in different places, one of which a copy has no more.
+    # Readers of OBJ and glTF keep them in different places, one of which a copy loses.
     colors = [
         a["color"] for a in (mesh.vertex_attributes, getattr(mesh.visual, "vertex_attributes", {})) if "color" in a
     ]
@@ -77,7 +86,7 @@ def _placed(scene: trimesh.Scene, node: str) -> tuple[trimesh.Trimesh, NDArray |
 
 
 def _part(mesh: trimesh.Trimesh, beside: NDArray | None, path: Path) -> Part:
-    """beside: vertex colours that it has beside a material."""
+    """beside: vertex colours that the geometry has beside a material."""
     vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
     if vertices.shape[1:] != (3,) or faces.shape[1:] != (3,):
         raise InputError(f"mesh {path}: expected vertices of three coordinates and triangles")
@@ -106,7 +115,7 @@ def _part(mesh: trimesh.Trimesh, beside: NDArray | None, path: Path) -> Part:
 
 
 def _codes(colors: NDArray, path: Path) -> NDArray[np.uint8]:
-    """(V, 3) sRGB of vertex colours of any type, of which glTF's are linear and all others sRGB already."""
+    """(V, 3) sRGB of vertex colours of any type. glTF's are linear, all others are sRGB."""
     values = np.asarray(colors)[:, :3]
     share = values / np.iinfo(values.dtype).max if values.dtype.kind in "ui" else np.clip(values, 0, 1)
     return srgb_from_linear(share) if path.suffix.lower() in GLTF else (255 * share + 0.5).astype(np.uint8)
@@ -118,11 +127,11 @@ def _texture(material: trimesh.visual.material.Material, path: Path) -> NDArray[
         return None
     try:
         texture = np.asarray(image.convert("RGB"))
-    except OSError as error:  # read only now, and cut off
+    except OSError as error:  # it is read only now, and may be cut off
         raise InputError(f"mesh {path}: a texture image cannot be read: {error}") from error
     factor = getattr(material, "baseColorFactor", None)
     if factor is not None and np.min(factor[:3]) < 255:
-        # glTF's factors are linear; a multiple of linear light is nearly the same one of sRGB codes' power.
+        # glTF's factors are linear. A factor of linear light is nearly a power of it on sRGB codes.
         scale = (np.asarray(factor[:3]) / 255) ** (1 / 2.2)
         texture = (texture * scale + 0.5).astype(np.uint8)
     return texture
@@ -137,14 +146,14 @@ def _plain_color(material: trimesh.visual.material.Material) -> NDArray[np.uint8
 
 
 def _check_named_files(path: Path) -> None:
-    """Raises InputError where a file of materials or a picture that the mesh names is not there."""
+    """Raises InputError if a material file or picture that the mesh names is missing."""
     if path.suffix.lower() == ".obj":
         for library in _named(path, rb"^mtllib[ \t]+(.+?)\s*$"):
             file = path.parent / library
             if not file.is_file():
                 raise InputError(f"mesh {path}: its material file {file} is not there")
             for line in _named(file, rb"^\s*map_Kd[ \t]+(.+?)\s*$"):
-                # Options come before the name; a name may hold spaces.
+                # Options precede the name, which may hold spaces.
                 picture = file.parent / line.replace("\\", "/")
                 if not picture.is_file() and not (file.parent / line.split()[-1].replace("\\", "/")).is_file():
                     raise InputError(f"mesh {path}: its texture {picture} is not there")
@@ -156,7 +165,7 @@ def _check_named_files(path: Path) -> None:
 
 
 def _named(path: Path, pattern: bytes) -> list[str]:
-    """What a pattern's group catches, line by line: files of meshes are long."""
+    """What the pattern's group matches, line by line: mesh files are long."""
     expression = re.compile(pattern)
     with path.open("rb") as file:
         return [match[1].decode(errors="replace") for match in map(expression.match, file) if match]
@@ -168,7 +177,7 @@ def _ply_header(path: Path) -> bytes:
 
 
 def _count_triangles(path: Path) -> int:
-    """How many faces the file says it has, found without reading them all into memory; 0 if it does not say."""
+    """Number of faces that the file states, found without reading all of it; 0 if it does not state one."""
     kind, size = path.suffix.lower(), path.stat().st_size
     if kind == ".ply":
         found = re.search(rb"^element face (\d+)", _ply_header(path), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""Meshes as the renderer wants them: metres, triangles, one colour source."""
+"""Meshes as the renderer needs them: metres, triangles, one source of colour."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from pose_regressor_training.meshes.files import read_parts
 METRES_PER_UNIT = {"m": 1.0, "mm": 1e-3}
 #: Longest edge of an object, in metres.
 SMALLEST, LARGEST = 0.005, 5.0
-#: Triangles of the shape that goes into a bundle: enough for an outline, few enough to draw in every frame.
+#: Triangles of the shape in a bundle: enough for an outline, few enough to draw in every frame.
 COARSE_FACES = 300
 
 
 @dataclass(frozen=True, eq=False)
 class Mesh:
-    """vertices (V, 3) metres; faces (F, 3); colour either from a texture (H, W, 3) uint8 RGB with corner coordinates
-    uv (F, 3, 2), v upwards as in OBJ, or from vertex_colors (V, 3) uint8.
+    """A triangle mesh, coloured by a texture or by vertex colours.
+
+    vertices: (V, 3) metres
+    faces: (F, 3)
+    texture: (H, W, 3) uint8 RGB
+    uv: (F, 3, 2) corners on the texture, v upwards as in OBJ
+    vertex_colors: (V, 3) uint8 RGB, instead of a texture
     """
 
     vertices: NDArray[np.float32]
@@ -37,7 +42,7 @@ class Mesh:
     vertex_colors: NDArray[np.uint8] | None
 
     def digest(self) -> str:
-        """Of all that it is: meshes that differ in anything have another one."""
+        """A hash of the whole content: meshes that differ in anything have different ones."""
         digest = hashlib.sha256()
         for array in (self.vertices, self.faces, self.texture, self.uv, self.vertex_colors):
             digest.update(b"none" if array is None else np.ascontiguousarray(array).tobytes())
@@ -45,11 +50,13 @@ class Mesh:
 
 
 def load_mesh(path: str | Path, unit: str | None = None, color: str | None = None) -> Mesh:
-    """Read a mesh with its textures, its vertex colours, or plain (grey where the file names no colour).
+    """Read a mesh with its textures or vertex colours; grey if the file has no colours.
 
-    unit: of the file, ``m`` or ``mm``. Without one, glTF is in metres, as its standard says, and for other files it is
-    guessed from the size, with a warning. color: such as ``#b4141e``, in place of the file's colours: files of plain
-    parts rarely know what they are printed in. Raises InputError, in one line, for what cannot be read or rendered.
+    unit: of the file, ``m`` or ``mm``. By default, glTF is in metres, as its standard says; for other files the unit is
+        guessed from the size, with a warning.
+    color: such as ``#b4141e``, instead of the file's colours: files of plain parts rarely hold the printed colour
+
+    Raises InputError for a file that cannot be read or rendered.
     """
     path = Path(path)
     paint = None if color is None else _rgb(color)
@@ -70,7 +77,7 @@ def load_mesh(path: str | Path, unit: str | None = None, color: str | None = Non
     real = area > 0
     if not real.any():
         raise InputError(f"mesh {path}: expected triangles with an area, found none")
-    # Points that belong to no triangle would count in the size and in the box.
+    # Points without a triangle would enlarge the size and the box.
     used, faces = np.unique(faces[real], return_inverse=True)
     uv = None if uv is None else uv[real].astype(np.float32)
     colors = None if colors is None else colors[used]
@@ -108,7 +115,7 @@ def _unit(path: Path, unit: str | None, extent: float) -> str:
 
 
 def coarse_mesh(mesh: Mesh, faces: int = COARSE_FACES) -> tuple[FloatArray, NDArray[np.int64]]:
-    """Vertices (V, 3) and at most about so many faces (F, 3) of the same shape, without its colours' seams.
+    """Vertices (V, 3) and about `faces` faces (F, 3) at most, of the same shape; the colours' seams are dropped.
 
     Quadric error decimation: Garland and Heckbert, SIGGRAPH 1997.
     """
@@ -123,7 +130,7 @@ def coarse_mesh(mesh: Mesh, faces: int = COARSE_FACES) -> tuple[FloatArray, NDAr
 
 
 def farthest_points(points: FloatArray, count: int, first: int = 0) -> FloatArray:
-    """(count, 3) of the points (P, 3): number `first`, then always the farthest from those before it."""
+    """(count, 3) of the points (P, 3): number `first`, then always the one farthest from those before it."""
     chosen = [first]
     distance = np.full(len(points), np.inf)
     while len(chosen) < count:
@@ -135,10 +142,11 @@ def farthest_points(points: FloatArray, count: int, first: int = 0) -> FloatArra
 def object_model(
     mesh: Mesh, name: str, obj_id: int, symmetries: FloatArray | None = None, points: int = 1024, keypoints: int = 16
 ) -> ObjectModel:
-    """What the runtime needs of a mesh: diameter, bounds, points sampled on the surface, farthest-point keypoints,
-    its shape in few triangles.
+    """What the runtime knows of a mesh: diameter, bounds, points and keypoints on the surface, a coarse shape.
 
-    symmetries: (S, 4, 4) without the identity; none if not given.
+    symmetries: (S, 4, 4) without the identity; none by default
+    points: how many points are sampled
+    keypoints: how many farthest-point samples
     """
     surface = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     sampled, _ = trimesh.sample.sample_surface(surface, points, seed=0)

@@ -1,4 +1,4 @@
-"""Meshes of the simple shapes: vertices (V, 3) in metres and faces, counter-clockwise from outside."""
+"""Meshes of simple shapes: vertices (V, 3) in metres and faces, counter-clockwise from outside."""
 
 from __future__ import annotations
 
@@ -13,21 +13,25 @@ Faces = list[list[int]]
 
 @dataclass(frozen=True)
 class Capsules:
-    """Round-ended rods (from, to, radius); with `melt` they flow together into one skin."""
+    """Round-ended rods.
+
+    rods: (from, to, radius) of each, metres
+    melt: whether they flow together into one skin
+    """
 
     rods: tuple[tuple[tuple[float, float, float], tuple[float, float, float], float], ...]
     melt: bool = False
 
 
 def cuboid(size: tuple[float, float, float]) -> tuple[FloatArray, Faces]:
-    """Centred on its origin."""
+    """A cuboid around the origin."""
     corners = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)]) * size
     faces = [[0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6], [0, 2, 6, 4], [1, 5, 7, 3]]
     return corners, faces
 
 
 def turned(profile: FloatArray, segments: int = 48) -> tuple[FloatArray, Faces]:
-    """A profile (P, 2) of (radius, z), both ends on the axis, turned about z."""
+    """A profile (P, 2) of (radius, z) turned about z; both of its ends lie on the axis."""
     angles = np.arange(segments) * (2 * np.pi / segments)
     ring = np.stack([np.cos(angles), np.sin(angles)], 1)
     bottom, top = [0.0, 0.0, profile[0, 1]], [0.0, 0.0, profile[-1, 1]]
@@ -46,7 +50,7 @@ def turned(profile: FloatArray, segments: int = 48) -> tuple[FloatArray, Faces]:
 
 
 def capsules(shape: Capsules) -> tuple[FloatArray, Faces]:
-    """The rods' meshes side by side, overlapping where the rods do."""
+    """The rods' meshes side by side. They overlap where the rods do."""
     parts, faces, count = [], [], 0
     for start, end, radius in shape.rods:
         axis = np.subtract(end, start)

@@ -1,4 +1,4 @@
-"""Points of a mesh with normals and colours, as the runtime compares them with what the camera sees."""
+"""Points of a mesh with normals and colours, which the runtime compares with the image."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from pose_regressor.estimation.refine_colors import BLURS, DIAMETER, POINTS
 from pose_regressor.types import FloatArray, ObjectModel
 from pose_regressor_training.meshes.mesh import Mesh
 
-#: Points whose colours are averaged to those of the runtime's, for all of them together.
+#: Points of the surface whose colours are averaged to those of the runtime's points, in all.
 DENSE = 100_000
-#: Colours are averaged over so many standard deviations of a blur, and over surfaces whose normals differ by no more
-#: than this cosine: what is round the corner is lit otherwise.
+#: Colours are averaged over this many standard deviations of a blur, and only where normals differ by less than this
+#: cosine: light is different round a corner.
 REACH, SAME_SIDE = 3.0, 0.5
 
 
 def with_colors(model: ObjectModel, mesh: Mesh) -> ObjectModel:
-    """The model with points on the mesh's surface and the light that they reflect, averaged by Gaussians as wide as the
-    runtime's blurs of the image.
+    """The model with points on the mesh's surface and the light that they reflect.
+
+    The light is averaged by Gaussians as wide as the runtime's blurs of the image.
     """
     points, normals, _ = _sampled(mesh, max(POINTS), seed=0)
     near, towards, colors = _sampled(mesh, DENSE, seed=1)
@@ -34,7 +35,7 @@ def with_colors(model: ObjectModel, mesh: Mesh) -> ObjectModel:
         for row, around in enumerate(tree.query_ball_point(points, REACH * radius)):
             there = np.array(around, np.int64)
             there = there[towards[there] @ normals[row] > SAME_SIDE]
-            if not len(there):  # thinner than points lie apart
+            if not len(there):  # finer than the points' spacing
                 there = np.array([tree.query(points[row])[1]])
             weight = np.exp(-np.square(near[there] - points[row]).sum(1) / (2 * radius**2))
             blurred[row, level] = weight @ colors[there] / weight.sum()

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""How the triangles of a mesh hang together: whether they close it, and where it is smooth."""
+"""How the triangles of a mesh are connected: whether they close it, and where it is smooth."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 
 wp.set_module_options({"enable_backward": False})
 
-#: Faces whose normals' cosine is less than this meet in an edge that is seen: 35 degrees.
+#: Faces meet in a visible edge if the cosine of their normals is below this: 35 degrees.
 CREASE = wp.constant(0.819)
-#: Faces around a corner that its normal is made of, at most.
+#: At most this many faces around a corner form its normal.
 NEIGHBOURS = wp.constant(64)
 
 
 def merged(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.int64]:
-    """The faces (F, 3) with vertices at the same place named by one number: seams of the texture do not count."""
+    """The faces (F, 3) with one number for all vertices at the same place: seams of the texture do not count."""
     places = np.ascontiguousarray(vertices + np.float32(0)).view([("", np.float32)] * 3).ravel()
     _, names = np.unique(places, return_inverse=True)
     return names.reshape(-1)[faces]
 
 
 def is_closed(joined: NDArray[np.int64]) -> bool:
-    """Whether every edge joins two faces that turn the same way."""
+    """Whether every edge joins two faces of the same orientation."""
     start, end = joined[:, [0, 1, 2]].ravel(), joined[:, [1, 2, 0]].ravel()
     count = int(joined.max()) + 1
     forward, backward = np.sort(start * count + end), np.sort(end * count + start)
@@ -31,12 +31,14 @@ def is_closed(joined: NDArray[np.int64]) -> bool:
 
 
 def corner_normals(corners: NDArray, joined: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(F, 3, 3) unit normals of a smooth surface through corners (F, 3, 3): the mean, weighted with their angles, of
-    the faces around a corner that form no crease with the corner's own face.
+    """(F, 3, 3) unit normals of a smooth surface through corners (F, 3, 3).
+
+    A corner's normal is the mean, weighted by their angles, of the faces around it that form no crease with its own
+    face.
     """
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True).clip(1e-30)
-    # All corners of a vertex side by side, and where the run of each vertex begins and ends.
+    # All corners of a vertex are side by side; runs tell where each vertex begins and ends.
     order = np.argsort(joined.ravel(), kind="stable")
     runs = np.concatenate([[0], np.cumsum(np.bincount(joined.ravel()))])
     smooth = wp.zeros((len(corners), 3), dtype=wp.vec3, device="cpu")

@@ -16,14 +16,14 @@ from pose_regressor_training.meshes.topology import corner_normals, is_closed, m
 from pose_regressor_training.raytracer.structs import COLOURED, FACE_DTYPE, MESH_DTYPE, TEXTURED, Bank, Face, MeshRecord
 from pose_regressor_training.raytracer.textures import mip_levels
 
-#: Corner normals that keep closer to the face's own than this cosine change nothing that can be seen.
+#: Corner normals closer to the face's normal than this cosine make no visible difference.
 FLAT = np.cos(np.deg2rad(0.2))
-#: Share of its hull's volume from which a mesh counts as convex.
+#: A mesh counts as convex if it fills at least this share of its convex hull.
 CONVEX = 0.9999
 
 
 def fill_bank(meshes: Sequence[Mesh], hierarchies: Sequence[wp.Mesh], pictures: NDArray[np.uint8], device: str) -> Bank:
-    """What the kernels read, on the device."""
+    """The arrays that kernels read, on the device."""
     records = np.zeros(len(meshes), MESH_DTYPE)
     levels: list[NDArray[np.uint8]] = []
     parts = [mesh_arrays(mesh) for mesh in meshes]
@@ -66,7 +66,12 @@ def fill_bank(meshes: Sequence[Mesh], hierarchies: Sequence[wp.Mesh], pictures: 
 
 @dataclass(frozen=True, eq=False)
 class MeshArrays:
-    """A mesh as in `Bank`, whether it is closed and turned outwards, and whether it is convex."""
+    """A mesh as in `Bank`.
+
+    planes, corners, faces, normals, colors: as there
+    closed: whether it is closed, with faces turned outwards
+    convex: whether it is convex
+    """
 
     planes: NDArray[np.float32]
     corners: NDArray[np.float32]
@@ -101,7 +106,7 @@ def mesh_arrays(mesh: Mesh) -> MeshArrays:
     colors = np.zeros(corners.shape, np.uint8)
     if mesh.texture is not None and mesh.uv is not None:
         for i, name in enumerate(("uv0", "uv1", "uv2")):
-            faces[name] = mesh.uv[:, i] * (1, -1) + (0, 1)  # the first row of the file's picture is v = 1
+            faces[name] = mesh.uv[:, i] * (1, -1) + (0, 1)  # the first row of a picture file is v = 1
     elif mesh.vertex_colors is not None:
         colors = mesh.vertex_colors[mesh.faces]
     closed = bool(volume > 0 and is_closed(joined))
@@ -111,7 +116,7 @@ def mesh_arrays(mesh: Mesh) -> MeshArrays:
 
 
 def _texels_per_metre(mesh: Mesh) -> float:
-    """Of the finest level, as a mean over the surface."""
+    """Of the finest level, averaged over the surface."""
     assert mesh.texture is not None and mesh.uv is not None
     corners = mesh.vertices[mesh.faces].astype(np.float64)
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1).sum()

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""The ray tracing kernels. Warp compiles their bodies, for the CPU and for CUDA, with types that only it knows."""
+"""The ray tracing kernels. Warp compiles their bodies for the CPU and for CUDA, with types that only Warp knows."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from pose_regressor_training.raytracer.visibility import (
     trace_things,
 )
 
-# Nothing is differentiated: half the code, half the time to compile it.
+# Without code for gradients, which nobody needs, compiling takes half the time.
 wp.set_module_options({"enable_backward": False})
 
-#: How many pixels ahead the faces' records are fetched: about as long as the memory takes to answer.
+#: Records of faces are fetched this many pixels ahead: about as long as memory takes to answer.
 AHEAD = wp.constant(12)
-#: Where the depth of three pixels in a line leaves a plane by more than this share, there is an edge.
+#: There is an edge if the depth of three pixels in a line leaves a plane by more than this share.
 STEP = wp.constant(0.01)
 
 
@@ -83,7 +83,7 @@ def lit(
 
 @wp.func
 def first_hit(view: View, ray: wp.vec3):
-    """The ground, where there is one, or nothing."""
+    """The ground if there is one, else nothing."""
     hit = Hit()
     hit.thing = NOTHING
     hit.depth = ground_depth(view, ray)
@@ -147,9 +147,9 @@ def trace(
     normal: wp.array(dtype=wp.vec3, ndim=3),
     position: wp.array(dtype=wp.vec3, ndim=3),
     covered: wp.array(dtype=wp.int32, ndim=3),
-    lamps: wp.array(dtype=wp.int32, ndim=3),  # bits of those that light a pixel; empty if nobody asks
+    lamps: wp.array(dtype=wp.int32, ndim=3),  # bits of the lamps that light a pixel; empty if not needed
 ):
-    """Each thread renders `run` pixels of a row: one on a card, many on a processor, where a thread has its price."""
+    """Each thread renders `run` pixels of a row: one on a GPU; many on a CPU, where a thread costs time."""
     b, row, first = wp.tid()
     scanned = keys.shape[0] > 0
     for column in range(first * run, wp.min((first + 1) * run, color.shape[2])):
@@ -190,7 +190,7 @@ def is_edge(
     lamps: wp.array(dtype=wp.int32, ndim=3), b: wp.int32, row: wp.int32, column: wp.int32, down: wp.int32,
     right: wp.int32
 ):  # fmt: skip
-    """Whether among three pixels in a line one thing ends, or one part of a thing before another, or a shadow."""
+    """Whether, among three pixels in a line, a thing ends, a part of a thing ends before another, or a shadow ends."""
     rows, columns = place.shape[1] - 1, place.shape[2] - 1
     row0, column0 = wp.max(row - down, 0), wp.max(column - right, 0)
     row1, column1 = wp.min(row + down, rows), wp.min(column + right, columns)
@@ -202,7 +202,7 @@ def is_edge(
     lit_by = lamps[b, row, column]
     if lamps[b, row0, column0] != lit_by or lamps[b, row1, column1] != lit_by:
         return True
-    # Along a line in the image, one over the depth of a plane changes evenly.
+    # Along a line in the image, the inverse depth of a plane changes linearly.
     here = depth[b, row, column]
     return wp.abs(here / depth[b, row0, column0] + here / depth[b, row1, column1] - 2.0) > STEP
 
@@ -219,8 +219,9 @@ def soften(
     lamps: wp.array(dtype=wp.int32, ndim=3),
     color: wp.array(dtype=wp.vec3, ndim=3),
 ):
-    """Gives pixels at edges and in half-shadows the mean colour of several rays: what lies beyond an edge is rendered,
-    never guessed.
+    """Give pixels at edges and in half-shadows the mean colour of several rays.
+
+    What lies beyond an edge is rendered, never guessed.
     """
     b, row, column = wp.tid()
     if not is_edge(place, depth, lamps, b, row, column, 0, 1) and not is_edge(
@@ -229,7 +230,7 @@ def soften(
         return
     total = wp.vec3(0.0, 0.0, 0.0)
     for i in range(samples):
-        # Roberts' R2 sequence: any number of its points lies well spread over the pixel.
+        # Roberts' R2 sequence: its first points, however many, are well spread over the pixel.
         x = wp.float32(column) + wp.frac(0.5 + 0.7548777 * wp.float32(i)) - 0.5
         y = wp.float32(row) + wp.frac(0.5 + 0.5698403 * wp.float32(i)) - 0.5
         ray = pixel_ray(views[b], x, y)

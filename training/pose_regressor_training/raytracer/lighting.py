@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""What light does to a surface: from all around (spherical harmonics), from lamps, and in a gloss."""
+"""How light acts on a surface: from all around (spherical harmonics), from lamps, and in highlights."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-#: From `Scenes.ambient` to the light that a matt surface sends back as a polynomial of its normal: the lobe of the
+#: From `Scenes.ambient` to the light that a matt surface sends back, as a polynomial of its normal. The lobe of the
 #: cosine damps the orders by 1, 2/3, 1/4 (Ramamoorthi & Hanrahan, An Efficient Representation for Irradiance
-#: Environment Maps, 2001), and the harmonics are taken relative to that of order 0.
+#: Environment Maps, 2001). Harmonics are relative to that of order 0.
 AMBIENT_FACTORS: NDArray[np.float32] = np.array(
     [
         1.0,
@@ -25,7 +25,7 @@ AMBIENT_FACTORS: NDArray[np.float32] = np.array(
 
 @wp.func
 def ambient_light(ambient: wp.array(dtype=wp.vec3, ndim=2), b: wp.int32, n: wp.vec3):
-    """What a white matt surface of normal n sends back of the light from all around."""
+    """What a white matt surface with normal n sends back of the light from all around."""
     x, y, z = n[0], n[1], n[2]
     light = ambient[b, 0] + y * ambient[b, 1] + z * ambient[b, 2] + x * ambient[b, 3]
     light += (x * y) * ambient[b, 4] + (y * z) * ambient[b, 5] + (3.0 * z * z - 1.0) * ambient[b, 6]
@@ -35,10 +35,10 @@ def ambient_light(ambient: wp.array(dtype=wp.vec3, ndim=2), b: wp.int32, n: wp.v
 
 @wp.func
 def gloss(normal: wp.vec3, light: wp.vec3, towards: wp.vec3, specular: wp.float32, roughness: wp.float32):
-    """The highlight of a lamp that a white matt surface which faces it would send back as 1.
+    """The highlight of a lamp for which a white matt surface that faces it would send back 1.
 
     GGX distribution (Walter et al., Microfacet Models for Refraction, 2007) with a = roughness², the height-correlated
-    Smith term as approximated by Hammon (PBR Diffuse Lighting for GGX+Smith, 2017), Schlick's Fresnel term.
+    Smith term as approximated by Hammon (PBR Diffuse Lighting for GGX+Smith, 2017), and Schlick's Fresnel term.
     """
     half = wp.normalize(light + towards)
     to_light, to_eye = wp.dot(normal, light), wp.max(wp.dot(normal, towards), 1.0e-3)
@@ -53,8 +53,10 @@ def gloss(normal: wp.vec3, light: wp.vec3, towards: wp.vec3, specular: wp.float3
 
 @wp.func
 def dither(x: wp.int32, y: wp.int32, shift: wp.float32):
-    """Two numbers in [0, 1) for a pixel, far from those of the pixels beside it (after Roberts, The Unreasonable
-    Effectiveness of Quasirandom Sequences, 2018): a blur makes smooth what they make grainy.
+    """Two numbers in [0, 1) for a pixel, far from those of its neighbours.
+
+    A blur then removes the grain they make (after Roberts, The Unreasonable Effectiveness of Quasirandom Sequences,
+    2018).
     """
     column, row = wp.float32(x), wp.float32(y)
     first = 0.7548777 * column + 0.5698403 * row + shift
@@ -64,8 +66,10 @@ def dither(x: wp.int32, y: wp.int32, shift: wp.float32):
 
 @wp.func
 def around(direction: wp.vec3, radius: wp.float32, place: wp.vec2):
-    """A direction to a place, in [0, 1) each way, on a square lamp about a unit vector, as large as a disc of half
-    angle `radius`.
+    """The direction to a place on a square lamp around a unit vector.
+
+    place: in [0, 1) along each side
+    radius: half angle of a disc as large as the lamp
     """
     across = 1.7725 * radius * (place[0] - 0.5)
     along = 1.7725 * radius * (place[1] - 0.5)

@@ -12,22 +12,26 @@ from pose_regressor_training.raytracer.lighting import AMBIENT_FACTORS
 from pose_regressor_training.raytracer.structs import THING_DTYPE, VIEW_DTYPE
 from pose_regressor_training.scenes import NONE, Scenes, axes_of_plane
 
-#: Depth up to which a corner of a box counts as beside or behind the camera.
+#: A corner of a box at a smaller depth counts as beside or behind the camera.
 NEAR = 1e-4
 #: Bits of `Rendering.covered`.
 MAX_THINGS = 31
-#: Pixels or faces that one thread goes through on a processor.
+#: Pixels or faces that one thread works through on a CPU.
 RUN = 64
-#: A thing is scanned rather than traced if its faces to the power 3/4 are fewer than this times the pixels of its
-#: rectangle: a face costs the same however many there are, a ray as much more as the fourth root of their number.
-#: Measured on spheres of 5 k to 1.3 M triangles.
+#: A thing is scanned rather than traced if faces ** 0.75 is below this times the pixels of its rectangle. The cost of
+#: scanning a face does not depend on the number of faces; that of a ray grows with its fourth root. Measured on spheres
+#: of 5 k to 1.3 M triangles.
 SCAN_LIMIT = 3.0
 
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """Of M meshes, in their own frames: corners (M, 8, 3) of their boxes, centre (M, 3) and radius (M,) of balls,
-    faces (M,) their number.
+    """Bounds of M meshes, in their own frames.
+
+    corners: (M, 8, 3) of their boxes
+    centre: (M, 3) of balls around them
+    radius: (M,) of the balls
+    faces: (M,) number of faces
     """
 
     corners: NDArray[np.float64]
@@ -37,7 +41,7 @@ class Bounds:
 
 
 def checked(scenes: Scenes, meshes: int, pictures: int) -> None:
-    """Raises InputError where the scenes name what the renderer does not have."""
+    """Raises InputError if the scenes name a mesh or picture that the renderer does not have."""
     places = scenes.mesh.shape[1]
     if places > MAX_THINGS:
         raise InputError(f"scenes: expected at most {MAX_THINGS} things in a scene, got {places}")
@@ -57,9 +61,12 @@ def checked(scenes: Scenes, meshes: int, pictures: int) -> None:
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """things: (B, K) of THING_DTYPE, in each scene first those to find with rays, then those to scan, then none;
-    count, traced: (B,) how many there are, and how many to find with rays; runs: (N, 3) scene, place in `things` and
-    first face of every RUN faces to scan.
+    """Scenes ready for the kernels.
+
+    things: (B, K) of THING_DTYPE: in each scene first those to find by rays, then those to scan, then empty places
+    count: (B,) number of things
+    traced: (B,) how many of them to find by rays
+    runs: (N, 3) scene, place in `things` and first face of every RUN faces to scan
     """
 
     things: NDArray[np.void]
@@ -97,7 +104,7 @@ def pack_things(scenes: Scenes, bounds: Bounds, height: int, width: int, may_sca
 
 
 def _runs(scene: NDArray[np.int64], index: NDArray[np.int64], faces: NDArray[np.int64]) -> NDArray[np.int32]:
-    """(N, 3), see `Packed`, of things with so many faces."""
+    """(N, 3), see `Packed`, of things with this many faces."""
     count = -(-faces // RUN)
     first = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count)
     return np.stack([np.repeat(scene, count), np.repeat(index, count), RUN * first], 1).astype(np.int32)

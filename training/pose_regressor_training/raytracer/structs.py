@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""What the ray tracer's kernels read, one record a mesh, a thing, or a scene; filled on the host as NumPy records."""
+"""The records that kernels read, one for each mesh, thing or scene. The host fills them as NumPy records."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TEXTURED, COLOURED = 0, 1
 
 @wp.struct
 class MeshRecord:
-    """`first_*`: where the mesh starts in the arrays that hold all meshes one after the other."""
+    """A mesh. `first_*`: where it starts in the arrays that hold all meshes one after the other."""
 
     id: wp.uint64
     coloring: wp.int32
@@ -19,14 +19,14 @@ class MeshRecord:
     faces: wp.int32
     first_level: wp.int32
     levels: wp.int32
-    closed: wp.int32  # 1: faces that look away from a camera outside it are never seen
+    closed: wp.int32  # 1: from outside, faces that look away are never visible
     convex: wp.int32  # 1: it casts no shadow on itself
     texels_per_metre: wp.float32
 
 
 @wp.struct
 class Thing:
-    """A mesh that stands in a scene. Frames need not be rigid: a thing may be scaled."""
+    """A mesh that stands in a scene. Its pose need not be rigid: a thing may be scaled."""
 
     cam_from_obj: wp.mat33
     shift: wp.vec3
@@ -34,7 +34,7 @@ class Thing:
     origin: wp.vec3  # the camera's centre in the object's frame
     centre: wp.vec3  # of a ball around it, camera frame
     radius: wp.float32
-    rectangle: wp.vec4i  # first and last column and row in which it can be seen: x0, y0, x1, y1
+    rectangle: wp.vec4i  # first and last column and row where it may be visible: x0, y0, x1, y1
     mesh: wp.int32
     place: wp.int32
     tint: wp.mat33
@@ -47,15 +47,15 @@ class Thing:
 
 @wp.struct
 class View:
-    """A camera and what is around the things. `ambient`: nine rows, to be weighed with polynomials of the normal."""
+    """A camera and what is around the things. `ambient`: nine rows, weighted by polynomials of the normal."""
 
     focal: wp.vec2
     inverse_focal: wp.vec2
     centre: wp.vec2
     things: wp.int32
-    traced: wp.int32  # how many of them are found with rays, the first ones
+    traced: wp.int32  # the first so many are found by rays
     shift: wp.float32  # of the noise, 0 to 1
-    lights: wp.int32  # those that are not black, the first ones
+    lights: wp.int32  # the first so many are not black
     light_direction: wp.mat33  # rows
     light_color: wp.mat33
     light_radius: wp.vec3
@@ -75,9 +75,10 @@ class View:
 
 @wp.struct
 class Face:
-    """What shading needs of a face, in one line of a cache: its second and third barycentric coordinate as affine
-    functions (gradient, constant) of the position in the object's frame, and the corners' places on the texture (x
-    right, y down, 1 being its edge).
+    """What shading needs of a face, in one cache line.
+
+    It holds the second and third barycentric coordinate as affine functions (gradient, constant) of the position in the
+    object's frame, and the corners on the texture (x right, y down, 1 is its edge).
     """
 
     second: wp.vec4
@@ -85,13 +86,13 @@ class Face:
     uv0: wp.vec2
     uv1: wp.vec2
     uv2: wp.vec2
-    is_smooth: wp.int32  # 1: its corners' normals are not its own
+    is_smooth: wp.int32  # 1: its corners' normals differ from its own
     unused: wp.int32
 
 
 @wp.struct
 class Bank:
-    """Everything that stays from one batch to the next; faces of all meshes one after the other."""
+    """All that stays from batch to batch. It holds the faces of all meshes one after the other."""
 
     meshes: wp.array(dtype=MeshRecord)
     planes: wp.array(dtype=wp.vec4)  # unit normal, offset

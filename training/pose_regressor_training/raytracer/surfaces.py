@@ -12,7 +12,7 @@ from pose_regressor_training.raytracer.visibility import Hit
 
 @wp.struct
 class Surface:
-    """What is seen at a point: albedo is linear; `normal` is the face's, `smooth` the one that light sees."""
+    """A visible point. albedo is linear; `normal` is the face's, `smooth` the one for shading."""
 
     albedo: wp.vec3
     normal: wp.vec3
@@ -20,12 +20,12 @@ class Surface:
     position: wp.vec3
     specular: wp.float32
     roughness: wp.float32
-    lift: wp.float32  # how far above the surface shadow rays start
+    lift: wp.float32  # height above the surface where shadow rays start
 
 
 @wp.func
 def picture_color(bank: Bank, picture: wp.int32, x: wp.float32, y: wp.float32, step: wp.float32, jitter: wp.float32):
-    """`step`: how much of the picture's edge a pixel covers."""
+    """step: the share of the picture's edge that a pixel covers."""
     first = bank.first_picture_level + picture * bank.picture_levels
     level = mip_level(step * wp.float32(bank.levels[first][1]), jitter, bank.picture_levels)
     return sample_mirrored(bank.texels, bank.linear, bank.levels[first + level], x, y)
@@ -33,7 +33,7 @@ def picture_color(bank: Bank, picture: wp.int32, x: wp.float32, y: wp.float32, s
 
 @wp.func
 def surface_of_thing(bank: Bank, thing: Thing, hit: Hit, ray: wp.vec3, pixel: wp.float32, jitter: wp.float32):
-    """`pixel`: its edge at depth 1."""
+    """pixel: its edge at depth 1."""
     index = bank.meshes[thing.mesh].first_face + hit.face
     position = thing.origin + hit.depth * (thing.obj_from_cam * ray)
     second, third = bank.faces[index].second, bank.faces[index].third
@@ -54,7 +54,7 @@ def surface_of_thing(bank: Bank, thing: Thing, hit: Hit, ray: wp.vec3, pixel: wp
         surface.normal = -surface.normal
         surface.smooth = -surface.smooth
         facing = -facing
-    # A pixel sees a patch that is the longer the flatter it is looked at; half of that in each direction.
+    # The flatter the view, the longer the patch that a pixel sees; half of it lies in each direction.
     step = hit.depth * pixel / wp.sqrt(wp.max(-facing, 0.05))
     if thing.picture >= 0:
         x, y = position[1], position[2]

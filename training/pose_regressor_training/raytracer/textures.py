@@ -1,7 +1,7 @@
 # mypy: ignore-errors
-"""Pictures on surfaces: linear light from sRGB texels, with mip levels, looked up by the ray tracer's kernels.
+"""Pictures on surfaces: linear light from sRGB texels with mip levels, for the ray tracer's kernels.
 
-All texels lie in one flat array, and a picture is a run of rows in a table of levels (start, width, height).
+All texels lie in one flat array. A picture is a run of rows in a table of levels (start, width, height).
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from pose_regressor.color import srgb_table
-from pose_regressor_training.meshes.color import srgb_from_linear
+from pose_regressor.color import srgb_from_linear, srgb_table
 
-#: No level is made smaller than this many texels across.
+#: Levels are not made smaller than this many texels across.
 SMALLEST = 4
 
 
 def mip_levels(picture: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
-    """The picture and its halvings, averaged in linear light; (H, W, 3) each."""
+    """The picture (H, W, 3) and its halvings, averaged in linear light."""
     levels = [picture]
     light = srgb_table()[picture]
     while min(light.shape[:2]) >= 2 * SMALLEST:
@@ -38,7 +37,9 @@ def blend(
     texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), upper: wp.int32, lower: wp.int32,
     left: wp.int32, right: wp.int32, fx: wp.float32, fy: wp.float32
 ):  # fmt: skip
-    """Between four texels: in the rows that begin at `upper` and `lower`, in the columns `left` and `right`."""
+    """Bilinear between four texels: of the rows that begin at `upper` and `lower`, in the columns `left` and
+    `right`.
+    """
     above = (1.0 - fx) * linear_color(linear, texels[upper + left]) + fx * linear_color(linear, texels[upper + right])
     below = (1.0 - fx) * linear_color(linear, texels[lower + left]) + fx * linear_color(linear, texels[lower + right])
     return (1.0 - fy) * above + fy * below
@@ -46,10 +47,11 @@ def blend(
 
 @wp.func
 def mip_level(footprint: wp.float32, jitter: wp.float32, count: wp.int32):
-    """The level for a pixel that covers `footprint` texels of the finest; `jitter` in [0, 1) spreads the change from
-    one level to the next over the pixels.
+    """The level for a pixel that covers `footprint` texels of the finest one.
+
+    jitter: in [0, 1); spreads the change of levels over the pixels
     """
-    # The bits of a float, read as a number, are its logarithm to within a tenth.
+    # The bits of a float, read as an integer, give its logarithm to within a tenth.
     bits = wp.cast(wp.max(footprint, 1.0), wp.int32)
     logarithm = wp.float32(bits - 1065353216) * 1.1920929e-7
     return wp.min(wp.int32(logarithm + jitter), count - 1)
@@ -59,7 +61,7 @@ def mip_level(footprint: wp.float32, jitter: wp.float32, count: wp.int32):
 def sample_repeated(
     texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), level: wp.vec3i, x: wp.float32, y: wp.float32
 ):
-    """Bilinear look-up, x right and y down from the upper left corner, 1 being the edge; repeats beyond."""
+    """Bilinear look-up, x right and y down from the upper left corner, 1 is the edge; repeats beyond."""
     width, height = level[1], level[2]
     column = (x - wp.floor(x)) * wp.float32(width) - 0.5
     row = (y - wp.floor(y)) * wp.float32(height) - 0.5
@@ -77,7 +79,7 @@ def sample_repeated(
 def sample_mirrored(
     texels: wp.array(dtype=wp.vec3ub), linear: wp.array(dtype=wp.float32), level: wp.vec3i, x: wp.float32, y: wp.float32
 ):
-    """The same, but beyond the edges the picture goes on as in a mirror, without a seam."""
+    """The same, but mirrored beyond the edges, without a seam."""
     width, height = level[1], level[2]
     last_column, last_row = wp.float32(width - 1), wp.float32(height - 1)
     column = wp.abs(x - 2.0 * wp.floor(0.5 * x + 0.5)) * wp.float32(width) - 0.5

@@ -1,1 +1,1 @@
-"""Synthetic images with everything that is known of them, and the batches a network learns from."""
+"""Synthetic images with everything that is known of them, and the batches that a network learns from."""

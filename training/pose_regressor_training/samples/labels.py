@@ -1,4 +1,4 @@
-"""What is known of every rendered object: masks, boxes, visible share, keypoints. Batched torch, on any device."""
+"""Labels of rendered objects: masks, boxes, visible share, keypoints. Batched torch code for any device."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ from torch import Tensor
 
 from pose_regressor_training.scenes import Rendering
 
-#: A keypoint is seen if the surface before it is no nearer than this share of the object's diameter.
+#: A keypoint is visible if its pixel shows a surface at most this share of the diameter nearer than the keypoint.
 KEYPOINT_DEPTH = 0.02
 
 
 @dataclass(frozen=True, eq=False)
 class Silhouettes:
-    """Of the first T places of B scenes, within the image: pixels (B, T) of the whole object, as if it stood alone,
-    and visible (B, T) of them; box and visible_box (B, T, 4) int64 x0, y0, x1, y1, the first and the last column and
-    row, all -1 where there is none.
+    """The silhouettes of the things in the first T places of B scenes, as far as they lie within the image.
+
+    pixels: (B, T) of the whole thing, as if it stood alone
+    visible: (B, T) how many of them are visible
+    box: (B, T, 4) int64 first and last column and row of the whole: x0, y0, x1, y1; all -1 where there is none
+    visible_box: (B, T, 4) the same of the visible part
     """
 
     pixels: Tensor
@@ -27,12 +30,12 @@ class Silhouettes:
 
     @property
     def fraction(self) -> Tensor:
-        """(B, T) visible share of what is within the image, 0 where there is nothing."""
+        """(B, T) visible share of the pixels within the image; 0 without any."""
         return self.visible / self.pixels.clamp(min=1)
 
 
 def masks(rendering: Rendering, places: int) -> tuple[Tensor, Tensor]:
-    """Of the first T places, (B, T, H, W) bool each: the whole object as if it stood alone, and what is seen of it."""
+    """(B, T, H, W) bool twice, for the first T places: the whole thing as if it stood alone, and its visible part."""
     place = torch.arange(places, dtype=torch.int32, device=rendering.thing.device)[None, :, None, None]
     whole = rendering.covered[:, None] & (1 << place) != 0
     return whole, rendering.thing[:, None] == place
@@ -44,13 +47,13 @@ def silhouettes(rendering: Rendering, places: int) -> Silhouettes:
 
 
 def _count(mask: Tensor) -> Tensor:
-    """(..., H, W) bool -> (...) int64. Summed up as bytes, in half the time that torch takes for bool."""
+    """(..., H, W) bool -> (...) int64. Sums bytes, which takes torch half the time that it needs for bool."""
     return mask.view(torch.uint8).flatten(-2).sum(-1, dtype=torch.int32).long()
 
 
 def boxes_of(mask: Tensor) -> Tensor:
-    """(..., H, W) bool -> (..., 4) int64 x0, y0, x1, y1, the first and the last column and row, -1 if there is none."""
-    # As any(), which takes torch ten times as long.
+    """(..., H, W) bool -> (..., 4) int64 first and last column and row: x0, y0, x1, y1; all -1 for an empty mask."""
+    # Like any(), but ten times as fast.
     columns, rows = mask.view(torch.uint8).amax(-2), mask.view(torch.uint8).amax(-1)
 
     def ends(line: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,11 +68,14 @@ def boxes_of(mask: Tensor) -> Tensor:
 def keypoints(
     rendering: Rendering, points: Tensor, cam_from_obj: Tensor, camera_matrix: Tensor, diameter: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Keypoints of the first T places: pixels (B, T, P, 2) and whether each is seen (B, T, P).
+    """Keypoints of the things in the first T places: pixels (B, T, P, 2), and whether each is visible (B, T, P).
 
-    points: (B, T, P, 3) on the objects' surfaces, metres; cam_from_obj: (B, T, 4, 4); camera_matrix: (B, 3, 3);
-    diameter: (B, T). A point is seen if its pixel lies in the image and shows that object, no nearer than
-    KEYPOINT_DEPTH diameters before the point.
+    points: (B, T, P, 3) on the surfaces, metres, in the objects' frames
+    cam_from_obj: (B, T, 4, 4)
+    camera_matrix: (B, 3, 3)
+    diameter: (B, T) metres
+
+    A point is visible if its pixel lies in the image and shows its object, at most KEYPOINT_DEPTH diameters nearer.
     """
     at = points @ cam_from_obj[..., :3, :3].mT + cam_from_obj[..., None, :3, 3]
     projected = at @ camera_matrix[:, None].mT

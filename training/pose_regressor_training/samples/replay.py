@@ -1,5 +1,6 @@
-"""Images that are learnt from more than once: on a CPU, rendering one takes a third of what learning from it does, and
-of a scanned mesh twice that.
+"""Images that a network learns from more than once.
+
+On a CPU, rendering an image takes a third of the time of learning from it; with a scanned mesh, two thirds.
 """
 
 from __future__ import annotations
@@ -14,16 +15,21 @@ from torch import Tensor
 
 from pose_regressor_training.samples.batches import Batch
 
-#: Images that are kept to be looked at again, over all processes; 100 kB each.
+#: Images that are kept, in all processes together; 100 kB each.
 HELD = 4096
 
 
 class Replay:
-    """The batches of a training's steps: every uses-th is fresh, those between are drawn from the ones held.
+    """The batches of a training's steps: every uses-th is fresh, the others are drawn from the images kept.
 
-    What step i sees depends on the seed and on i alone, whatever was interrupted: `first_fresh` says from which batch
-    on the fresh ones must be given to go on at a step. An image keeps its row, so that each of several processes draws
-    from its own images what one process would draw from all.
+    uses: how often a network learns from each image, on average
+    batch_size: of all processes together
+    seed: of the draws
+    part: (i, n), the share of one of n processes
+
+    The batch of step i depends only on the seed and on i, whatever was interrupted. `first_fresh` tells with which
+    fresh batch to go on. An image keeps its row in the batch, so that several processes draw from their own images what
+    one process would draw from all.
     """
 
     def __init__(self, uses: int, batch_size: int, seed: int, part: tuple[int, int] = (0, 1)) -> None:
@@ -31,16 +37,16 @@ class Replay:
         self.held = max(HELD // batch_size, 1) if uses > 1 else 1
 
     def fresh(self, step: int) -> int:
-        """The number of the last fresh batch before step `step` + 1."""
+        """Number of the last fresh batch before step `step` + 1."""
         return step // self.uses
 
     def first_fresh(self, step: int) -> int:
-        """The first batch that is needed from step `step` on: the oldest of those then held."""
+        """The first fresh batch needed from step `step` on: the oldest that is kept then."""
         begun = step % self.uses > 0
         return max(self.fresh(step) + begun - self.held, 0) if self.uses > 1 else step
 
     def steps(self, fresh: Iterable[Batch], start: int, stop: int) -> Iterator[Batch]:
-        """Batches for the steps from `start` to `stop`, of fresh ones from number `first_fresh(start)` on."""
+        """Batches of the steps `start` to `stop`. fresh: the fresh batches from number `first_fresh(start)` on."""
         batches = iter(fresh)
         if self.uses == 1:
             yield from itertools.islice(batches, stop - start)
@@ -57,7 +63,7 @@ class Replay:
             yield batch if step % self.uses == 0 else self._again(store, upto, step)
 
     def _again(self, store: list[Tensor], upto: int, step: int) -> Batch:
-        """An image of every row, each of one of the batches that are held; `upto` is the next fresh one's number."""
+        """For every row, an image of one of the batches kept. upto: number of the next fresh batch."""
         rng = np.random.default_rng((self.seed, 1, step))
         rows = slice(self.part[0], None, self.part[1])
         which = rng.integers(max(upto - self.held, 0), upto, self.batch_size)[rows] % self.held

@@ -1,4 +1,4 @@
-"""Test objects of our own, mesh and texture made by script."""
+"""Test objects of our own. Scripts make their meshes and textures."""
 
 from pose_regressor_training.test_objects.bottle import make_symmetric
 from pose_regressor_training.test_objects.box import make_box

@@ -1,7 +1,7 @@
 """The test object `symmetric`: a turned and painted bottle, 128 mm high, 58 mm wide.
 
-Object frame: origin in the middle of its bounding box, y up the axis. It looks the same however it is turned about
-that axis, and different upside down.
+Object frame: origin in the middle of its bounding box, y up the axis. It looks the same after any turn about that axis,
+    and different upside down.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pose_regressor_training.test_objects.paint import write_painted
 from pose_regressor_training.test_objects.skin import Color, Skin
 
 _SEGMENTS = 64
-_STEP = 2.8  # mm, the most between two rings of vertices
+_STEP = 2.8  # mm, largest distance between two rings of vertices
 
-#: (height, radius) in mm along the outside; one height twice is a ledge.
+#: (height, radius) in mm along the outside. A ledge has one height twice.
 _SIDE = (
     (0, 20), (2, 24), (6, 26.5), (22, 28.5), (40, 29), (56, 27), (68, 21.5), (78, 15), (84, 12.4), (92, 11.2),
     (100, 11), (103, 11.6), (103, 14), (106, 15), (114, 15), (122, 14.2), (126, 12), (128, 8),
@@ -45,10 +45,8 @@ _BANDS: tuple[tuple[float, Color, Color], ...] = (
 
 
 def make_symmetric(folder: str | Path) -> Path:
-    """Writes ``symmetric.obj`` (metres), ``symmetric.mtl`` and ``symmetric.png`` to `folder`, made if missing; returns
-    the mesh's path.
-
-    Raises OSError where the folder cannot be written.
+    """Write ``symmetric.obj`` (metres), ``.mtl`` and ``.png`` to `folder`, made if missing; returns the mesh's path.
+    OSError if the folder cannot be written.
     """
     height, radius = _profile()
     angle = np.arange(_SEGMENTS) * (2 * np.pi / _SEGMENTS)
@@ -73,7 +71,7 @@ def make_symmetric(folder: str | Path) -> Path:
 
 
 def _profile() -> tuple[FloatArray, FloatArray]:
-    """Heights and radii of the rings of vertices: smooth between ledges, one at every edge of a band."""
+    """Heights and radii of the rings of vertices: smooth between ledges, and one at every edge of a band."""
     ledge = next(i for i in range(1, len(_SIDE)) if _SIDE[i][0] == _SIDE[i - 1][0])
     heights, radii = [], []
     for part in (_SIDE[:ledge], _SIDE[ledge:]):

@@ -1,7 +1,7 @@
 """The test object `box`: a printed carton of breakfast oats, 160 × 110 × 60 mm.
 
-Object frame: origin at the centre, x to the right and y up as seen from the front, z out of the front. No two faces
-are alike and none looks the same upside down, so that the carton has no symmetry.
+Object frame: origin at the centre, x to the right and y up as seen from the front, z out of the front. All faces differ
+    and none looks the same upside down, so the carton has no symmetry.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ SIZE = (0.160, 0.110, 0.060)  # metres along x, y, z
 
 _PIXELS_PER_MM = 3
 _ATLAS = (1024, 768)  # width, height
-_BLEED = 8  # pixels each face is continued over its edge, so that filtering never mixes two faces
+_BLEED = 8  # pixels by which each face continues over its edge, so that filtering never mixes two faces
 
 CREAM: Color = (240, 228, 200)
 WHITE: Color = (242, 242, 238)
@@ -139,9 +139,8 @@ map_Kd box.png
 
 
 def make_box(folder: str | Path) -> Path:
-    """Writes ``box.obj`` (metres), ``box.mtl`` and ``box.png`` to `folder`, made if missing; returns the mesh's path.
-
-    Raises OSError where the folder cannot be written.
+    """Write ``box.obj`` (metres), ``.mtl`` and ``.png`` to `folder`, made if missing; returns the mesh's path.
+    OSError if the folder cannot be written.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -168,7 +167,7 @@ def make_box(folder: str | Path) -> Path:
     (folder / "box.png").write_bytes(encoded.tobytes())
     (folder / "box.mtl").write_text(_MATERIAL)
     lines = ["# pose_regressor test object, metres", "mtllib box.mtl", "o box", "usemtl box"]
-    # Corners shared by faces are written once each, so that the mesh is closed as it stands.
+    # Shared corners are written once, so that the mesh is closed.
     corners, index = np.unique(np.round(vertices, 6) + 0.0, axis=0, return_inverse=True)
     lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in corners]
     lines += [f"vt {u:.8f} {v:.8f}" for u, v in texture]
@@ -181,7 +180,7 @@ def make_box(folder: str | Path) -> Path:
 
 
 def _paste(atlas: NDArray[np.uint8], pixels: NDArray[np.uint8], corner: tuple[int, int]) -> None:
-    """Puts a face into the atlas with its edge pixels continued by the bleed."""
+    """Put a face into the atlas, its edge pixels continued by the bleed."""
     x, y = corner
     height, width = pixels.shape[:2]
     around = np.pad(pixels, ((_BLEED, _BLEED), (_BLEED, _BLEED), (0, 0)), mode="edge")

@@ -1,7 +1,7 @@
 """The test object `knob`: a star knob with four lobes on a threaded stud, 104 × 62 × 104 mm.
 
 Object frame: origin in the middle of its bounding box, y along the stud, out of the top. It looks the same after each
-quarter turn about y, and different upside down.
+    quarter turn about y, and different upside down.
 """
 
 from __future__ import annotations
@@ -29,10 +29,8 @@ BLUE: Color = (70, 130, 210)
 
 
 def make_knob(folder: str | Path) -> Path:
-    """Writes ``knob.obj`` (metres), ``knob.mtl`` and ``knob.png`` to `folder`, made if missing; returns the mesh's
-    path.
-
-    Raises OSError where the folder cannot be written.
+    """Write ``knob.obj`` (metres), ``.mtl`` and ``.png`` to `folder`, made if missing; returns the mesh's path.
+    OSError if the folder cannot be written.
     """
     lobes = [(_LOBE * x, 0.0, _LOBE * z) for x, z in ((1, 0), (0, 1), (-1, 0), (0, -1))]
     star = union(
@@ -62,7 +60,7 @@ def make_knob(folder: str | Path) -> Path:
 
 
 def _on_every_lobe(field: Field) -> Field:
-    """What stands on the lobe along x, on all four."""
+    """The field of the lobe along x, repeated on all four lobes."""
     quarter = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])
     turns = [np.linalg.matrix_power(quarter, k) for k in range(4)]
     return lambda points: np.min([field(points @ turn) for turn in turns], axis=0)

@@ -1,6 +1,6 @@
 """A painted skin as files: an OBJ whose texture is a palette, one row of blended colour for each coat of paint.
 
-The faces share their corners, so that the mesh is closed as it stands, and still change colour at a clean edge.
+Faces share their corners, so the mesh is closed, and still change colour at clean edges.
 """
 
 from __future__ import annotations
@@ -22,9 +22,14 @@ _WIDTH = 128
 def write_painted(
     folder: str | Path, name: str, painted: Skin, colors: Sequence[tuple[Color, Color]], metres: float
 ) -> Path:
-    """Writes `name`.obj in metres (`metres` to a unit of the skin, origin moved to the middle of its bounding box),
-    its .mtl and its .png to `folder`, made if missing; returns the mesh's path. colors: of shade 0 and 1, for each
-    coat."""
+    """Write `name`.obj in metres, its .mtl and its .png to `folder`, made if missing; returns the mesh's path.
+
+    painted: the skin
+    colors: of shade 0 and 1, for each coat
+    metres: for each unit of the skin
+
+    The origin moves to the middle of the bounding box.
+    """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     ramp = np.linspace(0, 1, _WIDTH)[:, None]
@@ -44,7 +49,9 @@ def write_painted(
 
 
 def write_obj(path: Path, vertices: FloatArray, faces: NDArray[np.int64], uv: FloatArray) -> None:
-    """vertices (V, 3) metres, faces (F, 3), uv (F, 3, 2), v upwards; the material and its file are named as `path`."""
+    """vertices: (V, 3) metres; faces: (F, 3); uv: (F, 3, 2), v upwards. The material and its file are named as
+    `path`.
+    """
     texture, index = np.unique(np.round(uv.reshape(-1, 2), 5), axis=0, return_inverse=True)
     lines = ["# pose_regressor test object, metres", f"mtllib {path.stem}.mtl", f"o {path.stem}", f"usemtl {path.stem}"]
     lines += [f"v {x:.6f} {y:.6f} {z:.6f}" for x, y, z in np.round(vertices, 6) + 0.0]

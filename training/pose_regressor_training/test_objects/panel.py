@@ -1,7 +1,7 @@
 """A printed panel: shapes and lettering in millimetres, drawn enlarged and averaged down.
 
-The lettering is a stroke font of our own, since OpenCV 4 and 5 draw the text of ``cv2.putText`` with different fonts
-and a texture must be the same wherever it is made.
+The lettering is a stroke font of our own: OpenCV 4 and 5 draw the text of ``cv2.putText`` with different fonts, and a
+    texture must be the same wherever it is made.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Point = tuple[float, float]
 _OVERSAMPLE = 4
 _SHIFT = 4  # fractional bits of the coordinates that OpenCV's drawing functions take
 
-# Strokes on a grid 4 wide and 6 high, y down: "xy" pairs joined by lines, strokes parted by spaces.
+# Strokes on a grid 4 wide and 6 high, y down: "xy" pairs joined by lines; spaces separate strokes.
 _GLYPHS = {
     "A": "062046 1434",
     "B": "06003041423303 3344453606",
@@ -54,7 +54,7 @@ _GLYPHS = {
 
 
 class Panel:
-    """A canvas `width` × `height` millimetres, origin at its upper left corner, x right, y down."""
+    """A canvas of `width` × `height` millimetres, origin at its upper left corner, x right, y down."""
 
     def __init__(self, width: float, height: float, color: Color, pixels_per_mm: int) -> None:
         self.width, self.height = width, height
@@ -83,7 +83,7 @@ class Panel:
         cv2.polylines(self._canvas, [self._fixed(points)], False, color, pixels, cv2.LINE_8, _SHIFT)
 
     def text(self, x: float, y: float, height: float, text: str, color: Color, weight: float = 0.2) -> None:
-        """Capitals and digits, `height` mm high, upper left corner at (x, y); `weight`: stroke over height."""
+        """Capitals and digits. height: mm; (x, y): upper left corner; weight: stroke over height."""
         stroke = weight * height
         unit = (height - stroke) / 6
         cursor = x + stroke / 2

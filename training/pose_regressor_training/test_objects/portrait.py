@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh
 from pose_regressor_training.randomize.camera import plain_shots
 from pose_regressor_training.randomize.develop import photograph
-from pose_regressor_training.raytracer.raytracer import Raytracer
+from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import blank_scenes
 from pose_regressor_training.test_objects import make_box, make_knob, make_symmetric, make_toy
 
@@ -24,7 +24,7 @@ PAPER = (0.72, 0.74, 0.76)
 
 
 def portraits(mesh: Mesh) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB: the views one below the other."""
+    """(H, W, 3) RGB: the views, one below the other."""
     scenes = blank_scenes(len(VIEWS), 1)
     centre = (mesh.vertices.min(0) + mesh.vertices.max(0)) / 2
     radius = float(np.linalg.norm(mesh.vertices - centre, axis=1).max())

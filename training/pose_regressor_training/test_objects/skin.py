@@ -1,8 +1,8 @@
-"""From a signed distance to a painted mesh: one closed skin, colours that change at clean edges.
+"""From a signed distance to a painted mesh: one closed skin whose colours change at clean edges.
 
-The mesh is that of dual methods (surface nets: Gibson, 1998): one vertex in each grid cell that the surface crosses,
-one quadrilateral around each grid edge that it crosses. Vertices then slide along the surface until they lie evenly,
-those near the edge of a coat of paint onto that edge.
+The mesh is made by a dual method (surface nets: Gibson, 1998): one vertex in each grid cell that the surface crosses,
+one quadrilateral around each grid edge that it crosses. Vertices then slide along the surface until they are evenly
+spread; those near the edge of a coat of paint slide onto that edge.
 """
 
 from __future__ import annotations
@@ -21,14 +21,20 @@ Field = Callable[[FloatArray], FloatArray]
 Color = tuple[int, int, int]  # RGB
 
 _RELAXATIONS = 6
-# Of a cell: how near to the edge of a coat a vertex is taken onto it, and how near to each other two may stay there.
+# In cells: a vertex nearer than _EDGE to the edge of a coat moves onto it. Of two that then are nearer than _APART to
+# each other, one is released again.
 _EDGE = 0.6
 _APART = 0.4
 
 
 @dataclass(frozen=True)
 class Coat:
-    """Paint where `where` is negative, over all coats before it, blended from `low` to `high` by `shade`."""
+    """Paint over all earlier coats.
+
+    where: negative where the paint is
+    low, high: colours of shade 0 and 1
+    shade: 0 to 1
+    """
 
     where: Field
     low: Color
@@ -42,8 +48,13 @@ class Coat:
 
 @dataclass(frozen=True, eq=False)
 class Skin:
-    """vertices (V, 3); faces (F, 3), counter-clockwise from outside; coat (F,), the number of each face's coat;
-    shade (F, 3), the shade at each corner."""
+    """A painted mesh.
+
+    vertices: (V, 3)
+    faces: (F, 3), counter-clockwise from outside
+    coat: (F,) number of each face's coat
+    shade: (F, 3) shade at each corner
+    """
 
     vertices: FloatArray
     faces: NDArray[np.int64]
@@ -52,7 +63,7 @@ class Skin:
 
 
 def skin(distance: Field, coats: Sequence[Coat], low: FloatArray, high: FloatArray, cell: float) -> Skin:
-    """The surface where `distance` is 0, which must lie within the box from `low` to `high`, in cells of `cell`."""
+    """The surface where `distance` is 0, in cells of size `cell`. It must lie within the box from `low` to `high`."""
     vertices, quads = _surface_nets(distance, low, high, cell)
     edges = np.unique(np.sort(np.stack([quads, np.roll(quads, -1, axis=1)], -1).reshape(-1, 2), axis=1), axis=0)
     vertices = _relaxed(vertices, edges, distance, coats, np.zeros(len(vertices), np.int64), cell)
@@ -76,7 +87,7 @@ def skin(distance: Field, coats: Sequence[Coat], low: FloatArray, high: FloatArr
 
 def _surface_nets(distance: Field, low: FloatArray, high: FloatArray, cell: float) -> tuple[FloatArray, NDArray]:
     count = np.ceil((high - low) / cell).astype(int) + 1
-    # The grid stands in the middle of the box, so that a symmetric box makes a symmetric grid.
+    # The grid is centred in the box, so that a symmetric box gives a symmetric grid.
     axes = [(a + b) / 2 + cell * (np.arange(n) - (n - 1) / 2) for a, b, n in zip(low, high, count, strict=True)]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
     inside = _unambiguous(distance(grid.reshape(-1, 3)).reshape(grid.shape[:3]))
@@ -106,8 +117,11 @@ def _surface_nets(distance: Field, low: FloatArray, high: FloatArray, cell: floa
 
 
 def _unambiguous(value: FloatArray) -> NDArray[np.bool_]:
-    """Which samples of a grid lie inside. Where two opposite corners of a square lie inside and the other two outside,
-    the skin would touch itself along an edge: then the corner nearest to the surface goes to the other side."""
+    """Which samples of a grid lie inside.
+
+    If two opposite corners of a square lie inside and the other two outside, the skin would touch itself along an edge.
+    Then the corner nearest to the surface goes to the other side.
+    """
     value = value.copy()
     while True:
         clear = True
@@ -128,7 +142,7 @@ def _unambiguous(value: FloatArray) -> NDArray[np.bool_]:
 def _relaxed(
     vertices: FloatArray, edges: NDArray, distance: Field, coats: Sequence[Coat], edge_of: NDArray, cell: float
 ) -> FloatArray:
-    """Slid along the surface until they lie evenly; those with a coat in `edge_of` along that coat's edge."""
+    """Slide vertices along the surface until they are evenly spread; those with a coat in `edge_of` along its edge."""
     degree = np.bincount(edges.ravel())[:, None]
     for _ in range(_RELAXATIONS):
         total = np.zeros_like(vertices)
@@ -143,7 +157,7 @@ def _relaxed(
 
 
 def _onto(points: FloatArray, fields: Sequence[Field], cell: float) -> FloatArray:
-    """Newton's steps of least length to where all `fields` vanish, none longer than a cell."""
+    """Newton steps of least length to where all `fields` vanish, none longer than a cell."""
     step = 1e-3 * cell
     for _ in range(3):
         value = np.stack([field(points) for field in fields], -1)
@@ -157,10 +171,10 @@ def _onto(points: FloatArray, fields: Sequence[Field], cell: float) -> FloatArra
 
 
 def _near_edges_of_paint(vertices: FloatArray, coats: Sequence[Coat], cell: float) -> NDArray[np.int64]:
-    """(V,) number of the coat whose visible edge passes nearby, 0 for none."""
+    """(V,) number of the coat whose visible edge passes nearby; 0 for none."""
     number = np.zeros(len(vertices), np.int64)
     bare = np.ones(len(vertices), bool)
-    for index in range(len(coats) - 1, 0, -1):  # what lies on top decides
+    for index in range(len(coats) - 1, 0, -1):  # the top coat decides
         value = coats[index].where(vertices)
         number[bare & (np.abs(value) < _EDGE * cell)] = index
         bare &= value >= _EDGE * cell

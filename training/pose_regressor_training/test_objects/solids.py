@@ -1,4 +1,4 @@
-"""Signed distances of simple solids as functions of (N, 3) points, negative inside; lengths in the points' unit."""
+"""Signed distances of simple solids as functions of (N, 3) points, negative inside. Lengths are in the points' unit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def ellipsoid(centre: ArrayLike, radii: ArrayLike) -> Field:
 
 
 def rod(start: ArrayLike, end: ArrayLike, start_radius: float, end_radius: float) -> Field:
-    """A round-ended rod whose radius changes evenly along its axis (a bound of the distance, exact if it does not)."""
+    """A round-ended rod whose radius changes evenly along its axis: a bound of the distance, exact for a constant
+    radius.
+    """
     origin = np.asarray(start, np.float64)
     axis = np.asarray(end, np.float64) - origin
 
@@ -49,7 +51,7 @@ def chain(places: Sequence[ArrayLike], radii: Sequence[float]) -> Field:
 
 
 def ring(centre: ArrayLike, axis: ArrayLike, radius: float, thickness: float, height: float) -> Field:
-    """A torus about `axis` whose section is an ellipse of half axes `thickness` (across) and `height` (along)."""
+    """A torus about `axis`. Its section is an ellipse with half axes `thickness` (across) and `height` (along)."""
     direction = np.asarray(axis, np.float64) / np.linalg.norm(axis)
 
     def distance(points: FloatArray) -> FloatArray:
@@ -68,23 +70,23 @@ def half_space(point: ArrayLike, outward: ArrayLike) -> Field:
 
 
 def rising(start: ArrayLike, end: ArrayLike) -> Field:
-    """A shade rather than a distance: 0 at `start`, 1 at `end`, along the line between them."""
+    """A shade rather than a distance: 0 at `start`, 1 at `end`, linear between them."""
     axis = np.subtract(end, start).astype(np.float64)
     return lambda points: np.asarray((points - np.asarray(start)) @ axis / (axis @ axis))
 
 
 def union(*fields: Field, melt: float = 0.0) -> Field:
-    """All of them; within `melt` of where two meet they flow into each other."""
+    """All of the solids. Where two are nearer than `melt`, they flow into each other."""
     return lambda points: _soft_minimum([field(points) for field in fields], melt)
 
 
 def common(*fields: Field, melt: float = 0.0) -> Field:
-    """What lies in all of them."""
+    """What lies in all of the solids."""
     return lambda points: -_soft_minimum([-field(points) for field in fields], melt)
 
 
 def _soft_minimum(values: Sequence[FloatArray], melt: float) -> FloatArray:
-    """Polynomial smooth minimum (Quilez, 2013), the values taken one after the other."""
+    """Polynomial smooth minimum (Quilez, 2013), taking the values one after the other."""
     result = values[0]
     for value in values[1:]:
         overlap = np.maximum(melt - np.abs(result - value), 0)

@@ -1,8 +1,8 @@
-"""The test object `toy`: a small dinosaur with a scarf, 111 × 85 × 45 mm, all of many shades.
+"""The test object `toy`: a small dinosaur with a scarf, 111 × 85 × 45 mm, in many shades.
 
-Object frame: origin in the middle of its bounding box, x towards the head, y up, z towards whoever sees it walk to the
-right. It looks at its viewer, wags its tail away from him, and has spots on one flank and stripes on the other: no
-symmetry, neither of shape nor of colour.
+Object frame: origin in the middle of its bounding box, x towards the head, y up, z towards a viewer who sees it walk to
+    the right. It looks at its viewer, wags its tail away from him, and has spots on one flank and stripes on the other:
+    neither shape nor colour has a symmetry.
 """
 
 from __future__ import annotations
@@ -69,9 +69,8 @@ _SCARF = union(
 
 
 def make_toy(folder: str | Path) -> Path:
-    """Writes ``toy.obj`` (metres), ``toy.mtl`` and ``toy.png`` to `folder`, made if missing; returns the mesh's path.
-
-    Raises OSError where the folder cannot be written.
+    """Write ``toy.obj`` (metres), ``.mtl`` and ``.png`` to `folder`, made if missing; returns the mesh's path.
+    OSError if the folder cannot be written.
     """
     coats = _coats()
     painted = skin(_shape(), coats, np.array([-82.0, -4, -38]), np.array([76.0, 120, 34]), _CELL)
@@ -94,7 +93,7 @@ def _spike(foot: Sequence[float], tip: Sequence[float]) -> Field:
 
 
 def _coats() -> list[Coat]:
-    """From the bottom coat to the top."""
+    """From the bottom coat to the top one."""
     coats = [
         Coat(_everywhere, CREAM, TEAL, rising((0, 26, 0), (0, 66, 0))),
         Coat(rod(_TAIL[2], _TAIL[3], 7, 7), PLUM, PINK, rising(_TAIL[2], _TAIL[3])),

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from pose_regressor.draw import BOX_COLOUR, contact_sheet, draw_box
 from pose_regressor.estimation.decode import decode_regression
-from pose_regressor.files.io import replacing
 from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import Camera, ObjectModel
+from pose_regressor_training.figures import write_picture
 from pose_regressor_training.randomize.views import Kind
 from pose_regressor_training.samples.batches import Batch
 from pose_regressor_training.train.task import PoseTask
@@ -25,6 +25,7 @@ from pose_regressor_training.train.task import PoseTask
 FIRST, PREDICTED = "first_batch.jpg", "predictions.jpg"
 OUTLINE, OTHER = (255, 200, 0), (255, 60, 200)
 _TILE, _COLUMNS, _LABELLED, _PREDICTED = 192, 8, 32, 16
+_QUALITY = 85
 
 Image = NDArray[np.uint8]
 
@@ -42,19 +43,11 @@ class Pictures(pl.Callback):
         task: PoseTask = pl_module
         done, config = task.steps_done, task.config
         if done == 1:
-            write_picture(self._folder / FIRST, label_sheet(batch, task.models))
+            write_picture(self._folder / FIRST, label_sheet(batch, task.models), _QUALITY)
         if done % config.preview_every == 0 or done == config.steps:
             sheet = prediction_sheet(task.average.network, batch, task.models)
             if sheet is not None:
-                write_picture(self._folder / PREDICTED, sheet)
-
-
-def write_picture(path: Path, image: Image) -> None:
-    """Write an RGB image as a JPEG file, atomically."""
-    ok, encoded = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
-    assert ok, "OpenCV could not encode a JPEG in memory"
-    with replacing(path) as temporary:
-        temporary.write_bytes(encoded.tobytes())
+                write_picture(self._folder / PREDICTED, sheet, _QUALITY)
 
 
 def label_sheet(batch: Batch, models: Sequence[ObjectModel]) -> Image:

@@ -12,17 +12,17 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from pose_regressor.files.io import replacing, write_text
+from pose_regressor.files.io import write_text
 from pose_regressor.network.bundle import Bundle
 from pose_regressor_training.calibrate.metrics import metrics_table
 from pose_regressor_training.calibrate.trial import FALSE, Trial
-from pose_regressor_training.figures import new_figure
+from pose_regressor_training.figures import new_figure, write_figure
 from pose_regressor_training.train.pictures import FIRST, PREDICTED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-CURVES, ERRORS = "curves.png", "errors.png"
+CURVES, ERRORS = "curves", "errors"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,9 +45,9 @@ def write_report(folder: Path, bundle: Bundle, trial: Trial, run: Run) -> Path:
     trial: the one that the bundle's metrics were measured on
     """
     if len(run.curve) > 1:
-        _write_figure(folder / CURVES, curves_figure(run.curve, bundle.training["losses"]))
+        write_figure(folder, CURVES, curves_figure(run.curve, bundle.training["losses"]), dpi=90)
     if any(np.isfinite(one.rotation) for one in trial.found):
-        _write_figure(folder / ERRORS, errors_figure(trial, [model.name for model in bundle.objects]))
+        write_figure(folder, ERRORS, errors_figure(trial, [model.name for model in bundle.objects]), dpi=90)
     path = folder / "report.md"
     write_text(path, _text(folder, bundle, trial, run))
     return path
@@ -60,10 +60,10 @@ def _text(folder: Path, bundle: Bundle, trial: Trial, run: Run) -> str:
     lines += [f"{images}, {run.pace}, from {training['start']}.", ""]
     lines += [*metrics_table(bundle), "", *_objects_table(bundle, trial), ""]
     pictures = [
-        (CURVES, "Losses", "Each term without its weight, and their weighted sum."),
+        (f"{CURVES}.png", "Losses", "Each term without its weight, and their weighted sum."),
         (FIRST, "First batch", "White: the true pose; yellow: what is seen of the object; pink: other known objects."),
         (PREDICTED, "Predictions", "White: true, yellow: regressed pose; beside it the predicted coordinates."),
-        (ERRORS, "Errors", f"Of the reported poses that are less than {FALSE:g} diameters off."),
+        (f"{ERRORS}.png", "Errors", f"Of the reported poses that are less than {FALSE:g} diameters off."),
     ]
     for name, title, words in pictures:
         if (folder / name).exists():
@@ -82,7 +82,7 @@ def _objects_table(bundle: Bundle, trial: Trial) -> list[str]:
     for channel, model in enumerate(bundle.objects):
         count = trial.objects[channel]
         right = [one for one in trial.found if one.channel == channel and one.right]
-        found = f"{sum(one.visible for one in right) / count:.1%}" if count else "-"
+        found = f"{100 * sum(one.visible for one in right) / count:.1f} %" if count else "-"
         medians = ["-"] * 3
         if right:
             error, rotation, translation = np.median([(r.error, r.rotation, r.translation) for r in right], axis=0)
@@ -128,8 +128,3 @@ def errors_figure(trial: Trial, names: Sequence[str]) -> Figure:
         axis.set(xlabel=label, ylabel="poses", xlim=(0, most))
     first.legend(fontsize=8)
     return figure
-
-
-def _write_figure(path: Path, figure: Figure) -> None:
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=90)

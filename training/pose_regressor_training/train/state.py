@@ -1,4 +1,4 @@
-"""The file from which an interrupted training goes on: safetensors with a JSON header, no pickle, written atomically."""
+"""The file from which an interrupted training goes on: safetensors with a JSON header, no pickle."""
 
 from __future__ import annotations
 

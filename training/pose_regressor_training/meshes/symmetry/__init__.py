@@ -1,6 +1,6 @@
-"""Symmetries of an object: the motions after which nobody could tell that it was moved.
+"""Symmetries of an object: motions after which it looks the same.
 
-Found from its mesh, from geometry and, where the shape alone would allow more, from its colours.
+They are found from a mesh: from its geometry and, where the shape alone would allow more, from its colours.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from pose_regressor_training.meshes.symmetry.surface import Surface
 
 __all__ = ["ContinuousSymmetry", "Symmetries", "Tolerance", "find_symmetries"]
 
-#: BOP's step between two turns of a continuous symmetry: the share of the diameter that the farthest point travels.
+#: BOP's step between turns of a continuous symmetry: how far the farthest point moves, in diameters.
 STEP = 0.01
-#: How many rotations stand for all of them, that of a ball: about 12° apart.
+#: Rotations that stand for all rotations of a ball, about 12° apart.
 _BALL = 2000
 
 
 @dataclass(frozen=True, eq=False)
 class ContinuousSymmetry:
-    """Any turn about an axis; axis: (3,) unit vector, offset: (3,) a point of it in metres."""
+    """Any turn about an axis.
+
+    axis: (3,) unit vector
+    offset: (3,) a point on the axis, metres
+    """
 
     axis: FloatArray
     offset: FloatArray
@@ -34,8 +38,11 @@ class ContinuousSymmetry:
 
 @dataclass(frozen=True, eq=False)
 class Symmetries:
-    """discrete: (D, 4, 4) motions in metres without the identity; continuous: axes. As in BOP's models_info.json, any
-    turn about an axis may follow any discrete motion; a ball has three axes, which stand for all rotations."""
+    """As in BOP's models_info.json: any turn about an axis may follow any discrete motion.
+
+    discrete: (D, 4, 4) motions in metres, without the identity
+    continuous: axes; a ball has three, which stand for all rotations
+    """
 
     discrete: FloatArray
     continuous: tuple[ContinuousSymmetry, ...] = ()
@@ -54,8 +61,11 @@ class Symmetries:
         return " and ".join(words) or "no symmetry"
 
     def discretised(self, step: float = STEP) -> FloatArray:
-        """(S, 4, 4) motions without the identity. About an axis there are ceil(pi / step) turns, as in BOP's
-        get_symmetry_transformations: 315 at its step of 1 % of the diameter; of a ball, 2000 rotations."""
+        """(S, 4, 4) motions without the identity.
+
+        About an axis there are ceil(pi / step) turns, as in BOP's get_symmetry_transformations: 315 for its step of 1 %
+        of the diameter. A ball has 2000 rotations.
+        """
         turns = [np.eye(4)[None]]
         if len(self.continuous) > 1:
             turns = [np.broadcast_to(np.eye(4), (_BALL, 4, 4)).copy()]
@@ -72,8 +82,11 @@ class Symmetries:
 
 
 def find_symmetries(mesh: Mesh, tolerance: Tolerance | None = None) -> Symmetries:
-    """Takes a few seconds. Turns of up to 10 steps are told apart; finer ones count as continuous where the tolerance
-    admits all turns, else they are not found."""
+    """The symmetries of a mesh. Takes a few seconds.
+
+    Turns of up to 10 steps are told apart. A finer symmetry counts as continuous if the tolerance admits all turns;
+    otherwise it is not found.
+    """
     tolerance = tolerance or Tolerance()
     surface = Surface(mesh)
     axes = find_axes(surface, tolerance)
@@ -93,7 +106,7 @@ def find_symmetries(mesh: Mesh, tolerance: Tolerance | None = None) -> Symmetrie
 
 
 def _turned(axis: Axis, surface: Surface, tolerance: Tolerance) -> Symmetries:
-    """An axis of any turn, and a half turn across it where the object has one."""
+    """An axis with any turn, and a half turn across it if the object has one."""
     point = axis.point - (axis.point @ axis.direction) * axis.direction
     continuous = (ContinuousSymmetry(axis.direction, point),)
     middle = axis.point + ((surface.centre - axis.point) @ axis.direction) * axis.direction

@@ -1,4 +1,4 @@
-"""Rotations as the search for symmetries needs them."""
+"""Rotations for the search of symmetries."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def about(direction: ArrayLike, angle: ArrayLike, point: ArrayLike) -> FloatArra
 
 
 def hemisphere(count: int) -> FloatArray:
-    """(count, 3) unit vectors spread evenly over half of the sphere, the axes among them (Fibonacci's lattice)."""
+    """(count, 3) unit vectors, evenly spread over half of the sphere (Fibonacci lattice), and the three axes."""
     place = np.arange(count - 3) + 0.5
     z = 1 - place / (count - 3)
     turn = 2 * np.pi * place / _GOLDEN
@@ -33,7 +33,7 @@ def hemisphere(count: int) -> FloatArray:
 
 
 def all_rotations(count: int) -> FloatArray:
-    """(count, 3, 3) spread evenly over all rotations (super-Fibonacci spirals: Alexa, CVPR 2022)."""
+    """(count, 3, 3) evenly spread over all rotations (super-Fibonacci spirals: Alexa, CVPR 2022)."""
     place = (np.arange(count) + 0.5) / count
     inner, outer = np.sqrt(place), np.sqrt(1 - place)
     turns = 2 * np.pi * (np.arange(count) + 0.5)

@@ -1,4 +1,4 @@
-"""The axes about which an object can be turned without looking different."""
+"""Finds the axes about which an object can be turned and look the same."""
 
 from __future__ import annotations
 
@@ -11,25 +11,29 @@ from pose_regressor.types import FloatArray
 from pose_regressor_training.meshes.symmetry.rotations import about, hemisphere
 from pose_regressor_training.meshes.symmetry.surface import Mismatch, Surface
 
-#: Every order up to the highest is a multiple of one of these. Not 2 first: a cylinder has an axis of order 2 in every
-#: direction across its own, which would all be looked at before that one is known.
+#: Every order up to the highest is a multiple of one of these. 2 is not the first: a cylinder has axes of order 2 in
+#: all directions across its own, and all would be checked before that one is known.
 PRIMES = (3, 2, 5, 7)
 HIGHEST_ORDER = 10
-#: A turn that passes at all of these (in turns of the whole circle) passes at any: no order has them in common.
+#: If all of these turns fit (in full circles), any turn does: no order has them in common.
 _ANY = tuple(0.6180339887498949 * step for step in range(1, 8))
 
 _DIRECTIONS = 1500
 _SCREENED, _FITTED = 150, 600  # points of the surface
 _KEPT = 25  # candidates of each prime
-_APART = np.cos(np.radians(8))  # of the axes of two candidates
+_APART = np.cos(np.radians(8))  # between the axes of two candidates
 _COLOR_WEIGHT = 0.1  # one black point facing a white one costs as much as a tenth of the diameter
 _STEPS = 15
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What counts as looking the same: at most these shares of the diameter between the moved surface and the surface
-    at rest (for 95 % of it, for all of it), and this root mean square difference in colour, 1 being black to white."""
+    """What counts as looking the same.
+
+    most: distance from the moved surface to the surface at rest, for 95 % of it, in diameters
+    all: the same for all of it
+    color: root mean square difference of the colours; 1 is black against white
+    """
 
     most: float = 0.03
     all: float = 0.07
@@ -41,8 +45,13 @@ class Tolerance:
 
 @dataclass(frozen=True, eq=False)
 class Axis:
-    """order: of how many equal turns the circle consists, 0 if any turn will do; direction: unit vector; point: on the
-    axis; worst: mismatch of the worst of those turns that was looked at."""
+    """An axis of symmetry.
+
+    order: number of equal turns in a full circle; 0 if any turn is a symmetry
+    direction: unit vector
+    point: on the axis, metres
+    worst: mismatch of the worst of those turns that were checked
+    """
 
     order: int
     direction: FloatArray
@@ -51,7 +60,7 @@ class Axis:
 
 
 def find_axes(surface: Surface, tolerance: Tolerance) -> list[Axis]:
-    """Axes of symmetry, the best first; where any turn about one will do, not all of the others."""
+    """Axes of symmetry, the best first. If an axis admits any turn, not all others are listed."""
     axes: list[Axis] = []
     for prime in PRIMES:
         directions = _screen(surface, 2 * np.pi / prime)
@@ -63,17 +72,17 @@ def find_axes(surface: Surface, tolerance: Tolerance) -> list[Axis]:
             if not any(abs(axis.direction @ direction) > _APART for axis in axes):
                 axes.append(_order(surface, tolerance, direction, point, prime))
             if sum(axis.order == 0 for axis in axes) > 1:
-                return axes  # a ball: any direction would do
+                return axes  # a ball: any direction is an axis
         if any(axis.order == 0 for axis in axes):
             return axes
     return sorted(axes, key=lambda axis: axis.worst)
 
 
 def refine(surface: Surface, motions: FloatArray) -> FloatArray:
-    """(C, 4, 4) turns whose axes are moved until the turned surface fits best; their angles stay.
+    """(C, 4, 4) turns whose axes are moved until the turned surface fits best. Their angles stay.
 
-    Gauss-Newton on the distances from tangent planes (Chen and Medioni, 1992). The motion T becomes E T E⁻¹ with a
-    small rigid E, which turns by the same angle about another axis.
+    Gauss-Newton on distances from tangent planes (Chen and Medioni, 1992). The motion T becomes E T E⁻¹ with a small
+    rigid E, which turns by the same angle about another axis.
     """
     points = surface.points[:_FITTED] - surface.centre
     motions = motions.copy()
@@ -116,7 +125,7 @@ def _screen(surface: Surface, angle: float) -> FloatArray:
 
 
 def _axis_of(motion: FloatArray, near: FloatArray, centre: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Direction, on the side of `near`, and the point nearest to `centre` of the axis of a turn."""
+    """Direction (on the side of `near`) of a turn's axis, and the axis's point nearest to `centre`."""
     rotation = motion[:3, :3]
     _, _, rows = np.linalg.svd(rotation - np.eye(3))
     direction = rows[2] * (1 if rows[2] @ near > 0 else -1)
@@ -126,8 +135,11 @@ def _axis_of(motion: FloatArray, near: FloatArray, centre: FloatArray) -> tuple[
 
 
 def _order(surface: Surface, tolerance: Tolerance, direction: FloatArray, point: FloatArray, prime: int) -> Axis:
-    """The axis with the highest order that fits; free, if any turn fits, unless some order fits twice as well (a nut
-    with many edges is within the tolerance of a ring)."""
+    """The axis with the highest order that fits.
+
+    If any turn fits, the axis is continuous, unless some order fits twice as well: a nut with many edges is within the
+        tolerance of a ring.
+    """
 
     def worst(turns: Iterable[float]) -> float:
         """Of all turns; infinite as soon as one is not admitted."""

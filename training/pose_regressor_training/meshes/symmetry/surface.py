@@ -14,7 +14,7 @@ from pose_regressor_training.meshes.mesh import Mesh
 
 _SAMPLES = 20_000
 _VOXELS = 64
-#: Of the diameter: details of colour finer than this are averaged away, since no scan is that well registered.
+#: Details of colour finer than this (in diameters) are averaged away: no scan is registered that well.
 _BLUR = 0.02
 _BLUR_NEIGHBOURS = 40
 _FAR = 0.15  # of the diameter
@@ -24,8 +24,9 @@ _FAR = 0.15  # of the diameter
 class Mismatch:
     """How a moved surface differs from the surface at rest.
 
-    most, all: the distance, as a share of the diameter, within which 95 % of its points lie, and all; color: root mean
-    square difference of the colours of facing points, 1 being black against white.
+    most: distance within which 95 % of its points lie, in diameters
+    all: distance within which all of them lie, in diameters
+    color: root mean square difference of the colours of facing points; 1 is black against white
     """
 
     most: float
@@ -34,8 +35,14 @@ class Mismatch:
 
 
 class Surface:
-    """points, normals, colors: (N, 3) in metres and sRGB in [0, 1]; centre: (3,) of the surface, which every symmetry
-    leaves where it is; diameter: metres."""
+    """Evenly spread points of a mesh.
+
+    points: (N, 3) metres
+    normals: (N, 3)
+    colors: (N, 3) sRGB in [0, 1]
+    centre: (3,) of the surface; every symmetry leaves it in place
+    diameter: metres
+    """
 
     def __init__(self, mesh: Mesh) -> None:
         solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
@@ -52,8 +59,10 @@ class Surface:
         self._volume()
 
     def mismatch(self, motion: FloatArray, points: int = 4000) -> Mismatch:
-        """motion: (4, 4). Where some distances are larger than any tolerance, infinite distances: looking for far
-        neighbours takes long."""
+        """How a motion (4, 4) changes the surface.
+
+        If distances exceed any tolerance, infinite ones are returned: looking for far neighbours takes long.
+        """
         moved = self.points[:points] @ motion[:3, :3].T + motion[:3, 3]
         distance, index = self._tree.query(moved, distance_upper_bound=_FAR * self.diameter)
         if not np.isfinite(distance).all():
@@ -68,7 +77,7 @@ class Surface:
         return self._nearest[voxel[..., 0], voxel[..., 1], voxel[..., 2]]
 
     def _volume(self) -> None:
-        """Nearest points of the centres of the voxels of a cube that holds the object however it is turned."""
+        """Nearest points for the centres of the voxels of a cube that holds the object in any orientation."""
         reach = 1.05 * float(np.linalg.norm(self.points - self.centre, axis=1).max())
         self._corner, self._voxel = self.centre - reach, 2 * reach / (_VOXELS - 1)
         steps = np.stack(np.meshgrid(*[np.arange(_VOXELS)] * 3, indexing="ij"), -1)
@@ -81,7 +90,7 @@ class Surface:
 
 
 def _colors(mesh: Mesh, solid: trimesh.Trimesh, points: FloatArray, faces: NDArray) -> FloatArray:
-    """(N, 3) sRGB in [0, 1] of surface points that lie on `faces`; grey where the mesh has no colour."""
+    """(N, 3) sRGB in [0, 1] of points on `faces`; grey if the mesh has no colours."""
     weights = trimesh.triangles.points_to_barycentric(solid.triangles[faces], points)
     if mesh.texture is not None and mesh.uv is not None:
         u, v = np.einsum("ni,nij->nj", weights, mesh.uv[faces]).T

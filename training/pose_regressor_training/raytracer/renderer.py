@@ -30,9 +30,11 @@ wp.config.log_level = wp.LOG_WARNING
 
 
 class Raytracer:
-    """Renders scenes of some meshes. Keep one for each process: hierarchies and mip levels are built once.
+    """Renders scenes of given meshes. Keep one for each process: hierarchies and mip levels are built once.
 
-    pictures: (P, S, S, 3) uint8 sRGB, what grounds, backgrounds and materials name; device: as torch names it.
+    meshes: that scenes may name
+    pictures: (P, S, S, 3) uint8 sRGB, for grounds, backgrounds and materials
+    device: as torch names it
     """
 
     def __init__(self, meshes: Sequence[Mesh], pictures: NDArray[np.uint8] | None = None, device: str = "cpu") -> None:
@@ -48,10 +50,12 @@ class Raytracer:
         self._bank = fill_bank(meshes, self._meshes, pictures, self._device)
 
     def render(self, scenes: Scenes, height: int, width: int, edge_samples: int = 1) -> Rendering:
-        """Images of height x width pixels; raises InputError for meshes and pictures that are not there.
+        """Images of height x width pixels.
 
-        edge_samples: rays whose mean gives the colours at the outlines of things, where 1 leaves hard steps, and in
-        half-shadows, where 1 leaves grain. Labels are always those of the ray through the pixel's centre.
+        edge_samples: rays whose mean colours the outlines of things and half-shadows; 1 leaves hard steps and grain
+
+        Labels are always those of the ray through the pixel's centre. Raises InputError if the scenes name a mesh or
+        picture that is not there.
         """
         checked(scenes, len(self._meshes), self._pictures)
         count = len(scenes)
