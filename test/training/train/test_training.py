@@ -180,10 +180,8 @@ def test_a_signal_to_the_whole_group_ends_it_as_one_to_itself(start_group, tmp_p
 def test_killed_it_leaves_no_process(start_group):
     process = start_group()
     process.kill()
-    deadline = time.monotonic() + 30
-    while members(process.pid) and time.monotonic() < deadline:
+    while members(process.pid):  # within the time of this test
         time.sleep(0.05)
-    assert members(process.pid) == []
 
 
 @pytest.mark.slow
