@@ -28,7 +28,7 @@ def marked_processes(mark):
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             variables = (folder / "environ").read_bytes().split(b"\0")
-            if any(variable == entry or variable.startswith(entry + b"/") for variable in variables):
+            if entry in variables or any(variable.startswith(entry + b"/") for variable in variables):
                 found.append(int(folder.name))
     return found
 
