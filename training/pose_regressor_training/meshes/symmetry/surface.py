@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pose_regressor.types import FloatArray, InputError
-from pose_regressor_training.meshes.mesh import Mesh
+from pose_regressor_training.meshes.mesh import Mesh, check_solid
 
 _SAMPLES = 20_000
 _VOXELS = 64
@@ -49,6 +49,7 @@ class Surface:
         solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
         if not solid.area > 0:
             raise InputError("mesh: expected triangles with an area, all of them are flat")
+        check_solid(mesh)
         points, faces = trimesh.sample.sample_surface(solid, _SAMPLES, seed=0)
         self.points = np.asarray(points, np.float64)
         self.normals = np.asarray(solid.face_normals[faces], np.float64)
