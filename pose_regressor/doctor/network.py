@@ -199,7 +199,7 @@ def check_clock(seen: Seen) -> Finding:
 def check_frames(seen: Seen, frame_id: str, fixed_frame: str) -> Finding:
     """Whether a pose in the camera's frame can be turned into the fixed frame."""
     check = "frames"
-    frame = (frame_id or seen.images[-1].frame_id).lstrip("/")
+    frame = frame_id or seen.images[-1].frame_id
     if not frame:
         return error(check, "the images have no frame_id", "set the driver's frame_id, or the parameter frame_id")
     parents: dict[str, set[str]] = {}

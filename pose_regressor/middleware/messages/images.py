@@ -120,12 +120,15 @@ def _check_shape(width: int, height: int, name: str) -> None:
 
 
 def camera_frame(msg: Any, frame_id: str = "") -> str:
-    """Name of the TF frame that an image is seen from: `frame_id`; if that is empty, the header's."""
-    if not (name := frame_id or msg.header.frame_id):
+    """Name of the TF frame that an image is seen from: `frame_id`; if that is empty, the header's.
+
+    A leading '/' is taken off: some drivers still write it as in ROS 1, and tf2 refuses to look such a frame up.
+    """
+    if not (name := (frame_id or str(msg.header.frame_id)).lstrip("/")):
         raise InputError(
             "image: expected a frame_id in its header", "got none; set the driver's, or the parameter frame_id"
         )
-    return str(name)
+    return name
 
 
 def image_stamp(msg: Any) -> int:

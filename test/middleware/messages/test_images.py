@@ -141,6 +141,14 @@ def test_frame_of_another_size_than_its_camera(image, camera):
         images.frame_from_image(image(width=8, height=6, step=24, data=bytes(144)), camera)
 
 
+@pytest.mark.parametrize(("given", "parameter"), [("/optical", ""), ("left/optical", "/optical")])
+def test_a_leading_slash_is_taken_off_the_frame_id(image, camera, given, parameter):
+    """tf2 refuses to look up frames that begin with it."""
+    message = image()
+    message.header.frame_id = given
+    assert images.frame_from_image(message, camera, parameter).frame_id == "optical"
+
+
 def test_frame_without_a_frame_id(image, camera):
     msg = image()
     msg.header.frame_id = ""
