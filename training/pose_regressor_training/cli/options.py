@@ -80,7 +80,8 @@ BesideOption = Annotated[
     typer.Option(
         "--beside",
         metavar="FILE",
-        help="Mesh of another thing that may stand around and is not to be found. Repeat it for more. Default: none.",
+        help="Mesh of another thing that stands near the objects in training and must not be found. Repeat it for "
+        "more. Default: none.",
     ),
 ]
 BesideUnitOption = Annotated[
