@@ -1,6 +1,7 @@
 """What several tests share: a small untrained bundle, an end for everything that a test starts, and the machine kept
 free for the others."""
 
+import contextlib
 import os
 import signal
 from collections.abc import Callable
@@ -23,6 +24,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 mark_run()
+with contextlib.suppress(ImportError):  # it is not among what `colcon test` needs
+    from hypothesis import settings
+
+    settings.register_profile("tests", deadline=None)  # a busy machine takes its time
+    settings.load_profile("tests")
 
 
 @pytest.fixture(autouse=True)

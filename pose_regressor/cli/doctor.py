@@ -68,7 +68,7 @@ def doctor(
         images = dds_topic(f"{image_topic}/compressed" if compressed else image_topic).removeprefix("rt")
         infos = dds_topic(camera_info_topic).removeprefix("rt")
         seen = observe(images, infos, compressed, seconds)
-        findings += check_network(seen, parameters, images, infos, os.environ, fixed_frame)
+        findings += check_network(seen, parameters, images, infos, os.environ, fixed_frame.lstrip("/"))
     if as_json:
         print(json.dumps([{**vars(finding), "level": finding.level.name} for finding in findings], indent=1))
     else:

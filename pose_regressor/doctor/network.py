@@ -10,8 +10,9 @@ from typing import Any
 
 from pose_regressor.doctor import Finding, error, ok, warn
 from pose_regressor.doctor.seen import Endpoint, Seen
+from pose_regressor.geometry.camera_info import camera_from_info
 from pose_regressor.middleware.messages.compressed import image_from_compressed
-from pose_regressor.middleware.messages.images import camera_from_info, image_from_message
+from pose_regressor.middleware.messages.images import image_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import NANOSECONDS, Camera, InputError
 
@@ -198,7 +199,7 @@ def check_clock(seen: Seen) -> Finding:
 def check_frames(seen: Seen, frame_id: str, fixed_frame: str) -> Finding:
     """Whether a pose in the camera's frame can be turned into the fixed frame."""
     check = "frames"
-    frame = (frame_id or seen.images[-1].frame_id).lstrip("/")
+    frame = frame_id or seen.images[-1].frame_id
     if not frame:
         return error(check, "the images have no frame_id", "set the driver's frame_id, or the parameter frame_id")
     parents: dict[str, set[str]] = {}

@@ -83,7 +83,7 @@ def _edges(seen: Seen, static: bool, message: Any) -> None:
 
 
 def _arrival(header: Any) -> Arrival:
-    return Arrival(time.time_ns(), stamp_from_message(header.stamp), header.frame_id)
+    return Arrival(time.time_ns(), stamp_from_message(header.stamp), header.frame_id.lstrip("/"))
 
 
 def _endpoint(found: Any) -> Endpoint:

@@ -26,7 +26,7 @@ class Arrival:
 
     at: when it arrived, in ns since the epoch by this machine's clock.
     stamp: of its header, in ns.
-    frame_id: of its header.
+    frame_id: of its header, without a leading '/'.
     """
 
     at: int

@@ -27,9 +27,9 @@ def marked_processes(mark):
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            for variable in (folder / "environ").read_bytes().split(b"\0"):
-                if variable == entry or variable.startswith(entry + b"/"):
-                    found.append(int(folder.name))
+            variables = (folder / "environ").read_bytes().split(b"\0")
+            if entry in variables or any(variable.startswith(entry + b"/") for variable in variables):
+                found.append(int(folder.name))
     return found
 
 

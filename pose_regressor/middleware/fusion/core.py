@@ -156,7 +156,7 @@ class FusionCore:
 
     def _view(self, msg: Any) -> tuple[str, int, list[PoseEstimate]]:
         """The camera, its stamp in ns, and what it sees, in the fixed frame."""
-        camera, stamp = str(msg.header.frame_id), stamp_from_message(msg.header.stamp)
+        camera, stamp = str(msg.header.frame_id).lstrip("/"), stamp_from_message(msg.header.stamp)
         if not camera:
             raise InputError("detections: expected a frame_id in their header", "got none")
         fixed_from_camera = self._lookup(self._config.fixed_frame, camera, stamp)

@@ -245,3 +245,10 @@ def test_smoothing_may_be_switched_while_it_runs(fusion):
     for k in range(12, 15):
         fusion.send("0", 33 * k, detection([0, 0, 1.02]))
     assert fusion.moments[-1][1][0].translation[2] == pytest.approx(1.02)
+
+
+def test_frames_with_a_leading_slash_are_looked_up_without_it(fusion):
+    for k, name in enumerate(("/0.5", "0.5", "/0.5")):
+        fusion.send(name, 100 * k, detection([0, 0, 1]))
+    assert fusion.stamps[:2] == [0, 100], "one camera, whichever way it is written"
+    np.testing.assert_allclose(fusion.moments[0][1][0].translation, [0.5, 0, 1])

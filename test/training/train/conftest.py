@@ -63,5 +63,7 @@ def make_training(objects):
 @pytest.fixture
 def few_pictures_to_evaluate_on(monkeypatch):
     monkeypatch.setattr(frames, "RANDOMIZE", RandomizeConfig.from_dict(TINY["randomize"]))
+    monkeypatch.setattr(frames, "WIDTH", 320)
+    monkeypatch.setattr(frames, "HEIGHT", 240)
     for module in (calibrate, metrics):
-        monkeypatch.setattr(module, "FRAMES", 8)
+        monkeypatch.setattr(module, "FRAMES", 4)

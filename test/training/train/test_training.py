@@ -107,15 +107,14 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_end(make_training, whole, o
     command.append(str(tmp_path / "box.safetensors"))
     rng = np.random.default_rng(time.time_ns())
     whole[0].save(tmp_path / "whole.safetensors")
-    for _ in range(1):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        process.stdout.readline()  # a step is done
-        time.sleep(rng.uniform(0, 0.1))
-        process.kill()
-        process.communicate()
-        assert process.returncode in (-signal.SIGKILL, 0)
-        if (tmp_path / "box.safetensors").exists():  # it came to its end before: then all of it is there
-            assert_same(Bundle.load(tmp_path / "box.safetensors"), Bundle.load(tmp_path / "whole.safetensors"))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process.stdout.readline()  # a step is done
+    time.sleep(rng.uniform(0, 0.1))
+    process.kill()
+    process.communicate()
+    assert process.returncode in (-signal.SIGKILL, 0)
+    if (tmp_path / "box.safetensors").exists():  # it came to its end before: then all of it is there
+        assert_same(Bundle.load(tmp_path / "box.safetensors"), Bundle.load(tmp_path / "whole.safetensors"))
     subprocess.run(command, check=True, capture_output=True)
     assert_same(Bundle.load(tmp_path / "box.safetensors"), Bundle.load(tmp_path / "whole.safetensors"))
 
@@ -181,10 +180,8 @@ def test_a_signal_to_the_whole_group_ends_it_as_one_to_itself(start_group, tmp_p
 def test_killed_it_leaves_no_process(start_group):
     process = start_group()
     process.kill()
-    deadline = time.monotonic() + 30
-    while members(process.pid) and time.monotonic() < deadline:
+    while members(process.pid):  # within the time of this test
         time.sleep(0.05)
-    assert members(process.pid) == []
 
 
 @pytest.mark.slow
@@ -249,7 +246,7 @@ def test_full_disk(make_training, tmp_path, full_disk):
     with pytest.raises(InputError, match=r"state.safetensors: cannot be written \(File too large\)"):
         make_training(state).run()
     bundle = make_training(state).bundle()
-    with pytest.raises(InputError, match=r"box.safetensors: cannot be written: File too large"):
+    with pytest.raises(InputError, match=r"box.safetensors: cannot be written \(File too large\)"):
         bundle.save(tmp_path / "box.safetensors")
     assert list(tmp_path.iterdir()) == []
 
