@@ -16,7 +16,7 @@ from pose_regressor_training.randomize.shipped import CONFIGS, PRESETS, shipped
 if TYPE_CHECKING:
     from pose_regressor_training.meshes.mesh import Mesh
 
-_MESH = "Mesh of an object: OBJ, PLY, GLB or STL."
+_MESH = "Mesh of an object: OBJ, PLY, GLB, glTF, STL, OFF or COLLADA (.dae)."
 _GUESSED = "Default: guessed from each mesh's size, with a warning."
 _PLACE = "obj_000010.ply is object 10, others are numbered in order"
 _RANDOMIZED = f"What is randomized: a YAML file, or the name of a shipped one ({', '.join(shipped(CONFIGS))})."
