@@ -72,7 +72,7 @@ NodeDeviceOption = Annotated[
 ]
 ParametersOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, as {NODE_FILE}. Default: none."),
+    typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, such as {NODE_FILE}. Default: none."),
 ]
 SettingsOption = Annotated[
     list[str] | None,
@@ -112,7 +112,7 @@ FusionModelOption = Annotated[
 ]
 FusionParametersOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, as {FUSION_FILE}. Default: none."),
+    typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, such as {FUSION_FILE}. Default: none."),
 ]
 FusionSettingsOption = Annotated[
     list[str] | None,
