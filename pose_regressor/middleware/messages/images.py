@@ -140,9 +140,7 @@ def bayer_to_rgb(mosaic: NDArray[np.uint8] | NDArray[np.uint16], encoding: str) 
 def refuse_depth(encoding: str) -> None:
     """InputError if an encoding is one of depth images."""
     if encoding in DEPTH_ENCODINGS:
-        detail = (
-            f"got {encoding!r}, which is depth (REP 118); take the camera's colour topic; grey of 16 bits is mono16"
-        )
+        detail = f"got {encoding!r}, which is depth (REP 118); take the colour topic (grey of 16 bits: mono16)"
         raise InputError("image: expected colours or grey, not depth", detail)
 
 
