@@ -102,10 +102,7 @@ def _check_size(
         return
     error = f"{what}: is {width}x{height}, but its camera is for {camera.width}x{camera.height}"
     if (height, width) == (camera.width, camera.height) and is_turned():
-        error += (
-            "; viewers turn it by its orientation tag, here pixels count as stored: calibrate with images as stored"
-        )
-        error += " (cv2.IMREAD_IGNORE_ORIENTATION), or store these turned and without the tag"
+        error += "; it has an orientation tag, but pixels count as stored: calibrate so (cv2.IMREAD_IGNORE_ORIENTATION)"
     raise InputError(error)
 
 
@@ -213,10 +210,7 @@ def _open_scene(folder: Path, camera: Camera | None) -> ImageSource:
 
 
 class VideoSource(Source):
-    """A video file. A frame's index is its position, its stamp follows from the file's frame rate.
-
-    Frames are as stored, like photos: an orientation tag would turn the image, but not its K.
-    """
+    """A video file, its frames as stored. Their index is their position, their stamp follows from the frame rate."""
 
     def __init__(self, path: Path, camera: Camera) -> None:
         self.name = str(path)
@@ -245,7 +239,7 @@ class VideoSource(Source):
         capture = cv2.VideoCapture(str(self._path))
         if not capture.isOpened():
             raise InputError(f"{self._path}: expected a video file, this cannot be opened as one (or is cut off)")
-        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # a tag would turn the image, but not its K
         return capture
 
     def __iter__(self) -> Iterator[Frame]:
