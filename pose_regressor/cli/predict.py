@@ -28,8 +28,8 @@ def predict(
         typer.Option(
             "--overlay",
             metavar="FILE.mp4",
-            help="Video to write, of the frames with the poses drawn on them: .mp4 or .webm; .avi is larger, but written "
-            "faster. Default: none.",
+            help="Video to write, of the frames with the poses drawn on them: .mp4 or .webm, or .avi, which is "
+            "faster to write. Default: none.",
         ),
     ] = None,
     camera: CameraOption = None,
