@@ -31,7 +31,7 @@ CameraOption = Annotated[
     typer.Option(
         "--camera",
         metavar="FILE",
-        help="Camera file: BOP camera.json, ROS calibration YAML, or a CameraInfo message as YAML. Default: none.",
+        help="Camera file of BOP, ROS, OpenCV or Kalibr, or a CameraInfo message as YAML. Default: none.",
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=_DEVICE)]

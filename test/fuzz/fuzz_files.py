@@ -6,6 +6,7 @@ import struct
 
 import numpy as np
 import torch
+from fuzz_cameras import CAMERAS
 from fuzz_messages import image, info
 from fuzz_mutations import mutate
 
@@ -133,6 +134,7 @@ class Files:
             "bag zstd": (".mcap", bag_bytes(folder, "zstd"), load_bag, mutate),
             "bag lz4": (".mcap", bag_bytes(folder, "lz4"), load_bag, mutate),
         }
+        self.kinds |= {name: (suffix, text.encode(), load_camera, mutate) for name, (suffix, text) in CAMERAS.items()}
         self._add_meshes()
 
     def _add_meshes(self):
