@@ -16,7 +16,7 @@ CELLS = 48
 DIRECTIONS, IMPROVED = 256, 6
 
 
-def diameter(vertices: FloatArray, faces: NDArray[np.integer]) -> float:
+def diameter(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> float:
     """The largest distance of two of the vertices (V, 3).
 
     Exact if the convex hull has few corners. A round part has hundreds of thousands, and as many pairs squared: its
