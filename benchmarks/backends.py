@@ -1,17 +1,17 @@
-"""Which way of running the network is the fastest on this CPU, and how far is it from torch?
+"""Which runner is the fastest for the network on this CPU, and how far are its outputs from torch's?
 
     PYTHONPATH=. OMP_NUM_THREADS=1 python benchmarks/backends.py [--model box] [--runs 25] [--json FILE]
 
-find: a whole frame of 4:3 at the bundle's size; look 1, 4 and 8: so many crops (four: one and its quarter turns).
-Medians of the processor's time, all ways in turn, so that other processes matter little. deviation: the largest from
-torch's outputs, over the largest magnitude of that output or 1. The rival is torch as it comes, channels last.
+find: a whole 4:3 frame at the bundle's size. look 1, 4, 8: that many crops; four are one crop and its quarter turns.
+Times are medians of the process's own CPU time. The runners take turns, so that other processes matter little.
+deviation: the largest difference from torch's outputs, divided by the largest magnitude of that output or by 1.
+The rival is torch as it comes, channels last.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
-import json
 import statistics
 import time
 import warnings
@@ -20,6 +20,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import torch
+from headlines import Headline, finish
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ Run = Callable[[Tensor], list[Tensor]]
 
 
 class Entry(nn.Module):
-    """One entry point, with its outputs as a list, whatever runs it."""
+    """One entry point of a runner. Its outputs come as a list."""
 
     def __init__(self, runner: object, find: bool) -> None:
         super().__init__()
@@ -45,7 +46,7 @@ class Entry(nn.Module):
 
 
 def folded(module: nn.Module) -> nn.Module:
-    """Batch normalisation worked into the convolution before it, in place."""
+    """Folds each batch normalisation into the convolution before it, in place."""
     before: tuple[str, nn.Module] = ("", module)
     for name, child in list(module.named_children()):
         if isinstance(child, nn.BatchNorm2d) and isinstance(before[1], nn.Conv2d):
@@ -83,7 +84,7 @@ def deviation(values: list[Tensor], truth: list[Tensor]) -> float:
 
 @torch.inference_mode()
 def measure(runs: dict[str, Run], image: Tensor, count: int) -> dict[str, tuple[float, float]]:
-    """ms and deviation of each."""
+    """Milliseconds and deviation of each runner."""
     truth = [value.clone() for value in runs["torch"](image)]
     times: dict[str, list[float]] = {name: [] for name in runs}
     worst = {name: deviation(run(image), truth) for name, run in runs.items()}
@@ -97,9 +98,11 @@ def measure(runs: dict[str, Run], image: Tensor, count: int) -> dict[str, tuple[
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="box", help="bundle: file or name of a shipped one (%(default)s)")
-    parser.add_argument("--runs", type=int, default=25, help="(%(default)s)")
-    parser.add_argument("--compile", action="store_true", help="torch.compile, too: needs a C++ compiler and minutes")
+    parser.add_argument("--model", default="box", help="bundle: file, or name of a shipped one (default: %(default)s)")
+    parser.add_argument("--runs", type=int, default=25, help="timed runs of each runner (default: %(default)s)")
+    parser.add_argument(
+        "--compile", action="store_true", help="also time torch.compile: needs a C++ compiler and minutes"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -119,11 +122,11 @@ def main() -> None:
         worst = max(results[name][way][1] for name in shapes)
         table.add_row(way, *(f"{results[name][way][0]:.1f}" for name in shapes), f"{worst:.0e}")
     Console().print(table)
+    headlines = []
     for name in shapes:
         rival, value = results[name]["torch"][0], results[name]["ONNX Runtime"][0]
-        print(f"headline: network, {name} = {value:.1f} ms (torch {rival:.1f} ms, ratio {rival / value:.1f})")
-    if options.json:
-        options.json.write_text(json.dumps({"threads": torch.get_num_threads(), "results": results}, indent=1) + "\n")
+        headlines.append(Headline(f"network, {name}, ONNX Runtime", value, "ms", "torch", rival, rival / value, ".1f"))
+    finish(headlines, options.json, threads=torch.get_num_threads(), results=results)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,24 @@
-"""How fast are the poses of a recording added to it, in times of real time?
+"""How fast are poses added to a recording, compared with real time?
 
     PYTHONPATH=. OMP_NUM_THREADS=1 python benchmarks/bag.py [--model box] [--seconds 20] [--json FILE]
 
-The demo clip, played to and fro for so many seconds at its 30 Hz, is recorded as a bag, raw and as JPEG, and the poses
-are added to each: with everything (torch imported, the bundle loaded, files read and written), and the copy alone,
-without looking at any image. The median of three runs; the rival is the recording's own pace.
+The demo clip is recorded as a bag of that length at its 30 Hz, played forwards and backwards in turn: once as raw
+images, once as JPEG. Then the poses are added to each bag.
+
+with poses: everything, which is to import torch, load the bundle, read, estimate and write. copy alone: reading and
+writing, without a look at any image. Times are medians of three runs. The rival is the recording's own length.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from headlines import Headline, finish
 from rich.console import Console
 from rich.table import Table
 
@@ -34,7 +36,7 @@ RUNS = 3
 
 
 class ToAndFro(Source):
-    """The frames of a clip forwards and backwards, so that no jump costs the tracker its object."""
+    """The frames of a clip forwards and backwards in turn. A jump would cost the tracker its object."""
 
     def __init__(self, source: Source, seconds: float) -> None:
         self.name, self.fps = source.name, source.fps or 30.0
@@ -57,15 +59,15 @@ def copy(source: Path, target: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="box", help="bundle: file or name of a shipped one (%(default)s)")
-    parser.add_argument("--seconds", type=float, default=20.0, help="length of the recording (%(default)s)")
+    parser.add_argument("--model", default="box", help="bundle: file, or name of a shipped one (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="length of the recording (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args()
     config = NodeConfig(model=(options.model,))
     demo = demo_folder()
     clip = ToAndFro(open_source(demo / "box.mp4", load_camera(demo / "camera.json")), options.seconds)
     table = Table("images", "MB", "copy alone (s)", "with poses (s)", "every 2nd (s)", "x real time", "found")
-    headlines = []
+    headlines, figures = [], {}
     with tempfile.TemporaryDirectory() as folder:
         for kind in ("raw", "compressed"):
             source, target = Path(folder, f"{kind}.mcap"), Path(folder, "out.mcap")
@@ -84,24 +86,11 @@ def main() -> None:
             cells = [f"{median[name]:.1f}" for name in ("copy", "all", "half")]
             found = f"{result.found}/{result.images}"
             table.add_row(kind, f"{source.stat().st_size / 1e6:.0f}", *cells, f"{ratio:.1f}", found)
-            headlines.append(
-                {
-                    "name": f"poses into a bag of VGA images at 30 Hz, {kind}",
-                    "value": median["all"],
-                    "unit": "s",
-                    "rival": "recording",
-                    "rival_value": result.recorded,
-                    "ratio": ratio,
-                }
-            )
+            name = f"poses into a bag of VGA images at 30 Hz, {kind}"
+            headlines.append(Headline(name, median["all"], "s", "recording", result.recorded, ratio, ".1f"))
+            figures[kind] = times
     Console().print(table)
-    for h in headlines:
-        print(
-            f"headline: {h['name']} = {h['value']:.1f} {h['unit']} "
-            f"({h['rival']} {h['rival_value']:.1f} s, ratio {h['ratio']:.1f})"
-        )
-    if options.json:
-        options.json.write_text(json.dumps({"times": times, "headlines": headlines}, indent=1) + "\n")
+    finish(headlines, options.json, times=figures)
 
 
 if __name__ == "__main__":

@@ -1,18 +1,22 @@
-"""How fast is the PnP layer, forward and backward, and what does it keep in memory?
+"""How fast is the PnP layer, forward and backward, and how much memory does it keep?
 
     PYTHONPATH=. python benchmarks/bpnp.py [--json FILE] [--threads N]
 
-Batches of 1 to 4096 and 8 to 256 points in front of a camera, 2 px of noise, float64. Beside it in the same run, taking
-turns: OpenCV in a loop (solvePnP, SQPNP, then solvePnPRefineLM: forward only), and BPnP's backward as its paper writes
-it, item by item with autograd (published_bpnp.py), once with every c_ij differentiated by itself and once all points of
-an item at once; where these would take minutes they are timed on fewer items and scaled. Times are medians. kept: bytes
-an item of what autograd holds between forward and backward; peak: bytes an item that the memory in use grew by at most.
+Batches of 1 to 4096 problems of 8 to 256 points in front of a camera, 2 px of noise, float64. Times are medians; the
+layer and its rivals take turns in the same run:
+
+OpenCV in a loop            solvePnP with SQPNP, then solvePnPRefineLM; forward only
+as published, item by item  BPnP's backward as its paper writes it, with autograd, every c_ij differentiated by itself
+as published, points at once  the same, all points of an item in one call (published_bpnp.py)
+
+Where a rival would take minutes it is timed on fewer items and scaled.
+kept: bytes an item that autograd holds between forward and backward. peak: bytes an item by which the memory in use
+grew at most.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import statistics
 import sys
@@ -23,6 +27,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from headlines import Headline, finish
 from published_bpnp import PublishedBpnp
 from rich.console import Console
 from rich.table import Table
@@ -32,8 +37,8 @@ from pose_regressor.geometry.rotation import matrix_from_quaternion
 from pose_regressor.ops.pnp import bpnp
 
 BATCHES, POINTS = (1, 32, 256, 4096), (8, 32, 256)
-SECONDS = 2.0  # that the runs of one case take, about
-RIVAL_ITEMS = 32  # of a batch; the rest is scaled
+SECONDS = 2.0  # that the runs of one case take, roughly
+RIVAL_ITEMS = 32  # of a batch that a rival is timed on; its time is scaled to the batch
 
 
 def problems(batch: int, count: int, device: str = "cpu") -> list[Tensor]:
@@ -71,7 +76,7 @@ def opencv(inputs: list[Tensor]) -> None:
 
 
 def seconds(work: Callable[[], None], device: str) -> float:
-    """Of one thread its own time, which others on the machine add nothing to, else the clock's."""
+    """How long `work` takes. With one CPU thread: the process's own time, which other processes do not lengthen."""
     clock = time.process_time if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     if device == "cuda":
         torch.cuda.synchronize()
@@ -83,9 +88,9 @@ def seconds(work: Callable[[], None], device: str) -> float:
 
 
 def medians(works: dict[str, Callable[[], None]], device: str) -> dict[str, float]:
-    """ms of each; they take turns, the fast ones more often."""
+    """Milliseconds of each. They take turns, the fast ones more often."""
     for work in works.values():
-        work()  # the very first call takes many times as long, and says nothing of how many runs there is time for
+        work()  # the first call takes many times as long as those that follow
     first = {name: seconds(work, device) for name, work in works.items()}
     times: dict[str, list[float]] = {name: [] for name in works}
     for _ in range(3):
@@ -96,7 +101,7 @@ def medians(works: dict[str, Callable[[], None]], device: str) -> dict[str, floa
 
 
 def kept(inputs: list[Tensor]) -> int:
-    """Bytes that autograd holds, each storage once."""
+    """Bytes that autograd holds; each storage counts once."""
     storages: dict[int, int] = {}
 
     def pack(value: Tensor) -> Tensor:
@@ -171,27 +176,29 @@ def report(rows: list[dict], device: str) -> None:
     Console(width=None if sys.stdout.isatty() else 150).print(table)
 
 
-def headlines(rows: list[dict]) -> list[dict]:
+def headlines(rows: list[dict]) -> list[Headline]:
     result = []
     row = next(r for r in rows if r["device"] == "cpu" and r["batch"] == 32 and r["points"] == 8)
     largest = next(r for r in rows if r["device"] == "cpu" and r["batch"] == 4096 and r["points"] == 256)
     for name, rival, own, other in (
         ("BPnP forward and backward, batch 32, 8 points", "as published, item by item", row["layer"], row["published"]),
-        ("the same", "as published, points at once", row["layer"], row["published, points at once"]),
+        (
+            *("BPnP forward and backward, batch 32, 8 points", "as published, points at once"),
+            *(row["layer"], row["published, points at once"]),
+        ),
         ("BPnP forward, batch 32, 8 points", "OpenCV in a loop", row["forward"], row["opencv"]),
         ("BPnP forward, batch 4096, 256 points", "OpenCV in a loop", largest["forward"], largest["opencv"]),
     ):
-        print(f"headline: {name} = {own:.2f} ms ({rival} {other:.1f} ms, ratio {other / own:.1f})")
-        result.append(
-            {"name": name, "value": own, "unit": "ms", "rival": rival, "rival_value": other, "ratio": other / own}
-        )
+        result.append(Headline(name, own, "ms", rival, other, other / own, ".2f"))
     return result
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU, for all (%(default)s)")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="CPU threads, for the layer and its rivals (default: %(default)s)"
+    )
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
@@ -205,9 +212,7 @@ def main() -> int:
                 print(".", end="", flush=True, file=sys.stderr)
         report(own, device)
         rows += own
-    result = {"threads": options.threads, "rows": rows, "headlines": headlines(rows)}
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    finish(headlines(rows), options.json, threads=options.threads, rows=rows)
     return 0
 
 

@@ -2,21 +2,23 @@
 
     PYTHONPATH=. python benchmarks/bpnp_accuracy.py [--problems N] [--json FILE]
 
-Random views of points within a cube of edge 2 (general), of its middle plane (planar), of a slab of a fiftieth of its
-thickness (near planar) and of a rod of a twentieth of it (thin). All solvers see the same problems. The error is the
-mean distance of the points from where they truly are, in percent of the points' distance from the camera; the table
-shows median / 99th percentile. Rivals: OpenCV's EPnP, SQPnP and ITERATIVE, each as it is and followed by
-solvePnPRefineLM; with outliers (pixels thrown anywhere into the image) solvePnPRansac with EPnP and SQPnP, refined on
-its inliers, against ransac_pnp, all with the same threshold and 256 hypotheses. A number is marked * where the layer's
-own is greater by more than 0.1 %, and ** where that is more than chance: in 39 of 40 bootstrap samples of the same
-problems. Chance it is where an estimator that is no optimum happens to be nearer in the median of one sample.
+Random views of random points. general: within a cube of edge 2. planar: in its middle plane. near planar: within a
+slab of a fiftieth of its thickness. thin: within a rod of a twentieth of its thickness. All solvers see the same
+problems. The error is the mean distance of the points from where they truly are, in percent of their distance from the
+camera; the table shows its median / 99th percentile.
+
+The rivals are OpenCV's EPnP, SQPnP and ITERATIVE, each as it is and followed by solvePnPRefineLM. With outliers, which
+are pixels anywhere in the image, they are solvePnPRansac with EPnP and with SQPnP, refined on its inliers. They are
+compared with ransac_pnp, all with the same threshold and 256 hypotheses.
+
+*: the layer's error is greater by more than 0.1 %. **: it is so by more than chance, which is in 39 of 40 bootstrap
+samples of the same problems. It is chance if an estimator that is not the optimum has the lower median in one sample.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +26,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from headlines import Headline, finish
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -183,19 +186,8 @@ def main() -> int:
         for word, level in (("betters", 1), ("betters by more than chance", 2)):
             count = sum(mark < level for mark in marks)
             name = f"cells whose {which} no OpenCV solver {word}"
-            print(f"headline: {name} = {count} cells (all {len(cells)}, ratio {count / len(cells):.3f})")
-            headlines.append(
-                {
-                    "name": name,
-                    "value": count,
-                    "unit": "cells",
-                    "rival": "all",
-                    "rival_value": len(cells),
-                    "ratio": count / len(cells),
-                }
-            )
-    if options.json:
-        options.json.write_text(json.dumps({"cells": cells, "headlines": headlines}, indent=1) + "\n")
+            headlines.append(Headline(name, count, "cells", "all", len(cells), count / len(cells), "d"))
+    finish(headlines, options.json, cells=cells)
     return 0
 
 

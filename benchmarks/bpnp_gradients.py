@@ -2,23 +2,25 @@
 
     PYTHONPATH=. python benchmarks/bpnp_gradients.py [--problems N] [--json FILE] [--figure FILE]
 
-Gradients by all four inputs of a random combination of rotation vector and translation, for 8 and 100 points and 0, 1,
-3 and 8 px of noise, against central differences of a float64 solver that shares nothing with the layer: scipy's
-least_squares, its residual differentiated by complex steps, then the root of the gradient to the last digit. The table
+Gradients: of a random combination of rotation vector and translation, by all four inputs, for 8 and 100 points and 0,
+1, 3 and 8 px of noise. The reference is central differences of a float64 solver that shares nothing with the layer:
+scipy's least_squares with derivatives by complex steps, then the root of the gradient to the last digit. The table
 shows the median and the largest relative error |difference| / |reference| of the problems, in float64 and float32.
-Covariance: the share of 10,000 noisy problems whose true pose lies within the ellipsoid, against the share it states.
+
+Covariance: the share of 10,000 noisy problems whose true pose lies within the ellipsoid, beside the share that the
+ellipsoid states.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import torch
+from headlines import Headline, finish
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
@@ -32,9 +34,9 @@ from pose_regressor.ops.pnp import bpnp
 
 COUNTS, NOISES = (8, 100), (0.0, 1.0, 3.0, 8.0)
 NAMES = ("points_2d", "points_3d", "camera_matrix", "weights")
-#: Of central differences: as long as the curvature allows and rounding asks.
+#: Steps of the central differences: short enough for the curvature, long enough for rounding.
 STEPS = {"points_2d": 3e-2, "points_3d": 3e-5, "camera_matrix": np.array([[3e-2], [3e-2], [3e-6]]), "weights": 1e-4}
-SAMPLED = 24  # entries of an input that has more are drawn
+SAMPLED = 24  # entries that are checked of an input that has more, drawn at random
 CALIBRATION = 10_000
 
 
@@ -66,13 +68,13 @@ def solve_exactly(pixels: NDArray, points: NDArray, camera: NDArray, weights: ND
         jacobian = np.stack([residual(y + 1e-30j * axis).imag / 1e-30 for axis in np.eye(6)], 1)
         return jacobian.T @ residual(y)
 
-    # least_squares ends where a step no longer lowers the cost, half of the digits early: the root has the others.
+    # least_squares ends where a step no longer lowers the cost, with half of the digits; the root adds the others.
     y = least_squares(residual, start, jac="cs", xtol=1e-15, ftol=1e-15, gtol=1e-15, x_scale="jac").x
     return root(gradient, y, tol=1e-15).x
 
 
 def gradients(inputs: list[Tensor], along: Tensor, dtype: torch.dtype) -> tuple[list[Tensor], NDArray]:
-    """Of the combination by each input, in float64, and the poses (B, 6)."""
+    """The gradient of the combination by each input, in float64, and the poses (B, 6)."""
     leaves = [value.to(dtype).detach().requires_grad_() for value in inputs]
     result = bpnp(*leaves)
     pose = torch.cat([result.rvec, result.translation], 1)
@@ -107,7 +109,7 @@ def cell(size: int, count: int, noise: float) -> list[dict]:
             expected = np.array([reference(arrays, which, i, poses[item], along[item].numpy()) for i in chosen])
             for kind, found in (("float64", double), ("float32", single)):
                 own = np.array([found[which][item][i].item() for i in chosen])
-                # Without residuals the weights do not matter: there is nothing to be relative to.
+                # Without residuals the weights have no influence, so that the reference is zero.
                 size_ = np.linalg.norm(expected) if name != "weights" or noise else 1.0
                 errors[kind].append(float(np.linalg.norm(own - expected) / size_))
         row = {"points": count, "noise_px": noise, "input": name}
@@ -118,7 +120,7 @@ def cell(size: int, count: int, noise: float) -> list[dict]:
 
 
 def coverage(noise: float, count: int) -> dict[str, list[float]]:
-    """For stated shares, the shares of true poses within, with the noise known and estimated."""
+    """For each share that the ellipsoid states: the share of true poses within it, noise known and estimated."""
     inputs, rotation, translation = problems(CALIBRATION, count, noise)
     stated = np.linspace(0.05, 0.95, 19)
     shares: dict[str, list[float]] = {"stated": stated.tolist()}
@@ -188,14 +190,10 @@ def main() -> int:
     for kind, rival in (("float64", 0.058), ("float32", 0.058)):
         worst = max(row[f"{kind}_worst"] for row in rows)
         name = f"relative error of the gradient, {kind}, worst"
-        print(f"headline: {name} = {worst:.1e} (authors' BPnP, median at 1 px {rival:.3f}, ratio {rival / worst:.1e})")
-        headlines.append({"name": name, "value": worst, "unit": "", "rival": "authors' BPnP, median at 1 px",
-                          "rival_value": rival, "ratio": rival / worst})  # fmt: skip
+        headlines.append(Headline(name, worst, "", "authors' BPnP, median at 1 px", rival, rival / worst, ".1e"))
     if options.figure:
         draw(rows, calibration, options.figure)
-    if options.json:
-        result = {"gradients": rows, "calibration": calibration, "headlines": headlines}
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    finish(headlines, options.json, gradients=rows, calibration=calibration)
     return 0
 
 

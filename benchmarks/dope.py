@@ -1,4 +1,4 @@
-"""DOPE's network, re-created from its paper to be timed: random weights, nothing to be found with it.
+"""DOPE's network, rebuilt from its paper to be timed. Its weights are random: it finds nothing.
 
 Tremblay et al., Deep Object Pose Estimation for Semantic Robotic Grasping of Household Objects, CoRL 2018, section 3.1:
 the first ten layers of VGG-19, two 3x3 convolutions down to 128 channels, then six stages of two branches that give

@@ -1,20 +1,24 @@
-"""How many images a second does the generator make, everything on, beside Blender's path tracer on the same scenes?
+"""How many images a second does the generator make, compared with Blender's path tracer on the same scenes?
 
     python benchmarks/generator.py [--mesh FILE --unit m] [--blender-python PYTHON] [--device cuda] [--json FILE]
 
-Whole frames with 2 to 5 objects, clutter, ground, lamps with shadows, backgrounds and every effect of the camera;
-draw: scenes as arrays; render: colours, depth, normals, coordinates, masks; camera: lens, sensor, JPEG; labels: masks,
-boxes, visible shares, keypoints. Medians over batches of 32, in the time of one core; on a GPU of 256, by the clock.
+Whole frames with 2 to 5 objects, clutter, ground, lamps with shadows, backgrounds and every effect of the camera.
 
-The rival is Cycles with 32 paths a pixel and its denoiser, without Blender's start and without any labels, on the first
-of these scenes, in the same run, in core seconds too (mean). It needs a Python that has bpy: this one,
---blender-python, or the one that POSE_REGRESSOR_BLENDER_PYTHON names; --no-cycles times the generator alone.
+draw    scenes as arrays
+render  colours, depth, normals, coordinates, masks
+camera  lens, sensor, JPEG
+labels  masks, boxes, visible shares, keypoints
+
+On a CPU: medians over batches of 32, in the process's own time. On a GPU: over batches of 256, by the clock.
+
+The rival is Cycles with 32 paths a pixel and its denoiser, in the same run, on the first of these scenes: the mean of
+its core seconds, without Blender's start and without labels. It needs a Python that has bpy: this one,
+--blender-python, or the one that POSE_REGRESSOR_BLENDER_PYTHON names. --no-cycles leaves the rival out.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -25,6 +29,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from headlines import Headline, finish
 from rich.console import Console
 from rich.table import Table
 
@@ -47,7 +52,10 @@ SAMPLES = 32
 
 @dataclass
 class Row:
-    """milliseconds: of each stage for an image, medians; cycles: core seconds of each image of the rival."""
+    """One size of image.
+
+    milliseconds: of each stage for one image, medians; cycles: core seconds of each image of the rival.
+    """
 
     size: str
     milliseconds: dict[str, float]
@@ -64,9 +72,7 @@ class Row:
 
 
 class Clock:
-    """Milliseconds of each stage for an image of a batch: a core's on the CPU, whatever else it does, the clock's on a
-    GPU.
-    """
+    """Milliseconds that each stage takes for one image of a batch: the process's own on a CPU, the clock's on a GPU."""
 
     def __init__(self, device: torch.device, batch: int) -> None:
         self.device, self.batch = device, batch
@@ -107,7 +113,7 @@ def first(scenes: Scenes, count: int) -> Scenes:
 def measure(
     size: str, generator: Generator, model: ObjectModel, batch: int, batches: int, rival: Photoreal | None, images: int
 ) -> Row:
-    """The rival works in the middle of the generator's batches, so that both meet the same load."""
+    """Times both. The rival runs in the middle of the generator's batches, so that both meet the same load."""
     width, height = SIZES[size]
     device = torch.device(generator.raytracer.device)
     clock, seconds = Clock(device, batch), []
@@ -128,28 +134,23 @@ def measure(
     return Row(size, {stage: statistics.median(times) for stage, times in clock.times.items()}, seconds)
 
 
-def report(rows: list[Row], device: str) -> list[dict[str, object]]:
+def report(rows: list[Row], device: str) -> list[Headline]:
     table = Table(title=f"ms an image, {device}", title_justify="left")
     for column in ("size", *STAGES, "whole", "images/s", "Cycles images/s", "ratio"):
         table.add_column(column, justify="left" if column == "size" else "right")
-    headlines: list[dict[str, object]] = []
+    headlines = []
     for row in rows:
         whole = sum(row.milliseconds.values())
         against = [f"{row.rival:.3f}", f"{row.rate / row.rival:.0f}"] if row.cycles else ["", ""]
         table.add_row(
             row.size, *(f"{row.milliseconds[s]:.2f}" for s in STAGES), f"{whole:.2f}", f"{row.rate:.1f}", *against
         )
-        headline = {"name": f"generator, {row.size}, everything on, {device}", "value": row.rate, "unit": "images/s"}
+        headline = Headline(f"generator, {row.size}, everything on, {device}", row.rate, "images/s")
         if row.cycles:
-            rival = f"Cycles {SAMPLES} samples, denoised, CPU"
-            headline |= {"rival": rival, "rival_value": row.rival, "ratio": row.rate / row.rival}
+            rival = f"Cycles, {SAMPLES} samples, denoised, CPU"
+            headline = replace(headline, rival=rival, rival_value=row.rival, ratio=row.rate / row.rival)
         headlines.append(headline)
     Console(width=120).print(table)
-    for entry in headlines:
-        against = ""
-        if "rival" in entry:
-            against = f" ({entry['rival']} {entry['rival_value']:.3f}, ratio {entry['ratio']:.1f})"
-        print(f"headline: {entry['name']} = {entry['value']:.1f} {entry['unit']}{against}")
     return headlines
 
 
@@ -161,13 +162,17 @@ def generator_of(mesh: Mesh, model: ObjectModel, device: str) -> Generator:
 
 def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--mesh", type=Path, help="mesh to render (our box)")
-    parser.add_argument("--unit", default="m", help="its unit (%(default)s)")
-    parser.add_argument("--device", default="cpu", help="of the generator (%(default)s)")
-    parser.add_argument("--batch", type=int, help="images at a time (32, on a GPU 256)")
-    parser.add_argument("--batches", type=int, default=9, help="timed batches of each size (%(default)s)")
-    parser.add_argument("--threads", type=int, default=1, help="of torch and of Cycles (%(default)s)")
-    parser.add_argument("--images", type=int, default=5, help="images of each size that Cycles renders (%(default)s)")
+    parser.add_argument("--mesh", type=Path, help="mesh to render (default: our box)")
+    parser.add_argument("--unit", default="m", help="the mesh's unit (default: %(default)s)")
+    parser.add_argument("--device", default="cpu", help="device of the generator (default: %(default)s)")
+    parser.add_argument("--batch", type=int, help="images at a time (default: 32, on a GPU 256)")
+    parser.add_argument("--batches", type=int, default=9, help="timed batches of each size (default: %(default)s)")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="CPU threads of torch and of Cycles (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--images", type=int, default=5, help="images of each size that Cycles renders (default: %(default)s)"
+    )
     parser.add_argument("--blender-python", type=Path, help="a Python that has bpy")
     parser.add_argument("--no-cycles", action="store_true", help="leave the rival out")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
@@ -198,9 +203,7 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     headlines = report(rows, given.device)
-    if given.json:
-        result = {"batch": batch, "threads": given.threads, "rows": [vars(row) for row in rows], "headlines": headlines}
-        given.json.write_text(json.dumps(result, indent=1) + "\n")
+    finish(headlines, given.json, batch=batch, threads=given.threads, rows=[vars(row) for row in rows])
     return 0
 
 

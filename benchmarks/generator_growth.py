@@ -1,15 +1,15 @@
 """How does the time of an image grow with triangles, objects and pixels?
 
-    python benchmarks/generator_growth.py [--device cuda] [--out DIR]
+    python benchmarks/generator_growth.py [--device cuda] [--out FOLDER] [--json FILE]
 
-The ray tracer alone, which all of it falls on: balls in rows before the camera, lit by a lamp with shadows. Medians, in
-the time of one core; on a GPU by the clock, in batches of 64. Writes generator_growth.json and generator_growth.png.
+Times the ray tracer alone, since no other stage depends on these: rows of balls before the camera, lit by a lamp with
+shadows. On a CPU: medians of the process's own time. On a GPU: of the clock's, in batches of 64. Writes
+generator_growth.png. Each headline compares the largest scene with the smallest.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import sys
 import time
@@ -19,6 +19,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 import trimesh
+from headlines import Headline, finish
 from rich.console import Console
 from rich.table import Table
 
@@ -27,10 +28,11 @@ from pose_regressor_training.randomize.surface import plain_materials
 from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import BACKGROUND, GROUND, LIGHT, LIGHTS, NONE, Scenes
 
-#: What is varied, and what the others are fixed at.
+#: The values that are tried, and what the other two are fixed at meanwhile.
 TRIANGLES = (1280, 5120, 20480, 81920, 327680, 1310720)
 OBJECTS = (1, 2, 5, 10, 20)
 EDGES = (64, 128, 256, 512)
+WORDS = {"triangles": "triangles of each object", "objects": "objects", "pixels": "pixels of edge"}
 FIXED = {"triangles": 20480, "objects": 5, "pixels": 256}
 ROUNDS = 5
 
@@ -44,7 +46,7 @@ def ball(triangles: int) -> Mesh:
 
 
 def scenes(count: int, objects: int, edge: int) -> Scenes:
-    """Rows of balls that together fill about half of the image, however many they are."""
+    """Rows of balls. Whatever their number, they fill about half of the image together."""
     columns = int(np.ceil(np.sqrt(objects)))
     place = np.stack(np.divmod(np.arange(objects), columns)[::-1], axis=1) - (columns - 1) / 2
     pose = np.broadcast_to(np.eye(4), (count, objects, 4, 4)).copy()
@@ -72,7 +74,7 @@ def scenes(count: int, objects: int, edge: int) -> Scenes:
 
 
 def milliseconds(raytracer: Raytracer, objects: int, edge: int) -> float:
-    """An image, median."""
+    """Median time of one image."""
     on_gpu = raytracer.device.type == "cuda"
     batch = scenes(64 if on_gpu else 4, objects, edge)
     now = time.perf_counter if on_gpu else time.process_time
@@ -117,11 +119,12 @@ def plot(grown: dict[str, list[tuple[int, float]]], device: str, path: Path) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--device", default="cpu", help="of the ray tracer (%(default)s)")
-    parser.add_argument("--out", type=Path, default=Path("out"), help="folder to write to (%(default)s)")
+    parser.add_argument("--device", default="cpu", help="device of the ray tracer (default: %(default)s)")
+    parser.add_argument("--out", type=Path, default=Path("out"), help="folder for the plot (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
-    grown = measure(given.device)
+    grown, headlines = measure(given.device), []
     for name, points in grown.items():
         table = Table(title=f"growth with {name}, {given.device}", title_justify="left")
         table.add_column(name, justify="right")
@@ -129,10 +132,11 @@ def main() -> int:
         for value, time_of in points:
             table.add_row(f"{value:,}", f"{time_of:.2f}")
         Console().print(table)
-        ratio = points[-1][1] / points[0][1]
-        print(f"headline: ms an image, {name} x {points[-1][0] / points[0][0]:.0f} = x {ratio:.1f}")
-    (given.out / "generator_growth.json").write_text(json.dumps({"device": given.device} | grown, indent=1) + "\n")
+        (least, fastest), (most, slowest) = points[0], points[-1]
+        rival, title = f"with {least:,}", f"image with {most:,} {WORDS[name]}, {given.device}"
+        headlines.append(Headline(title, slowest, "ms", rival, fastest, slowest / fastest, ".2f"))
     plot(grown, given.device, given.out / "generator_growth.png")
+    finish(headlines, given.json, device=given.device, **grown)
     return 0
 
 

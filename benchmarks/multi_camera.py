@@ -1,20 +1,22 @@
-"""What is a pose worth that several cameras have seen?
+"""How much more accurate is a pose that several cameras have seen?
 
     PYTHONPATH=. python benchmarks/multi_camera.py [--runs 500] [--json FILE]
 
-Cameras on a circle around an object, 0.6 m away, 60° apart, each with errors as the network's on demo/box.mp4: small
-across the view, large along it. In the second half of the table one camera takes one face of the object for another.
-fused: `tracking.fusion.fuse`. The rival is the plain mean of all cameras: of positions, and of rotations as the
-nearest rotation to the mean matrix. Medians.
+Cameras stand on a circle around an object, 0.6 m away and 60° apart. Their errors are as the network's on
+demo/box.mp4: small across the view, large along it. In the second half of the table one camera mistakes one face of
+the object for another.
+
+fused: by `tracking.fusion.fuse`. The rival is the plain mean of all cameras: the mean position, and the rotation
+nearest to the mean matrix. Figures are medians.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import numpy as np
+from headlines import Headline, finish
 from rich.console import Console
 from rich.table import Table
 
@@ -28,7 +30,7 @@ DISTANCE, APART = 0.6, np.radians(60)
 
 
 def views(model: ObjectModel, cameras: int, wrong: bool, generator: np.random.Generator) -> list[PoseEstimate]:
-    """What each camera sees of an object at the origin, in the room's frame; the first may be wrong."""
+    """What each camera sees of an object at the origin, in the room's frame. wrong: the first mistakes a face."""
     result = []
     for k in range(cameras):
         angle = k * APART
@@ -53,7 +55,7 @@ def plain_mean(estimates: list[PoseEstimate]) -> FloatArray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runs", type=int, default=500, help="objects seen (%(default)s)")
+    parser.add_argument("--runs", type=int, default=500, help="objects seen (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args()
     corner = np.full(3, 0.05)
@@ -80,11 +82,12 @@ def main() -> None:
     Console().print(table)
     one, two = results[0]["figures"], results[1]["figures"]
     three, hurt = results[2]["figures"], results[4]["figures"]
-    print(f"headline: two cameras = {two[0]:.3g} mm (one camera {one[0]:.3g}, ratio {one[0] / two[0]:.1f})")
-    print(f"headline: three cameras = {three[0]:.3g} mm (plain mean {three[2]:.3g}, ratio {three[2] / three[0]:.1f})")
-    print(f"headline: one of three wrong = {hurt[1]:.3g} deg (plain mean {hurt[3]:.3g}, ratio {hurt[3] / hurt[1]:.1f})")
-    if options.json:
-        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    headlines = [
+        Headline("position error, two cameras", two[0], "mm", "one camera", one[0], one[0] / two[0]),
+        Headline("position error, three cameras", three[0], "mm", "plain mean", three[2], three[2] / three[0]),
+        Headline("rotation error, one of three wrong", hurt[1], "deg", "plain mean", hurt[3], hurt[3] / hurt[1]),
+    ]
+    finish(headlines, options.json, results=results)
 
 
 if __name__ == "__main__":

@@ -2,22 +2,25 @@
 
     PYTHONPATH=. python benchmarks/node_latency.py [--model box] [--source CLIP --camera FILE] [--json FILE]
 
-The node runs in this process, a camera in another: it sends one image, waits for its transform, sends the next. All
-times are of one clock of this machine. receive: from before the image is written by the camera to the frame in the
-node (transport, deserialisation, conversion, hand-over between threads); preprocess, network, decode: the estimator's,
-decode with the tracker's bookkeeping; publish: until the transform has arrived in the camera's process. Sizes other
-than the clip's are made from it by scaling and padding, with the exact intrinsics. follow: the steady state, looking
-around the last pose; search: the whole image every time.
+The node runs in this process, a camera in another. The camera sends an image, waits for its transform, and sends the
+next. All times are of one clock of this machine.
 
-The rival is DOPE's network (see dope.py) at its paper's 400x533 on the same CPU, timed between the node's runs: the
-network alone, without anything before or after it, in float32 and bfloat16.
+receive     from before the camera writes the image until the node has the frame: transport, deserialisation,
+            conversion, hand-over between threads
+preprocess, network, decode  the estimator's stages; decode includes the tracker's bookkeeping
+publish     until the transform has arrived in the camera's process
+follow      the steady state: looks around the last pose; search: looks at the whole image every time
+
+Other image sizes than the clip's are made from it by scaling and padding, with the exact intrinsics.
+
+The rival is DOPE's network (dope.py) at its paper's 400x533 on the same CPU, timed between the node's runs: the network
+alone, without anything before or after it, in float32 and bfloat16.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import logging
 import multiprocessing
 import os
@@ -33,6 +36,7 @@ import cv2
 import numpy as np
 import torch
 from dope import HEIGHT, WIDTH, Dope
+from headlines import Headline, finish
 
 from pose_regressor.assets import demo_folder
 from pose_regressor.files.cameras import load_camera
@@ -41,26 +45,27 @@ from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.kit.memory import keep_memory
 from pose_regressor.middleware.messages.images import camera_info_message, image_message
+from pose_regressor.middleware.pose.core import Tracking
+from pose_regressor.middleware.pose.managed import open_tracker
 from pose_regressor.middleware.pose.parameters import NodeConfig
-from pose_regressor.middleware.pose.tracker import Tracking, open_tracker
 from pose_regressor.middleware.wire import idl
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
 
 SIZES = {"VGA": (640, 480), "1080p": (1920, 1080), "400x533": (WIDTH, HEIGHT)}
 STAGES = ("receive", "preprocess", "network", "decode", "publish")
-CLIP = 24  # frames of the clip that are used, to and fro
+CLIP = 24  # frames of the clip that are played, forwards and backwards in turn
 WARM_UP = 5  # frames of each run that are not counted
-PATIENCE = 2.0  # seconds until an image counts as one without an answer
-DOPE_RUNS = 3  # of each kind, between two runs of the node
+PATIENCE = 2.0  # seconds after which an image counts as unanswered
+DOPE_RUNS = 3  # runs of the rival in each precision, between two runs of the node
 
 
 # ------------------------------------------------------------------ the camera's process
 
 
 def camera_process(pipe: Connection, frames: list[Frame], count: int) -> None:
-    """Sends `count` images one by one; gives (stamp, arrival of its transform or None) of each, in ns."""
-    keep_memory()  # as the player does, and drivers that have buffers of their own: it is the node that is timed
+    """Sends `count` images one by one. Puts (stamp, arrival of its transform or None) of each into the pipe, in ns."""
+    keep_memory()  # as the player does, and drivers with buffers of their own: the node is to be timed, not the camera
     with Participant("benchmark_camera") as participant, TfListener() as listener:
         images = participant.writer("image", idl.Image, reliable=True, depth=1)
         infos = participant.writer("camera_info", idl.CameraInfo, reliable=True, depth=1)
@@ -68,7 +73,7 @@ def camera_process(pipe: Connection, frames: list[Frame], count: int) -> None:
             time.sleep(0.01)
         answers = []
         for number in range(count):
-            # To and fro through the clip, so that no jump costs the tracker its object.
+            # Forwards and backwards in turn: a jump would cost the tracker its object.
             step = number % (2 * len(frames) - 2) if len(frames) > 1 else 0
             frame = frames[step if step < len(frames) else 2 * len(frames) - 2 - step]
             infos.write(camera_info_message(idl, frame.camera, time.time_ns(), "camera"))
@@ -86,7 +91,10 @@ def camera_process(pipe: Connection, frames: list[Frame], count: int) -> None:
 
 
 class Watched:
-    """A tracker that remembers when it worked on which image: {stamp: {stage: seconds}}, with the ends in ns."""
+    """A tracker that remembers how long each image took.
+
+    seen: {stamp: {stage: seconds}}, with `start` and `end` in ns beside the stages
+    """
 
     def __init__(self, tracker: Tracking) -> None:
         self.tracker = tracker
@@ -111,7 +119,7 @@ class Watched:
 
 @dataclass
 class Row:
-    """One run of the node: medians in ms of all images that got an answer."""
+    """One run of the node: medians in ms, of all images that were answered."""
 
     size: str
     mode: str
@@ -154,7 +162,7 @@ def run_node(model: str, frames: list[Frame], size: str, follow: bool, count: in
 
 
 class Rival:
-    """DOPE's network, each precision in the memory layout that is the faster one here."""
+    """DOPE's network, in each precision with the memory layout that is faster here."""
 
     def __init__(self) -> None:
         self.times: dict[str, list[float]] = {"float32": [], "bfloat16": []}
@@ -187,7 +195,7 @@ class Rival:
 
 
 def resized(frame: Frame, width: int, height: int) -> Frame:
-    """The frame scaled to fit and padded to the size, K with it (half-pixel included)."""
+    """The frame scaled and padded to the size; its camera matrix changes with it, half pixels included."""
     camera = frame.camera
     if (width, height) == (camera.width, camera.height):
         return frame
@@ -203,12 +211,12 @@ def resized(frame: Frame, width: int, height: int) -> Frame:
 
 
 def own_network() -> None:
-    """A domain of our own on this machine: nobody else's traffic, and none of ours elsewhere."""
+    """Takes a domain of our own on this machine: no other traffic comes in, and none of ours goes out."""
     os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 101)))
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
-def report(rows: list[Row], rival: Rival) -> list[dict[str, object]]:
+def report(rows: list[Row], rival: Rival) -> list[Headline]:
     print(
         f"{'size':8} {'mode':7} {'found':>8} " + " ".join(f"{s:>10}" for s in STAGES) + f" {'total':>9} {'p99':>8}  ms"
     )
@@ -221,28 +229,17 @@ def report(rows: list[Row], rival: Rival) -> list[dict[str, object]]:
     headlines = []
     for row in rows:
         for precision, median in medians.items() if row.size == "400x533" else ():
-            name, against = f"message to TF, 400x533, {row.mode}", f"DOPE network {precision}"
-            ratio = median / row.total
-            print(f"headline: {name} = {row.total:.1f} ms ({against} {median:.0f} ms, ratio {ratio:.1f})")
-            headlines.append(
-                {
-                    "name": name,
-                    "value": row.total,
-                    "unit": "ms",
-                    "rival": against,
-                    "rival_value": median,
-                    "ratio": ratio,
-                }
-            )
+            name, against = f"message to TF, 400x533, {row.mode}", f"DOPE's network, {precision}"
+            headlines.append(Headline(name, row.total, "ms", against, median, median / row.total, ".1f"))
     return headlines
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--model", default="box", help="bundle: file or name of a shipped one (%(default)s)")
-    parser.add_argument("--source", help="clip in which the model's object is seen (the demo's)")
+    parser.add_argument("--model", default="box", help="bundle: file, or name of a shipped one (default: %(default)s)")
+    parser.add_argument("--source", help="clip that shows the model's object (default: the demo's)")
     parser.add_argument("--camera", help="camera file of --source")
-    parser.add_argument("--frames", type=int, default=100, help="images a run (%(default)s)")
+    parser.add_argument("--frames", type=int, default=100, help="images a run (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
@@ -263,15 +260,14 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     headlines = report(rows, rival)
-    if options.json:
-        result = {
-            "threads": torch.get_num_threads(),
-            "model": options.model,
-            "rows": [vars(row) for row in rows],
-            "dope_ms": rival.times,
-            "headlines": headlines,
-        }
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
+    finish(
+        headlines,
+        options.json,
+        threads=torch.get_num_threads(),
+        model=options.model,
+        rows=[vars(row) for row in rows],
+        dope_ms=rival.times,
+    )
     return 0
 
 

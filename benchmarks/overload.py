@@ -1,21 +1,22 @@
-"""What becomes of latency and memory when images come six times as fast as the network can take them?
+"""What happens to latency and memory when images come six times as fast as the network can take them?
 
     PYTHONPATH=. python benchmarks/overload.py [--frames 10000] [--rate 60] [--network 0.1] [--json FILE]
 
-A camera process sends VGA images at a rate over DDS, reliably, so that none is lost on the way and every one can be
-accounted for. The node, in a process of its own, has in place of the estimator a wait of --network seconds; all else is
-as it is on a robot. Latency is from before an image is written by the camera to the arrival of its transform there, on
-one clock. Memory is the node's resident set, looked at twice a second from the fifth second on.
+A camera process sends VGA images at a rate over DDS. It sends them reliably, so that none is lost on the way and all
+can be accounted for. The node runs in a process of its own. In place of the estimator it waits --network seconds;
+everything else is as on a robot.
 
-The rival takes the same images with a subscription as ROS 2 makes it by default, the last ten kept, and works on one
-after the other for as long.
+Latency: from before the camera writes an image until its transform arrives there, on one clock. Memory: the node's
+resident set, read twice a second from the fifth second on.
+
+The rival subscribes to the same images as ROS 2 does by default, which keeps the last ten, and works on one after the
+other for as long.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import logging
 import multiprocessing
 import sys
@@ -27,6 +28,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
+from headlines import Headline, finish
 from node_latency import own_network
 from rich.console import Console
 from rich.table import Table
@@ -34,7 +36,7 @@ from rich.table import Table
 from pose_regressor.middleware.dds.listener import TfListener
 from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Listening, Participant
-from pose_regressor.middleware.kit.diagnostics import process_memory
+from pose_regressor.middleware.kit.memory import process_memory
 from pose_regressor.middleware.messages.images import camera_info_message, image_message, stamp_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.wire import idl
@@ -43,13 +45,13 @@ from pose_regressor.types import Camera, Frame, InputError, ObjectModel, PoseEst
 WIDTH, HEIGHT = 640, 480
 CAMERA = Camera(WIDTH, HEIGHT, np.array([[600.0, 0, 319.5], [0, 600, 239.5], [0, 0, 1]]))
 RIVAL_DEPTH = 10  # ROS 2's default
-SETTLED = 5.0  # seconds until memory is looked at
+SETTLED = 5.0  # seconds until the first reading of memory
 MEMORY_PERIOD = 0.5
 LOG = logging.getLogger("overload")
 
 
 class SlowTracker:
-    """Sees one object in every image, after a while."""
+    """Finds one object in every image, after a wait."""
 
     device = "cpu"
 
@@ -64,7 +66,7 @@ class SlowTracker:
     def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
         return tuple(objects)
 
-    def tune(self, follow: bool, objects: Sequence[str], score_threshold: float) -> None: ...
+    def tune(self, follow: bool, objects: Sequence[str], score_threshold: float, smooth: bool) -> None: ...
 
     def reset(self) -> None: ...
 
@@ -75,7 +77,10 @@ class SlowTracker:
 
 @dataclass
 class Accounts:
-    """received = processed + the sum of dropped; memory: lowest and highest resident set in bytes."""
+    """What the node did with all images: received = processed + the sum of dropped.
+
+    dropped: images by reason; memory: lowest and highest resident set, bytes
+    """
 
     received: int
     processed: int
@@ -84,7 +89,7 @@ class Accounts:
 
 
 def node_process(pipe: Connection, seconds: float) -> None:
-    """The node until something comes through the pipe; gives its Accounts."""
+    """Runs the node until something comes through the pipe, then puts its Accounts there."""
     memory: list[int] = []
     config = NodeConfig(image_reliability="reliable", overlay=False)
     with Participant() as participant, DdsNode(participant, config, lambda _: SlowTracker(seconds)) as node:
@@ -101,7 +106,7 @@ def node_process(pipe: Connection, seconds: float) -> None:
 
 
 def rival_process(pipe: Connection, seconds: float) -> None:
-    """A plain subscription until something comes through the pipe; gives the latencies in seconds."""
+    """Runs a plain subscription until something comes through the pipe, then puts its latencies there, in seconds."""
     latencies = []
 
     def on_image(message: idl.Image) -> None:
@@ -116,7 +121,7 @@ def rival_process(pipe: Connection, seconds: float) -> None:
 
 
 def send_images(frames: int, rate: float) -> list[float]:
-    """The camera; latencies in seconds of all transforms that came back."""
+    """The camera. Returns the latencies in seconds of all transforms that came back."""
     pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     with Participant("camera") as participant, TfListener() as listener:
         images = participant.writer("image", idl.Image, reliable=True, depth=5)
@@ -157,9 +162,9 @@ def run(frames: int, rate: float, seconds: float) -> tuple[Accounts, list[float]
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--frames", type=int, default=10_000, help="images (%(default)s)")
-    parser.add_argument("--rate", type=float, default=60.0, help="images a second (%(default)s)")
-    parser.add_argument("--network", type=float, default=0.1, help="seconds over an image (%(default)s)")
+    parser.add_argument("--frames", type=int, default=10_000, help="images to send (default: %(default)s)")
+    parser.add_argument("--rate", type=float, default=60.0, help="images a second (default: %(default)s)")
+    parser.add_argument("--network", type=float, default=0.1, help="seconds that an image takes (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
@@ -185,28 +190,25 @@ def report(options: argparse.Namespace, accounts: Accounts, latencies: list[floa
     for reason, count in accounts.dropped.items():
         print(f"    {count} {reason}")
     unaccounted = options.frames - accounts.processed - dropped
-    print(f"unaccounted for: {unaccounted}; answers that did not come: {accounts.processed - len(latencies)}")
+    print(f"unaccounted for: {unaccounted}; answers that were lost: {accounts.processed - len(latencies)}")
     print(f"memory of the node: {low / 1e6:.1f} to {high / 1e6:.1f} MB")
     worst, other = max(latencies), max(rival)
-    print(
-        f"headline: longest latency under overload = {1e3 * worst:.0f} ms "
-        f"(subscription of depth {RIVAL_DEPTH} {1e3 * other:.0f} ms, ratio {other / worst:.1f})"
+    depth = f"subscription of depth {RIVAL_DEPTH}"
+    times = worst / options.network
+    finish(
+        [
+            Headline("longest latency under overload", 1e3 * worst, "ms", depth, 1e3 * other, other / worst, ".0f"),
+            Headline("longest latency", times, "times the network's", "bound", 2.0, 2 / times, ".2f"),
+        ],
+        options.json,
+        frames=options.frames,
+        rate=options.rate,
+        network_s=options.network,
+        node=asdict(accounts),
+        latency_s=latencies,
+        rival_latency_s=rival,
+        unaccounted=unaccounted,
     )
-    print(
-        f"headline: longest latency in network times = {worst / options.network:.2f} "
-        f"(bound 2, ratio {2 * options.network / worst:.1f})"
-    )
-    if options.json:
-        result = {
-            "frames": options.frames,
-            "rate": options.rate,
-            "network_s": options.network,
-            "node": asdict(accounts),
-            "latency_s": latencies,
-            "rival_latency_s": rival,
-            "unaccounted": unaccounted,
-        }
-        options.json.write_text(json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

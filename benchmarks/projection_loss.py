@@ -1,18 +1,19 @@
-"""What does the projection loss cost, compiled and as its torch reference, and how far is CUDA from its memory?
+"""How fast is the projection loss, compiled and as its torch reference, and how far is CUDA from its memory's limit?
 
     PYTHONPATH=. python benchmarks/projection_loss.py [--json FILE] [--threads N]
 
-Forward and backward, from poses to their gradients, for batches of 1 to 256 images, 1,000 to 20,000 points and grids of
-32 to 256 pixels square, with both kernels: the operator of pose_regressor_cuda beside the reference on the same device
-in the same run. A time is the median of many runs; the two take turns. On a GPU also the floor: what has to be read
-and written at the least (points, poses, gradients) at the bandwidth that copying a large tensor reaches there.
+Forward and backward, from poses to their gradients: batches of 1 to 256 images, 1,000 to 20,000 points, grids of 32 to
+256 pixels square, both kernels. The operator of pose_regressor_cuda and its rival, the torch reference on the same
+device, take turns in one run. Times are medians.
+
+floor, on a GPU: the time to read and write what must be (points, poses, gradients) at the bandwidth that copying a
+large tensor reaches there.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import statistics
 import sys
 import time
@@ -20,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from headlines import Headline, finish
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor
@@ -30,7 +32,8 @@ from pose_regressor.ops.projection.backend import compiled_for, compiled_loss
 from pose_regressor.ops.projection.reference import reference_loss
 
 BATCHES, POINTS, GRIDS = (1, 16, 256), (1_000, 20_000), (32, 64, 256)
-#: Of these the reference would take more memory than a machine has (some twenty arrays of its pixels and points).
+#: Products of batch and points or pixels for which the reference needs more memory than a machine has: about twenty
+#: arrays of that size.
 TOO_LARGE = 2**25
 
 
@@ -53,7 +56,7 @@ def run(compute: Callable[..., Tensor], values: list[Tensor | int | float], kern
 
 
 def seconds(device: str, work: Callable[[], None]) -> float:
-    """Of one thread its own time, which others on the machine add nothing to, else the clock's."""
+    """How long `work` takes. With one CPU thread: the process's own time, which other processes do not lengthen."""
     clock = time.process_time if device == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     if device == "cuda":
         torch.cuda.synchronize()
@@ -65,7 +68,7 @@ def seconds(device: str, work: Callable[[], None]) -> float:
 
 
 def compare(values: list[Tensor | int | float], kernel: str, device: str) -> tuple[float, float]:
-    """Medians in ms: operator, reference. They take turns of some 20 ms, or of one run if that takes longer."""
+    """Medians in ms of operator and reference. They take turns of about 20 ms, or of one run if that is longer."""
     works = [lambda compute=compute: run(compute, values, kernel) for compute in (compiled_loss, reference_loss)]
     for work in works:
         work()
@@ -80,14 +83,14 @@ def compare(values: list[Tensor | int | float], kernel: str, device: str) -> tup
 
 
 def memory_floor(values: list[Tensor | int | float], bandwidth: float) -> float:
-    """ms to read the inputs once and to write loss and gradients."""
+    """Milliseconds to read the inputs once and to write loss and gradients."""
     read = sum(value.nbytes for value in values if isinstance(value, Tensor))
     written = 13 * 4 * len(values[1])
     return 1e3 * (read + written) / bandwidth
 
 
 def copy_bandwidth() -> float:
-    """Bytes a second that a large copy moves, reading and writing both counted."""
+    """Bytes a second that a large copy reads and writes, together."""
     source = torch.empty(2**28, device="cuda")
     target = torch.empty_like(source)
     times = [seconds("cuda", lambda: target.copy_(source)) for _ in range(5)]
@@ -95,7 +98,7 @@ def copy_bandwidth() -> float:
 
 
 def ball(rings: int) -> MeshEdges:
-    """A ball of 5 cm, of some 4 * rings² triangles."""
+    """A ball of 5 cm radius with about 4 * rings² triangles."""
     height = torch.linspace(0, torch.pi, rings + 1)[1:-1, None]
     turn = torch.arange(2 * rings) * (torch.pi / rings)
     middle = torch.stack([height.sin() * turn.cos(), height.sin() * turn.sin(), height.cos().expand(-1, 2 * rings)], 2)
@@ -113,7 +116,7 @@ def ball(rings: int) -> MeshEdges:
 
 
 def render_times(device: str) -> list[dict[str, object]]:
-    """Forward and backward of the render loss, which has no rival here, for a batch of 64 on a grid of 64."""
+    """Forward and backward of the render loss for a batch of 64 on a grid of 64 x 64. It has no rival here."""
     _, rotation_start, translation_start, *truth = inputs(64, 1, 64, device)[:5]
     camera = torch.tensor([[160.0, 0, 32], [0, 160, 32], [0, 0, 1]], device=device)
     rows = []
@@ -133,7 +136,7 @@ def render_times(device: str) -> list[dict[str, object]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    parser.add_argument("--threads", type=int, default=1, help="of the CPU, for both (%(default)s)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads, for both (default: %(default)s)")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     devices = [device for device in ("cpu", "cuda") if device == "cpu" or torch.cuda.is_available()]
@@ -158,20 +161,16 @@ def main() -> int:
                           f"{reference / compiled:.1f}", f"{floor:.4f}" if floor else "")  # fmt: skip
             print(".", end="", flush=True, file=sys.stderr)
         Console(width=None if sys.stdout.isatty() else 120).print(table)
-        headlines += headline(rows, device)
+        headlines += headlines_of(rows, device)
         rendered += render_times(device)
         for row in rendered:
             print(f"render loss on {row['device']}, batch 64, 64x64, {row['edges']} edges: {row['render_ms']:.1f} ms")
-    if options.json:
-        options.json.write_text(
-            json.dumps({"threads": options.threads, "rows": rows, "render": rendered, "headlines": headlines}, indent=1)
-            + "\n"
-        )
+    finish(headlines, options.json, threads=options.threads, rows=rows, render=rendered)
     return 0
 
 
-def headline(rows: list[dict], device: str) -> list[dict]:
-    """The least favourable case, and the one of a training: each against the reference."""
+def headlines_of(rows: list[dict], device: str) -> list[Headline]:
+    """The case with the lowest ratio, and the largest, each beside the reference."""
     own = [row for row in rows if row["device"] == device]
     worst = min(own, key=lambda row: row["reference_ms"] / row["compiled_ms"])
     largest = max(own, key=lambda row: (row["batch"], row["points"], row["grid"], row["kernel"] == "long_range"))
@@ -180,14 +179,11 @@ def headline(rows: list[dict], device: str) -> list[dict]:
         name = (f"projection loss on {device}, {label}: batch {row['batch']}, {row['points']} points, "
                 f"{row['grid']}x{row['grid']}, {row['kernel']}")  # fmt: skip
         ratio = row["reference_ms"] / row["compiled_ms"]
-        print(f"headline: {name} = {row['compiled_ms']:.3f} ms "
-              f"(torch reference {row['reference_ms']:.2f} ms, ratio {ratio:.1f})")  # fmt: skip
-        result.append({"name": name, "value": row["compiled_ms"], "unit": "ms", "rival": "torch reference",
-                       "rival_value": row["reference_ms"], "ratio": ratio})  # fmt: skip
+        result.append(Headline(name, row["compiled_ms"], "ms", "torch reference", row["reference_ms"], ratio, ".3f"))
     if device == "cuda":
-        ratio = largest["compiled_ms"] / largest["floor_ms"]
-        print(f"headline: projection loss on cuda, largest, over its memory floor = {ratio:.1f} times "
-              f"(floor {largest['floor_ms']:.4f} ms, ratio {ratio:.1f})")  # fmt: skip
+        compiled, floor = largest["compiled_ms"], largest["floor_ms"]
+        name = "projection loss on cuda, largest, above its memory floor"
+        result.append(Headline(name, compiled, "ms", "floor", floor, compiled / floor, ".4f"))
     return result
 
 

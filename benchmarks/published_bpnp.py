@@ -1,8 +1,8 @@
-"""BPnP's backward as published, item by item with autograd: what bpnp.py compares with.
+"""BPnP's backward as published, item by item with autograd: the rival of bpnp.py.
 
-Written from the formulas of Chen et al., CVPR 2020: f_j = sum_i <r_i, c_ij> with c_ij = -2 d pi_i / d y_j, both
-derivatives by automatic differentiation, one f_j at a time; then dy/dtheta = -(df/dy)^-1 df/dtheta. Forward: OpenCV's
-iterative solver.
+Written from the formulas of Chen et al., End-to-End Learnable Geometric Vision by Backpropagating PnP Optimization,
+CVPR 2020: f_j = sum_i <r_i, c_ij> with c_ij = -2 d pi_i / d y_j, both derivatives by automatic differentiation, one f_j
+at a time; then dy/dtheta = -(df/dy)^-1 df/dtheta. Forward: OpenCV's iterative solver.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from torch import Tensor
 class PublishedBpnp(torch.autograd.Function):
     """points_2d (B, N, 2), points_3d (B, N, 3), camera (B, 3, 3) -> poses (B, 6), rotation vector and translation.
 
-    one_by_one: every c_ij is a derivative of its own, as the formula is written; else those of all points of an item
-    come from one call, by a copy of the pose for each point.
+    one_by_one: differentiates every c_ij by itself, as the formula is written. Otherwise one call gives those of all
+    points of an item, with a copy of the pose for each point.
     """
 
     @staticmethod
@@ -40,7 +40,7 @@ class PublishedBpnp(torch.autograd.Function):
 
 
 def project(poses: Tensor, points: Tensor, camera: Tensor) -> Tensor:
-    """poses (N, 6), one for each of points (N, 3) -> (N, 2)."""
+    """poses (N, 6), one for each of the points (N, 3) -> (N, 2) pixels."""
     angle = poses[:, :3].norm(dim=1, keepdim=True)
     axis = poses[:, :3] / angle
     along = (axis * points).sum(1, keepdim=True) * axis
@@ -57,7 +57,7 @@ def _slopes_at_once(image: Tensor, poses: Tensor, j: int) -> Tensor:
 
 
 def _slopes_one_by_one(image: Tensor, poses: Tensor, j: int) -> Tensor:
-    """The same, each by itself."""
+    """The same as _slopes_at_once, with a call for each value."""
     values = [torch.autograd.grad(value, poses, create_graph=True)[0][:, j].sum() for value in image.flatten()]
     return torch.stack(values).view_as(image)
 

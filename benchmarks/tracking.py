@@ -3,28 +3,32 @@
     PYTHONPATH=. python benchmarks/tracking.py [--runs 20] [--json FILE]
     PYTHONPATH=. python benchmarks/tracking.py --clip CLIP --camera FILE --truth scene_gt.json --model box [--json FILE]
 
-Without a clip: poses of a box that lies still, is carried and turned, lies still again, is pushed slowly and stays,
-with errors as the network's on demo/box.mp4 are: most of an error belongs to the view and stays while that stays, a
-sixth of its standard deviation is new in each frame, and three fifths in one of twelve; one frame in fifty begins a
-burst of wrong faces, and once something stands in front of it for half a second. With a clip: the whole tracker on its
+Without a clip: simulated poses of a box that lies still, is carried and turned, lies still, is pushed slowly and stays.
+Their errors are as the network's on demo/box.mp4. Most of an error belongs to the view and stays while the view does;
+a sixth of its standard deviation is new in each frame, and three fifths in one frame of twelve. One frame in fifty
+begins a burst of wrong faces, and for half a second something hides the box. With a clip: the whole tracker on its
 frames.
 
-jitter: step from frame to frame over sqrt(2), rms, while the true pose rests; wander: rms about the mean of each such
-rest. lag: shift at which the velocities of the bounding box's corners fit the true ones best (cross-correlation), in
-frames. ADD: mean distance of the object's points from where they are, in diameters; of the frames with a pose. close:
-share of all frames with an ADD under a tenth. The rival is the same frame by frame: every measured pose as it is.
+jitter  step from frame to frame divided by sqrt(2), rms, while the true pose rests
+wander  rms about the mean of each such rest
+lag     shift in frames at which the velocities of the bounding box's corners fit the true ones best
+        (cross-correlation)
+add     mean distance of the object's points from where they are, in diameters, of the frames with a pose
+close   share of all frames with an ADD under a tenth
+
+The rival is frame by frame: every measured pose as it is.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from headlines import Headline, finish
 from rich.console import Console
 from rich.table import Table
 from tracking_figures import Figures, figures
@@ -39,7 +43,7 @@ RATE = 30.0
 THRESHOLD = 0.5
 #: Standard deviations of the simulated errors: sideways, along the view (m), about the three axes (rad).
 SIGMA = np.array([3e-3, 3e-3, 20e-3, 0.08, 0.08, 0.035])
-#: Share of them that is new in each frame; and in a LEAP, as so many frames have one.
+#: Share of the errors that is new in each frame; share that is new in a leap; share of the frames that leap.
 NEW, LEAP, LEAPS = 0.17, 0.6, 0.08
 
 
@@ -47,7 +51,7 @@ NEW, LEAP, LEAPS = 0.17, 0.6, 0.08
 
 
 def carried(t: float) -> FloatArray:
-    """The true pose at `t` seconds: at rest but for (3, 4.5), 25 cm and a quarter turn, and (7, 11), 11 cm slowly."""
+    """The true pose at `t` seconds. It moves by 25 cm and a quarter turn in (3, 4.5), by 11 cm slowly in (7, 11)."""
 
     def minimum_jerk(u: float) -> float:
         u = min(max(u, 0.0), 1.0)
@@ -61,8 +65,8 @@ def carried(t: float) -> FloatArray:
 
 
 def view_error(generator: np.random.Generator) -> Callable[[FloatArray], FloatArray]:
-    """A smooth random error (6,) of unit variance of each view: random waves over rotations of about 20° and places of
-    about 5 cm."""
+    """A smooth random error (6,) of unit variance for each view: random waves over rotations of about 20° and positions
+    of about 5 cm."""
     waves, phases = generator.normal(size=(64, 6)), generator.uniform(0, 2 * np.pi, (64, 6))
     waves *= np.repeat([1 / 0.05, 1 / np.radians(20)], 3)
 
@@ -93,7 +97,7 @@ def simulated(model: ObjectModel, seed: int) -> Iterator[tuple[int, FloatArray, 
 def follow_simulated(
     model: ObjectModel, seed: int
 ) -> tuple[dict[int, FloatArray], dict[int, FloatArray], dict[int, FloatArray], set[int]]:
-    """True, measured and tracked poses, and all ids."""
+    """True, measured and tracked poses by frame, and all ids."""
     tracks = Tracks(TrackingParameters())
     truth: dict[int, FloatArray] = {}
     raw: dict[int, FloatArray] = {}
@@ -173,11 +177,13 @@ def on_clip(options: argparse.Namespace) -> dict[str, Figures]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runs", type=int, default=20, help="simulated runs, of which the median counts (%(default)s)")
-    parser.add_argument("--clip", help="video or folder of images in place of the simulation")
+    parser.add_argument(
+        "--runs", type=int, default=20, help="simulated runs, of which medians are taken (default: %(default)s)"
+    )
+    parser.add_argument("--clip", help="video or folder of images, in place of the simulation")
     parser.add_argument("--camera", help="its camera file")
     parser.add_argument("--truth", type=Path, help="its scene_gt.json; image ids are frame numbers")
-    parser.add_argument("--model", default="box", help="bundle of its one object (%(default)s)")
+    parser.add_argument("--model", default="box", help="bundle with its one object (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw one simulated run")
     options = parser.parse_args()
@@ -205,11 +211,11 @@ def main() -> None:
     Console(width=150).print(table)
     rival, ours = asdict(results["frame by frame"]), asdict(results["tracked"])
     units = {"jitter_mm": "mm", "jitter_deg": "deg", "lag_frames": "frames", "add": "diameters", "ids": "ids"}
-    for key, unit in units.items():
-        ratio = rival[key] / ours[key] if ours[key] else float("nan")
-        print(f"headline: {key} = {ours[key]:.3g} {unit} (frame by frame {rival[key]:.3g}, ratio {ratio:.1f})")
-    if options.json:
-        options.json.write_text(json.dumps({kind: asdict(value) for kind, value in results.items()}, indent=1) + "\n")
+    headlines = [
+        Headline(key, ours[key], unit, "frame by frame", rival[key], rival[key] / ours[key] if ours[key] else None)
+        for key, unit in units.items()
+    ]
+    finish(headlines, options.json, results={kind: asdict(value) for kind, value in results.items()})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What tracking.py measures of a sequence of poses."""
+"""The figures that tracking.py takes of a sequence of poses."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_regressor.geometry.errors import add
 from pose_regressor.tracking.kalman import difference, moved
 from pose_regressor.types import FloatArray, ObjectModel
 
 CLOSE = 0.1
-#: A true pose rests where it stays this near to its median over 21 frames, metres and radians: a hand that holds still,
-#: or the noise of a truth that was measured.
+#: A true pose rests if it stays this near to its median over 21 frames, in metres and radians. A hand that holds still
+#: moves less, and so does the noise of a measured truth.
 RESTING = (2.5e-3, np.radians(1.5))
 
 Poses = Mapping[int, FloatArray]
@@ -22,7 +23,7 @@ Poses = Mapping[int, FloatArray]
 
 @dataclass(frozen=True)
 class Figures:
-    """As the docstring of tracking.py has them."""
+    """The figures that the docstring of tracking.py explains."""
 
     found: float
     add: float
@@ -35,13 +36,8 @@ class Figures:
     ids: int
 
 
-def add(model: ObjectModel, pose: FloatArray, true: FloatArray) -> float:
-    offset = model.points @ (pose[:3, :3] - true[:3, :3]).T + pose[:3, 3] - true[:3, 3]
-    return float(np.linalg.norm(offset, axis=1).mean() / model.diameter)
-
-
 def filled(truth: Poses, gap: int = 3) -> dict[int, FloatArray]:
-    """True poses also of frames between annotated ones that are near each other."""
+    """The true poses, and poses in between where two annotated frames are at most `gap` frames apart."""
     result = dict(truth)
     for a, b in itertools.pairwise(sorted(truth)):
         if 1 < b - a <= gap:
@@ -51,7 +47,7 @@ def filled(truth: Poses, gap: int = 3) -> dict[int, FloatArray]:
 
 
 def rests(truth: Poses) -> list[list[int]]:
-    """Runs of frames in which the true pose rests."""
+    """The runs of frames, of ten or more, in which the true pose rests."""
     resting = []
     for i in sorted(truth):
         around = [truth[k] for k in range(i - 10, i + 11) if k in truth]
@@ -89,14 +85,14 @@ def lag(model: ObjectModel, poses: Poses, truth: Poses) -> float:
     frames = max([*poses, *truth]) + 1
 
     def places(source: Poses) -> FloatArray:
-        """(frames, 24), not a number where there is no pose."""
+        """(frames, 24) corner coordinates; NaN if a frame has no pose."""
         result = np.full((frames, 24), np.nan)
         for i, pose in source.items():
             result[i] = (corners @ pose[:3, :3].T + pose[:3, 3]).ravel()
         return result
 
     def velocities(place: FloatArray, shift: float) -> FloatArray:
-        """Those of `shift` frames before, as steps over six frames: over fewer the noise is larger than the motion."""
+        """Velocities `shift` frames earlier, as steps over six frames. Over fewer the noise exceeds the motion."""
         whole = int(np.floor(shift))
         early, late = np.roll(place, whole + 1, axis=0), np.roll(place, whole, axis=0)
         there = late if shift == whole else late + (shift - whole) * (early - late)
@@ -105,7 +101,7 @@ def lag(model: ObjectModel, poses: Poses, truth: Poses) -> float:
     measured, true = velocities(places(poses), 0), places(truth)
     shifts = np.round(np.arange(-5, 5.01, 0.1), 1)
     wanted = np.stack([velocities(true, shift) for shift in shifts])
-    # The same frames for every shift; and none in which the pose jumps, which no motion does.
+    # The same frames for every shift, without those in which the pose jumps as no motion does.
     usable = np.isfinite(wanted).all((0, 2)) & (np.abs(measured).max(1) < 2 * np.nanmax(np.abs(wanted)))
     usable[:10] = usable[-10:] = False
     products = (wanted[:, usable] * measured[usable]).sum((1, 2))
@@ -113,7 +109,7 @@ def lag(model: ObjectModel, poses: Poses, truth: Poses) -> float:
 
 
 def figures(model: ObjectModel, poses: Poses, truth: Poses, ids: int) -> Figures:
-    errors = [add(model, poses[i], truth[i]) for i in truth if i in poses]
+    errors = [add(poses[i], truth[i], model.points) / model.diameter for i in truth if i in poses]
     whole = filled(truth)
     jitter, wander = trembling(poses, whole)
     return Figures(

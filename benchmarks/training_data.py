@@ -1,15 +1,15 @@
-"""Does the generator keep up with the network? Core-milliseconds for an image of a training batch, drawn, rendered,
-photographed and labelled, beside a training step of the default network, all on one core in the same run.
+"""Does the generator keep up with the network's training?
 
     python benchmarks/training_data.py [--mesh FILE --unit m] [--batches 12] [--json FILE]
 
-Needs the training package. Every figure is a median over batches of 32 images of 128 x 128 pixels, everything on.
+Needs the training package. Times an image of a training batch (drawn, rendered, photographed and labelled) and, in the
+same run, its share of a training step of the default network, all on one core. Figures are medians over batches of 32
+images of 128 x 128 pixels, with every effect on.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 import tempfile
 import time
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from headlines import Headline, finish
 from rich.console import Console
 from rich.table import Table
 
@@ -76,7 +77,7 @@ def main() -> None:
 
 
 class Step:
-    """What the engine does with a batch, without Lightning around it."""
+    """What a training does with a batch, without Lightning around it."""
 
     def __init__(self, model: ObjectModel, config: NetworkConfig) -> None:
         network = PoseNetwork(config, 1).to(memory_format=torch.channels_last)
@@ -93,10 +94,10 @@ class Step:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--mesh", type=Path, help="mesh to render (our box)")
-    parser.add_argument("--unit", default="m", help="its unit (%(default)s)")
-    parser.add_argument("--batches", type=int, default=12, help="batches of 32 images (%(default)s)")
-    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--mesh", type=Path, help="mesh to render (default: our box)")
+    parser.add_argument("--unit", default="m", help="the mesh's unit (default: %(default)s)")
+    parser.add_argument("--batches", type=int, default=12, help="batches of 32 images (default: %(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     return parser.parse_args()
 
 
@@ -111,13 +112,9 @@ def _report(median: dict[str, float], path: Path | None) -> None:
         table.add_row(name, f"{value:.2f}", f"{value / median['training step']:.0%}")
     table.add_row("training step", f"{median['training step']:.2f}", "")
     Console().print(table)
-    ratio = median["training step"] / whole
-    print(
-        f"headline: generator = {whole:.2f} ms an image (training step {median['training step']:.2f} ms, "
-        f"ratio {ratio:.1f})"
-    )
-    if path:
-        path.write_text(json.dumps(median | {"generator": whole}, indent=1) + "\n")
+    step = median["training step"]
+    headline = Headline("generator, one image", whole, "ms", "training step", step, step / whole, ".2f")
+    finish([headline], path, **median, generator=whole)
 
 
 if __name__ == "__main__":

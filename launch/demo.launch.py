@@ -1,4 +1,4 @@
-"""The demo: a player of the shipped clip, the node, and a listener that ends with a table of how well the poses fit.
+"""The demo: a player of the shipped clip, the node, and a listener that at the end prints how well the poses fit.
 
 ros2 launch pose_regressor demo.launch.py
 """
@@ -13,7 +13,8 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 
 SHARE = Path(get_package_share_directory("pose_regressor"))
-START_TIMEOUT = "120"  # seconds until the node listens: importing torch from a cold disk takes its time
+START_TIMEOUT = "120"  # seconds for the node to start: importing torch from a cold disk takes long
+RATE = "images a second; auto: 30, or less on a machine that cannot keep up"
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -37,7 +38,7 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription(
         [
             DeclareLaunchArgument("out", default_value="out/demo", description="folder to write to"),
-            DeclareLaunchArgument("rate", default_value="30.0", description="frames a second"),
+            DeclareLaunchArgument("rate", default_value="auto", description=RATE),
             DeclareLaunchArgument(
                 "rviz", default_value="false", description="start RViz too", choices=["true", "false"]
             ),

@@ -2,7 +2,7 @@
 
 ros2 launch pose_regressor fusion.launch.py fixed_frame:=world model:=box detections:=/left/pose_regressor/detections,/right/pose_regressor/detections
 
-The node is a managed one and starts itself, unless autostart:=false leaves that to a lifecycle manager.
+The node is a managed node. It starts by itself; with autostart:=false it waits for a lifecycle manager.
 """  # noqa: E501
 
 from pathlib import Path
@@ -14,14 +14,14 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 
 SHARE = Path(get_package_share_directory("pose_regressor"))
-#: Arguments that are parameters of the node. What is left empty stays as the parameter file has it.
+#: Arguments that set parameters of the node. An empty one leaves its parameter as in the parameter file.
 LISTS = {
     "detections": "topics of the cameras' poses, separated by commas",
     "model": "bundles of the objects, for their symmetries, separated by commas",
 }
 STRINGS = {
-    "fixed_frame": "TF frame that the cameras' places are known in",
-    "frame_prefix": "put before the names of the objects' TF frames",
+    "fixed_frame": "TF frame in which the cameras' places are known",
+    "frame_prefix": "begins the names of the objects' TF frames",
 }
 AUTOSTART = "true, or false: wait for a lifecycle manager to configure and activate the node"
 ARGUMENTS = (
@@ -30,7 +30,7 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "params_file",
         default_value=str(SHARE / "config" / "fusion.yaml"),
-        description="parameter file; the arguments above win over it",
+        description="parameter file; the arguments above override it",
     ),
     DeclareLaunchArgument("namespace", default_value="", description="namespace of the node"),
 )

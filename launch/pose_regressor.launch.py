@@ -1,8 +1,8 @@
-"""The node, and RViz if asked for.
+"""The pose node, and RViz with rviz:=true.
 
 ros2 launch pose_regressor pose_regressor.launch.py model:=box image:=/camera/image_raw camera_info:=/camera/camera_info
 
-The node is a managed one and starts itself, unless autostart:=false leaves that to a lifecycle manager.
+The node is a managed node. It starts by itself; with autostart:=false it waits for a lifecycle manager.
 """
 
 from pathlib import Path
@@ -14,12 +14,12 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
 
 SHARE = Path(get_package_share_directory("pose_regressor"))
-#: Arguments that are parameters of the node. What is left empty stays as the parameter file has it.
+#: Arguments that set parameters of the node. An empty one leaves its parameter as in the parameter file.
 PARAMETERS = {
     "model": "bundles to load, separated by commas: files, or the names of shipped ones, such as box",
     "device": "auto, cpu, cuda or cuda:N",
-    "camera_file": "camera file in place of the camera_info topic",
-    "frame_prefix": "put before the names of the objects' TF frames",
+    "camera_file": "camera file that replaces the camera_info topic",
+    "frame_prefix": "begins the names of the objects' TF frames",
     "image_transport": "raw, or compressed (then images come from <image>/compressed)",
     "autostart": "true, or false: wait for a lifecycle manager to configure and activate the node",
 }
@@ -28,7 +28,7 @@ ARGUMENTS = (
     DeclareLaunchArgument(
         "params_file",
         default_value=str(SHARE / "config" / "pose_regressor.yaml"),
-        description="parameter file; the arguments above win over it",
+        description="parameter file; the arguments above override it",
     ),
     DeclareLaunchArgument("image", default_value="image", description="topic of the images"),
     DeclareLaunchArgument("camera_info", default_value="camera_info", description="topic of the camera info"),

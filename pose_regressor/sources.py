@@ -18,13 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.files.bop import read_scene_camera
-from pose_regressor.types import Camera, Frame, InputError
+from pose_regressor.types import NANOSECONDS, Camera, Frame, InputError
 
 if TYPE_CHECKING:
     from cv2.typing import MatLike  # newer than the OpenCV of Ubuntu 22.04
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
-NANOSECONDS = 1_000_000_000
 #: A video is cut off if its frame at this share of its length cannot be read. The last frame is no test: containers
 #: miscount by a few, and seeking to the very end fails in healthy files.
 PROBED_SHARE = 0.9

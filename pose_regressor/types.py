@@ -1,4 +1,4 @@
-"""The words every part of the package speaks: plain frozen dataclasses, checked when they are made.
+"""The words that every part of the package speaks: plain frozen dataclasses that check their values when made.
 
 Units are metres, radians, seconds and pixels; pixel centres have integer coordinates; the camera frame is OpenCV's
 optical frame (x right, y down, z forward); quaternions are xyzw; ``cam_from_obj`` maps object to camera coordinates.
@@ -6,6 +6,7 @@ optical frame (x right, y down, z forward); quaternions are xyzw; ``cam_from_obj
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,37 +15,107 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float64]
 
-#: Number of coefficients each distortion model takes (order as in sensor_msgs/CameraInfo, which is OpenCV's).
-DISTORTION_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8)}
+#: In a second: stamps are whole nanoseconds.
+NANOSECONDS = 1_000_000_000
+#: Distortion models by their names in sensor_msgs/CameraInfo, and how many coefficients each takes, in OpenCV's order.
+#: The first number is that of the model's definition. The rational polynomial goes on with thin prisms (12) and a
+#: tilted sensor (14). `equidistant` is the model of cv2.fisheye.
+DISTORTION_MODELS = {"plumb_bob": (5, 0, 4), "rational_polynomial": (8, 0, 4, 5, 12, 14), "equidistant": (4,)}
+#: Other names of the same models: OpenCV's and Kalibr's.
+_SAME_MODELS = {"fisheye": "equidistant", "radtan": "plumb_bob"}
+#: What drivers write, in small letters, for images without distortion.
+_NO_DISTORTION = ("", "none", "pinhole")
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used. The message is one line: what came, and what was expected."""
+    """Something that the user or another program gave cannot be used. ``str(error)`` is one line: "<reason>, <detail>".
+
+    reason: what is wrong, a fixed text without values. Counters and diagnostics use it as their key.
+    detail: what came, what was expected and the remedy; '' if the reason says it all.
+
+    Errors that are never counted (of files, options and the like) may put everything into one text, the reason.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(reason, detail)
+        self.reason, self.detail = reason, detail
+
+    def __str__(self) -> str:
+        return f"{self.reason}, {self.detail}" if self.detail else self.reason
+
+    def of(self, what: str) -> InputError:
+        """The same error with "<what>: " put before its reason; `what` is a fixed text, too."""
+        return InputError(f"{what}: {self.reason}", self.detail)
 
 
-def _float_array(name: str, value: object, shape: tuple[int | None, ...]) -> FloatArray:
-    """A read-only float64 copy of `value`; a ``None`` in `shape` accepts any length."""
+def _float_array(name: str, value: object, shape: tuple[int | None, ...], whose: str = "") -> FloatArray:
+    """A read-only float64 copy of `value`.
+
+    name: of the field, the same for all values; shape: a ``None`` in it accepts any length; whose: ends the error's
+    detail, for fields of something that has a name of its own.
+    """
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{name}: expected numbers, got {value!r}") from error
+        raise InputError(f"{name}: expected numbers", f"got {value!r}{whose}") from error
     if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
         expected = "x".join("n" if want is None else str(want) for want in shape)
-        raise InputError(
-            f"{name}: expected shape {expected}, got {'x'.join(map(str, array.shape)) or 'a single number'}"
-        )
+        got = "x".join(map(str, array.shape)) or "a single number"
+        raise InputError(f"{name}: expected shape {expected}", f"got {got}{whose}")
     if not np.isfinite(array).all():
-        raise InputError(f"{name}: expected finite numbers, got {array.tolist()}")
+        raise InputError(f"{name}: expected finite numbers", f"got {array.tolist()}{whose}")
     array.flags.writeable = False
     return array
 
 
+def _image_size(width: object, height: object) -> tuple[int, int]:
+    try:
+        size = operator.index(width), operator.index(height)  # type: ignore[arg-type]
+    except TypeError:
+        size = (0, 0)
+    if isinstance(width, bool) or isinstance(height, bool) or min(size) < 1:
+        got = f"got {width!r}x{height!r}"
+        raise InputError("camera: expected a width and height of at least 1 pixel, whole numbers", got)
+    return size
+
+
+def _distortion(model: object, coefficients: FloatArray) -> tuple[str, FloatArray]:
+    """A key of DISTORTION_MODELS, and as many coefficients as it takes.
+
+    Zeros beyond the model's definition are dropped: some drivers pad all models to one length.
+    """
+    if not isinstance(model, str):
+        raise InputError("camera: expected the distortion model's name", f"got {model!r}")
+    name = model.strip().lower()
+    if name in _NO_DISTORTION:
+        if coefficients.any():
+            detail = f"model {model!r} has none, got {coefficients.tolist()}; name their model"
+            raise InputError("camera: distortion coefficients without a distortion model", detail)
+        return "plumb_bob", np.zeros(0)
+    name = _SAME_MODELS.get(name, name)
+    if name not in DISTORTION_MODELS:
+        expected = f"expected one of {', '.join(DISTORTION_MODELS)}, or none"
+        raise InputError("camera: unknown distortion model", f"{model!r} is not known, {expected}")
+    lengths = DISTORTION_MODELS[name]
+    least = max(lengths[0], 1 + max(np.flatnonzero(coefficients), default=-1))
+    shorter = [length for length in lengths if least <= length <= len(coefficients)]
+    coefficients = coefficients[: min(shorter, default=None)]
+    if len(coefficients) not in lengths:
+        takes = f"{name} takes {', '.join(map(str, sorted(lengths)))} coefficients and zeros after them"
+        got = f"got {len(coefficients)}: {coefficients.tolist()}"
+        raise InputError("camera distortion: wrong number of coefficients", f"{takes}, {got}")
+    return name, coefficients
+
+
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A calibrated pinhole camera with lens distortion.
+    """A calibrated camera: a pinhole with lens distortion, or a fisheye.
 
-    matrix: (3, 3) intrinsics K in pixels; distortion: the coefficients of `distortion_model` in OpenCV's order
-    (empty: none), as in sensor_msgs/CameraInfo.
+    width, height: of its images, in pixels.
+    matrix: (3, 3) intrinsics K in pixels.
+    distortion: (n,) coefficients of `distortion_model` in OpenCV's order, as in sensor_msgs/CameraInfo; empty: none.
+    distortion_model: a key of DISTORTION_MODELS. Also taken: "", "none" and "pinhole" for images without distortion,
+        "radtan" for plumb_bob, "fisheye" for equidistant.
     """
 
     width: int
@@ -54,41 +125,48 @@ class Camera:
     distortion_model: str = "plumb_bob"
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise InputError(f"camera: expected a width and height of at least 1 pixel, got {self.width}x{self.height}")
+        for name, value in zip(("width", "height"), _image_size(self.width, self.height), strict=True):
+            object.__setattr__(self, name, value)
         matrix = _float_array("camera matrix K", self.matrix, (3, 3))
         if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
-            raise InputError(
-                f"camera matrix K: expected positive fx and fy, got fx={matrix[0, 0]:g} fy={matrix[1, 1]:g}"
-            )
+            got = f"got fx={matrix[0, 0]:g} fy={matrix[1, 1]:g}"
+            raise InputError("camera matrix K: expected positive fx and fy", got)
         if not np.array_equal(matrix[2], (0, 0, 1)) or matrix[1, 0] != 0:
-            raise InputError(f"camera matrix K: expected [fx s cx; 0 fy cy; 0 0 1], got {matrix.tolist()}")
-        if self.distortion_model not in DISTORTION_MODELS:
-            raise InputError(
-                f"camera: distortion model {self.distortion_model!r} is not known, "
-                f"expected one of {', '.join(DISTORTION_MODELS)}"
-            )
-        distortion = _float_array("camera distortion", self.distortion, (None,))
-        lengths = DISTORTION_MODELS[self.distortion_model]
-        if len(distortion) not in lengths:
-            raise InputError(
-                f"camera distortion: {self.distortion_model} takes {' or '.join(map(str, lengths))} coefficients, "
-                f"got {len(distortion)}"
-            )
+            raise InputError("camera matrix K: expected [fx s cx; 0 fy cy; 0 0 1]", f"got {matrix.tolist()}")
         object.__setattr__(self, "matrix", matrix)
+        given = _float_array("camera distortion", self.distortion, (None,))
+        model, distortion = _distortion(self.distortion_model, given)
+        distortion.flags.writeable = False
         object.__setattr__(self, "distortion", distortion)
+        object.__setattr__(self, "distortion_model", model)
+
+    def check_size(self, width: int, height: int) -> None:
+        """InputError if an image of this size, in pixels, cannot be the camera's."""
+        if (width, height) != (self.width, self.height):
+            raise InputError(
+                "image: size differs from its camera info",
+                f"got {width}x{height}, expected {self.width}x{self.height}; calibrate at the size that is published",
+            )
+
+    @property
+    def is_fisheye(self) -> bool:
+        return self.distortion_model == "equidistant"
 
     @property
     def is_distorted(self) -> bool:
-        return bool(np.any(self.distortion))
+        """Whether the image differs from a pinhole's. A fisheye's does, also if all its coefficients are zero."""
+        return self.is_fisheye or bool(np.any(self.distortion))
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One image and what is known of it.
 
-    image: (H, W, 3) uint8 RGB; stamp: nanoseconds since the epoch (0: unknown); frame_id: the optical frame's name
-    on the TF tree; index: the frame's number in its source.
+    image: (H, W, 3) uint8 RGB.
+    camera: of the image's size.
+    stamp: nanoseconds since the epoch; 0: unknown.
+    frame_id: name of the camera's optical frame on the TF tree.
+    index: number of the frame in its source, from 0.
     """
 
     image: NDArray[np.uint8]
@@ -101,26 +179,30 @@ class Frame:
         image = self.image
         if not isinstance(image, np.ndarray) or image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
             got = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-            raise InputError(f"image: expected uint8 RGB of shape (H, W, 3), got {got}")
+            raise InputError("image: expected uint8 RGB of shape (H, W, 3)", f"got {got}")
         if image.size == 0:
-            raise InputError(f"image: expected at least one pixel, got {image.shape[1]}x{image.shape[0]}")
-        if image.shape[:2] != (self.camera.height, self.camera.width):
-            raise InputError(
-                f"image: {image.shape[1]}x{image.shape[0]} does not match its camera info, "
-                f"which is for {self.camera.width}x{self.camera.height}"
-            )
+            raise InputError("image: expected at least one pixel", f"got {image.shape[1]}x{image.shape[0]}")
+        if not isinstance(self.camera, Camera):
+            raise InputError("frame: expected a Camera", f"got {type(self.camera).__name__}")
+        self.camera.check_size(image.shape[1], image.shape[0])
 
 
 @dataclass(frozen=True, eq=False)
 class ObjectModel:
-    """What the runtime knows of an object; all lengths in metres, all coordinates in the object's own frame.
+    """What the runtime knows of an object. All lengths are metres, all coordinates are in the object's own frame.
 
-    name: becomes part of the TF frame's name; obj_id: BOP object id; diameter: largest distance of two points;
-    bounds: (2, 3) lower and upper corner of the axis-aligned box; points: (P, 3) sampled on the surface;
-    keypoints: (K, 3) farthest-point samples; symmetries: (S, 4, 4) rigid transforms that leave it looking the same
-    (the identity left out; a continuous symmetry is discretised); vertices: (V, 3), faces: (F, 3): a coarse mesh of
-    its shape, or nothing; surface: (S, 6) points on it with outward unit normals, and colors: (S, L, 3) the linear
-    light, red, green and blue, that they reflect, in the first L of the blurs of `model.appearance.BLURS`; or nothing.
+    name: an identifier; becomes part of the TF frame's name.
+    obj_id: BOP object id.
+    diameter: largest distance between two points.
+    bounds: (2, 3) lower and upper corner of the axis-aligned box.
+    points: (P, 3) sampled on the surface.
+    keypoints: (K, 3) farthest-point samples.
+    symmetries: (S, 4, 4) rigid transforms after which it looks the same, without the identity; a continuous symmetry is
+        discretised.
+    vertices, faces: (V, 3) and (F, 3), a coarse mesh of its shape; empty: none.
+    surface: (S, 6) points on the surface, each with its outward unit normal; empty: none.
+    colors: (S, L, 3) linear red, green and blue that these points reflect, for the first L blurs of
+        `estimation.refine_colors.BLURS`.
     """
 
     name: str
@@ -137,9 +219,10 @@ class ObjectModel:
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier():
-            raise InputError(f"object name {self.name!r}: expected letters, digits and '_', not starting with a digit")
+            expected = "expected letters, digits and '_', not starting with a digit"
+            raise InputError("object: the name cannot be used", f"got {self.name!r}, {expected}")
         if not 0 < self.diameter < np.inf:
-            raise InputError(f"object {self.name}: expected a positive diameter in metres, got {self.diameter}")
+            raise self._error("expected a positive diameter in metres", f"got {self.diameter}")
         for name, shape in (
             ("bounds", (2, 3)),
             ("points", (None, 3)),
@@ -150,21 +233,32 @@ class ObjectModel:
             ("surface", (None, 6)),
             ("colors", (None, None, 3)),
         ):
-            object.__setattr__(self, name, _float_array(f"object {self.name}: {name}", getattr(self, name), shape))
+            value = _float_array(f"object: {name}", getattr(self, name), shape, self._whose)
+            object.__setattr__(self, name, value)
         faces = self.faces.astype(np.int64)
         faces.flags.writeable = False
         object.__setattr__(self, "faces", faces)
-        if len(self.faces) and not 0 <= self.faces.min() <= self.faces.max() < len(self.vertices):
-            raise InputError(f"object {self.name}: expected faces of vertices 0 to {len(self.vertices) - 1}")
-        if len(self.surface) != len(self.colors):
-            raise InputError(
-                f"object {self.name}: expected a colour for each of {len(self.surface)} points of the surface, got "
-                f"{len(self.colors)}"
-            )
-        if self.colors.size and self.colors.min() < 0:
-            raise InputError(f"object {self.name}: expected colours of 0 or more, got {self.colors.min():g}")
+        self._check_shape()
+
+    def _check_shape(self) -> None:
+        faces, surface, colors = self.faces, self.surface, self.colors
+        if len(faces) and not 0 <= faces.min() <= faces.max() < len(self.vertices):
+            got = f"got {faces.min()} to {faces.max()}, expected vertices 0 to {len(self.vertices) - 1}"
+            raise self._error("a face names a vertex that does not exist", got)
+        if len(surface) != len(colors):
+            got = f"got {len(colors)} colours for {len(surface)} points"
+            raise self._error("expected a colour for each point of the surface", got)
+        if colors.size and colors.min() < 0:
+            raise self._error("expected colours of 0 or more", f"got {colors.min():g}")
         if not (self.bounds[0] < self.bounds[1]).all():
-            raise InputError(f"object {self.name}: expected bounds with lower < upper, got {self.bounds.tolist()}")
+            raise self._error("expected bounds with lower < upper", f"got {self.bounds.tolist()}")
+
+    def _error(self, reason: str, detail: str) -> InputError:
+        return InputError(f"object: {reason}", f"{detail}{self._whose}")
+
+    @property
+    def _whose(self) -> str:
+        return f" (object {self.name})"
 
     @property
     def size(self) -> FloatArray:
@@ -176,24 +270,30 @@ class ObjectModel:
 class PoseEstimate:
     """The pose of one object in one frame.
 
-    cam_from_obj: (4, 4) rigid transform; covariance: (6, 6) over (x, y, z, rotation about x, y, z) in m² and rad²,
-    perturbations added on the left in the camera's axes (as geometry_msgs/PoseWithCovariance); score: in [0, 1];
-    method: how the pose was decoded; box: (4,) x0, y0, x1, y1 in pixels of the full image; instance: number that
-    stays with the object while it is followed.
+    model: which object.
+    cam_from_obj: (4, 4) rigid transform; translation in metres.
+    covariance: (6, 6) over (x, y, z, rotation about x, y, z) in m² and rad², of perturbations added on the left in the
+        camera's axes, as in geometry_msgs/PoseWithCovariance.
+    score: probability in [0, 1].
+    method: how the pose was decoded; None: not known, as in a received detection.
+    box: (4,) x0, y0, x1, y1 in pixels of the full image; None: not known.
+    instance: a number that stays with the object while it is followed.
     """
 
     model: ObjectModel
     cam_from_obj: FloatArray
     covariance: FloatArray
     score: float
-    method: Literal["pnp", "regression"]
-    box: FloatArray
+    method: Literal["pnp", "regression"] | None = None
+    box: FloatArray | None = None
     instance: int = 0
 
     @property
     def rotation(self) -> FloatArray:
+        """(3, 3)."""
         return self.cam_from_obj[:3, :3]
 
     @property
     def translation(self) -> FloatArray:
+        """(3,) in metres."""
         return self.cam_from_obj[:3, 3]

@@ -1,4 +1,4 @@
-"""Recordings of ROS 2 topics (MCAP bags): the poses of the objects in their images added, all else as it was."""
+"""Recordings of ROS 2 topics (MCAP bags): adds the poses of the objects in their images and changes nothing else."""
 
 from pose_regressor.types import InputError
 

@@ -1,4 +1,4 @@
-"""One camera of a bag: its image messages in, the node's answers out."""
+"""One camera of a bag: its image messages in, the pose node's answers out."""
 
 from __future__ import annotations
 
@@ -7,34 +7,43 @@ from typing import Any
 
 from pose_regressor.bag.reading import Recorded
 from pose_regressor.bag.topics import CameraTopics
+from pose_regressor.geometry.camera_info import camera_from_info
 from pose_regressor.middleware.messages.compressed import frame_from_compressed
-from pose_regressor.middleware.messages.images import camera_from_info, frame_from_image
+from pose_regressor.middleware.messages.images import frame_from_image
 from pose_regressor.middleware.messages.poses import detections_message, tf_message
+from pose_regressor.middleware.pose.core import NO_CAMERA_INFO, Tracking
 from pose_regressor.middleware.pose.parameters import NodeConfig
-from pose_regressor.middleware.pose.tracker import Tracking
 from pose_regressor.middleware.wire import idl
 from pose_regressor.types import Camera, InputError
 
-STAMP = slice(4, 12)  # where a message with a header has its time, in CDR
+#: Where a message with a header has its stamp, in CDR.
+STAMP = slice(4, 12)
 
 
 class BagCamera:
-    """counts: images seen, answered and with a pose in them; dropped: images by reason."""
+    """Answers the images of one camera.
+
+    detections: the topic of its detections.
+    counts: number of images, of those answered, and of those with a pose found.
+    dropped: images that were not answered, by reason.
+    examples: the first error for each of these reasons.
+    """
 
     def __init__(self, topics: CameraTopics, camera: Camera | None, config: NodeConfig, tracker: Tracking) -> None:
-        """camera: None for one that camera infos tell of."""
+        """camera: None takes it from the bag's camera infos."""
         self.topics = topics
         space = topics.namespace.strip("/")
         self.detections = f"/{space}/pose_regressor/detections" if space else "/pose_regressor/detections"
         self._prefix = config.frame_prefix or (f"{space.replace('/', '_')}_" if space else "")
         self._config, self._tracker = config, tracker
-        self._camera: Camera | InputError = camera or InputError("no camera info yet")
+        self._camera: Camera | InputError = camera or InputError(NO_CAMERA_INFO)
         self._info = b""
         self.counts: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
+        self.examples: dict[str, InputError] = {}
 
     def on_info(self, data: bytes) -> None:
-        """The newest camera info counts. One that cannot be used leaves no camera, as in the node."""
+        """Takes a camera info, for the images after it. If it cannot be used, those are dropped, as in the node."""
         content = data[: STAMP.start] + data[STAMP.stop :]
         if content == self._info:
             return
@@ -45,11 +54,11 @@ class BagCamera:
             self._camera = error
 
     def answer(self, recorded: Recorded) -> list[tuple[str, Any, int]]:
-        """(topic, message, depth of its history) of every answer to an image: none if it cannot be used."""
+        """The answers to an image, as (topic, message, depth of the topic's history); none if it cannot be used."""
         self.counts["images"] += 1
         try:
             if isinstance(self._camera, InputError):
-                raise InputError(str(self._camera))
+                raise self._camera
             kind, convert = (
                 (idl.CompressedImage, frame_from_compressed)
                 if self.topics.compressed
@@ -58,7 +67,8 @@ class BagCamera:
             message = kind.deserialize(recorded.message.data)
             frame = convert(message, self._camera, self._config.frame_id, self.counts["images"] - 1)
         except InputError as error:
-            self.dropped[str(error).split(",")[0]] += 1  # the part of our errors before the values that came
+            self.dropped[error.reason] += 1
+            self.examples.setdefault(error.reason, error.with_traceback(None))
             return []
         estimates = self._tracker.update(frame)
         self.counts["answered"] += 1

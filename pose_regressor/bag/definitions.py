@@ -1,6 +1,6 @@
-"""Messages' definitions as rosbag2 puts them into a bag: the .msg text, and those of all messages in it."""
+"""Messages' definitions as rosbag2 writes them into a bag: the .msg text, and those of all messages within it."""
 
-# What cyclonedds' sequence[...] and array[...] leave behind is known only when it is looked at.
+# As in `wire.type_hash`.
 # mypy: ignore-errors
 import dataclasses
 import typing
@@ -8,14 +8,14 @@ from typing import Any
 
 from cyclonedds.idl import IdlStruct, types
 
-from pose_regressor.middleware.wire.type_hash import ros_name
+from pose_regressor.middleware.wire.type_hash import marks, ros_name
 
 SEPARATOR = "=" * 80
 NAMES = {str: "string", bool: "bool"}
 
 
 def ros2msg(message: type[IdlStruct]) -> str:
-    """The definition with its dependencies, without comments and constants."""
+    """The message's definition and those it depends on, without comments and constants."""
     nested: dict[str, str] = {}
     text = _fields(message, nested)
     return "".join((text, *(f"{SEPARATOR}\nMSG: {name}\n{nested[name]}" for name in nested)))
@@ -28,7 +28,7 @@ def _fields(message: type[IdlStruct], nested: dict[str, str]) -> str:
 
 def _type(hint: Any, nested: dict[str, str]) -> str:
     suffix = ""
-    for mark in _marks(hint):
+    for mark in marks(hint):
         if isinstance(mark, types.array):
             suffix, hint = f"[{mark.length}]", mark.subtype
         elif isinstance(mark, types.sequence):
@@ -36,12 +36,8 @@ def _type(hint: Any, nested: dict[str, str]) -> str:
     if isinstance(hint, type) and issubclass(hint, IdlStruct):
         name = ros_name(hint).replace("/msg/", "/")
         if name not in nested:
-            nested[name] = ""  # its place comes before those of its own parts
+            nested[name] = ""  # takes its place in the order before its own parts do
             nested[name] = _fields(hint, nested)
         return name + suffix
-    name = next(iter(_marks(hint)), hint)
+    name = next(iter(marks(hint)), hint)
     return NAMES.get(name, name) + suffix
-
-
-def _marks(hint: Any) -> tuple[Any, ...]:
-    return typing.get_args(hint)[1:] if typing.get_origin(hint) is typing.Annotated else ()

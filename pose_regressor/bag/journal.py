@@ -1,7 +1,7 @@
-"""What the estimator answered, kept beside the bag that is being written, so that a killed run can be taken up again.
+"""The estimator's answers, kept in a file beside the bag that is being written, so that a killed run can be continued.
 
-A file of blocks, each with its length and CRC-32 before it. The first block says in JSON what the answers depend on;
-each further one is the answer to one call of the estimator. What a kill leaves half written at the end is cut off.
+The file consists of blocks, each behind its length and its CRC-32. The first block says in JSON what the answers depend
+on. Each further block is the answer to one call of the estimator. A block that a kill left incomplete is cut off.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from pose_regressor.estimation.estimates import Estimates
 from pose_regressor.types import Frame, InputError, ObjectModel, PoseEstimate
 
 HEAD = struct.Struct("<II")
-METHODS = ("pnp", "regression")
+#: A method is written as its place in this list.
+METHODS: tuple[Literal["pnp", "regression"] | None, ...] = ("pnp", "regression", None)
 ESTIMATE = np.dtype(
     [
         ("model", "<u4"),
@@ -36,12 +37,16 @@ ESTIMATE = np.dtype(
 
 
 class Journal:
-    """The blocks of a file: those of an earlier run with the same `key` first, in `earlier`; `add` appends.
+    """A file of blocks. As a context manager it closes at the end.
 
-    key: plain JSON; another one starts the file afresh. A context manager; InputError: another process has the file.
+    earlier: the blocks of an earlier run with the same key.
     """
 
     def __init__(self, path: Path, key: Mapping[str, Any]) -> None:
+        """key: what the answers depend on, as plain JSON; another key than the file's empties the file.
+
+        InputError: another process has the file.
+        """
         self.path = path
         first = json.dumps(key, sort_keys=True).encode()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,11 +66,12 @@ class Journal:
             self.add(first)
 
     def add(self, block: bytes) -> None:
+        """Appends a block."""
         self._file.write(HEAD.pack(len(block), zlib.crc32(block)) + block)
-        self._file.flush()  # so that no more than the answer in work is lost with the process
+        self._file.flush()  # so that a kill costs no more than the answer in work
 
     def discard(self) -> None:
-        """Its work is done."""
+        """Deletes the file, once its work is done."""
         self.path.unlink()
 
     def __enter__(self) -> Journal:
@@ -76,7 +82,7 @@ class Journal:
 
 
 def _blocks(data: bytes) -> Iterator[bytes]:
-    """The whole blocks at the beginning."""
+    """The complete blocks at the beginning of `data`."""
     position = 0
     while position + HEAD.size <= len(data):
         length, crc = HEAD.unpack_from(data, position)
@@ -88,9 +94,9 @@ def _blocks(data: bytes) -> Iterator[bytes]:
 
 
 class RememberingEstimator:
-    """An estimator whose answers are kept in a journal; as long as the journal has earlier ones, it gives those.
+    """An estimator that writes its answers to a journal, and first repeats the answers that the journal has already.
 
-    A tracker on top comes to the same results and the same state, whether its estimator had to look or to remember.
+    So a tracker on top of it comes to the same results and the same state as in the earlier run.
     """
 
     def __init__(self, estimator: Any, journal: Journal) -> None:
@@ -117,24 +123,27 @@ class RememberingEstimator:
 
 
 def pack(estimates: Sequence[PoseEstimate], models: Sequence[ObjectModel]) -> bytes:
+    """A block. models: all objects of the estimator, which the block names by their numbers."""
     rows = np.zeros(len(estimates), ESTIMATE)
     numbers = {model.name: number for number, model in enumerate(models)}
     for row, e in zip(rows, estimates, strict=True):
         values = (numbers[e.model.name], METHODS.index(e.method), e.instance, e.score)
         row["model"], row["method"], row["instance"], row["score"] = values
-        row["cam_from_obj"], row["covariance"], row["box"] = e.cam_from_obj, e.covariance, e.box
+        row["cam_from_obj"], row["covariance"] = e.cam_from_obj, e.covariance
+        row["box"] = np.nan if e.box is None else e.box
     return rows.tobytes()
 
 
 def unpack(block: bytes, models: Sequence[ObjectModel]) -> list[PoseEstimate]:
+    """The estimates in a block of `pack`."""
     return [
         PoseEstimate(
             model=models[row["model"]],
             cam_from_obj=row["cam_from_obj"].copy(),
             covariance=row["covariance"].copy(),
             score=float(row["score"]),
-            method="pnp" if METHODS[row["method"]] == "pnp" else "regression",
-            box=row["box"].copy(),
+            method=METHODS[row["method"]],
+            box=None if np.isnan(row["box"]).any() else row["box"].copy(),
             instance=int(row["instance"]),
         )
         for row in np.frombuffer(block, ESTIMATE)

@@ -1,4 +1,4 @@
-"""The poses in a whole bag: one pass from the one file to the other, which a killed run can take up again."""
+"""Adds the poses to a whole bag: one pass from one file to the other, which a killed run can continue."""
 
 from __future__ import annotations
 
@@ -25,14 +25,19 @@ from pose_regressor.middleware.wire import idl
 from pose_regressor.middleware.wire.type_hash import ros_name
 from pose_regressor.types import Camera, InputError
 
-#: Beside the images themselves a bag grows by little: a few messages for each.
+#: The result is little larger than the bag: a few small messages for each image.
 ROOM = 1.05
 TF = "/tf"
 
 
 @dataclass(frozen=True)
 class Options:
-    """What to look at: see `find_cameras`; every: each how many-th image of a camera is looked at."""
+    """Which images to look at.
+
+    images, infos: topics, as for `find_cameras`.
+    every: look at each n-th image of a camera.
+    overwrite: replace the target if it exists.
+    """
 
     images: Sequence[str] = ()
     infos: Sequence[str] = ()
@@ -42,8 +47,14 @@ class Options:
 
 @dataclass
 class Result:
-    """What came of a bag. remembered: calls of the estimator that an earlier run had already answered; seconds: of
-    this run; recorded: from the bag's first message to its last."""
+    """What became of a bag.
+
+    recorded: seconds from the bag's first message to its last.
+    seconds: that this run took.
+    remembered: calls of the estimator that an earlier run had answered already.
+    images, answered, found: images looked at, those answered, and those with a pose found.
+    dropped: images without an answer, by reason.
+    """
 
     recorded: float
     seconds: float = 0.0
@@ -61,10 +72,10 @@ def add_poses(
     options: Options = Options(),
     progress: Callable[[int], object] = lambda images: None,
 ) -> Result:
-    """Writes to `target` what the bag `source` has, with the poses of the objects in its images on /tf and as
-    detections. InputError: it cannot be; what was worked out so far is kept beside `target` for the next time.
+    """Copies the bag `source` to `target` and adds the poses of the objects in its images, on /tf and as detections.
 
-    progress: called after each image with their number.
+    progress: called after each image with the number of images so far.
+    InputError: it failed; the answers so far are kept beside `target` for the next run.
     """
     start = time.monotonic()
     bag = open_bag(source)
@@ -101,17 +112,17 @@ def _check_target(bag: Bag, target: Path, overwrite: bool) -> None:
 
 
 def _first_infos(bag: Bag, cameras: Sequence[CameraTopics], rectified: bool) -> dict[str, bytes]:
-    """The first camera info of each topic: it counts for images before it, too."""
+    """The first camera info of each topic, which also serves the images before it."""
     found = bag.first_messages({camera.info for camera in cameras})
     for topic, data in found.items():
-        with _naming(f"{bag.path}: {topic}", " (--camera FILE takes its place)"):
+        with _naming(f"{bag.path}: {topic}", " (or give --camera FILE in its place)"):
             read_camera_info(data, rectified)
     return found
 
 
 @contextmanager
 def _naming(what: str, remedy: str = "") -> Iterator[None]:
-    """Puts the name of `what` before an InputError from within, and a remedy behind it."""
+    """Puts `what` before an InputError from within the block, and a remedy behind it."""
     try:
         yield
     except InputError as error:
@@ -121,8 +132,10 @@ def _naming(what: str, remedy: str = "") -> Iterator[None]:
 def _key(
     bag: Bag, cameras: Sequence[CameraTopics], models: Sequence[Path], config: NodeConfig, options: Options
 ) -> Mapping[str, Any]:
-    """All that the estimator's answers depend on. Files of a bag by size and time: hashing them takes as long as
-    reading them."""
+    """All that the estimator's answers depend on.
+
+    The bag's files are named by size and time of change: hashing them would take as long as reading them.
+    """
     files = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in bag.files]
     camera_file = Path(config.camera_file).read_text(encoding="utf-8") if config.camera_file else ""
     settings = {name: value for name, value in vars(config).items() if name not in ("frame_prefix", "frame_id")}
@@ -145,14 +158,14 @@ def _open_cameras(
     models: Sequence[Path],
     journal: Journal,
 ) -> tuple[list[BagCamera], int]:
-    # Imported late: torch takes seconds, and what is wrong with the bag should be said before.
+    # Imported late: torch takes seconds, and errors in the bag should be reported before.
     from pose_regressor.estimation.estimator import PoseEstimator
     from pose_regressor.tracking.tracker import Tracker
 
     looking = PoseEstimator(list(models), config.device, config.score_threshold, config.backend)
     estimator: Any = RememberingEstimator(looking, journal)
     views = []
-    for camera in cameras:  # each follows its own objects
+    for camera in cameras:  # each has a tracker of its own
         views.append(BagCamera(camera, fixed, config, Tracker(estimator, config.follow, config.objects, config.smooth)))
         if camera.info in infos:
             views[-1].on_info(infos[camera.info])
@@ -160,14 +173,14 @@ def _open_cameras(
 
 
 def _check_topics(bag: Bag, views: Sequence[BagCamera]) -> None:
-    """That the added messages fit in with what is there."""
+    """InputError if the added messages do not fit in with the bag's topics."""
     types = {topic.name: (topic.type, topic.encoding) for topic in bag.counts}
     expected = (ros_name(idl.TFMessage), "cdr")
     if types.get(TF, expected) != expected:
         raise InputError(f"{bag.path}: expected {expected[0]} on {TF}, got {' '.join(types[TF])}")
     for view in views:
         if view.detections in types:
-            raise InputError(f"{bag.path}: has {view.detections} already: these poses are in the bag")
+            raise InputError(f"{bag.path}: has {view.detections} already, so the poses were added before")
 
 
 def _process(
@@ -198,7 +211,8 @@ def _process(
 def _add_counts(result: Result, bag: Bag, view: BagCamera) -> None:
     if not view.counts["answered"]:
         reason, count = next(iter(view.dropped.most_common(1)), ("no image", 0))
-        raise InputError(f"{bag.path}: {view.topics.image}: none of {count} images can be used ({reason})")
+        example = view.examples.get(reason, reason)
+        raise InputError(f"{bag.path}: {view.topics.image}: none of {count} images can be used ({example})")
     result.images += view.counts["images"]
     result.answered += view.counts["answered"]
     result.found += view.counts["found"]

@@ -1,4 +1,4 @@
-"""Reads what rosbag2 records with its MCAP storage: one file, or the folder with metadata.yaml. Needs no ROS 2."""
+"""Reads bags that rosbag2 records as MCAP: one file, or the folder with metadata.yaml. Needs no ROS 2."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from mcap.records import Channel, Chunk, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 
 from pose_regressor.files.io import read_yaml
-from pose_regressor.types import InputError
+from pose_regressor.types import NANOSECONDS, InputError
 
 MAGIC = b"\x89MCAP0\r\n"
-NANOSECONDS = 1_000_000_000
-#: What the library lets through when a file is not as it should be.
+#: Exceptions of the libraries below for a damaged file.
 DAMAGE = (
     *(McapError, zstandard.ZstdError, struct.error, ValueError, KeyError, RuntimeError, EOFError, MemoryError),
     OverflowError,
@@ -30,7 +29,12 @@ DAMAGE = (
 
 @dataclass(frozen=True)
 class Topic:
-    """type: as sensor_msgs/msg/Image, '' where there is no schema; encoding: of the messages."""
+    """A topic of a bag.
+
+    name: its full name.
+    type: as sensor_msgs/msg/Image; '' if it has no schema.
+    encoding: of its messages, as cdr.
+    """
 
     name: str
     type: str
@@ -39,7 +43,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Recorded:
-    """One message as it lies in the bag: `channel` and `schema` are those of its file."""
+    """One message of a bag, with the channel and the schema that its file gives it."""
 
     channel: Channel
     schema: Schema | None
@@ -48,9 +52,16 @@ class Recorded:
 
 @dataclass
 class Bag:
-    """files: in the order of recording; counts: messages a topic; channels: one with its schema of each topic; start,
-    end: log times in nanoseconds; compression: that of the first chunk ("" none); qos: the QoS of one of the topics, in
-    the words of the ROS 2 that recorded it.
+    """A bag and what its files say of themselves.
+
+    path: the file or folder.
+    files: in the order of recording.
+    profile: of the first file.
+    compression: of the first chunk, lz4 or zstd; "": none.
+    counts: number of messages of each topic.
+    channels: for each topic one channel with its schema.
+    start, end: log times of the first and last message, ns.
+    qos: the QoS profiles of one topic as text, in the style of the ROS 2 that recorded it; None: not recorded.
     """
 
     path: Path
@@ -73,7 +84,7 @@ class Bag:
         return sum(file.stat().st_size for file in self.files)
 
     def records(self) -> Iterator[Recorded | McapRecord]:
-        """Everything in the order of the file: messages as Recorded, attachments, metadata and so on as they are.
+        """Everything in the order of the files: messages as Recorded, all else as it is.
 
         InputError: a file is damaged.
         """
@@ -81,7 +92,7 @@ class Bag:
             yield from _records(path)
 
     def first_messages(self, topics: Collection[str]) -> dict[str, bytes]:
-        """The data of the first message of each of the topics; those without one are left out."""
+        """By topic: the data of its first message. Topics without messages are left out."""
         wanted = {topic.name for topic, count in self.counts.items() if topic.name in topics and count}
         found: dict[str, bytes] = {}
         for record in self.records() if wanted else ():
@@ -93,7 +104,7 @@ class Bag:
 
 
 def open_bag(path: str | Path) -> Bag:
-    """The bag at `path`: an MCAP file, or rosbag2's folder. InputError: it is none, or is cut off."""
+    """The bag at `path`: an MCAP file, or rosbag2's folder. InputError: there is none, or it is cut off."""
     path = Path(path)
     bag = Bag(path, _files_of_folder(path) if path.is_dir() else [path])
     for number, file in enumerate(bag.files):
@@ -123,7 +134,7 @@ def _files_of_folder(folder: Path) -> list[Path]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """What goes wrong within becomes an InputError that names the file."""
+    """Turns errors within the block into an InputError that names the file."""
     try:
         yield
     except InputError:
@@ -138,7 +149,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _check_ends(path: Path) -> None:
-    """Both ends of the file; a recording that was not closed lacks the second."""
+    """Checks both ends of the file. A recording that was not closed lacks the second one."""
     with path.open("rb") as file:
         head = file.read(len(MAGIC))
         file.seek(0, 2)
@@ -148,12 +159,13 @@ def _check_ends(path: Path) -> None:
         raise InputError(f"{path}: expected an MCAP file, got one that begins with {head.hex() or 'nothing'}")
     if tail != MAGIC:
         raise InputError(
-            f"{path}: the file is cut off (recorded until the power went, or copied in part); `mcap recover` mends it"
+            f"{path}: the file is cut off (its recording was not closed, or it was copied in part); repair it with "
+            "`mcap recover`"
         )
 
 
 def _survey(bag: Bag, path: Path, first: bool) -> None:
-    """Adds to the bag's topics, times and so on what is in one file."""
+    """Adds the topics, times and so on of one file to the bag."""
     with _reading(path):
         _check_ends(path)
         with path.open("rb") as file:
@@ -174,7 +186,7 @@ def _survey(bag: Bag, path: Path, first: bool) -> None:
 
 
 def _survey_all(bag: Bag, path: Path) -> None:
-    """The same of a file without a summary, which has to be read from end to end."""
+    """Does the same for a file without a summary, which has to be read from end to end."""
     for record in _records(path):
         if isinstance(record, Recorded):
             _add_channel(bag, record.channel, record.schema, 1)
@@ -197,7 +209,7 @@ def _records(path: Path) -> Iterator[Recorded | McapRecord]:
     channels: dict[int, Channel] = {}
     schemas: dict[int, Schema] = {}
     with _reading(path), path.open("rb") as file:
-        # A length that lies would be believed up to the size of the memory.
+        # Without a limit, a wrong length would be believed up to the size of the memory.
         reader = StreamReader(file, emit_chunks=True, record_size_limit=path.stat().st_size)
         for outer in reader.records:
             for record in breakup_chunk(outer, validate_crc=True) if isinstance(outer, Chunk) else (outer,):

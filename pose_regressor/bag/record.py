@@ -1,4 +1,4 @@
-"""Records a source as a camera's bag: images and camera info, as `ros2 bag record` would have them."""
+"""Records a source as a camera's bag: images and camera infos, as `ros2 bag record` would write them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pose_regressor.middleware.kit.player import DEFAULT_RATE
 from pose_regressor.middleware.messages.images import camera_info_message, header, image_message
 from pose_regressor.middleware.wire import idl
 from pose_regressor.settings import CAMERA_NAMESPACE
-from pose_regressor.sources import NANOSECONDS, Source
-from pose_regressor.types import InputError
+from pose_regressor.sources import Source
+from pose_regressor.types import NANOSECONDS, InputError
 
 JPEG_QUALITY = 95
 DEPTH = 5
@@ -28,11 +28,12 @@ def record(
     start: int = 0,
     stop: Event | None = None,
 ) -> int:
-    """Writes <namespace>/image_raw (rgb8; with `compressed` image_raw/compressed, JPEG) and <namespace>/camera_info,
-    until the source ends or `stop` is set; the number of frames.
+    """Writes <namespace>/image_raw and <namespace>/camera_info until the source ends. Returns the number of frames.
 
-    start: nanoseconds since the epoch of the first frame; the others follow at the source's rate, 30 Hz if it has none.
-    Frames of a live source keep their own stamps.
+    compressed: writes <namespace>/image_raw/compressed (JPEG) in place of image_raw (rgb8).
+    start: stamp of the first frame, nanoseconds since the epoch. The others follow at the source's rate, or at 30 Hz if
+        it has none. Frames of a live source keep their own stamps.
+    stop: ends the recording when it is set.
     """
     period = round(NANOSECONDS / (source.fps or DEFAULT_RATE))
     frame_id = f"{namespace.strip('/').replace('/', '_') or 'camera'}_optical_frame"

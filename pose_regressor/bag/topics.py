@@ -1,4 +1,4 @@
-"""Which topics of a bag are a camera's: its images, and its camera info."""
+"""Finds the cameras in a bag: the topics of their images and camera infos."""
 
 from __future__ import annotations
 
@@ -18,8 +18,13 @@ TRANSPORT = "/compressed"  # what image_transport adds to a topic's name
 
 @dataclass(frozen=True)
 class CameraTopics:
-    """info: '' where the camera comes from a file; namespace: what sets this camera's answers apart from the others',
-    '' for the only one."""
+    """The topics of one camera.
+
+    image: of its images.
+    info: of its camera info; '' if the camera comes from a file.
+    compressed: whether the images are sensor_msgs/CompressedImage.
+    namespace: put before the topics of its answers; '' if it is the only camera.
+    """
 
     image: str
     info: str
@@ -32,9 +37,11 @@ def find_cameras(
 ) -> list[CameraTopics]:
     """The cameras of a bag.
 
-    images: their topics; all that have a camera info beside them, if none are given. infos: the camera info of each of
-    `images`, in their order, or one for all; those beside them (<namespace>/camera_info), if none are given.
-    InputError: it is not clear, or there is nothing; the message lists what there is.
+    images: topics of their images; if none are given, all image topics with a camera info beside them.
+    infos: topics of the camera infos, one for each of `images` in their order, or one for all; if none are given, those
+        beside the images (<namespace>/camera_info).
+    camera_file: whether the camera comes from a file.
+    InputError: there is no such topic, or the choice is not clear; the message lists the topics to choose from.
     """
     known = {topic.name: topic for topic, count in bag.counts.items() if count and topic.encoding == "cdr"}
     chosen = [_known(bag, known, name, (IMAGE, COMPRESSED)) for name in dict.fromkeys(images)]
@@ -67,13 +74,13 @@ def _known(bag: Bag, known: dict[str, Topic], name: str, types: tuple[str, ...])
 
 
 def _images_by_themselves(bag: Bag, known: dict[str, Topic], any_image: bool) -> list[Topic]:
-    """One topic for each camera. any_image: also of one that has no camera info beside it."""
+    """One topic for each camera. any_image: a topic without a camera info beside it counts, too."""
     found: dict[str, list[Topic]] = {}
     for topic in known.values():
         if topic.type in (IMAGE, COMPRESSED):
             raw = topic.name.removesuffix(TRANSPORT) if topic.type == COMPRESSED else topic.name
             found.setdefault(raw, []).append(topic)
-    # The same images twice: raw ones need no decoding and have lost nothing.
+    # If a camera has both, take the raw images: they need no decoding and have lost nothing.
     single = {raw: min(topics, key=lambda topic: topic.type != IMAGE) for raw, topics in found.items()}
     if not single:
         types = ", ".join(sorted({topic.type or topic.encoding for topic in bag.counts})) or "nothing"
@@ -90,7 +97,7 @@ def _images_by_themselves(bag: Bag, known: dict[str, Topic], any_image: bool) ->
 
 
 def _sibling(image: str) -> str:
-    """Where image_transport's camera publishers put the camera info of `image`."""
+    """The topic where image_transport's camera publishers put the camera info of `image`."""
     return f"{image.rpartition('/')[0]}/camera_info"
 
 

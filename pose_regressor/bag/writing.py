@@ -1,4 +1,4 @@
-"""Writes a bag: what another one has, unchanged, and new topics as rosbag2 would have recorded them."""
+"""Writes a bag: copies records of another one unchanged, and adds topics as rosbag2 would have recorded them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from pose_regressor.types import InputError
 
 COMPRESSIONS = {"": CompressionType.NONE, "lz4": CompressionType.LZ4, "zstd": CompressionType.ZSTD}
 FOREVER = "    sec: 9223372036\n    nsec: 854775807\n"
-#: Keep last, reliable, volatile, automatic: in the words of rosbag2 since Jazzy, and in the numbers of those before.
+#: The profile keep last, reliable, volatile, automatic: in words since Jazzy, in numbers before.
 WORDS, NUMBERS = ("keep_last", "reliable", "volatile", "automatic"), ("1", "1", "2", "1")
 
 
 class BagWriter:
-    """Copies records and adds messages. Channels and schemas that are the same in several files become one."""
+    """Copies records and adds messages. Equal channels and schemas of several files become one."""
 
     def __init__(self, writer: Writer, qos: str | None) -> None:
         self._writer = writer
@@ -34,7 +34,7 @@ class BagWriter:
         self._types: dict[str, int] = {}
 
     def copy(self, record: Recorded | McapRecord) -> None:
-        """Indexes, statistics and the like are not copied: they are made anew."""
+        """Copies a record, except for indexes, statistics and the like, which are made anew."""
         if isinstance(record, Recorded):
             m = record.message
             channel = self._channel(record.channel, record.schema)
@@ -46,7 +46,7 @@ class BagWriter:
             self._writer.add_metadata(record.name, record.metadata)
 
     def add(self, topic: str, message: Any, log_time: int, depth: int) -> None:
-        """One message of `idl`. depth: of the history that its publisher would offer."""
+        """Adds a message of `idl`. log_time: ns; depth: of the history that its publisher would offer."""
         if topic not in self._types:
             kind: Any = type(message)
             schema = self._schema(Schema(0, ros2msg(kind).encode(), "ros2msg", ros_name(kind)))
@@ -57,7 +57,7 @@ class BagWriter:
         self._writer.add_message(self._types[topic], log_time, message.serialize(), log_time)
 
     def continue_topic(self, channel: Channel, schema: Schema | None) -> None:
-        """Messages added to this channel's topic go into the channel itself."""
+        """From now on `add` writes messages of this channel's topic to the channel itself."""
         self._types[channel.topic] = self._channel(channel, schema)
 
     def _channel(self, channel: Channel, schema: Schema | None) -> int:
@@ -76,7 +76,7 @@ class BagWriter:
 
 
 def qos_text(style: tuple[str, ...], depth: int) -> str:
-    """One profile as rosbag2 writes it."""
+    """A QoS profile as rosbag2 writes it. style: WORDS or NUMBERS."""
     history, reliability, durability, liveliness = style
     return (
         f"- history: {history}\n  depth: {depth}\n  reliability: {reliability}\n  durability: {durability}\n"
@@ -87,9 +87,9 @@ def qos_text(style: tuple[str, ...], depth: int) -> str:
 
 @contextmanager
 def bag_writer(path: Path, profile: str = "ros2", compression: str = "", qos: str | None = None) -> Iterator[BagWriter]:
-    """A new bag at `path`, which is there when the block ends well. Until then it is <path>.partial.
+    """A new bag at `path`. Within the block it is <path>.partial; it gets its name only if the block succeeds.
 
-    compression: "", lz4 or zstd; qos: a profile in the words that new ones shall be in, none for none at all.
+    compression: "", lz4 or zstd; qos: a profile whose style the new ones follow, None writes none.
     InputError: it cannot be written.
     """
     partial = partial_path(path)
@@ -106,9 +106,10 @@ def bag_writer(path: Path, profile: str = "ros2", compression: str = "", qos: st
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror or error})") from None
     finally:
-        with suppress(OSError):  # gone already when all went well
+        with suppress(OSError):  # if all went well it is gone already
             partial.unlink()
 
 
 def partial_path(path: Path) -> Path:
+    """Where the bag `path` is while it is being written."""
     return path.with_name(f"{path.name}.partial")

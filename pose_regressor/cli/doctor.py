@@ -34,7 +34,9 @@ def doctor(
     fixed_frame: Annotated[
         str, typer.Option(metavar="FRAME", help="TF frame in which poses are needed, as map. Default: not checked.")
     ] = "",
-    seconds: Annotated[float, typer.Option(min=0.5, max=60.0, help="How long to listen, seconds.")] = 3.0,
+    seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.5, max=60.0, help="How long to listen, seconds.")
+    ] = 3.0,
     device: NodeDeviceOption = None,
     config: ParametersOption = None,
     settings: SettingsOption = None,
@@ -63,7 +65,7 @@ def doctor(
         images = dds_topic(f"{image_topic}/compressed" if compressed else image_topic).removeprefix("rt")
         infos = dds_topic(camera_info_topic).removeprefix("rt")
         seen = observe(images, infos, compressed, seconds)
-        findings += check_network(seen, parameters, images, infos, os.environ, fixed_frame)
+        findings += check_network(seen, parameters, images, infos, os.environ, fixed_frame.lstrip("/"))
     if as_json:
         print(json.dumps([{**vars(finding), "level": finding.level.name} for finding in findings], indent=1))
     else:

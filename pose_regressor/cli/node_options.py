@@ -11,6 +11,14 @@ from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.settings import Parameter, Some
 from pose_regressor.types import InputError
 
+LOG = logging.getLogger("pose_regressor")
+#: Parameters that every ROS 2 node has. rclpy declares them; a node over DDS has none of them.
+ROS_PARAMETERS = ("use_sim_time", "qos_overrides", "start_type_description_service")
+SIM_TIME = (
+    "use_sim_time is true, and is passed over here: poses carry the stamps of their images, as always, but frames of "
+    "--source, timeouts and diagnostics follow this machine's clock; `ros2 run pose_regressor pose_regressor_node` obeys it"
+)
+
 
 def node_config(
     config: Path | None, model: list[str] | None, camera: Path | None, device: str | None, settings: list[str] | None
@@ -29,11 +37,20 @@ def read_config(
     file: ROS 2 parameter file
     options: values by parameter; one that is None or empty is not given
     settings: texts KEY=VALUE
+
+    ROS 2's own parameters, such as use_sim_time, are passed over.
     """
     values = read_parameters(file, kind.node_name) if file else {}
     values |= {key: value for key, value in options.items() if value}
     values |= dict(setting(text, kind.table()) for text in settings or ())
-    return kind.from_dict(values)
+    return kind.from_dict(without_ros_parameters(values))
+
+
+def without_ros_parameters(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The node's own parameters. Warns if use_sim_time is asked for, which has no effect without rclpy."""
+    if str(values.get("use_sim_time")).lower() == "true":
+        LOG.warning(SIM_TIME)
+    return {key: value for key, value in values.items() if str(key).partition(".")[0] not in ROS_PARAMETERS}
 
 
 def read_parameters(path: Path, node_name: str = NodeConfig.node_name) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The demo: three processes over DDS on this machine, and how well the poses that arrive fit the true ones.
 
-A player publishes the shipped clip as a camera would, the node estimates, and this process listens on /tf. Stamps tell
-which frame a transform belongs to.
+A player publishes the shipped clip as a camera would, the node estimates, and this process listens to the transforms
+on /tf and to the node's detections, which come for every image it looked at. Stamps tell which image they belong to.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ import numpy as np
 
 from pose_regressor.assets import demo_folder, find_model
 from pose_regressor.demo.processes import Processes, own_domain
-from pose_regressor.demo.results import FrameResult, Summary, evaluate, summarise
+from pose_regressor.demo.results import FrameResult, Image, Summary, evaluate, summarise
 from pose_regressor.draw import contact_sheet, draw_box, draw_pose, draw_text
 from pose_regressor.files.bop import read_scene_gt
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.files.io import read_json, write_json
+from pose_regressor.middleware.kit.pacing import FIRST_ANSWER, RATES, SEND_AGAIN, TRIES, Answers
+from pose_regressor.middleware.kit.player import AUTO, DEFAULT_RATE, DETECTIONS
 from pose_regressor.sources import Source, open_source
 from pose_regressor.types import FloatArray, InputError, ObjectModel
 from pose_regressor.video import video_writer, write_image
@@ -30,19 +32,20 @@ if TYPE_CHECKING:
 
 OBJECT = "box"
 START_TIMEOUT = 120.0  # seconds until the node listens: importing torch from a cold disk takes its time
-LAST_FRAMES = 2.0  # seconds to wait for transforms after the last image
+LAST_FRAMES = 2.0  # seconds to wait for the answer to the last image
 SHEET_IMAGES = 12
 
-#: Called now and then with the number of frames answered and of all frames.
+#: Called now and then with the number of images answered and of all images.
 Report = Callable[[int, int], None]
 
 
 class Listening(Protocol):
-    """What the listeners of both middlewares offer."""
+    """What the listeners of all middlewares offer."""
+
+    answers: Answers
 
     @property
     def transforms(self) -> list[StampedTransform]: ...
-    def wait(self, until: Callable[[list[StampedTransform]], bool], timeout: float) -> bool: ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,10 +76,11 @@ def shipped_clip() -> Clip:
     return Clip(folder / "box.mp4", folder / "camera.json", bundle, model, truth)
 
 
-def run_demo(out: Path, rate: float, report: Report) -> Summary:
-    """Run the demo over DDS and write overlay.mp4, contact_sheet.png, result.json and the processes' logs to `out`.
+def run_demo(out: Path, rate: float | None, report: Report) -> Summary:
+    """Runs the demo over DDS. Writes overlay.mp4, contact_sheet.png, result.json and the processes' logs to `out`.
 
-    rate: frames a second. Raises InputError when something it needs is not there, or a process fails.
+    rate: images a second; None: as fast as the node answers. InputError: something it needs is missing, or a process
+    failed.
     """
     from pose_regressor.middleware import missing
 
@@ -86,11 +90,11 @@ def run_demo(out: Path, rate: float, report: Report) -> Summary:
 
     clip = shipped_clip()
     record = fresh_record(out)
-    with own_domain(), TfListener() as listener, Processes(out) as processes:
+    with own_domain(), TfListener(detections=DETECTIONS) as listener, Processes(out) as processes:
         processes.start("node", "pose_regressor", "run", "--middleware", "dds", "--model", str(clip.bundle))
         # It waits for the node to subscribe.
         player = ["pose_regressor.middleware.dds.player", str(clip.video), "--camera", str(clip.camera)]
-        player += ["--rate", f"{rate:g}", "--timeout", f"{START_TIMEOUT:g}", "--record", str(record)]
+        player += ["--rate", f"{rate:g}" if rate else AUTO, "--timeout", f"{START_TIMEOUT:g}", "--record", str(record)]
         processes.start("player", *player)
 
         def check() -> None:
@@ -98,9 +102,9 @@ def run_demo(out: Path, rate: float, report: Report) -> Summary:
             if not processes.running("player") and not record.exists():
                 raise InputError(f"demo: the player was ended before the clip (log: {out}/player.log)")
 
-        stamps = receive(listener, record, len(clip.truth), rate, report, check)
-        transforms = listener.transforms
-    return conclude(out, clip, stamps, transforms)
+        images = receive(listener, record, len(clip.truth), rate, report, check)
+        answered, transforms = set(listener.answers.received), listener.transforms
+    return conclude(out, clip, images, answered, transforms)
 
 
 def fresh_record(out: Path) -> Path:
@@ -118,38 +122,41 @@ def receive(
     listener: Listening,
     record: Path,
     frames: int,
-    rate: float,
+    rate: float | None,
     report: Report,
     check: Callable[[], None] = lambda: None,
-) -> dict[int, int]:
-    """Waits until the player has written its stamps, which is when it ends, and the last is answered; frame numbers by
-    stamp. check: called now and then, to raise what makes waiting pointless."""
-    deadline = time.monotonic() + START_TIMEOUT + 2 * frames / rate
+) -> list[Image]:
+    """Waits until the player has written its record, which it does at its end, and the last image is answered.
 
-    def answered() -> int:
-        return len({transform.stamp for transform in listener.transforms})
-
+    rate: as for run_demo; check: called now and then, raises if waiting is pointless. Returns the images as played.
+    """
+    deadline = time.monotonic() + START_TIMEOUT + FIRST_ANSWER + TRIES * SEND_AGAIN + 2 * frames / (rate or RATES[-1])
     while not record.exists():
         check()
         if time.monotonic() > deadline:
             raise InputError(f"demo: the player did not end in time: {record} was not written")
-        report(answered(), frames)
+        report(len(listener.answers.received), frames)
         time.sleep(0.1)
-    stamps = {int(stamp): int(index) for index, stamp in read_json(record)}
-    last = max(stamps, default=0)
-    listener.wait(lambda transforms: any(transform.stamp == last for transform in transforms), LAST_FRAMES)
-    report(answered(), frames)
-    return stamps
+    images = [Image(int(index), int(stamp), float(wanted)) for index, stamp, wanted in read_json(record)]
+    listener.answers.wait(max((image.stamp for image in images), default=0), LAST_FRAMES)
+    report(len(listener.answers.received), frames)
+    return images
 
 
-def conclude(out: Path, clip: Clip, stamps: Mapping[int, int], transforms: Sequence[StampedTransform]) -> Summary:
-    """Compares with the true poses and writes overlay.mp4, contact_sheet.png and result.json."""
-    results = evaluate(clip.model, clip.truth, stamps, transforms)
-    summary = summarise(results, transforms)
+def conclude(
+    out: Path, clip: Clip, images: Sequence[Image], answered: set[int], transforms: Sequence[StampedTransform]
+) -> Summary:
+    """Compares with the true poses and writes overlay.mp4, contact_sheet.png and result.json.
+
+    answered: stamps of the images that the node answered.
+    """
+    results = evaluate(clip.model, clip.truth, images, answered, transforms)
+    summary = summarise(results, images)
     with open_source(clip.video, load_camera(clip.camera)) as source:
         _draw(out, source, clip.model, clip.truth, {result.index: result for result in results})
     each = [{key: value for key, value in asdict(result).items() if key != "cam_from_obj"} for result in results]
-    write_json(out / "result.json", {**asdict(summary), "good": summary.good, "each": each})
+    verdict = {"good": summary.good, "failure": summary.failure}
+    write_json(out / "result.json", {**asdict(summary), **verdict, "each": each})
     return summary
 
 
@@ -159,7 +166,7 @@ def _draw(
     """overlay.mp4 with every frame, contact_sheet.png with some of them; the true pose as a thin white box."""
     chosen = set(np.linspace(0, max(results), SHEET_IMAGES).round().astype(int).tolist())
     sheet = []
-    with video_writer(out / "overlay.mp4", source.fps or 30.0) as add:
+    with video_writer(out / "overlay.mp4", source.fps or DEFAULT_RATE) as add:
         for frame in source:
             canvas = frame.image.copy()
             result = results.get(frame.index, FrameResult(frame.index))
@@ -169,7 +176,8 @@ def _draw(
                 distance = np.linalg.norm(result.cam_from_obj[:3, 3])
                 label = f"{model.name} {distance:.2f} m, ADD {result.add:.3f} d"
                 draw_pose(canvas, frame.camera, model, result.cam_from_obj, label)
-            draw_text(canvas, f"{frame.index}" if result.cam_from_obj is not None else f"{frame.index}: no pose")
+            missing = "" if result.found else ": not found" if result.answered else ": not answered"
+            draw_text(canvas, f"{frame.index}{missing}")
             add(canvas)
             if frame.index in chosen:
                 sheet.append(canvas)

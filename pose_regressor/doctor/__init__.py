@@ -1,20 +1,21 @@
-"""What is wrong with a set-up, and what to do about it."""
+"""Finds out what is wrong with a set-up, and what to do about it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
 
-
-class Level(IntEnum):
-    OK = 0
-    WARN = 1
-    ERROR = 2
+from pose_regressor.middleware.kit.diagnostics import Level as Level
 
 
 @dataclass(frozen=True)
 class Finding:
-    """check: what was looked at, in a word or two; text: what was found; advice: what to do, '' where nothing is."""
+    """The result of one check.
+
+    level: how bad it is.
+    check: what was checked, in a word or two.
+    text: what was found.
+    advice: what to do; '' if nothing.
+    """
 
     level: Level
     check: str

@@ -1,4 +1,4 @@
-"""What this machine should have for the node to work."""
+"""Checks whether this machine has what the node needs."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from pose_regressor.types import InputError
 #: The oldest versions that the package is tested with.
 OLDEST = {"numpy": (1, 26), "cv2": (4, 8), "torch": (2, 4), "safetensors": (0, 4)}
 RECEIVE_BUFFER = Path("/proc/sys/net/core/rmem_max")
-BUFFER = 2**21  # bytes: what a 1080p image of 6 MB in fragments needs to get through, by experience
+BUFFER = 2**21  # bytes that a 1080p image of 6 MB in fragments needs to get through, by experience
+#: RMWs that the checks of the network cannot see.
 NO_DDS = ("rmw_zenoh_cpp",)
 
 
 def check_machine(config: NodeConfig, environment: Mapping[str, str] = os.environ) -> list[Finding]:
+    """All checks of this machine. Those that need a package are left out if it is missing or too old."""
     findings = [check_package(name, oldest) for name, oldest in OLDEST.items()]
     broken = [finding for finding in findings if finding.level]
     if not broken:
@@ -36,7 +38,7 @@ def check_package(name: str, oldest: tuple[int, ...]) -> Finding:
     wanted = ".".join(map(str, oldest))
     try:
         version = str(importlib.import_module(name).__version__)
-    except ImportError as reason:  # also of one built for another numpy
+    except ImportError as reason:  # it is missing, or built for another numpy
         return error(name, f"does not import ({' '.join(str(reason).split())})", f"pip install '{name}>={wanted}'")
     if tuple(map(int, re.findall(r"\d+", version)[: len(oldest)])) < oldest:
         return error(name, f"is version {version}", f"expected {wanted} or newer")
@@ -53,7 +55,7 @@ def check_device(name: str, backend: str = "auto") -> Finding:
     except InputError as reason:
         return error("device", str(reason), "set device and backend to auto, or install what they need")
     if device.type == "cpu" and runs == "torch" and backend == "auto":
-        text = f"{device}, network by torch, which takes twice the time of ONNX Runtime"
+        text = f"{device}, network by torch, which takes twice as long as ONNX Runtime"
         return warn("device", text, 'pip install "pose_regressor[onnx]"')
     return ok("device", f"{device}, network by {runs}")
 
@@ -92,16 +94,18 @@ def check_middleware(environment: Mapping[str, str]) -> Finding:
     rmw = environment.get("RMW_IMPLEMENTATION", "")
     if rmw in NO_DDS:
         advice = "use the node over rclpy (--middleware ros2), or RMW_IMPLEMENTATION=rmw_cyclonedds_cpp everywhere"
-        return warn(check, f"RMW_IMPLEMENTATION is {rmw}, which is not DDS: what is said of the network is not", advice)
+        return warn(
+            check, f"RMW_IMPLEMENTATION is {rmw}, which is not DDS: the checks of the network do not see it", advice
+        )
     ros2, dds = missing("ros2"), missing("dds")
     if ros2 and dds:
-        return error(check, f"neither ROS 2 nor DDS is here: {ros2}", NEEDS["dds"][1])
+        return error(check, f"found neither ROS 2 nor DDS: {ros2}", NEEDS["dds"][1])
     here = " and ".join(name for name, reason in (("rclpy", ros2), ("cyclonedds", dds)) if not reason)
     return ok(check, here + (f", RMW_IMPLEMENTATION is {rmw}" if rmw else ""))
 
 
 def check_buffer(path: Path) -> Finding:
-    """Of Linux: how much of a large image may wait in the socket."""
+    """How much of a large image may wait in the socket, on Linux."""
     check = "socket buffer"
     try:
         size = int(path.read_text(encoding="ascii"))

@@ -1,4 +1,4 @@
-"""What the network should have for the node to work, each thing looked at in turn."""
+"""Checks whether the network has what the node needs, one thing after the other."""
 
 from __future__ import annotations
 
@@ -6,30 +6,34 @@ import difflib
 import statistics
 from collections import Counter
 from collections.abc import Mapping
+from typing import Any
 
 from pose_regressor.doctor import Finding, error, ok, warn
 from pose_regressor.doctor.seen import Endpoint, Seen
+from pose_regressor.geometry.camera_info import camera_from_info
 from pose_regressor.middleware.messages.compressed import image_from_compressed
-from pose_regressor.middleware.messages.images import camera_from_info, image_from_message
+from pose_regressor.middleware.messages.images import image_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
-from pose_regressor.types import Camera, InputError
+from pose_regressor.types import NANOSECONDS, Camera, InputError
 
 IMAGE_TYPES = {False: "sensor_msgs/msg/Image", True: "sensor_msgs/msg/CompressedImage"}
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
-NANOSECONDS = 1e9
-#: Seconds between a stamp and this machine's clock from where on it is more than transport.
+#: Seconds between a stamp and this machine's clock that transport can explain.
 SKEW = 0.5
-#: A stamp that much younger than the epoch is a simulation's, or a camera's own since it was switched on.
+#: A stamp before this one comes from a simulation, or from a camera that counts since it was switched on.
 SIMULATED = 1e9 * NANOSECONDS  # in 2001
 
 
 def check_network(
     seen: Seen, config: NodeConfig, image_topic: str, info_topic: str, environment: Mapping[str, str], fixed_frame: str
 ) -> list[Finding]:
-    """Every finding, in the order in which to mend things. Topics are full names."""
+    """All findings, in the order in which to solve them.
+
+    image_topic, info_topic: full names; fixed_frame: TF frame that poses should be turned into, '' if there is none.
+    """
     findings = [check_domain(seen, environment)]
     if not seen.participants:
-        return findings  # all else would only say the same
+        return findings  # all other checks would only say the same
     compressed = config.image_transport == "compressed"
     camera, about_info = (
         (None, ok("camera info", f"from {config.camera_file}"))
@@ -39,15 +43,8 @@ def check_network(
     findings.append(
         check_images(seen, image_topic, IMAGE_TYPES[compressed], config.image_reliability == "reliable", camera)
     )
-    # Only to a name does it show, for a rectified image looks like any other.
-    if "image_rect" in image_topic and camera is not None and camera.is_distorted:
-        findings.append(
-            warn(
-                "rectification",
-                f"{image_topic} is rectified by its name, and the camera info's distortion is taken out once more",
-                "set rectified to true, or take the raw images",
-            )
-        )
+    if camera is not None:
+        findings += check_rectification(image_topic, camera)
     findings.append(about_info)
     if seen.images:
         findings.append(check_clock(seen))
@@ -72,8 +69,16 @@ def check_domain(seen: Seen, environment: Mapping[str, str]) -> Finding:
     )
 
 
+def check_rectification(topic: str, camera: Camera) -> list[Finding]:
+    """A rectified image looks like any other: only its topic's name can tell."""
+    if "image_rect" not in topic or not camera.is_distorted:
+        return []
+    text = f"by its name {topic} is rectified, but the camera info's distortion is removed once more"
+    return [warn("rectification", text, "set rectified to true, or take the raw images")]
+
+
 def check_images(seen: Seen, topic: str, kind: str, reliable: bool, camera: Camera | None) -> Finding:
-    """camera: the one that the images are of, where it is known."""
+    """kind: the message type that is expected; camera: the one that took the images, if it is known."""
     check = "images"
     publishers = seen.of(topic)
     if not publishers:
@@ -91,28 +96,34 @@ def check_images(seen: Seen, topic: str, kind: str, reliable: bool, camera: Came
             "is the camera running (ros2 topic hz)? Large images get lost where socket buffers are small: "
             "sysctl -w net.core.rmem_max=4194304, or image_transport compressed",
         )
-    image = seen.image
-    try:
-        if kind == IMAGE_TYPES[True]:
-            if camera is not None:
-                image_from_compressed(image, camera)
-        else:
-            image_from_message(image)
-            if camera is not None and (image.width, image.height) != (camera.width, camera.height):
-                return error(
-                    check,
-                    f"{topic}: images of {image.width}x{image.height}, "
-                    f"but their camera info is for {camera.width}x{camera.height}",
-                    "calibrate at the size that is published, or let the driver publish both from one pipeline",
-                )
-    except InputError as reason:
-        return error(check, f"{topic}: {reason}", "set the driver's encoding or format to one that is known")
+    if unusable := _unusable_image(seen.image, topic, kind, camera):
+        return unusable
     rate = (len(seen.images) - 1) / max((seen.images[-1].at - seen.images[0].at) / NANOSECONDS, 1e-9)
     many = f", from {len(publishers)} publishers" if len(publishers) > 1 else ""
     return ok(check, f"{topic}: {len(seen.images)} images in {seen.seconds:g} s, {rate:.1f} Hz{many}")
 
 
+def _unusable_image(image: Any, topic: str, kind: str, camera: Camera | None) -> Finding | None:
+    """Why the node could not use this image; None if it could."""
+    try:
+        if kind == IMAGE_TYPES[True]:
+            if camera is not None:
+                image_from_compressed(image, camera)
+            return None
+        image_from_message(image)
+    except InputError as reason:
+        return error("images", f"{topic}: {reason}", "set the driver's encoding or format to one that is known")
+    if camera is None or (image.width, image.height) == (camera.width, camera.height):
+        return None
+    return error(
+        "images",
+        f"{topic}: images of {image.width}x{image.height}, but their camera info is for {camera.width}x{camera.height}",
+        "calibrate at the size that is published, or let the driver publish both from one pipeline",
+    )
+
+
 def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool) -> tuple[Camera | None, Finding]:
+    """The camera, if it can be used, and what was found."""
     check = "camera info"
     publishers = seen.of(topic)
     if not publishers:
@@ -143,14 +154,14 @@ def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool) -> tuple
 
 
 def _mismatch(publishers: list[Endpoint], topic: str, kind: str, reliable: bool) -> tuple[str, str] | None:
-    """Why none of the publishers reaches a reader of this type and QoS, and what to do."""
+    """Why no publisher reaches a reader of this type and QoS, and what to do; None if one does."""
     if kind not in {publisher.type for publisher in publishers}:
         types = ", ".join(sorted({publisher.type for publisher in publishers}))
         return f"{topic} has the type {types}, expected {kind}", "name another topic, or set image_transport"
     if reliable and not any(publisher.reliable for publisher in publishers if publisher.type == kind):
         return (
-            f"{topic} is published best effort, and the node asks for reliable: they never match",
-            "set image_reliability or camera_info_reliability to best_effort, which takes both",
+            f"{topic} is published best effort, but the node asks for reliable: they never match",
+            "set image_reliability or camera_info_reliability to best_effort, which accepts both",
         )
     return None
 
@@ -180,15 +191,15 @@ def check_clock(seen: Seen) -> Finding:
     return warn(
         check,
         f"image stamps are {abs(skew):.1f} s {side} this machine's clock",
-        "tf2 will not find transforms at that time: synchronize the clocks (chrony, ptp); a bag is played with --clock "
-        "and use_sim_time",
+        "tf2 will not find transforms at that time: synchronize the clocks (chrony, ptp); play a bag with --clock, and "
+        "set use_sim_time",
     )
 
 
 def check_frames(seen: Seen, frame_id: str, fixed_frame: str) -> Finding:
-    """Whether a pose in the camera's frame can be turned into one of the fixed frame."""
+    """Whether a pose in the camera's frame can be turned into the fixed frame."""
     check = "frames"
-    frame = (frame_id or seen.images[-1].frame_id).lstrip("/")
+    frame = frame_id or seen.images[-1].frame_id
     if not frame:
         return error(check, "the images have no frame_id", "set the driver's frame_id, or the parameter frame_id")
     parents: dict[str, set[str]] = {}
@@ -199,13 +210,11 @@ def check_frames(seen: Seen, frame_id: str, fixed_frame: str) -> Finding:
         child, found = next(iter(sorted(torn.items())))
         advice = "only one may publish it; give nodes a frame_prefix of their own"
         return error(check, f"{child} has several parents: {', '.join(sorted(found))}", advice)
-    # Poses of objects hang below the camera's frame without its being mounted anywhere.
+    # The objects' poses hang below the camera's frame, so being a parent does not yet connect it to anything.
     known = set(parents) | {edge.parent for edge in seen.edges if edge.static or edge.parent != frame}
-    chain = [frame]
-    while (above := parents.get(chain[-1])) and next(iter(above)) not in chain:
-        chain.append(next(iter(above)))
+    chain = _upwards(frame, parents)
     if fixed_frame:
-        if _root(fixed_frame, parents) == chain[-1] and fixed_frame in known:
+        if _upwards(fixed_frame, parents)[-1] == chain[-1] and fixed_frame in known:
             return ok(check, f"{frame} is connected to {fixed_frame}")
         missing = "is not on TF" if fixed_frame not in known else f"is not connected to {frame}"
         return error(
@@ -223,12 +232,12 @@ def check_frames(seen: Seen, frame_id: str, fixed_frame: str) -> Finding:
     )
 
 
-def _root(frame: str, parents: Mapping[str, set[str]]) -> str:
-    passed = {frame}
-    while (above := parents.get(frame)) and next(iter(above)) not in passed:
-        frame = next(iter(above))
-        passed.add(frame)
-    return frame
+def _upwards(frame: str, parents: Mapping[str, set[str]]) -> list[str]:
+    """The frame, its parent, and so on up to the root."""
+    chain = [frame]
+    while (above := parents.get(chain[-1])) and next(iter(above)) not in chain:
+        chain.append(next(iter(above)))
+    return chain
 
 
 def check_static_transforms(seen: Seen) -> Finding:
@@ -237,7 +246,7 @@ def check_static_transforms(seen: Seen) -> Finding:
     if any(not publisher.transient_local for publisher in publishers):
         return warn(
             check,
-            "a publisher of /tf_static is volatile: who comes later never hears of its transforms",
+            "a publisher of /tf_static is volatile: subscribers that come later never hear its transforms",
             "publish it transient local, as tf2's StaticTransformBroadcaster does",
         )
     return ok(check, f"{len([edge for edge in seen.edges if edge.static])} of {len(publishers)} publishers")

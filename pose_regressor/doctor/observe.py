@@ -1,4 +1,4 @@
-"""Listens on the network for a few seconds: over DDS, so that it needs no ROS 2 and sees that of others."""
+"""Listens on the network for a few seconds, over DDS: this needs no ROS 2 here and sees that of others."""
 
 from __future__ import annotations
 
@@ -20,16 +20,19 @@ from pose_regressor.middleware.wire.type_hash import ros_type
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor_doctor"
-PAUSE = 0.005
+PAUSE = 0.005  # seconds between two looks at empty readers
 
 
 def observe(image_topic: str, camera_info_topic: str, compressed: bool, seconds: float) -> Seen:
-    """What comes within so many seconds. `image_topic` is what is read: with /compressed where that is asked for."""
+    """What is seen within so many seconds.
+
+    image_topic: full name, with /compressed at its end if `compressed`; camera_info_topic: full name.
+    """
     with Participant(NODE_NAME) as participant:
         seen = Seen(participant.domain, seconds)
-        participant.nodes()  # from now on it listens to what others say of theirs
+        participant.nodes()  # the first call begins to listen to other nodes
         static = participant.reader("/tf_static", idl.TFMessage, reliable=True, depth=100, transient_local=True)
-        # Best effort takes both kinds: that a reader is choosy must not hide what there is.
+        # A best-effort reader hears both kinds of writers, so that no QoS hides what there is.
         loose = partial(participant.reader, reliable=False, depth=100)
         handlers: dict[str, tuple[Any, Callable[[Any], None]]] = {
             image_topic: (loose(image_topic, idl.CompressedImage if compressed else idl.Image), partial(_image, seen)),
@@ -49,7 +52,7 @@ def observe(image_topic: str, camera_info_topic: str, compressed: bool, seconds:
 
 
 def _take(seen: Seen, topic: str, reader: Any, handle: Callable[[Any], None]) -> bool:
-    """One sample; False when there is none."""
+    """Takes one sample. False: there was none."""
     try:
         samples = reader.take(1)
     except DDSException:
@@ -80,7 +83,7 @@ def _edges(seen: Seen, static: bool, message: Any) -> None:
 
 
 def _arrival(header: Any) -> Arrival:
-    return Arrival(time.time_ns(), stamp_from_message(header.stamp), header.frame_id)
+    return Arrival(time.time_ns(), stamp_from_message(header.stamp), header.frame_id.lstrip("/"))
 
 
 def _endpoint(found: Any) -> Endpoint:

@@ -1,4 +1,4 @@
-"""What was seen on the network in a few seconds, in plain words: the checks know of no DDS."""
+"""What was seen on the network in a few seconds, without DDS: the checks need nothing else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A publisher of another participant; topic and type as ROS 2 names them."""
+    """A publisher of another participant.
+
+    topic, type: as ROS 2 names them.
+    reliable, transient_local: its QoS.
+    """
 
     topic: str
     type: str
@@ -18,7 +22,12 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Arrival:
-    """An image or camera info as it came: nanoseconds since the epoch here, and those of its header."""
+    """An image or camera info as it came.
+
+    at: when it arrived, in ns since the epoch by this machine's clock.
+    stamp: of its header, in ns.
+    frame_id: of its header, without a leading '/'.
+    """
 
     at: int
     stamp: int
@@ -27,7 +36,11 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Edge:
-    """A transform on the tree."""
+    """A transform of the TF tree.
+
+    parent, child: names of its frames, without a leading '/'.
+    static: whether it came on /tf_static.
+    """
 
     parent: str
     child: str
@@ -36,8 +49,18 @@ class Edge:
 
 @dataclass
 class Seen:
-    """seconds: how long was listened; image, info: the last message of each topic, as it came; unreadable: of a topic
-    the last reason why a message on it is none."""
+    """Everything that was seen.
+
+    domain: ROS_DOMAIN_ID.
+    seconds: how long the doctor listened.
+    participants: number of other DDS participants.
+    nodes: full names of all other nodes.
+    publishers: of other participants.
+    images, infos: the arrivals on the two topics.
+    image, info: the last message on each of them.
+    edges: the transforms on /tf and /tf_static.
+    unreadable: by topic, why its last unreadable message cannot be read.
+    """
 
     domain: int
     seconds: float

@@ -47,7 +47,7 @@ def distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:
         same = [e for e in kept if e.model is estimate.model]
         if not any(
             np.linalg.norm(e.translation - estimate.translation) < e.model.diameter / 2
-            or shared_area(e.box, estimate.box) > 0.5
+            or (e.box is not None and estimate.box is not None and shared_area(e.box, estimate.box) > 0.5)
             for e in same
         ):
             kept.append(estimate)

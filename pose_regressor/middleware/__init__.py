@@ -1,4 +1,7 @@
-"""The same node twice: `ros2` over rclpy, `dds` over Cyclone DDS where there is no ROS 2. Both speak ROS 2's wire."""
+"""The same nodes over two middlewares: `ros2` is rclpy, `dds` is Cyclone DDS, which needs no ROS 2.
+
+Both speak ROS 2's wire.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,20 @@ NEEDS = {
 
 
 def missing(name: Middleware) -> str:
-    """Why a middleware cannot be used here and what to do about it; '' if it can."""
+    """Why a middleware cannot be used here, and the remedy; '' if it can be used."""
     module, remedy = NEEDS[name]
     try:
         importlib.import_module(module)
-    except ImportError as error:  # also of an rclpy built for another Python
+    except ImportError as error:  # it is missing, or it is an rclpy built for another Python
         return f"{module} does not import ({error}); {remedy}"
     return ""
 
 
 def choose(name: str = "auto") -> Middleware:
-    """The middleware to use: `name`, or with 'auto' ros2 where rclpy imports, else dds. InputError: neither is here."""
+    """The middleware to use: `name`; if that is 'auto', ros2 if rclpy imports, otherwise dds.
+
+    InputError: the middleware cannot be used here, or none can.
+    """
     if name == "auto":
         reasons = {}
         for candidate in ("ros2", "dds"):

@@ -1,6 +1,7 @@
-"""What `ros2 run pose_regressor ...` starts.
+"""The programs that `ros2 run pose_regressor ...` starts.
 
-Imports late: torch and ROS take seconds, in which a signal ends the process already without a traceback.
+They import late: torch and ROS take seconds, and a signal during that time should already end the process without a
+traceback.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def _run(name: str) -> int:
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             status = 2
-    # Where a service manager and `ros2 launch` both pass a signal on, the second must not kill a process at its end.
+    # A service manager and `ros2 launch` may both pass on a signal; the second must not kill a process that is ending.
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     return status

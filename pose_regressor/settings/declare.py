@@ -70,6 +70,15 @@ def text(default: str, description: str, *, pattern: str = "", form: str = "", l
     return _declared("string", default, description, pattern=pattern, form=form, live=live)
 
 
+def frame(default: str, description: str, *, form: str = "a TF frame name without spaces") -> Any:
+    """A field of one TF frame name, or of the start of one; it may be empty if its default is.
+
+    A leading '/' is taken off: ROS 1 wrote frames so, and tf2 refuses to look them up.
+    """
+    pattern = r"\S+" if default else r"\S*"
+    return _declared("string", default, description, pattern=pattern, form=form, ignored="/")
+
+
 def texts(default: tuple[str, ...], description: str, *, pattern: str = "", form: str = "", live: bool = False) -> Any:
     """A field of any number of strings."""
     return _declared("string_array", default, description, pattern=pattern, form=form, live=live)

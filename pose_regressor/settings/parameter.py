@@ -32,6 +32,7 @@ class Parameter:
     choices: the strings allowed; empty: any
     pattern: regular expression that the whole of each string must match
     form: the pattern in words
+    ignored: characters that are taken off the beginning of a string, before the pattern is checked
     live: whether it may be changed while a node runs, from the next frame on
     """
 
@@ -47,6 +48,7 @@ class Parameter:
     choices: tuple[str, ...] = ()
     pattern: str = ""
     form: str = ""
+    ignored: str = ""
     live: bool = False
 
     @property
@@ -146,6 +148,8 @@ def _float(parameter: Parameter, value: object) -> float:
 def _string(parameter: Parameter, value: object) -> str:
     if not isinstance(value, str):
         raise parameter.unfit(value, "a string")
+    if parameter.ignored:
+        value = value.lstrip(parameter.ignored)
     if parameter.choices and value not in parameter.choices:
         raise parameter.unfit(value)
     if parameter.pattern and not re.fullmatch(parameter.pattern, value):

@@ -1,8 +1,9 @@
-"""Several calibrated cameras, one pose of each object: what [DPR] calls multi-view regression, after the fact.
+"""Fuses the poses that several calibrated cameras see to one pose of each object.
 
-Poses are taken to a common frame and there averaged on ⟨R³, SO(3)⟩, each weighted with its information, the inverse of
-its covariance: a camera is good across its view and bad along it, so two that look from the side help each other by
-more than their number. Errors of different cameras are taken for independent, as their views are different.
+[DPR] calls this multi-view regression; here it is done after the regression. The poses are turned into a common frame
+and averaged there on ⟨R³, SO(3)⟩, weighted with their information, the inverse of their covariance. A camera measures
+well across its view and badly along it, so two cameras that look from different sides gain more than two measurements
+of one camera would. Errors of different cameras are taken to be independent, as their views differ.
 """
 
 from __future__ import annotations
@@ -17,17 +18,22 @@ from pose_regressor.tracking.association import assign
 from pose_regressor.tracking.kalman import nearest
 from pose_regressor.types import FloatArray, PoseEstimate
 
-#: Two poses of one object: largest squared Mahalanobis distance, 99.9 % of chi-square with 6 degrees of freedom.
+#: Largest squared Mahalanobis distance of two poses of one object: 99.9 % of chi-square with 6 degrees of freedom.
 GATE = 22.46
-#: Two places of one object, 99.9 % with 3.
+#: The same for two places of one object: 99.9 % with 3 degrees of freedom.
 PLACE_GATE = 16.27
-#: Steps after which the mean has long settled: each squares the error of the one before.
+#: Most steps for the mean. Each step squares the error, so it settles long before.
 STEPS = 10
 
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """estimate: in the common frame; used, rejected: numbers of the poses that went in and that did not fit."""
+    """One pose from several.
+
+    estimate: in the common frame.
+    used: which of the given poses went in, as indices.
+    rejected: which ones did not fit, as indices.
+    """
 
     estimate: PoseEstimate
     used: tuple[int, ...]
@@ -35,7 +41,7 @@ class Fused:
 
 
 def in_frame(estimate: PoseEstimate, frame_from_camera: FloatArray) -> PoseEstimate:
-    """The estimate in another frame, (4, 4) from its own; its covariance turns along."""
+    """The estimate in another frame, covariance included. frame_from_camera: (4, 4), from its own frame."""
     turn = np.kron(np.eye(2), frame_from_camera[:3, :3])
     return replace(
         estimate, cam_from_obj=frame_from_camera @ estimate.cam_from_obj, covariance=turn @ estimate.covariance @ turn.T
@@ -43,9 +49,9 @@ def in_frame(estimate: PoseEstimate, frame_from_camera: FloatArray) -> PoseEstim
 
 
 def mean_pose(poses: Sequence[FloatArray], covariances: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """The pose (4, 4) that is least far from all poses, by Mahalanobis distance, and its covariance (6, 6).
+    """The (4, 4) pose with the least squared Mahalanobis distances to all poses, and its (6, 6) covariance.
 
-    Gauss-Newton from the first pose; Solà et al., arXiv:1812.01537, section V, for averages on a manifold.
+    Gauss-Newton from the first pose; for averages on a manifold see Solà et al., arXiv:1812.01537, section V.
     """
     information = [np.linalg.inv(covariance) for covariance in covariances]
     total = np.sum(information, axis=0)
@@ -60,10 +66,10 @@ def mean_pose(poses: Sequence[FloatArray], covariances: Sequence[FloatArray]) ->
 
 
 def fuse(estimates: Sequence[PoseEstimate]) -> Fused:
-    """One pose from estimates of one object in one frame, one of each camera.
+    """One pose from estimates of one object in a common frame, one per camera.
 
-    The largest set of which all agree with one of them counts, of two as large the one with the better scores. The
-    score is that of the best camera: that another one sees less does not make it worse.
+    Averages the largest set of estimates that all agree with one of them; of two equally large sets, the one with the
+    higher scores. The score is the best camera's: a camera that sees less does not make the pose worse.
     """
     best: list[PoseEstimate] = []
     chosen: list[int] = []
@@ -81,9 +87,9 @@ def fuse(estimates: Sequence[PoseEstimate]) -> Fused:
 
 
 def fuse_views(views: Iterable[Sequence[PoseEstimate]]) -> list[PoseEstimate]:
-    """One pose of each object from what each camera sees, all in the common frame, best score first.
+    """One pose of each object, best score first. views: the estimates of each camera, all in a common frame.
 
-    Objects of one name are told apart by their place.
+    Several objects of one name are distinguished by their places.
     """
     groups: list[list[PoseEstimate]] = []
     for view in views:
@@ -97,7 +103,7 @@ def fuse_views(views: Iterable[Sequence[PoseEstimate]]) -> list[PoseEstimate]:
 
 
 def _agreeing(estimate: PoseEstimate, reference: PoseEstimate) -> PoseEstimate | None:
-    """Of its equal poses the one nearest to the reference; None if that is too far away."""
+    """Of the estimate's symmetric poses the one nearest to the reference; None if that is too far away."""
     estimate = nearest(estimate, reference.cam_from_obj)
     apart = difference(estimate.cam_from_obj, reference.cam_from_obj)
     if estimate.cam_from_obj is reference.cam_from_obj:
@@ -107,7 +113,7 @@ def _agreeing(estimate: PoseEstimate, reference: PoseEstimate) -> PoseEstimate |
 
 
 def _place_cost(a: PoseEstimate, b: PoseEstimate) -> float:
-    """Metres apart; infinite if they are not one object."""
+    """Distance in metres; infinite if the two cannot be one object."""
     apart = centre(b) - centre(a)
     distance = float(np.linalg.norm(apart))
     spread = a.covariance[:3, :3] + b.covariance[:3, :3]
@@ -116,5 +122,5 @@ def _place_cost(a: PoseEstimate, b: PoseEstimate) -> float:
 
 
 def centre(estimate: PoseEstimate) -> FloatArray:
-    """(3,) of the object's box: unlike the origin, where it is does not depend on which of its equal poses is meant."""
+    """(3,) centre of the object's box. Unlike its origin, it is the same for all of the object's symmetric poses."""
     return np.asarray(estimate.rotation @ estimate.model.bounds.mean(0) + estimate.translation)

@@ -59,7 +59,7 @@ BAGS = {
     ),
     "depth": (
         [("/camera/camera_info", info()), ("/camera/image_raw", image("16UC1"))],
-        "/camera/image_raw: none of 1 images can be used (image: encoding '16UC1' is not known)",
+        "/camera/image_raw: none of 1 images can be used (image: unknown encoding, encoding '16UC1' is not known",
     ),
     "two images of one camera": (
         [("/camera/camera_info", info()), ("/camera/image_raw", image()), ("/camera/image_rect", image())],

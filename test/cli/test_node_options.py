@@ -42,6 +42,27 @@ def test_a_later_source_overrides_an_earlier_one(tmp_path):
     assert (fusion.window, fusion.fixed_frame, fusion.smooth) == (0.1, "map", False)
 
 
+def test_parameters_of_ros_itself_are_passed_over(tmp_path, caplog):
+    """As `ros2 param dump` and launch files write them, nested or with dots."""
+    path = tmp_path / "p.yaml"
+    path.write_text(
+        "/**:\n  ros__parameters:\n    max_rate: 5\n    use_sim_time: false\n"
+        "    start_type_description_service: true\n"
+        "    qos_overrides: {/tf: {publisher: {depth: 100, history: keep_last}}}\n"
+        "    qos_overrides./parameter_events.publisher.depth: 7\n"
+    )
+    assert node_config(path, None, None, None, None) == NodeConfig(max_rate=5)
+    assert not caplog.records
+    path.write_text("/**:\n  ros__parameters: {use_sim_time: true, fixed_frame: /map}\n")
+    assert read_config(FusionConfig, path, {}, None) == FusionConfig(fixed_frame="map")
+    assert "poses carry the stamps of their images" in caplog.text
+    caplog.clear()
+    assert node_config(None, None, None, None, ["use_sim_time=True"]) == NodeConfig()
+    assert "use_sim_time" in caplog.text
+    with pytest.raises(InputError, match="use_sim: no such key"):
+        node_config(None, None, None, None, ["use_sim=true"])
+
+
 def test_settings_are_read_as_their_kind_asks():
     table = NodeConfig.table()
     assert setting("frame_id=17", table) == ("frame_id", "17")

@@ -2,6 +2,9 @@
 
 import json
 import os
+import subprocess
+import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import cv2
@@ -11,7 +14,9 @@ import pytest
 from pose_regressor.cli import main
 from pose_regressor.demo import run as demo
 from pose_regressor.demo.processes import Processes, own_domain
-from pose_regressor.demo.results import evaluate, summarise
+from pose_regressor.demo.report import sentences
+from pose_regressor.demo.results import Image, evaluate, summarise
+from pose_regressor.middleware.kit.pacing import Answers
 from pose_regressor.types import InputError, ObjectModel
 
 CORNERS = np.array([[-0.05, -0.04, -0.03], [0.05, 0.04, 0.03]])
@@ -35,11 +40,18 @@ def at(z: float) -> np.ndarray:
     return pose
 
 
+def detections(stamp: int):
+    """A message of a node, as far as it tells which image it answers."""
+    seconds, nanoseconds = divmod(stamp, 1_000_000_000)
+    return SimpleNamespace(header=SimpleNamespace(stamp=SimpleNamespace(sec=seconds, nanosec=nanoseconds)))
+
+
 def test_results_are_matched_by_stamp_and_measured():
-    # Frame 0 exact, frame 1 30 mm too far, frame 2 without a pose, frame 3 turned about z, frame 9 has no true pose.
+    # Frame 0 exact, frame 1 30 mm too far, frame 2 answered without a pose, frame 3 turned about z, frame 4 not
+    # answered, frame 9 without a true pose.
     start = 1_700_000_000_000_000_000
-    stamps = {start + index * 100 * MILLISECOND: index for index in (0, 1, 2, 3, 9)}
-    frame = {index: stamp for stamp, index in stamps.items()}
+    images = [Image(index, start + index * 100 * MILLISECOND, 10.0) for index in (0, 1, 2, 3, 4, 9)]
+    frame = {image.index: image.stamp for image in images}
     quarter = (0, 0, np.sin(np.pi / 4), np.cos(np.pi / 4))
     transforms = [
         transform(frame[0], 10, (0, 0, 0.5)),
@@ -50,8 +62,11 @@ def test_results_are_matched_by_stamp_and_measured():
         transform(frame[9], 30, (0, 0, 0.5)),
         transform(start + 1, 30, (0, 0, 0.5)),  # of somebody else's image
     ]
-    results = evaluate(MODEL, {index: at(0.5) for index in range(4)}, stamps, transforms)
-    assert [result.index for result in results] == [0, 1, 2, 3]
+    answered = {frame[0], frame[1], frame[2], start + 1}  # frame 3's transform alone says that it was answered
+    results = evaluate(MODEL, {index: at(0.5) for index in range(5)}, images, answered, transforms)
+    assert [result.index for result in results] == [0, 1, 2, 3, 4]
+    assert [result.answered for result in results] == [True, True, True, True, False]
+    assert [result.found for result in results] == [True, True, False, True, False]
     assert results[0].add == pytest.approx(0)
     assert results[1].add == pytest.approx(0.03 / MODEL.diameter)
     assert results[1].translation_mm == pytest.approx(30)
@@ -61,34 +76,75 @@ def test_results_are_matched_by_stamp_and_measured():
     # A quarter turn moves a point by √2 times its distance from the axis.
     assert results[3].add == pytest.approx(np.sqrt(2) * np.hypot(0.05, 0.04) / MODEL.diameter)
 
-    summary = summarise(results, transforms[:6])
-    assert (summary.frames, summary.found, summary.close) == (4, 0.75, 0.25)
+    summary = summarise(results, images)
+    assert (summary.played, summary.answered, summary.found) == (5, 0.8, 0.75)
+    assert summary.close == pytest.approx(1 / 3)
     assert summary.translation_mm_median == pytest.approx(0, abs=1e-9)
     assert summary.latency_ms_p50 == pytest.approx(20)
-    assert summary.frames_per_second == pytest.approx(3 / 0.92, rel=1e-6)
+    assert summary.rates == (10.0,)
+    assert summary.played_per_second == pytest.approx(5 / 0.9)
     assert not summary.good
 
 
-def test_all_found_and_close_is_good_and_nothing_found_is_not():
-    stamps = {1000 * index: index for index in range(1, 5)}
-    truth = {index: at(0.5) for index in range(1, 5)}
-    exact = [transform(stamp, 1, (0, 0, 0.5)) for stamp in stamps]
-    assert summarise(evaluate(MODEL, truth, stamps, exact), exact).good
-    nothing = summarise(evaluate(MODEL, truth, stamps, []), [])
-    assert (nothing.found, nothing.add_median, nothing.frames_per_second) == (0, None, 0)
-    assert not nothing.good
-    with pytest.raises(InputError, match="no frame was played"):
+def played(rate: float = 30.0, count: int = 20) -> list[Image]:
+    return [Image(index, 1000 * index, rate) for index in range(1, count + 1)]
+
+
+def test_images_never_looked_at_are_no_failure():
+    truth = {index: at(0.5) for index in range(1, 21)}
+    exact = [transform(image.stamp, 1, (0, 0, 0.5)) for image in played()]
+    all_found = summarise(evaluate(MODEL, truth, played(), set(), exact), played())
+    assert (all_found.answered, all_found.found, all_found.close, all_found.good) == (1, 1, 1, True)
+    few = summarise(evaluate(MODEL, truth, played(), set(), exact[:2]), played())
+    assert (few.answered, few.found, few.close, few.good) == (0.1, 1, 1, True)
+
+
+def test_what_makes_it_fail_is_said():
+    truth, images = {index: at(0.5) for index in range(1, 21)}, played()
+    stamps = {image.stamp for image in images}
+    exact = [transform(image.stamp, 1, (0, 0, 0.5)) for image in images]
+    off = [transform(image.stamp, 1, (0, 0, 0.6)) for image in images]
+
+    def failure(answered, transforms):
+        return summarise(evaluate(MODEL, truth, images, answered, transforms), images).failure
+
+    assert failure(set(), []) == "the node answered none of the 20 images"
+    assert failure(stamps, exact[:18]) == ""
+    assert "found in 85.0% of the images that the node answered, expected at least 90%" in failure(stamps, exact[:17])
+    assert "found in 0.0% of" in failure(stamps, [])
+    assert failure(stamps, [*exact[:17], *off[17:]]) == ""
+    assert "80.0% of the poses found are accurate" in failure(stamps, [*exact[:16], *off[16:]])
+    with pytest.raises(InputError, match="none was played"):
         summarise([], [])
 
 
+def test_the_rate_and_a_slow_machine_are_said():
+    truth = {index: at(0.5) for index in range(1, 21)}
+    exact = [transform(image.stamp, 1, (0, 0, 0.5)) for image in played()]
+    fast = summarise(evaluate(MODEL, truth, played(), set(), exact), played())
+    assert sentences(fast, None) == [
+        "Played at 30 images a second, which is as fast as the node answered, and at most 30."
+    ]
+    slowed = sentences(replace(fast, rates=(20.0, 10.0)), None)
+    assert slowed[0].startswith("Played at 20, then 10 images a second, ")
+    assert slowed[1].startswith("This machine is slow or busy: the clip's own rate is 30.")
+    slowest = sentences(replace(fast, rates=(10.0, 5.0), answered=0.7), None)
+    assert slowest[0] == (
+        "Played at 10, then 5 images a second. 5 is the slowest, and still 30% of the images were not looked at."
+    )
+    assert slowest[1] == slowed[1]
+    assert sentences(fast, 30.0) == ["Played at 30 images a second, as --rate says."]
+    assert "55% of the images were not looked at. Without --rate" in sentences(replace(fast, answered=0.45), 30.0)[1]
+    assert sentences(replace(fast, found=None), None)[-1] == "demo failed: the node answered none of the 20 images"
+
+
 class Heard:
-    """A listener that has heard what it was given."""
+    """A listener that has heard answers to images of these stamps."""
 
-    def __init__(self, transforms=()):
-        self.transforms = list(transforms)
-
-    def wait(self, until, timeout):
-        return until(self.transforms)
+    def __init__(self, *stamps):
+        self.answers, self.transforms = Answers(), []
+        for stamp in stamps:
+            self.answers.on_detections(detections(stamp))
 
 
 def test_receive_waits_for_the_players_record(tmp_path):
@@ -97,18 +153,24 @@ def test_receive_waits_for_the_players_record(tmp_path):
 
     def check():  # the player ends after a while
         if len(reports) == 2:
-            record.write_text("[[0, 1000], [1, 2000]]")
+            record.write_text("[[0, 1000, 30.0], [1, 2000, 20.0]]")
 
-    heard = Heard([transform(1000, 1, (0, 0, 1)), transform(1000, 1, (0, 0, 1)), transform(2000, 1, (0, 0, 1))])
-    stamps = demo.receive(heard, record, 2, 30, lambda *numbers: reports.append(numbers), check)
-    assert stamps == {1000: 0, 2000: 1}
+    heard = Heard(1000, 1000, 2000)
+    images = demo.receive(heard, record, 2, 30, lambda *numbers: reports.append(numbers), check)
+    assert images == [Image(0, 1000, 30.0), Image(1, 2000, 20.0)]
     assert reports[-1] == (2, 2)
 
 
 def test_receive_gives_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "START_TIMEOUT", -1)
+    monkeypatch.setattr(demo, "START_TIMEOUT", -1000)
     with pytest.raises(InputError, match=r"the player did not end in time: .*stamps\.json was not written"):
         demo.receive(Heard(), tmp_path / "stamps.json", 1, 30, lambda *_: None)
+
+
+def test_the_listener_hears_before_torch_is_imported():
+    script = "import sys, pose_regressor.demo.listener; print('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout == "False\n"
 
 
 @pytest.mark.slow
@@ -134,9 +196,12 @@ def test_the_whole_demo_with_an_untrained_network(tmp_path, monkeypatch, capsys)
     monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
 
     out = tmp_path / "out"
-    assert main(["demo", "--out", str(out), "--rate", "100"]) == 1
+    assert main(["demo", "--out", str(out)]) == 1
     result = json.loads((out / "result.json").read_text())
-    assert (result["frames"], result["good"], len(result["each"])) == (10, False, 10)
+    assert (result["played"], result["good"], len(result["each"])) == (10, False, 10)
+    assert result["answered"] > 0
+    assert result["failure"]
+    assert " an image in " in (out / "player.log").read_text()
     assert cv2.VideoCapture(str(out / "overlay.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 10
     assert cv2.imread(str(out / "contact_sheet.png")) is not None
     assert " received, " in (out / "node.log").read_text()

@@ -143,7 +143,7 @@ def test_a_sheet_has_its_border_for_an_outline():
 
 def test_objects_without_a_mesh_and_with_a_wrong_one():
     assert Edges.of(letter(np.zeros((0, 3)), np.zeros((0, 3), int))) is None
-    with pytest.raises(InputError, match="object letter: expected faces of vertices 0 to 11"):
+    with pytest.raises(InputError, match=r"expected vertices 0 to 11 \(object letter\)"):
         letter(faces=np.array([[0, 1, 12]]))
 
 

@@ -162,8 +162,8 @@ class Messages:
             message = type_of.deserialize(data)  # as the node's listener does
         except InputError as error:
             if kind == "info":
-                return str(error)
-            core.reject(str(error))
+                return error.reason
+            core.reject(error)
         else:
             if kind == "info":
                 core.on_camera_info(message)

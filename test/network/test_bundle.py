@@ -57,7 +57,7 @@ def test_round_trip(path, tiny_bundle):
         (lambda h: h["network"].update(width="wide"), "network"),
         (lambda h: h["objects"][0].update(unit="mm"), "the unit m"),
         (lambda h: h["objects"][0].update(diameter=-1), "positive diameter"),
-        (lambda h: h["objects"][0].update(name="a b"), "object name 'a b'"),
+        (lambda h: h["objects"][0].update(name="a b"), "the name cannot be used, got 'a b'"),
         (lambda h: h["objects"].append(dict(h["objects"][0], name="other")), "object other: bounds"),
         (lambda h: h.update(objects="brick"), "objects"),
         (lambda h: h.update(depth_scale=0), "depth_scale between 0.5 and 2, got 0"),

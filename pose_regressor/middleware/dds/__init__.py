@@ -1,4 +1,4 @@
-"""The node over Cyclone DDS, on ROS 2's wire and without ROS 2."""
+"""The nodes over Cyclone DDS: they speak ROS 2's wire and need no ROS 2."""
 
 from pose_regressor.types import InputError
 

@@ -1,4 +1,4 @@
-"""The node's place in ROS 2's graph: what it says of itself to others, and what others say."""
+"""The node's place in ROS 2's graph: it announces its own endpoints and hears of other nodes."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
-from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.dds import rmw_dds_common
 from pose_regressor.middleware.wire.type_hash import type_hash
 
 TOPIC = "ros_discovery_info"
 NAMESPACE = "/"
-HANDLE = 2**64 - 1  # cyclonedds gives handles here with and there without a sign
+HANDLE = 2**64 - 1  # a mask: some functions of cyclonedds return handles with a sign, others without
 
 
 def endpoint_qos(reliable: bool, depth: int, message: type, transient_local: bool = False, user_data: str = "") -> Qos:
-    """As rmw_cyclonedds has it for a topic or service of the type. user_data: what is said beside the type's hash."""
+    """The QoS that rmw_cyclonedds uses for topics and services. user_data: put before the type's hash."""
     return Qos(
-        # ROS 2 blocks a reliable writer as long as it takes; here a slow reader costs 100 ms, then the sample.
+        # ROS 2 lets a slow reader block a reliable writer for ever. Here it blocks for 100 ms, then loses the sample.
         Policy.Reliability.Reliable(duration(milliseconds=100)) if reliable else Policy.Reliability.BestEffort,
         Policy.Durability.TransientLocal if transient_local else Policy.Durability.Volatile,
         Policy.History.KeepLast(depth),
@@ -38,7 +38,7 @@ class Graph:
 
     def __init__(self, participant: DomainParticipant, node_name: str) -> None:
         self._participant, self._node_name = participant, node_name
-        self._message: Any = idl.ParticipantEntitiesInfo
+        self._message: Any = rmw_dds_common.ParticipantEntitiesInfo
         self._topic = Topic(participant, TOPIC, self._message)
         self._writer = DataWriter(participant, self._topic, qos=self._qos(1))
         self._reader: DataReader[Any] | None = None
@@ -48,8 +48,8 @@ class Graph:
         return endpoint_qos(True, depth, self._message, transient_local=True)
 
     def announce(self, readers: Sequence[Any], writers: Sequence[Any]) -> None:
-        """Tells which endpoints are the node's: without it `ros2 node list` does not see the node."""
-        types: Any = idl
+        """Says which endpoints belong to the node. Without this, `ros2 node list` does not see the node."""
+        types: Any = rmw_dds_common
 
         def gids(entities: Sequence[Any]) -> list[Any]:
             return [types.Gid(list(entity.guid.bytes)) for entity in entities]
@@ -58,12 +58,12 @@ class Graph:
         self._writer.write(self._message(gids([self._participant])[0], [node]))
 
     def namesakes(self) -> int:
-        """How many other nodes say that they have this one's name. By one thread at a time."""
+        """How many other nodes have this node's name. Not thread-safe."""
         return self.others().count((NAMESPACE, self._node_name))
 
     def others(self) -> list[tuple[str, str]]:
-        """Namespace and name of every other node. By one thread at a time."""
-        if self._reader is None:  # only who asks need listen
+        """Namespace and name of every other node. Not thread-safe."""
+        if self._reader is None:  # made only when somebody asks
             self._reader = DataReader(self._participant, self._topic, qos=self._qos(100))
         for sample in self._reader.take(1000):
             if not isinstance(sample, InvalidSample):

@@ -1,30 +1,39 @@
-"""Collects the transforms on /tf."""
+"""Collects the transforms on /tf and, if wanted, a node's answers."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 from pose_regressor.middleware.dds.participant import Listening, Participant
-from pose_regressor.middleware.kit.worker import Log
+from pose_regressor.middleware.kit.log import Log
+from pose_regressor.middleware.kit.pacing import Answers
 from pose_regressor.middleware.messages.transforms import StampedTransform, TransformCollector
 from pose_regressor.middleware.wire import idl
 
 
 class TfListener(TransformCollector):
-    """Collects from when it is made to `close`; a context manager."""
+    """Collects from when it is made until `close`; a context manager.
 
-    def __init__(self, topic: str = "/tf", log: Log | None = None) -> None:
+    detections: a node's topic of detections, which tell which images it answered; "" listens to transforms only
+    answers: to those images, empty without `detections`
+    """
+
+    def __init__(self, topic: str = "/tf", log: Log | None = None, detections: str = "") -> None:
         super().__init__()
+        self.answers = Answers()
         self._participant = Participant("pose_regressor_listener")
         self._reader = self._participant.reader(topic, idl.TFMessage, reliable=True, depth=100)
-        self._listening = Listening(
-            self._participant, {self._reader: self.on_tf}, log or logging.getLogger("pose_regressor")
-        )
+        handlers: dict[Any, Callable[[Any], object]] = {self._reader: self.on_tf}
+        if detections:
+            reader = self._participant.reader(detections, idl.Detection3DArray, reliable=True, depth=100)
+            handlers[reader] = self.answers.on_detections
+        self._listening = Listening(self._participant, handlers, log or logging.getLogger("pose_regressor"))
 
     @property
     def writers(self) -> int:
-        """How many publishers of the topic are there."""
+        """How many publishers of the transforms are there."""
         return len(self._reader.matched_pub)
 
     def close(self) -> None:
@@ -41,7 +50,7 @@ class TfListener(TransformCollector):
 def collect(
     until: Callable[[list[StampedTransform]], bool] = lambda _: False, timeout: float = 10.0
 ) -> list[StampedTransform]:
-    """All transforms until ``until(transforms)`` holds or `timeout` seconds have passed."""
+    """All transforms that arrive until ``until(transforms)`` is true or `timeout` seconds have passed."""
     with TfListener() as listener:
         listener.wait(until, timeout)
         return listener.transforms

@@ -1,4 +1,4 @@
-"""A managed node on a participant, whatever it is for: its services and its reports."""
+"""A managed node on a participant, whatever it does: its services and its reports."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from typing import Any, TypeVar
 
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.dds.services import NodeServices
-from pose_regressor.middleware.kit.diagnostics import Health, Reporting, diagnostics_message
+from pose_regressor.middleware.kit.diagnostics import Reporting, diagnostics_message
+from pose_regressor.middleware.kit.health import Health
+from pose_regressor.middleware.kit.log import Log
 from pose_regressor.middleware.kit.managed import Managed
-from pose_regressor.middleware.kit.worker import Log
 from pose_regressor.middleware.wire import idl
 
 Node = TypeVar("Node", bound="DdsManaged")
 
 
 class DdsManaged:
-    """The node on `participant`, unconfigured until told otherwise by `managed.change`, until `close`.
+    """A node on `participant` until `close`. It starts unconfigured; `managed.change` makes its transitions.
 
-    As a context manager it starts: configured and activated, or within the block nothing at all (InputError).
+    As a context manager it is configured and activated first. InputError: that failed.
     """
 
     def __init__(self, participant: Participant, managed: Managed[Any], health: Health, log: Log) -> None:
@@ -29,7 +30,7 @@ class DdsManaged:
         self._reporting = Reporting(self._report, log)
 
     def run(self, stop: threading.Event) -> None:
-        """Until the event is set; with `autostart` from configured and activated on (InputError: that cannot be)."""
+        """Runs until the event is set. With `autostart` it configures and activates first (InputError: that failed)."""
         try:
             if self._managed.config.autostart:
                 self._managed.start()

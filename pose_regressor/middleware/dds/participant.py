@@ -1,4 +1,4 @@
-"""A node of ROS 2's graph on plain DDS: names, QoS, type hashes and discovery as rmw_cyclonedds has them."""
+"""A node of ROS 2's graph on plain DDS. Names, QoS, type hashes and discovery are those of rmw_cyclonedds."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
 from pose_regressor.middleware.dds.graph import Graph, endpoint_qos
-from pose_regressor.middleware.kit.worker import Log, Throttle
+from pose_regressor.middleware.kit.log import Log, Throttle
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor"
 MAX_DISCOVERED = 10_000  # endpoints that are looked at
-MAX_DOMAIN = 232  # beyond, the RTPS port numbers pass 65535
+MAX_DOMAIN = 232  # for larger ones the RTPS port numbers would pass 65535
 
-#: Cyclone's own packets and buffers are small enough that a 1080p image loses fragments even on the loopback.
+#: With Cyclone's default packets and buffers, 1080p images lose fragments even on the loopback interface.
 LARGE_MESSAGES = (
     "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize></General>"
     '<Internal><SocketReceiveBufferSize min="default" max="4MB"/></Internal>'
@@ -41,7 +41,7 @@ LOCALHOST = (
 
 
 def domain_id(environment: Mapping[str, str] = os.environ) -> int:
-    """ROS_DOMAIN_ID, 0 where it is not set."""
+    """ROS_DOMAIN_ID; 0 if it is not set."""
     text = environment.get("ROS_DOMAIN_ID", "").strip() or "0"
     if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > MAX_DOMAIN:
         raise InputError(f"ROS_DOMAIN_ID: expected a whole number from 0 to {MAX_DOMAIN}, got {text!r}")
@@ -49,7 +49,7 @@ def domain_id(environment: Mapping[str, str] = os.environ) -> int:
 
 
 def dds_topic(name: str, node_name: str = NODE_NAME) -> str:
-    """ROS 2 topic -> DDS topic: relative names are in the root namespace, ~ is the node's own."""
+    """ROS 2 topic -> DDS topic. Relative names are in the root namespace; ~ is the node's own namespace."""
     full = re.sub(r"^~(?=/)", f"/{node_name}", name)
     full = full if full.startswith("/") else f"/{full}"
     if not re.fullmatch(r"(/[A-Za-z_][A-Za-z0-9_]*)+", full):
@@ -58,7 +58,7 @@ def dds_topic(name: str, node_name: str = NODE_NAME) -> str:
 
 
 def _configure(environment: Any = os.environ) -> None:
-    """Cyclone reads its configuration from the environment, once a domain; what the user set there stays."""
+    """Sets Cyclone's configuration in the environment, where it reads it once per domain. Keeps what the user set."""
     localhost = (
         environment.get("ROS_LOCALHOST_ONLY") == "1"
         or environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() == "LOCALHOST"
@@ -67,34 +67,34 @@ def _configure(environment: Any = os.environ) -> None:
 
 
 class Participant:
-    """One DDS participant that holds one ROS 2 node. Also a context manager, which closes it at the end."""
+    """One DDS participant that holds one ROS 2 node. As a context manager it closes at the end."""
 
     def __init__(self, node_name: str = NODE_NAME) -> None:
         self.domain = domain_id()
         self.node_name = node_name
         _configure()
         try:
-            # The user data is how ROS 2 knows a participant for one of its own.
+            # By this user data ROS 2 recognises its own participants.
             self._dds = DomainParticipant(self.domain, qos=Qos(Policy.Userdata(b"enclave=/;")))
         except DDSException as error:
-            raise InputError(
-                f"DDS: no participant in domain {self.domain}; is CYCLONEDDS_URI right? ({error})"
-            ) from None
+            raise InputError(f"DDS: no participant in domain {self.domain} ({error}); check CYCLONEDDS_URI") from None
         self._readers: list[DataReader[Any]] = []
         self._writers: list[DataWriter[Any]] = []
         self._topics: dict[str, Topic[Any]] = {}
         self._services = 0
-        #: Threads that must end before the endpoints go, should nobody else have ended them.
+        #: Threads that still run. `close` ends them before it deletes the endpoints that they read.
         self.listening: list[Listening] = []
-        # Endpoints are made and removed by several threads, and each time the graph must hear of all.
+        # Several threads make and remove endpoints, and the graph must hear of all endpoints after each change.
         self._changing = threading.RLock()
         self._graph = Graph(self._dds, node_name)
 
     def reader(
         self, topic: str, message: type, *, reliable: bool, depth: int, transient_local: bool = False
     ) -> DataReader[Any]:
-        """A reader of the ROS 2 topic; `message` is a class of `idl`. transient_local: also of what was written before,
-        where the writer keeps that."""
+        """A reader of the ROS 2 topic.
+
+        message: a class of `idl`; transient_local: reads samples from before, too, if the writer keeps them.
+        """
         with self._changing:
             qos = endpoint_qos(reliable, depth, message, transient_local)
             reader = self._make_reader(dds_topic(topic, self.node_name), message, qos)
@@ -102,7 +102,7 @@ class Participant:
         return reader
 
     def writer(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataWriter[Any]:
-        """A volatile writer of the ROS 2 topic; `message` is a class of `idl`."""
+        """A volatile writer of the ROS 2 topic. message: a class of `idl`."""
         with self._changing:
             writer = self._make_writer(
                 dds_topic(topic, self.node_name), message, endpoint_qos(reliable, depth, message)
@@ -115,7 +115,7 @@ class Participant:
         path = dds_topic(name, self.node_name).removeprefix("rt")
         with self._changing:
             self._services += 1
-            # With this a client knows which reader and writer belong together.
+            # By this a client recognises which reader and writer belong together.
             own = f"serviceid={'.'.join(f'{byte:x}' for byte in self._dds.guid.bytes[:12])}.{self._services:x};"
             reader = self._make_reader(f"rq{path}Request", request, endpoint_qos(True, 10, request, user_data=own))
             writer = self._make_writer(f"rr{path}Reply", response, endpoint_qos(True, 10, response, user_data=own))
@@ -144,15 +144,15 @@ class Participant:
         return self._topics[name]
 
     def namesakes(self) -> int:
-        """How many other nodes say that they have this one's name."""
+        """How many other nodes have this node's name."""
         return self._graph.namesakes()
 
     def nodes(self) -> list[str]:
-        """The full names of all other nodes, as often as they are there."""
+        """The full names of all other nodes. A name that several nodes have comes several times."""
         return [f"{namespace.rstrip('/')}/{name}" for namespace, name in self._graph.others()]
 
     def discovered(self, kind: BuiltinTopic) -> list[Any]:
-        """What DDS knows of other participants, or of their endpoints: the samples of a builtin topic."""
+        """The samples of a builtin topic: what DDS knows of other participants or of their endpoints."""
         found = BuiltinDataReader(self._dds, kind).read(MAX_DISCOVERED)
         own = self._dds.guid
         return [sample for sample in found if own not in (sample.key, getattr(sample, "participant_key", None))]
@@ -164,9 +164,9 @@ class Participant:
         return GuardCondition(self._dds)
 
     def close(self) -> None:
-        """Takes the node off the wire now, so that others see it go, and not when the garbage collector comes by.
+        """Takes the node off the wire now, rather than when Python's garbage collector runs.
 
-        cyclonedds has no other way to say so; it deletes the endpoints along, and a second time does nothing.
+        `__del__` is the only way that cyclonedds offers. It deletes the endpoints, too; a second call does nothing.
         """
         for listening in list(self.listening):
             listening.stop()
@@ -180,9 +180,9 @@ class Participant:
 
 
 class Listening:
-    """A thread that takes what arrives at some readers and hands each sample to the reader's function.
+    """A thread that passes each sample that arrives at some readers to the reader's function.
 
-    A sample that cannot be read is given to `on_bad(reason)`. Also a context manager; `stop` ends the thread.
+    If samples wait at several readers, those of the first reader go first. As a context manager it stops at the end.
     """
 
     def __init__(
@@ -190,8 +190,9 @@ class Listening:
         participant: Participant,
         readers: Mapping[Any, Callable[[Any], object]],
         log: Log,
-        on_bad: Callable[[Any, str], object] = lambda reader, reason: None,
+        on_bad: Callable[[Any, InputError], object] = lambda reader, error: None,
     ) -> None:
+        """readers: each with its function; on_bad: called with a reader and the reason why a sample cannot be used."""
         self._on_bad = on_bad
         self._fail = Throttle(log.error)
         self._conditions = [
@@ -215,7 +216,7 @@ class Listening:
         self._running = False
         self._guard.set(True)
         self._thread.join(1.0)
-        self._conditions.clear()  # they hold the readers, and those the participant
+        self._conditions.clear()  # they hold the readers, which hold the participant
 
     def __enter__(self) -> Listening:
         return self
@@ -231,19 +232,22 @@ class Listening:
                     pass
 
     def _take(self, condition: ReadCondition, reader: DataReader[Any], handle: Callable[[Any], object]) -> bool:
-        """One sample; False when there is none left."""
+        """Takes one sample. False: there was none."""
         try:
             samples = reader.take(1, condition)
         except DDSException as error:
             self._fail("take", f"DDS: {error}")
             return False
-        except Exception as error:  # anybody may send anything: what cannot be read must not end the thread
-            self._on_bad(reader, str(error) if isinstance(error, InputError) else f"unreadable message ({error!r})")
+        except InputError as error:
+            self._on_bad(reader, error)
+            return True
+        except Exception as error:  # anybody may send anything: one sample must not end the thread
+            self._on_bad(reader, InputError("unreadable message", repr(error)))
             return True
         for sample in samples:
-            if not isinstance(sample, InvalidSample):  # those only say that a writer went away
+            if not isinstance(sample, InvalidSample):  # an invalid one only says that a writer went away
                 try:
                     handle(sample)
                 except Exception as error:  # as above
-                    self._on_bad(reader, f"unusable message ({error!r})")
+                    self._on_bad(reader, InputError("unusable message", repr(error)))
         return bool(samples)

@@ -1,16 +1,18 @@
-"""Plays a source as a camera does: Image and CameraInfo at a rate, stamped with the time now.
+"""Plays a source as a camera does: publishes Image and CameraInfo at a rate, stamped with the time now.
 
 As a process: ``python -m pose_regressor.middleware.dds.player clip.mp4 --camera camera.json``.
 """
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from pose_regressor.middleware.dds.participant import Participant
-from pose_regressor.middleware.kit.player import play_from_command_line
+from pose_regressor.middleware.dds.participant import Listening, Participant
+from pose_regressor.middleware.kit.pacing import Answers
+from pose_regressor.middleware.kit.player import Playing, play_from_command_line
 from pose_regressor.middleware.messages.images import camera_info_message, image_message
 from pose_regressor.middleware.wire import idl
 from pose_regressor.types import Frame, InputError
@@ -19,12 +21,17 @@ DEPTH = 5
 
 
 class DdsOutlet:
-    """Publishes on two topics of a participant, reliably: that reaches both kinds of readers."""
+    """Publishes on two topics of a participant. It does so reliably, which reaches both kinds of readers."""
 
-    def __init__(self, participant: Participant, image_topic: str, camera_info_topic: str) -> None:
+    def __init__(self, participant: Participant, playing: Playing) -> None:
         self.domain = participant.domain
-        self._images = participant.writer(image_topic, idl.Image, reliable=True, depth=DEPTH)
-        self._infos = participant.writer(camera_info_topic, idl.CameraInfo, reliable=True, depth=DEPTH)
+        self.answers = Answers()
+        self._images = participant.writer(playing.image_topic, idl.Image, reliable=True, depth=DEPTH)
+        self._infos = participant.writer(playing.camera_info_topic, idl.CameraInfo, reliable=True, depth=DEPTH)
+        if playing.answers_topic:
+            reader = participant.reader(playing.answers_topic, idl.Detection3DArray, reliable=True, depth=100)
+            # The participant ends it.
+            Listening(participant, {reader: self.answers.on_detections}, logging.getLogger("pose_regressor"))
 
     def image_subscribers(self) -> int:
         return len(self._images.matched_sub)
@@ -38,9 +45,9 @@ class DdsOutlet:
 
 
 @contextmanager
-def dds_outlet(image_topic: str, camera_info_topic: str) -> Iterator[DdsOutlet]:
+def dds_outlet(playing: Playing) -> Iterator[DdsOutlet]:
     with Participant("pose_regressor_player") as participant:
-        yield DdsOutlet(participant, image_topic, camera_info_topic)
+        yield DdsOutlet(participant, playing)
 
 
 def main(arguments: Sequence[str]) -> int:

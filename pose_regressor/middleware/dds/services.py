@@ -1,4 +1,4 @@
-"""The node's services over DDS: its lifecycle for `ros2 lifecycle` and managers, its parameters for `ros2 param`."""
+"""The node's services over DDS: for `ros2 lifecycle` and lifecycle managers, and for `ros2 param`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from cyclonedds.qos import Policy
 
 from pose_regressor.middleware.dds.participant import Listening, Participant
 from pose_regressor.middleware.kit.lifecycle import State, Transition
+from pose_regressor.middleware.kit.log import Log
 from pose_regressor.middleware.kit.managed import Managed
-from pose_regressor.middleware.kit.worker import Log
 from pose_regressor.middleware.wire import service_types
 from pose_regressor.settings import Parameter
 from pose_regressor.types import InputError
 
 types: Any = service_types
-#: Seconds for the way back to a client to be known, which may take longer than its request.
+#: Seconds to wait until the client's reader is known here; its request may arrive before.
 WAY_BACK = 1.0
-#: rcl_interfaces/ParameterType, and the field of a ParameterValue that it means.
+#: By rcl_interfaces/ParameterType: the field of a ParameterValue that holds the value.
 FIELDS = {
     1: "bool_value",
     2: "integer_value",
@@ -35,12 +35,12 @@ KINDS = {"bool": 1, "float": 3, "string": 4, "string_array": 9}
 
 
 class NodeServices:
-    """Answers until `stop`, one request at a time in a thread of its own."""
+    """Answers requests until `stop`, one at a time, in a thread of its own."""
 
     def __init__(self, participant: Participant, managed: Managed[Any], log: Log) -> None:
         self._managed, self._log = managed, log
         self._table: dict[str, Parameter] = {parameter.name: parameter for parameter in managed.config.table()}
-        # A service's name is that of the method which answers it.
+        # Each service has the name of the method that answers it.
         self._listening = Listening(
             participant,
             {
@@ -49,7 +49,7 @@ class NodeServices:
                 for reader, writer in [participant.service(f"~/{name}", service.request, service.response)]
             },
             log,
-            lambda _, reason: log.error(f"service: {reason}"),
+            lambda _, error: log.error(f"service: {error}"),
         )
 
     def stop(self) -> None:
@@ -107,7 +107,7 @@ def _answering(
 
 
 def _wait_for_way_back(reader: Any, writer: Any, asker: int) -> None:
-    """Until the writer knows of the reader that belongs to the writer of the request."""
+    """Waits until the writer of replies knows the reader that belongs to the writer of the request."""
     end = time.monotonic() + WAY_BACK
     wanted = _client_id(reader.get_matched_publication_data(asker))
     while time.monotonic() < end:
@@ -117,7 +117,7 @@ def _wait_for_way_back(reader: Any, writer: Any, asker: int) -> None:
 
 
 def _client_id(endpoint: Any) -> bytes:
-    """What rmw_cyclonedds writes into the user data of both ends of a client; b'' for one without."""
+    """The id that rmw_cyclonedds writes into the user data of both ends of a client; b'' if there is none."""
     data = endpoint.qos[Policy.Userdata].data if endpoint and Policy.Userdata in endpoint.qos else b""
     return next((part for part in data.split(b";") if part.startswith(b"clientid=")), b"")
 

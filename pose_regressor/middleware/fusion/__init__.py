@@ -1,1 +1,1 @@
-"""The fusion node: the poses of several cameras in, one pose of each object out."""
+"""The fusion node: the poses that several cameras see in, one pose of each object out."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 
 from pose_regressor.middleware.fusion.managed import ManagedFusion
-from pose_regressor.middleware.kit.counts import INTERNAL_ERROR, Counts
-from pose_regressor.middleware.kit.diagnostics import PERIOD, WINDOW, Health, Level, Status, Window, answers, arrivals
+from pose_regressor.middleware.kit.counts import Counts
+from pose_regressor.middleware.kit.diagnostics import PERIOD, Level, Status
+from pose_regressor.middleware.kit.health import WINDOW, Health, Window, answers, arrivals
 
 
 class FusionHealth(Health):
-    """Of the cameras' messages that came and the fused poses that went."""
+    """How the cameras' messages come in, and how fused poses go out."""
 
     _managed: ManagedFusion
 
@@ -38,12 +39,11 @@ class FusionHealth(Health):
         return Status(status.name, level, message, {"Cameras heard": words or "none", **status.values})
 
     def _poses(self, window: Window) -> Status:
-        errors = sum(count for reason, count in window.dropped.items() if reason.startswith(INTERNAL_ERROR))
-        moments, core = len(window.latencies), self._managed.core
+        moments, core, errors = len(window.latencies), self._managed.core, window.counts.internal_errors
         if not window.active:
             level, message = Level.OK, "not active"
         elif errors:
             level, message = Level.ERROR, f"the fusion failed on {errors} messages"
         else:
-            level, message = Level.OK, f"{window.rate(moments):.1f} Hz, {window.p50:.0f} ms"
-        return answers(level, message, window, moments, core.published if core else 0)
+            level, message = Level.OK, f"{window.rate(moments):.1f} Hz, {window.percentile(50):.0f} ms"
+        return answers("poses", level, message, window, moments, core.published if core else 0)

@@ -1,4 +1,4 @@
-"""The fusion node as a managed one."""
+"""The fusion node as a managed node."""
 
 from __future__ import annotations
 
@@ -6,41 +6,42 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pose_regressor.assets import find_model
-from pose_regressor.middleware.fusion.core import FusionCore, Lookup, Publish
+from pose_regressor.middleware.fusion.core import FusionCore, Publish
 from pose_regressor.middleware.fusion.parameters import FusionConfig
-from pose_regressor.middleware.kit.managed import Managed, Named
-from pose_regressor.middleware.kit.worker import Log
+from pose_regressor.middleware.kit.endpoints import Lookup
+from pose_regressor.middleware.kit.log import Log
+from pose_regressor.middleware.kit.managed import Ends, Managed
 from pose_regressor.types import ObjectModel
 
-#: Of bundles; InputError: one that cannot be used.
 KnownObjects = Callable[[Sequence[str]], Sequence[ObjectModel]]
 
 
-class FusionEnds(Named, Protocol):
-    """The node's ends on the wire, which a middleware brings. Undoing what was not done does nothing."""
-
-    def advertise(self) -> tuple[Lookup, Publish]:
-        """Makes the publishers, and hears from now on where frames are."""
-
-    def withdraw(self) -> None:
-        """Takes all of that away."""
-
-    def subscribe(self, core: FusionCore) -> None:
-        """Hands the cameras' poses to the core from now on."""
-
-    def unsubscribe(self) -> None: ...
-
-
 def known_objects(models: Sequence[str]) -> list[ObjectModel]:
-    """The objects of bundles. InputError: one that cannot be used."""
+    """The objects of bundles. InputError: a bundle cannot be used."""
+    # Imported late: torch takes seconds.
     from pose_regressor.network.bundle import Bundle
 
     return [model for name in models for model in Bundle.load(find_model(name)).objects]
 
 
+class FusionEnds(Ends, Protocol):
+    """The node's topics. Undoing something that was not done does nothing."""
+
+    def advertise(self) -> tuple[Lookup, Publish]:
+        """Makes the publishers, and listens to TF from now on."""
+
+    def withdraw(self) -> None:
+        """Takes the publishers away, and stops listening to TF."""
+
+    def subscribe(self, core: FusionCore) -> None:
+        """From now on passes the cameras' poses to the core."""
+
+    def unsubscribe(self) -> None: ...
+
+
 class ManagedFusion(Managed[FusionConfig]):
-    """configure reads the bundles and begins to hear of TF, activate fuses, deactivate stops that, cleanup forgets the
-    objects, shutdown does what is left to do from wherever the node is.
+    """configure reads the bundles and listens to TF. activate fuses poses. deactivate stops that. cleanup forgets the
+    objects. shutdown undoes everything, from any state.
     """
 
     core: FusionCore | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pose_regressor.settings import Config, number, switch, text, texts
+from pose_regressor.settings import Config, frame, number, switch, texts
 from pose_regressor.types import InputError
 
 
@@ -14,11 +14,9 @@ class FusionConfig(Config):
 
     node_name = "pose_regressor_fusion"
 
-    fixed_frame: str = text(
+    fixed_frame: str = frame(
         "world",
         "TF frame in which the cameras' places are known and the fused poses are published",
-        pattern=r"[^\s/][^\s]*",
-        form="a TF frame name without spaces and not starting with '/'",
     )
     detections: tuple[str, ...] = texts(
         ("/pose_regressor/detections",),
@@ -38,11 +36,10 @@ class FusionConfig(Config):
     smooth: bool = switch(
         True, "filter each object's motion, so that its pose trembles less; false: poses as measured", live=True
     )
-    frame_prefix: str = text(
+    frame_prefix: str = frame(
         "",
         "begins the names of the objects' TF frames, <prefix><object>_<instance>",
-        pattern=r"([^\s/][^\s]*)?",
-        form="the start of a TF frame name, without spaces and not starting with '/'",
+        form="the start of a TF frame name, without spaces",
     )
     autostart: bool = switch(
         True, "configure and activate at once; false: wait for a lifecycle manager (ros2 lifecycle set)"

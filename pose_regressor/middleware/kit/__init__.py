@@ -1,1 +1,1 @@
-"""What any node needs, whatever it is for and whatever carries its messages."""
+"""What any node needs, whatever it does and whatever middleware carries its messages."""

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM as one exception in the main thread, so that a process ends through its own clean-up."""
+"""Turns SIGINT and SIGTERM into an exception in the main thread, so that a process ends through its own clean-up."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Seconds after which a signal that came during an import is sent again.
+AGAIN = 0.02
 
 
 class Interrupted(KeyboardInterrupt):
@@ -20,9 +22,9 @@ class Interrupted(KeyboardInterrupt):
 
 
 def end_without_threads(status: int) -> int:
-    """The exit code; but where a thread of ours is still at work, the process ends here.
+    """Returns `status`, the exit code; but if one of our threads is still at work, ends the process here.
 
-    Python's own end would abort with such a thread in the middle of torch.
+    Python's own exit would abort if such a thread is in the middle of torch.
     """
     if any(t.name.startswith("pose_regressor") and t is not threading.main_thread() for t in threading.enumerate()):
         logging.shutdown()
@@ -34,8 +36,9 @@ def end_without_threads(status: int) -> int:
 
 @contextmanager
 def ended_by_interrupt() -> Iterator[threading.Event]:
-    """Within the block the first SIGINT sets the event and does nothing else, for loops that must end between two
-    steps; a second one does what it would have done outside. Must be entered in the main thread.
+    """Within the block the first SIGINT only sets the event, for loops that must end between two steps.
+
+    A second SIGINT does what it does outside the block. Must be entered in the main thread.
     """
     stop = threading.Event()
 
@@ -52,25 +55,41 @@ def ended_by_interrupt() -> Iterator[threading.Event]:
 
 @contextmanager
 def interruptible() -> Iterator[threading.Event]:
-    """Within the block the first SIGINT or SIGTERM sets the event and raises Interrupted in the main thread; the block
-    ends there as if it had come to its end. Later ones are ignored: the clean-up that runs is not cut short.
+    """Within the block the first SIGINT or SIGTERM sets the event and raises Interrupted in the main thread.
 
-    The event is for loops that wait: an exception raised while Python runs a callback or a destructor is swallowed.
-    Must be entered in the main thread.
+    The block then ends as if it had come to its end. Later signals are ignored, so that they do not cut the clean-up
+    short. Loops that wait should look at the event, too: Python swallows an exception that is raised in a callback or
+    a destructor. A signal during an import is sent again a little later: a compiled module that is interrupted while it
+    loads reports a failed import instead. Must be entered in the main thread.
     """
     stop = threading.Event()
 
-    def on_signal(number: int, _: FrameType | None) -> None:
-        if not stop.is_set():
-            stop.set()
-            raise Interrupted(signal.Signals(number).name)
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            return
+        if _imports(frame):
+            again = threading.Timer(AGAIN, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
+        stop.set()
+        raise Interrupted(signal.Signals(number).name)
 
     before = {number: signal.signal(number, on_signal) for number in SIGNALS}
     try:
         yield stop
     except Interrupted:
-        # Python's own end would look through all of torch for cycles, which takes it half a second.
+        # Otherwise Python's exit would search all of torch for cycles, which takes half a second.
         gc.freeze()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether the code that runs in this frame was called, however indirectly, by an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

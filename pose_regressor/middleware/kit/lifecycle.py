@@ -1,6 +1,7 @@
-"""The states of a ROS 2 managed node, and what may follow upon what, without ROS.
+"""The states of a ROS 2 managed node and the transitions between them, without ROS.
 
-Names, numbers and table are those of lifecycle_msgs and of rcl's state machine, https://design.ros2.org/articles/node_lifecycle.html.
+Names, numbers and the table are those of lifecycle_msgs and of rcl's state machine, see
+https://design.ros2.org/articles/node_lifecycle.html.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
+from pose_regressor.middleware.kit.counts import internal_reason
+from pose_regressor.middleware.kit.log import one_line
 from pose_regressor.types import InputError
 
 
 class State(IntEnum):
+    """Ids as in lifecycle_msgs/State; those from 10 on are states of transition."""
+
     UNCONFIGURED = 1
     INACTIVE = 2
     ACTIVE = 3
@@ -31,7 +36,13 @@ class State(IntEnum):
 
 @dataclass(frozen=True)
 class Transition:
-    """number: its id in lifecycle_msgs/Transition; through: the state while it is under way."""
+    """A way from one state to another.
+
+    number: its id in lifecycle_msgs/Transition.
+    label: its name; three transitions are called shutdown.
+    start, goal: the states before and after it.
+    through: the state while it is under way.
+    """
 
     number: int
     label: str
@@ -50,17 +61,19 @@ TRANSITIONS = (
     Transition(7, "shutdown", State.ACTIVE, State.SHUTTINGDOWN, State.FINALIZED),
 )
 
-#: Does the work of a transition. InputError, or any other exception: it failed, and nothing is left half done.
+#: Does the work of a transition. If it raises, the transition failed; it must leave nothing half done.
 Work = Callable[[], object]
 
 
 class Lifecycle:
-    """Where the node is. One transition at a time; `state` and `error` may be read from any thread.
+    """The state of one node. Makes one transition at a time.
 
-    work: by the transition's label. error: why the last transition failed, '' if it did not.
+    state: may be read from any thread.
+    error: why the last transition failed, '' if it did not; may be read from any thread.
     """
 
     def __init__(self, work: Mapping[str, Work]) -> None:
+        """work: what each transition does, by its label."""
         self.state = State.UNCONFIGURED
         self.error = ""
         self._work = work
@@ -68,12 +81,13 @@ class Lifecycle:
 
     @property
     def available(self) -> tuple[Transition, ...]:
+        """The transitions that are possible now."""
         return tuple(t for t in TRANSITIONS if t.start == self.state)
 
     def change(self, transition: str | int, timeout: float = -1) -> str:
-        """Make the transition of this label or number; '' or why it failed, which leaves the state as it was.
+        """Makes a transition, named by its label or number. Returns '', or why it failed; then the state is as before.
 
-        timeout: seconds to wait for one that is under way (-1: as long as it takes).
+        timeout: seconds to wait for a transition that is under way; -1: as long as it takes.
         """
         if not self._one_at_a_time.acquire(timeout=timeout):
             return f"{transition}: the node is still {self.state.label}"
@@ -86,7 +100,7 @@ class Lifecycle:
             try:
                 self.error = self._run(chosen)
                 after = chosen.start if self.error else chosen.goal
-            finally:  # also when the process is asked to end in the middle
+            finally:  # also if a signal to end the process arrives in the middle
                 self.state = after
             return self.error
         finally:
@@ -97,6 +111,6 @@ class Lifecycle:
             self._work[transition.label]()
         except InputError as error:
             return str(error)
-        except Exception as error:  # out of memory, a broken driver: the node stays, and may be asked again
-            return f"{transition.label}: internal error {type(error).__name__}: {' '.join(str(error).split())}"
+        except Exception as error:  # out of memory, a broken driver: the node lives on and may be asked again
+            return f"{transition.label}: {internal_reason(error)}: {one_line(error)}"
         return ""

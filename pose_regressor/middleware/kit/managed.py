@@ -1,4 +1,4 @@
-"""Nodes as managed ones: what is done at each transition of the lifecycle, whatever the middleware."""
+"""A managed node: what it does at each transition of its lifecycle, whatever the node is for."""
 
 from __future__ import annotations
 
@@ -8,24 +8,21 @@ from typing import Generic, Protocol
 
 from pose_regressor.middleware.kit.counts import Counts, Latency
 from pose_regressor.middleware.kit.lifecycle import Lifecycle
+from pose_regressor.middleware.kit.log import Log, Remembering, Throttle
 from pose_regressor.middleware.kit.memory import free_memory
-from pose_regressor.middleware.kit.worker import Log, Remembering, Throttle
 from pose_regressor.settings import Some
 from pose_regressor.types import InputError
 
-#: Seconds for the frame in work to end: before the model is dropped, and before the process ends.
-PATIENCE, LAST_PATIENCE = 5.0, 1.0
 
-
-class Named(Protocol):
-    """What any node's ends on the wire can say."""
+class Ends(Protocol):
+    """The topics of a node, as far as every node has them."""
 
     def namesakes(self) -> int:
-        """How many other nodes have this one's name."""
+        """How many other nodes have this node's name."""
 
 
 class Core(Protocol):
-    """What does a node's work, as far as others ask."""
+    """What does a node's work, as far as its reports need it."""
 
     @property
     def counts(self) -> Counts: ...
@@ -34,15 +31,18 @@ class Core(Protocol):
 
 
 class Managed(ABC, Generic[Some]):
-    """A managed node, whatever it is for: `change` makes the transitions. config: the parameters in use; change them
-    with `tune`. core: None while the node is not configured.
+    """A managed node. `change` makes its transitions.
+
+    config: the parameters in use; `tune` changes them.
+    core: does the work; None while the node is not configured.
+    lifecycle: the state, and why the last transition failed.
     """
 
-    def __init__(self, config: Some, ends: Named, log: Log) -> None:
+    def __init__(self, config: Some, ends: Ends, log: Log) -> None:
         self.config = config
-        self._named = ends
         self._log = Remembering(log)
         self._warn = Throttle(self._log.warning, period=60.0)
+        self._namesakes = ends.namesakes
         self.lifecycle = Lifecycle(
             {
                 "configure": self._configure,
@@ -59,34 +59,37 @@ class Managed(ABC, Generic[Some]):
 
     @property
     def device(self) -> str:
-        """What does the computing, as torch names it; '' if there is nothing to say."""
+        """What does the computing, as torch names it; '' if no device is of interest."""
         return ""
 
     @property
     def last_error(self) -> str:
-        """The last warning or error, '' if there was none."""
+        """The last warning or error; '' if there was none."""
         return self.lifecycle.error or self._log.trouble
 
     def namesakes(self) -> int:
-        """How many other nodes have this one's name."""
-        if count := self._named.namesakes():
-            self._warn("namesakes", f"{count} more of this name: each publishes the same frames on /tf")
+        """How many other nodes have this node's name. Warns if there are any."""
+        if count := self._namesakes():
+            self._warn("namesakes", namesakes_text(count))
         return count
 
     def change(self, transition: str | int, timeout: float = -1) -> str:
-        """As `Lifecycle.change`; what a failure held of the device's memory is given back."""
+        """As `Lifecycle.change`. After a failure it also frees the memory that the failed work held."""
         if reason := self.lifecycle.change(transition, timeout):
-            free_memory()  # not before: the error itself holds what it came through
+            free_memory()  # only now: until `change` returns, the exception's traceback holds that memory
         return reason
 
     def start(self) -> None:
-        """Configure and activate. InputError: that cannot be."""
+        """Configures and activates. InputError: one of the two failed."""
         for transition in ("configure", "activate"):
             if reason := self.change(transition):
                 raise InputError(reason)
 
     def tune(self, values: Mapping[str, object]) -> None:
-        """Change parameters while the node runs, all or none. InputError: one cannot be, or not to this value."""
+        """Changes parameters while the node runs: all of them, or none.
+
+        InputError: a parameter does not exist, is fixed, or cannot have this value.
+        """
         config = self.config.changed(values)
         self._tune(config)
         self.config = config
@@ -103,3 +106,8 @@ class Managed(ABC, Generic[Some]):
     def _cleanup(self) -> None: ...
     @abstractmethod
     def _shutdown(self) -> None: ...
+
+
+def namesakes_text(count: int) -> str:
+    """What is wrong if `count` other nodes have this node's name."""
+    return f"{count} more of this name: each publishes the same frames on /tf"

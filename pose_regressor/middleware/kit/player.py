@@ -1,6 +1,6 @@
 """A player: publishes a source as a camera does, as Image and CameraInfo at a rate, stamped with the time now.
 
-What both middlewares' players share; each brings the `Outlet`.
+The players of all middlewares share this; each brings its own `Outlet`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from itertools import count
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -18,20 +18,56 @@ from pose_regressor.files.cameras import load_camera
 from pose_regressor.files.io import write_text
 from pose_regressor.middleware.kit.interrupts import interruptible
 from pose_regressor.middleware.kit.memory import keep_memory
-from pose_regressor.middleware.kit.pacing import paced
+from pose_regressor.middleware.kit.pacing import AnswerPace, Answers, paced
 from pose_regressor.sources import Source, open_source
 from pose_regressor.types import Frame, InputError
 
 DEFAULT_RATE = 30.0  # frames a second of images that carry no time
+DETECTIONS = "/pose_regressor/detections"  # where the pose node answers under its usual name
+AUTO = "auto"  # as a rate on a command line: as fast as the node answers
 GRACE = 0.5  # seconds more for the camera info's subscriber, once the image's is there
-#: And more for them to hear of this side, which may be a little later: what is written before is lost to them.
+#: Seconds more for the subscribers to hear of this side. What is written before they have is lost to them.
 SETTLE = 0.3
 
 
+@dataclass(frozen=True)
+class Playing:
+    """How a source is played.
+
+    rate: frames a second; None takes the source's own, or DEFAULT_RATE
+    answers_topic: topic of a node's detections. If given, `rate` is ignored: the player plays as fast as the node
+        answers, see AnswerPace. A live source keeps its own pace.
+    image_topic, camera_info_topic: where to publish
+    frame_id: TF frame of the camera
+    timeout: seconds to wait for a subscriber of the image
+    loop: start over until interrupted
+    """
+
+    rate: float | None = None
+    answers_topic: str = ""
+    image_topic: str = "image"
+    camera_info_topic: str = "camera_info"
+    frame_id: str = "camera"
+    timeout: float = 30.0
+    loop: bool = False
+
+
+@dataclass(frozen=True)
+class Played:
+    """One frame that was published. index: frame number; stamp: ns since the epoch; rate: frames a second intended at
+    that moment, None for a live source."""
+
+    index: int
+    stamp: int
+    rate: float | None
+
+
 class Outlet(Protocol):
-    """Where a player publishes. domain: ROS_DOMAIN_ID, for messages."""
+    """Where a player publishes. domain: ROS_DOMAIN_ID, for messages; answers: of the node, from
+    `Playing.answers_topic`."""
 
     domain: int
+    answers: Answers
 
     def image_subscribers(self) -> int: ...
     def camera_info_subscribers(self) -> int: ...
@@ -39,79 +75,115 @@ class Outlet(Protocol):
         """Publishes the frame's camera info and image."""
 
 
-#: An Outlet for the topics of the image and of the camera info.
-OpenOutlet = Callable[[str, str], AbstractContextManager[Outlet]]
+#: Opens an Outlet on the topics of a Playing.
+OpenOutlet = Callable[[Playing], AbstractContextManager[Outlet]]
 
 
-def play(
-    open_outlet: OpenOutlet,
-    source: Source,
-    rate: float | None = None,
-    image_topic: str = "image",
-    camera_info_topic: str = "camera_info",
-    frame_id: str = "camera",
-    timeout: float = 30.0,
-    loop: bool = False,
-    record: list[tuple[int, int]] | None = None,
-) -> int:
+def play(open_outlet: OpenOutlet, source: Source, playing: Playing, record: list[Played] | None = None) -> int:
     """Publishes the source once a subscriber is there; the number of frames published.
 
-    rate: frames a second; None takes the source's own. timeout: seconds to wait for a subscriber of the image, then
-    InputError. loop: start over until interrupted. record: gets (frame number, stamp in ns) of every frame published.
+    record: gets every frame that was published. InputError: no subscriber came in time.
     """
     published = 0
-    with open_outlet(image_topic, camera_info_topic) as outlet:
-        deadline = time.monotonic() + timeout
-        while not outlet.image_subscribers():
-            if time.monotonic() > deadline:
-                raise InputError(
-                    f"{source.name}: expected a subscriber of {image_topic} within {timeout:g} s, none came "
-                    f"(ROS_DOMAIN_ID is {outlet.domain} here)"
-                )
-            time.sleep(0.01)
-        deadline = time.monotonic() + GRACE
-        while not outlet.camera_info_subscribers() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(SETTLE)
-        for _ in count() if loop else range(1):
-            for frame in paced(source, rate or source.fps or DEFAULT_RATE, frame_id):
-                outlet.send(frame)
-                published += 1
-                if record is not None:
-                    record.append((frame.index, frame.stamp))
+    with open_outlet(playing) as outlet:
+        _wait_for_subscribers(outlet, source.name, playing)
+        rate: float | AnswerPace | None = None if source.live else playing.rate or source.fps or DEFAULT_RATE
+        if playing.answers_topic and not source.live:
+            rate = AnswerPace(outlet.answers, lambda sentence: print(sentence, flush=True))
+            rate.measure(_sender(outlet, source, playing.frame_id))
+        for frame in paced(source, rate, playing.frame_id, playing.loop):
+            outlet.send(frame)
+            published += 1
+            if record is not None:
+                now = rate.rate if isinstance(rate, AnswerPace) else rate
+                record.append(Played(frame.index, frame.stamp, now))
     return published
+
+
+def _wait_for_subscribers(outlet: Outlet, name: str, playing: Playing) -> None:
+    deadline = time.monotonic() + playing.timeout
+    while not outlet.image_subscribers():
+        if time.monotonic() > deadline:
+            raise InputError(
+                f"{name}: expected a subscriber of {playing.image_topic} within {playing.timeout:g} s, none came "
+                f"(ROS_DOMAIN_ID is {outlet.domain} here)"
+            )
+        time.sleep(0.01)
+    deadline = time.monotonic() + GRACE
+    while not outlet.camera_info_subscribers() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(SETTLE)
+
+
+def _sender(outlet: Outlet, source: Source, frame_id: str) -> Callable[[], int]:
+    """Publishes the source's first frame again and again, each time with a stamp of its own, which it returns."""
+    first = next(iter(source))
+
+    def send() -> int:
+        frame = replace(first, stamp=time.time_ns(), frame_id=frame_id)
+        outlet.send(frame)
+        return frame.stamp
+
+    return send
+
+
+def rate_or_auto(text: str) -> float | None:
+    """A command line's frames a second; None for auto. InputError: neither."""
+    if text == AUTO:
+        return None
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1000:
+        raise InputError(f"--rate: expected {AUTO}, or more than 0 and at most 1000 frames a second, got {text}")
+    return rate
 
 
 def play_from_command_line(prog: str, description: str, open_outlet: OpenOutlet, arguments: Sequence[str]) -> int:
     """A player's command line; the exit code. InputError: what it was given cannot be played."""
-    parser = argparse.ArgumentParser(prog=prog, description=description)
-    parser.add_argument("source", help="video, image folder, BOP scene or webcam:N")
-    parser.add_argument("--camera", metavar="FILE", help="camera file; a BOP scene has its own")
-    parser.add_argument("--rate", type=float, help="frames a second (the source's own)")
-    parser.add_argument("--image-topic", default="image", help="(%(default)s)")
-    parser.add_argument("--camera-info-topic", default="camera_info", help="(%(default)s)")
-    parser.add_argument("--frame-id", default="camera", help="TF frame of the camera (%(default)s)")
-    parser.add_argument("--timeout", type=float, default=30.0, help="seconds to wait for a subscriber (%(default)s)")
-    parser.add_argument("--loop", action="store_true", help="start over until interrupted")
-    parser.add_argument("--record", metavar="FILE", type=Path, help="write [frame number, stamp in ns] of all frames")
-    options = parser.parse_args(arguments)
-    if options.rate is not None and not 0 < options.rate <= 1000:
-        raise InputError(f"--rate: expected more than 0 and at most 1000 frames a second, got {options.rate:g}")
+    options = _parser(prog, description).parse_args(arguments)
+    playing = Playing(
+        rate=rate_or_auto(options.rate) if options.rate else None,
+        answers_topic=options.detections_topic if options.rate == AUTO else "",
+        image_topic=options.image_topic,
+        camera_info_topic=options.camera_info_topic,
+        frame_id=options.frame_id,
+        timeout=options.timeout,
+        loop=options.loop,
+    )
     camera = load_camera(options.camera) if options.camera else None
     keep_memory()
-    record: list[tuple[int, int]] = []
+    record: list[Played] = []
     with interruptible(), open_source(options.source, camera) as source:
-        play(
-            open_outlet,
-            source,
-            options.rate,
-            options.image_topic,
-            options.camera_info_topic,
-            options.frame_id,
-            options.timeout,
-            options.loop,
-            None if options.loop else record,
-        )
+        play(open_outlet, source, playing, None if options.loop else record)
     if options.record:
-        write_text(options.record, json.dumps(record))
+        write_text(options.record, json.dumps([[frame.index, frame.stamp, frame.rate] for frame in record]))
     return 0
+
+
+def _parser(prog: str, description: str) -> argparse.ArgumentParser:
+    usual = Playing()
+    parser = argparse.ArgumentParser(prog=prog, description=description)
+    parser.add_argument("source", help="video, image, image folder, BOP scene or webcam:N")
+    parser.add_argument("--camera", metavar="FILE", help="camera file; a BOP scene has its own")
+    parser.add_argument(
+        "--rate", help=f"frames a second; {AUTO}: as fast as the pose node answers (default: the source's own)"
+    )
+    parser.add_argument("--image-topic", default=usual.image_topic, help="(default: %(default)s)")
+    parser.add_argument("--camera-info-topic", default=usual.camera_info_topic, help="(default: %(default)s)")
+    parser.add_argument(
+        "--detections-topic", default=DETECTIONS, help=f"the node's answers, for --rate {AUTO} (default: %(default)s)"
+    )
+    parser.add_argument("--frame-id", default=usual.frame_id, help="TF frame of the camera (default: %(default)s)")
+    parser.add_argument(
+        "--timeout", type=float, default=usual.timeout, help="seconds to wait for a subscriber (default: %(default)s)"
+    )
+    parser.add_argument("--loop", action="store_true", help="start over until interrupted")
+    parser.add_argument(
+        "--record",
+        metavar="FILE",
+        type=Path,
+        help="write [frame number, stamp in ns, frames a second] of every frame, as JSON",
+    )
+    return parser

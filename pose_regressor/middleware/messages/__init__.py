@@ -1,1 +1,1 @@
-"""Conversions between ROS 2's messages and the package's own words."""
+"""Conversions between ROS 2's messages and the package's own types."""

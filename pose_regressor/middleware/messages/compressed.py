@@ -12,43 +12,39 @@ from pose_regressor.middleware.messages.images import Image, bayer_to_rgb, camer
 from pose_regressor.types import Camera, Frame, InputError
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
-#: Markers of a JPEG file: a start of frame, which has the size (not the tables among them), and those without a length.
+#: Markers of a JPEG file: those that start a frame and hold its size, and those that have no length.
 FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 BARE = {0x01, *range(0xD0, 0xD8)}
 
 
 def frame_from_compressed(msg: Any, camera: Camera, frame_id: str = "", index: int = 0) -> Frame:
-    """sensor_msgs/CompressedImage -> Frame; see `messages.frame_from_image`."""
+    """sensor_msgs/CompressedImage -> Frame; arguments as for `images.frame_from_image`."""
     name = camera_frame(msg, frame_id)
     return Frame(image_from_compressed(msg, camera), camera, image_stamp(msg), name, index)
 
 
 def image_from_compressed(msg: Any, camera: Camera) -> Image:
-    """sensor_msgs/CompressedImage -> (H, W, 3) uint8 RGB of the camera's size; 16 bits become 8.
+    """sensor_msgs/CompressedImage -> (H, W, 3) uint8 RGB of the camera's size. Images of 16 bits become 8.
 
-    The size is read before anything is unpacked: a few bytes can say that they are a picture of gigabytes.
+    The size is checked before anything is unpacked: a few bytes can claim to be an image of gigabytes.
     """
     data = bytes(msg.data)
-    width, height = _size(data)
-    if (width, height) != (camera.width, camera.height):
-        raise InputError(
-            f"image: {width}x{height} does not match its camera info, which is for {camera.width}x{camera.height}"
-        )
+    camera.check_size(*_size(data))
     source = str(msg.format).partition(";")[0].strip()
     raw = np.frombuffer(data, np.uint8)
-    if source.startswith("bayer_"):  # sent as it is, as if it were grey
+    if source.startswith("bayer_"):  # the mosaic was compressed like a grey image
         grey = cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
         pixels = None if grey is None else bayer_to_rgb(grey, source)
     else:
         bgr = cv2.imdecode(raw, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         pixels = None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     if pixels is None:
-        raise InputError(f"image: expected JPEG or PNG, got {len(data)} bytes that are not whole")
+        raise _broken(f"got {len(data)} bytes that are not whole")
     return np.asarray(pixels, np.uint8)
 
 
 def _size(data: bytes) -> tuple[int, int]:
-    """Width and height that the file says it has."""
+    """Width and height in pixels, as the file says."""
     try:
         if data.startswith(PNG):
             width, height = struct.unpack_from(">II", data, 16)
@@ -57,33 +53,38 @@ def _size(data: bytes) -> tuple[int, int]:
         if data.startswith(JPEG):
             return _jpeg_size(data)
     except (struct.error, IndexError):
-        raise InputError(f"image: expected JPEG or PNG, got {len(data)} bytes that end before the size") from None
-    raise InputError(
-        f"image: expected JPEG or PNG, got {len(data)} bytes that begin with {data[:4].hex() or 'nothing'}"
-    )
+        raise _broken(f"got {len(data)} bytes that end before the size") from None
+    raise _broken(f"got {len(data)} bytes that begin with {data[:4].hex() or 'nothing'}")
+
+
+def _broken(detail: str) -> InputError:
+    return InputError("image: expected JPEG or PNG", detail)
 
 
 def _check_chunks(data: bytes) -> None:
-    """That every chunk of a PNG file lies in it: OpenCV takes memory for what a chunk says of its length, and 100 bytes
-    can say 4 GB, which costs 15 seconds."""
+    """Checks that every chunk of a PNG file ends within the file.
+
+    OpenCV allocates the length that a chunk claims: a file of 100 bytes can claim 4 GB, which takes 15 seconds.
+    """
     position = len(PNG)
     while position < len(data):
         (length,) = struct.unpack_from(">I", data, position)
-        position += length + 12  # with its length, name and checksum
+        position += length + 12  # plus the chunk's length, name and checksum
     if position > len(data):
-        raise InputError(f"image: expected JPEG or PNG, got {len(data)} bytes that are not whole")
+        raise _broken(f"got {len(data)} bytes that are not whole")
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int]:
+    """Width and height from the file's first frame, found from marker to marker. IndexError: there is none."""
     position = 2
     while True:
         if data[position] != 0xFF:
-            raise InputError("image: expected JPEG or PNG, got a JPEG file without a frame")
+            raise _broken("got a JPEG file without a frame")
         marker = data[position + 1]
         if marker in FRAMES:
             height, width = struct.unpack_from(">HH", data, position + 5)
             return width, height
-        # A marker may be preceded by any number of 0xff.
+        # Any number of 0xff may come before a marker.
         skip = 1 if marker == 0xFF else 2
         if marker not in BARE and marker != 0xFF:
             skip += struct.unpack_from(">H", data, position + 2)[0]

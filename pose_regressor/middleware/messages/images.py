@@ -1,13 +1,13 @@
-"""Conversions between messages and the package's own words: images and cameras. `pose_messages` has the poses.
+"""Images and camera infos: from messages, and into messages.
 
-They go by field names alone, so the same functions serve rclpy's messages and the DDS types. Whatever is wrong with a
-message comes out as an InputError of one line; nothing is guessed. Functions that make messages take the classes as
-`types`: any namespace with the names of the ROS 2 messages, whose classes take their fields as keywords.
+The functions use nothing but the names of a message's fields, so they serve rclpy's messages and those of `wire` alike.
+A message that cannot be used is an InputError; nothing is guessed. Functions that make messages take the message
+classes as `types`: any namespace with the names of the ROS 2 messages, whose classes take their fields as keywords.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +15,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.types import DISTORTION_MODELS, Camera, FloatArray, Frame, InputError
+from pose_regressor.types import DISTORTION_MODELS, NANOSECONDS, Camera, Frame, InputError
 
 Image = NDArray[np.uint8]
-NANOSECONDS = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class _Encoding:
-    """channels: bytes of a pixel; even: the width must be even (two pixels share their colour); to_rgb: from
-    (H, W, channels), or (H, W) for one channel, to (H, W, 3) RGB."""
+    """How pixels are stored.
+
+    channels: bytes per pixel.
+    to_rgb: (pixels, is_bigendian) -> (H, W, 3) RGB, from (H, W, channels), or from (H, W) if there is one channel.
+    even: the width must be even, since two pixels share their colour.
+    least: smallest width and height that can be converted.
+    """
 
     channels: int
     to_rgb: Callable[[Image, bool], Image]
@@ -40,7 +44,7 @@ def _mono16(pixels: Image, is_bigendian: bool) -> Image:
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., 0 if is_bigendian else 1]), cv2.COLOR_GRAY2RGB))
 
 
-# ROS names a Bayer pattern by its first two rows, OpenCV by the second row from its second column: rggb is OpenCV's BG.
+# ROS names a Bayer pattern by its first two rows, OpenCV by its second row from the second column on: rggb is BG there.
 _ENCODINGS = {
     "rgb8": _Encoding(3, lambda pixels, _: pixels),
     "bgr8": _Encoding(3, _cvt(cv2.COLOR_BGR2RGB)),
@@ -66,116 +70,88 @@ def stamp_from_message(stamp: Any) -> int:
 
 
 def image_from_message(msg: Any) -> Image:
-    """sensor_msgs/Image -> (H, W, 3) uint8 RGB. Read-only view of the message's memory for a tight rgb8 image."""
+    """sensor_msgs/Image -> (H, W, 3) uint8 RGB. For rgb8 without gaps: a read-only view of the message's memory."""
     width, height, step = int(msg.width), int(msg.height), int(msg.step)
     if width < 1 or height < 1:
-        raise InputError(f"image: expected at least one pixel, got {width}x{height}")
+        raise InputError("image: expected at least one pixel", f"got {width}x{height}")
     encoding = _ENCODINGS.get(msg.encoding)
     if encoding is None:
-        raise InputError(f"image: encoding {msg.encoding!r} is not known, expected one of {', '.join(ENCODINGS)}")
+        raise _unknown_encoding(msg.encoding, ENCODINGS)
     if step < width * encoding.channels:
         raise InputError(
-            f"image: expected a step of at least {width * encoding.channels} bytes "
-            f"({width} pixels of {msg.encoding}), got {step}"
+            "image: the step is shorter than a row",
+            f"expected a step of at least {width * encoding.channels} bytes ({width} pixels of {msg.encoding}), "
+            f"got {step}",
         )
     try:
         data = np.frombuffer(msg.data, dtype=np.uint8)
     except TypeError:  # a plain list, as some message libraries give it
         data = np.asarray(msg.data, dtype=np.uint8)
     if data.size < step * height:
-        raise InputError(
-            f"image: expected {step * height} bytes of data (step {step} x height {height}), got {data.size}"
-        )
-    if (encoding.even and width % 2) or min(width, height) < encoding.least:
-        least = "an even width" if encoding.even else f"at least {encoding.least}x{encoding.least} pixels"
-        raise InputError(f"image: expected {least} for {msg.encoding}, got {width}x{height}")
+        expected = f"expected {step * height} bytes of data (step {step} x height {height})"
+        raise InputError("image: too little data", f"{expected}, got {data.size}")
+    _check_shape(width, height, msg.encoding)
     rows = data[: step * height].reshape(height, step)[:, : width * encoding.channels]
     shape = (height, width) if encoding.channels == 1 else (height, width, encoding.channels)
-    # cv2 wants whole rows; reshape copies only where the step leaves gaps.
+    # cv2 needs rows without gaps; this copies only if the step leaves gaps.
     return encoding.to_rgb(np.ascontiguousarray(rows).reshape(shape), bool(msg.is_bigendian))
 
 
 def bayer_to_rgb(mosaic: Image, encoding: str) -> Image:
-    """(H, W) of a Bayer encoding of 8 bits -> (H, W, 3) RGB."""
-    if encoding not in _ENCODINGS or not encoding.startswith("bayer_"):
-        known = ", ".join(name for name in ENCODINGS if name.startswith("bayer_"))
-        raise InputError(f"image: encoding {encoding!r} is not known, expected one of {known}")
-    if min(mosaic.shape) < _ENCODINGS[encoding].least:
-        raise InputError(f"image: expected at least 3x3 pixels for {encoding}, got {mosaic.shape[1]}x{mosaic.shape[0]}")
+    """(H, W) uint8 of a Bayer encoding of 8 bits -> (H, W, 3) RGB."""
+    known = [name for name in ENCODINGS if name.startswith("bayer_")]
+    if encoding not in known:
+        raise _unknown_encoding(encoding, known)
+    _check_shape(mosaic.shape[1], mosaic.shape[0], encoding)
     return _ENCODINGS[encoding].to_rgb(mosaic, False)
 
 
+def _unknown_encoding(encoding: object, known: Iterable[str]) -> InputError:
+    return InputError(
+        "image: unknown encoding", f"encoding {encoding!r} is not known, expected one of {', '.join(known)}"
+    )
+
+
+def _check_shape(width: int, height: int, name: str) -> None:
+    encoding = _ENCODINGS[name]
+    if (encoding.even and width % 2) or min(width, height) < encoding.least:
+        least = "an even width" if encoding.even else f"at least {encoding.least}x{encoding.least} pixels"
+        raise InputError("image: its encoding needs another size", f"expected {least} for {name}, got {width}x{height}")
+
+
 def camera_frame(msg: Any, frame_id: str = "") -> str:
-    """The TF frame that an image is seen from: `frame_id`, else its header's."""
-    if not (name := frame_id or msg.header.frame_id):
-        raise InputError("image: expected a frame_id in its header (or the parameter frame_id), got none")
-    return str(name)
+    """Name of the TF frame that an image is seen from: `frame_id`; if that is empty, the header's.
+
+    A leading '/' is taken off: some drivers still write it as in ROS 1, and tf2 refuses to look such a frame up.
+    """
+    if not (name := (frame_id or str(msg.header.frame_id)).lstrip("/")):
+        raise InputError(
+            "image: expected a frame_id in its header", "got none; set the driver's, or the parameter frame_id"
+        )
+    return name
 
 
 def image_stamp(msg: Any) -> int:
-    """Nanoseconds of its header. What no clock shows is refused: it could not be sent on."""
+    """The header's stamp in nanoseconds. Refuses one that no clock shows, since it could not be sent on."""
     stamp = msg.header.stamp
     if not 0 <= stamp.nanosec < NANOSECONDS:
-        raise InputError(f"image: expected a stamp of less than {NANOSECONDS} nanoseconds, got {stamp.nanosec}")
+        raise InputError(f"image: expected a stamp of less than {NANOSECONDS} nanoseconds", f"got {stamp.nanosec}")
     return stamp_from_message(stamp)
 
 
 def frame_from_image(msg: Any, camera: Camera, frame_id: str = "", index: int = 0) -> Frame:
-    """sensor_msgs/Image -> Frame. `frame_id` replaces the message's; one of the two must name the camera's TF frame."""
+    """sensor_msgs/Image -> Frame.
+
+    frame_id: replaces the message's; one of the two must name the camera's TF frame; index: the frame's number.
+    """
     name = camera_frame(msg, frame_id)
-    if (int(msg.width), int(msg.height)) != (camera.width, camera.height) and min(msg.width, msg.height) > 0:
-        raise InputError(
-            f"image: {msg.width}x{msg.height} does not match its camera info, "
-            f"which is for {camera.width}x{camera.height}"
-        )
+    if min(msg.width, msg.height) > 0:
+        camera.check_size(int(msg.width), int(msg.height))
     return Frame(image_from_message(msg), camera, image_stamp(msg), name, index)
 
 
-def camera_from_info(msg: Any, rectified: bool = False) -> Camera:
-    """sensor_msgs/CameraInfo -> Camera: K and D, which are those of the raw image; rectified: P without distortion. An
-    uncalibrated camera (zeros), the second camera of a stereo pair (its P is in the frame of the first), a distortion
-    model that is not known, a binned or cut image are refused."""
-    matrix = _matrix(msg.p, "projection matrix P", 12) if rectified else _matrix(msg.k, "camera matrix K", 9)
-    if max(msg.binning_x, msg.binning_y) > 1:
-        raise InputError(f"camera info: expected no binning, got {msg.binning_x}x{msg.binning_y}")
-    roi = msg.roi
-    if roi.x_offset or roi.y_offset or (roi.width, roi.height) not in ((0, 0), (msg.width, msg.height)):
-        raise InputError(
-            f"camera info: expected the whole image, got the region of interest "
-            f"{roi.width}x{roi.height}+{roi.x_offset}+{roi.y_offset}"
-        )
-    if rectified and matrix[:, 3].any():
-        raise InputError(
-            f"camera info: expected a P whose last column is zero when rectified, got {matrix[:, 3].tolist()}; of a "
-            "stereo pair take the first camera"
-        )
-    distortion = np.asarray([] if rectified else msg.d, dtype=np.float64).reshape(-1)
-    model = "" if rectified else msg.distortion_model
-    if model == "" and not distortion.any():
-        model, distortion = "plumb_bob", np.zeros(0)
-    if model not in DISTORTION_MODELS:
-        raise InputError(
-            f"camera info: distortion model {model!r} is not known, expected one of {', '.join(DISTORTION_MODELS)}"
-        )
-    try:
-        return Camera(int(msg.width), int(msg.height), matrix[:, :3], distortion, model)
-    except InputError as error:
-        raise InputError(f"camera info: {error}") from None
-
-
-def _matrix(values: Any, what: str, size: int) -> FloatArray:
-    """(3, size / 3)."""
-    matrix = np.asarray(values, dtype=np.float64).reshape(-1)
-    if matrix.size != size or not np.isfinite(matrix).all() or not matrix.any():
-        raise InputError(f"camera info: expected a calibrated {what} of {size} numbers, got {matrix.tolist()}")
-    return matrix.reshape(3, -1)
-
-
-# ------------------------------------------------------------------ out
-
-
 def header(types: Any, stamp: int, frame_id: str) -> Any:
-    """std_msgs/Header from nanoseconds and a frame's name."""
+    """std_msgs/Header. stamp: ns."""
     seconds, nanoseconds = divmod(stamp, NANOSECONDS)
     return types.Header(stamp=types.Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
 
@@ -183,8 +159,11 @@ def header(types: Any, stamp: int, frame_id: str) -> Any:
 def image_message(
     types: Any, image: Image, stamp: int, frame_id: str, data: Callable[[Image], Any] = lambda pixels: pixels
 ) -> Any:
-    """(H, W, 3) uint8 RGB -> sensor_msgs/Image, rgb8. `data` turns the flat array of pixels into what the message
-    class is quick with (rclpy: ``lambda pixels: array.array("B", pixels.tobytes())``)."""
+    """(H, W, 3) uint8 RGB -> sensor_msgs/Image, rgb8.
+
+    stamp: ns; data: turns the flat array of pixels into a type that the message class takes fast (rclpy:
+    ``lambda pixels: array.array("B", pixels.tobytes())``).
+    """
     height, width = image.shape[:2]
     return types.Image(
         header=header(types, stamp, frame_id),
@@ -205,7 +184,7 @@ def camera_info_message(types: Any, camera: Camera, stamp: int, frame_id: str) -
         height=camera.height,
         width=camera.width,
         distortion_model=camera.distortion_model,
-        d=camera.distortion.tolist() or [0.0] * DISTORTION_MODELS[camera.distortion_model][-1],
+        d=camera.distortion.tolist() or [0.0] * DISTORTION_MODELS[camera.distortion_model][0],
         k=matrix.reshape(9).tolist(),
         r=np.eye(3).reshape(9).tolist(),
         p=np.hstack([matrix, np.zeros((3, 1))]).reshape(12).tolist(),

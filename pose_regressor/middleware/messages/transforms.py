@@ -1,4 +1,4 @@
-"""Collects the transforms that arrive on /tf. What both middlewares' listeners share."""
+"""Collects the transforms that arrive on /tf, for listeners over any middleware."""
 
 from __future__ import annotations
 
@@ -16,8 +16,14 @@ from pose_regressor.types import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class StampedTransform:
-    """One transform as it came. stamp: ns, of the image it was seen in; received: ns since the epoch, when it arrived;
-    translation: (3,) m; quaternion: (4,) xyzw."""
+    """One transform as it came.
+
+    stamp: ns since the epoch, of the image that it was seen in.
+    received: ns since the epoch, when it arrived.
+    frame_id, child: the parent's and the child's TF frame.
+    translation: (3,) in metres.
+    quaternion: (4,) xyzw.
+    """
 
     stamp: int
     received: int
@@ -28,7 +34,7 @@ class StampedTransform:
 
 
 class TransformCollector:
-    """Give `on_tf` every tf2_msgs/TFMessage that comes, from any thread."""
+    """Takes every tf2_msgs/TFMessage in `on_tf`, from any thread."""
 
     def __init__(self) -> None:
         self._transforms: list[StampedTransform] = []
@@ -36,11 +42,12 @@ class TransformCollector:
 
     @property
     def transforms(self) -> list[StampedTransform]:
+        """All that arrived so far, oldest first."""
         with self._changed:
             return list(self._transforms)
 
     def wait(self, until: Callable[[list[StampedTransform]], bool], timeout: float) -> bool:
-        """Waits until ``until(transforms)`` holds; False: it did not within `timeout` seconds."""
+        """Waits until ``until(transforms)`` is true. False: that took longer than `timeout` seconds."""
         with self._changed:
             return bool(self._changed.wait_for(lambda: until(self._transforms), timeout))
 

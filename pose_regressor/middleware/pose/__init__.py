@@ -1,1 +1,1 @@
-"""The pose node: images in, poses out. The middlewares bring its ends."""
+"""The pose node: images in, poses out."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from pose_regressor.middleware.kit.counts import INTERNAL_ERROR, SUPERSEDED, Counts
-from pose_regressor.middleware.kit.diagnostics import Health, Level, Status, Window, answers, arrivals
+from pose_regressor.middleware.kit.counts import SUPERSEDED, Counts
+from pose_regressor.middleware.kit.diagnostics import Level, Status
+from pose_regressor.middleware.kit.health import Health, Window, answers, arrivals
 from pose_regressor.middleware.kit.memory import device_memory
 
 
 class PoseHealth(Health):
-    """Of the images that came and the poses that went."""
+    """How images come in, and how poses go out."""
 
     def _facts(self) -> dict[str, str]:
         config, device = self._managed.config, self._managed.device
@@ -24,13 +25,14 @@ class PoseHealth(Health):
 
 
 def _poses(window: Window, total: Counts) -> Status:
-    errors = sum(count for reason, count in window.dropped.items() if reason.startswith(INTERNAL_ERROR))
+    counts = window.counts
+    rate = f"{window.rate(counts.processed):.1f}"
     if not window.active:
         level, message = Level.OK, "not active"
-    elif errors:
-        level, message = Level.ERROR, f"the network failed on {errors} images"
-    elif window.dropped[SUPERSEDED] > window.processed:
-        level, message = Level.WARN, f"overload: {window.rate(window.processed):.1f} images a second is all it manages"
+    elif counts.internal_errors:
+        level, message = Level.ERROR, f"the network failed on {counts.internal_errors} images"
+    elif counts.dropped[SUPERSEDED] > counts.processed:
+        level, message = Level.WARN, f"overload: {rate} images a second is all it manages"
     else:
-        level, message = Level.OK, f"{window.rate(window.processed):.1f} Hz, {window.p50:.0f} ms"
-    return answers(level, message, window, window.processed, total.processed)
+        level, message = Level.OK, f"{rate} Hz, {window.percentile(50):.0f} ms"
+    return answers("poses", level, message, window, counts.processed, total.processed)

@@ -1,4 +1,4 @@
-"""Objects for RViz to show, where they are and in their shape: visualization_msgs/MarkerArray."""
+"""The objects as RViz shows them, in place and in shape: visualization_msgs/MarkerArray."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ from pose_regressor.middleware.messages.poses import Stamped, pose_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import ObjectModel, PoseEstimate
 
-#: Of visualization_msgs/Marker.
+#: Types and actions of visualization_msgs/Marker.
 CUBE, MESH_RESOURCE, TRIANGLE_LIST = 1, 10, 11
 ADD, DELETE = 0, 2
-#: Red, green, blue, opacity of what has no colours of its own.
+#: Red, green, blue and opacity of a shape without colours of its own.
 COLOR = (0.2, 0.8, 0.4, 0.7)
-#: Seconds after which RViz takes away what nobody speaks of any more, as when the node has died.
+#: Seconds after which RViz takes away a marker that is not renewed, as when the node has died.
 LIFETIME = 1
 
 
 class Shapes:
-    """Makes the messages of one node, which tell RViz also of what was there and is gone.
+    """Makes the marker messages of one node. They also take away the markers of objects that are gone.
 
-    types: as for `messages`. Each object is shown as the mesh that `config.meshes` names, else as the coarse mesh of
-    its bundle, else as its box. A marker's ns is the object's name, its id the instance's number.
+    An object is shown as the mesh that `config.meshes` names; without one, as the coarse mesh in its bundle; without
+    that, as its box. A marker's ns is the object's name, its id the instance's number.
     """
 
     def __init__(self, types: Any, config: NodeConfig) -> None:
+        """types: the message classes, as for `messages.images`."""
         self._types, self._scale = types, config.mesh_scale
         self._meshes = dict(entry.split("=", 1) for entry in config.meshes)
         self._triangles: dict[str, list[Any]] = {}
@@ -70,7 +71,7 @@ class Shapes:
         return marker
 
     def _corners(self, model: ObjectModel) -> list[Any]:
-        """Three points of each triangle; made once, they are many."""
+        """Three points of each triangle. There are many, so they are made only once."""
         if model.name not in self._triangles:
             corners = model.vertices[model.faces].reshape(-1, 3).tolist()
             self._triangles[model.name] = [self._types.Point(x=x, y=y, z=z) for x, y, z in corners]

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pose_regressor.settings import SCORE_THRESHOLD, Config, Parameter, choice, number, switch, text, texts
+from pose_regressor.settings import SCORE_THRESHOLD, Config, Parameter, choice, frame, number, switch, text, texts
 from pose_regressor.types import InputError
 
 
@@ -57,17 +57,14 @@ class NodeConfig(Config):
         "images are rectified, as on image_rect, and seen through the P of their camera info; false: images are raw, "
         "and seen through its K and D",
     )
-    frame_id: str = text(
+    frame_id: str = frame(
         "",
         "TF frame of the camera; empty: the frame_id of the image",
-        pattern=r"([^\s/][^\s]*)?",
-        form="a TF frame name without spaces and not starting with '/'",
     )
-    frame_prefix: str = text(
+    frame_prefix: str = frame(
         "",
         "begins the names of the objects' TF frames, <prefix><object>_<instance>",
-        pattern=r"([^\s/][^\s]*)?",
-        form="the start of a TF frame name, without spaces and not starting with '/'",
+        form="the start of a TF frame name, without spaces",
     )
     image_transport: str = choice(
         "raw",

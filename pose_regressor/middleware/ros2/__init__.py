@@ -1,4 +1,4 @@
-"""The node over rclpy. Nothing outside this folder imports ROS."""
+"""The nodes over rclpy. Nothing outside this folder imports ROS."""
 
 from pose_regressor.types import InputError
 

@@ -1,4 +1,4 @@
-"""The ROS 2 messages spoken here: this module is the `types` namespace of `middleware.messages`."""
+"""The ROS 2 messages that the nodes use: this module is the `types` namespace of `messages`."""
 
 # ruff: noqa: F401
 from array import array
@@ -23,10 +23,10 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 
 def octet(value: int) -> bytes:
-    """A number as a field of the type byte."""
+    """A number as the value of a field of type byte."""
     return bytes([value])
 
 
 def image_data(pixels: NDArray[np.uint8]) -> Any:
-    """Pixels as a message's data: rclpy looks at every byte of anything but an array."""
+    """Pixels as a message's data. Anything but an array is slow: rclpy checks each byte of it."""
     return array("B", pixels.tobytes())

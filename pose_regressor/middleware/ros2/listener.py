@@ -1,10 +1,11 @@
-"""Collects the transforms on /tf."""
+"""Collects the transforms on /tf and, if wanted, a node's answers."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
 
+from pose_regressor.middleware.kit.pacing import Answers
 from pose_regressor.middleware.messages.transforms import TransformCollector
 from pose_regressor.middleware.ros2 import interfaces
 from pose_regressor.middleware.ros2.session import ros, ros_node, spinning
@@ -13,14 +14,21 @@ DEPTH = 100
 
 
 class TfListener(TransformCollector):
-    """Collects from when it is made to `close`; a context manager. Holds rclpy's default context for itself."""
+    """Collects from when it is made until `close`; a context manager. Holds rclpy's default context for itself.
 
-    def __init__(self, topic: str = "/tf") -> None:
+    detections: a node's topic of detections, which tell which images it answered; "" listens to transforms only
+    answers: to those images, empty without `detections`
+    """
+
+    def __init__(self, topic: str = "/tf", detections: str = "") -> None:
         super().__init__()
+        self.answers = Answers()
         with ExitStack() as stack:
             stack.enter_context(ros())
             node = stack.enter_context(ros_node("pose_regressor_listener"))
             node.create_subscription(interfaces.TFMessage, topic, self.on_tf, DEPTH)
+            if detections:
+                node.create_subscription(interfaces.Detection3DArray, detections, self.answers.on_detections, DEPTH)
             stack.enter_context(spinning(node, threading.Event()))
             self._stack = stack.pop_all()
 

@@ -1,4 +1,4 @@
-"""A managed node of rclpy, whatever it is for: its transitions, its parameters and its reports."""
+"""A managed node of rclpy, whatever it does: its transitions, its parameters and its reports."""
 
 from __future__ import annotations
 
@@ -7,33 +7,28 @@ import threading
 from typing import Any
 
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
-from rclpy.node import Node
 
-from pose_regressor.middleware.kit.diagnostics import Health, Reporting, diagnostics_message
+from pose_regressor.middleware.kit.diagnostics import Reporting, diagnostics_message
+from pose_regressor.middleware.kit.health import Health
 from pose_regressor.middleware.kit.managed import Managed
 from pose_regressor.middleware.ros2 import interfaces
 from pose_regressor.middleware.ros2.parameters import follow_changes
 from pose_regressor.middleware.ros2.session import RosLog, spinning
 from pose_regressor.types import InputError
 
+#: The exit code if the thread that handles messages failed.
 INTERNAL_ERROR = 1
 
 
-def namesakes(node: Node) -> int:
-    """How many other nodes have this one's name."""
-    own = (node.get_name(), node.get_namespace())
-    return max(0, node.get_node_names_and_namespaces().count(own) - 1)
-
-
 class ManagedRosNode(LifecycleNode):
-    """Unconfigured until a lifecycle manager or `run` says otherwise. To be given what it manages with `manage`."""
+    """A lifecycle node that passes its transitions on to what `manage` is given. It starts unconfigured."""
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(name, automatically_declare_parameters_from_overrides=True, **options)
         self._answer_every_request()
 
     def manage(self, managed: Managed[Any], health: Health) -> None:
-        """Its parameters must have been declared."""
+        """Must be called before anything else, with the node's parameters declared."""
         self._managed, self._health = managed, health
         self._starting = False
         follow_changes(self, managed.tune)
@@ -41,8 +36,10 @@ class ManagedRosNode(LifecycleNode):
         self._reporting = Reporting(self._report, RosLog(self))
 
     def run(self, stop: threading.Event) -> int:
-        """Until the event is set; with `autostart` from configured and activated on (InputError: that cannot be). The
-        exit code."""
+        """Runs until the event is set. Returns the exit code.
+
+        With `autostart` it configures and activates first (InputError: that failed).
+        """
         try:
             if self._managed.config.autostart:
                 self._start()
@@ -61,7 +58,7 @@ class ManagedRosNode(LifecycleNode):
 
     def _close(self) -> None:
         self._reporting.stop()
-        with contextlib.suppress(RuntimeError):  # it is shut down already, or busy with a transition that takes longer
+        with contextlib.suppress(RuntimeError):  # it is shut down already, or still busy with a transition
             self.trigger_shutdown()
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -92,14 +89,14 @@ class ManagedRosNode(LifecycleNode):
         self._diagnostics.publish(diagnostics_message(interfaces, self.get_name(), device, statuses, stamp))
 
     def _answer_every_request(self) -> None:
-        """rclpy lets a request for a transition that is not possible now end the executor; it is answered with no."""
+        """Answers requests for impossible transitions with no. In rclpy itself they end the executor."""
         (service,) = (s for s in self.services if s.srv_name.endswith("/change_state"))
         change_state = service.callback
 
         def answer(request: Any, response: Any) -> Any:
             try:
                 return change_state(request, response)
-            except RuntimeError as error:  # what rclpy's own exceptions have in common
+            except RuntimeError as error:  # the base of rclpy's own exceptions
                 RosLog(self).warning(f"lifecycle: {' '.join(str(error).split(', at ')[0].split())}")
                 response.success = False
                 return response

@@ -1,4 +1,4 @@
-"""The table of `middleware.parameters` as ROS 2 parameters."""
+"""Declared settings as ROS 2 parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rclpy.parameter import Parameter as RosParameter
 from pose_regressor.settings import Parameter, Some
 from pose_regressor.types import InputError
 
-#: Every rclpy node has these itself.
+#: Every rclpy node has these parameters anyway.
 BUILT_IN = {"use_sim_time", "start_type_description_service"}
 TYPES = {
     "bool": ParameterType.PARAMETER_BOOL,
@@ -23,11 +23,11 @@ TYPES = {
 
 
 def declare_parameters(node: Node, kind: type[Some], config: Some | None = None) -> Some:
-    """Declares the whole table of a `kind` of parameters with descriptors and returns the values in use: `config`, else
-    what was given to the node by ``--ros-args``. InputError names a parameter that is unknown or out of its range.
+    """Declares all parameters of a kind of config, with descriptors, and returns their values.
 
-    The node must have been made with ``automatically_declare_parameters_from_overrides=True``: only so can those that
-    nobody knows be seen, which rclpy would pass over in silence.
+    The values are `config`; without one, those given to the node by ``--ros-args``. The node must have been made with
+    ``automatically_declare_parameters_from_overrides=True``: otherwise rclpy silently ignores unknown parameters.
+    InputError: a parameter is unknown, or out of its range.
     """
     given = {name: p.value for name, p in node.get_parameters_by_prefix("").items() if name not in BUILT_IN}
     for name in given:
@@ -40,7 +40,7 @@ def declare_parameters(node: Node, kind: type[Some], config: Some | None = None)
 
 
 def follow_changes(node: Node, tune: Callable[[dict[str, Any]], object]) -> None:
-    """Hands changed parameters to `tune`, whose InputError refuses them."""
+    """Passes changed parameters to `tune`. If that raises an InputError, the change is refused."""
 
     def on_set(parameters: list[RosParameter]) -> SetParametersResult:
         try:
@@ -53,6 +53,7 @@ def follow_changes(node: Node, tune: Callable[[dict[str, Any]], object]) -> None
 
 
 def describe(parameter: Parameter) -> ParameterDescriptor:
+    """The parameter's descriptor, as `ros2 param describe` shows it."""
     descriptor = ParameterDescriptor(
         name=parameter.name,
         type=TYPES[parameter.kind],
@@ -66,5 +67,5 @@ def describe(parameter: Parameter) -> ParameterDescriptor:
 
 
 def _ros_value(value: Any) -> Any:
-    # rclpy takes an empty list for one of bytes.
+    # rclpy takes an empty list for a list of bytes.
     return list(value or ("",)) if isinstance(value, tuple) else value

@@ -1,16 +1,18 @@
-"""Plays a source under ROS 2 as a camera does: Image and CameraInfo at a rate, stamped with the time now."""
+"""Plays a source under ROS 2 as a camera does: publishes Image and CameraInfo at a rate, stamped with the time now."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from rclpy.node import Node
 
-from pose_regressor.middleware.kit.player import play_from_command_line
+from pose_regressor.middleware.kit.pacing import Answers
+from pose_regressor.middleware.kit.player import Playing, play_from_command_line
 from pose_regressor.middleware.messages.images import camera_info_message, image_message
 from pose_regressor.middleware.ros2 import interfaces
-from pose_regressor.middleware.ros2.session import ros, ros_node
+from pose_regressor.middleware.ros2.session import ros, ros_node, spinning
 from pose_regressor.types import Frame
 
 NODE_NAME = "pose_regressor_player"
@@ -18,12 +20,16 @@ DEPTH = 5
 
 
 class RosOutlet:
-    """Publishes on two topics of a node, reliably: that reaches both kinds of subscribers."""
+    """Publishes on two topics of a node. It does so reliably, which reaches both kinds of subscribers."""
 
-    def __init__(self, node: Node, image_topic: str, camera_info_topic: str) -> None:
+    def __init__(self, node: Node, playing: Playing) -> None:
         self.domain: int = node.context.get_domain_id()
-        self._images = node.create_publisher(interfaces.Image, image_topic, DEPTH)
-        self._infos = node.create_publisher(interfaces.CameraInfo, camera_info_topic, DEPTH)
+        self.answers = Answers()
+        self._images = node.create_publisher(interfaces.Image, playing.image_topic, DEPTH)
+        self._infos = node.create_publisher(interfaces.CameraInfo, playing.camera_info_topic, DEPTH)
+        if playing.answers_topic:
+            detections = interfaces.Detection3DArray
+            node.create_subscription(detections, playing.answers_topic, self.answers.on_detections, 100)
 
     def image_subscribers(self) -> int:
         return int(self._images.get_subscription_count())
@@ -41,7 +47,10 @@ def main(arguments: Sequence[str]) -> int:
     with ros(arguments) as rest, ros_node(NODE_NAME) as node:
 
         @contextmanager
-        def outlet(image_topic: str, camera_info_topic: str) -> Iterator[RosOutlet]:
-            yield RosOutlet(node, image_topic, camera_info_topic)
+        def outlet(playing: Playing) -> Iterator[RosOutlet]:
+            made = RosOutlet(node, playing)
+            # Only a node that subscribes to something needs a thread that receives.
+            with spinning(node, threading.Event()) if playing.answers_topic else nullcontext():
+                yield made
 
         return play_from_command_line("pose_regressor_player", (__doc__ or "").splitlines()[0], outlet, rest)

@@ -1,4 +1,4 @@
-"""rclpy from start to end, in a process whose main thread hears the signals."""
+"""rclpy from start to end, in a process whose main thread handles the signals."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from pose_regressor.types import InputError
 
 @contextmanager
 def ros(arguments: Sequence[str] = ()) -> Iterator[list[str]]:
-    """rclpy is initialised within the block; yields the arguments that are not ROS's own (``--ros-args ...``).
+    """Initialises rclpy within the block. Yields the arguments that are not ROS's own (``--ros-args ...``).
 
-    Signals are left to `interruptible`. InputError: ROS's arguments cannot be used.
+    Leaves signals to `interruptible`. InputError: ROS's arguments cannot be used.
     """
     try:
         rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # what rclpy's own exceptions have in common
+    except RuntimeError as error:  # the base of rclpy's own exceptions
         raise InputError(f"ROS arguments cannot be used: {_one_line(error)}") from None
     try:
         yield remove_ros_args(list(arguments))
@@ -36,10 +36,10 @@ def ros(arguments: Sequence[str] = ()) -> Iterator[list[str]]:
 
 @contextmanager
 def ros_node(name: str, kind: type[Any] = Node, **options: Any) -> Iterator[Any]:
-    """A `kind` of node that is destroyed at the end of the block. InputError: it cannot be made."""
+    """A node of class `kind`, destroyed at the end of the block. InputError: it cannot be made."""
     try:
         node = kind(name, **options)
-    except ValueError:  # from declaring the parameters given: nothing but a value that is none does it
+    except ValueError:  # while it declares the given parameters; only a missing value leads to it
         raise InputError("parameters: one is without a value; an empty list is written ['']") from None
     except (NameValidationException, RuntimeError) as error:
         domain = os.environ.get("ROS_DOMAIN_ID", "not set")
@@ -52,8 +52,11 @@ def ros_node(name: str, kind: type[Any] = Node, **options: Any) -> Iterator[Any]
 
 @contextmanager
 def spinning(node: Node, stop: threading.Event) -> Iterator[threading.Event]:
-    """Within the block a thread handles what arrives at the node: in the main thread rclpy's wait would not hear our
-    signals. Should an error end the thread, it is logged, and both `stop` and the event that is yielded are set."""
+    """Within the block a thread handles everything that arrives at the node.
+
+    It is not done in the main thread, where rclpy's wait would not notice our signals. If an error ends the thread, it
+    is logged, and both `stop` and the event that is yielded are set.
+    """
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     failed = threading.Event()
@@ -78,7 +81,7 @@ def spinning(node: Node, stop: threading.Event) -> Iterator[threading.Event]:
 
 
 class RosLog:
-    """A node's logger for `middleware.worker`. rclpy ties a severity to the line that logs, so each has its own."""
+    """A node's logger as a `Log`. rclpy allows one severity per line of code, so each method has its own line."""
 
     def __init__(self, node: Node) -> None:
         self._logger = node.get_logger()
@@ -94,6 +97,6 @@ class RosLog:
 
 
 def _one_line(error: Exception) -> str:
-    """The first line of an rcl error, which goes on with places in its source."""
+    """An rcl error in one line, without the places in its source that it goes on with."""
     text = str(error).strip() or type(error).__name__
     return " ".join(text.split(", at ")[0].split())

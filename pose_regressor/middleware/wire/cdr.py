@@ -1,8 +1,8 @@
-"""Plain CDR, read and written by hand where a message is mostly one block of bytes.
+"""Plain CDR, read and written by hand, for messages that are mostly one block of bytes.
 
-cyclonedds' own (de)serialisation goes through every byte in Python: 30 ms for a VGA image, 300 ms for 1080p. A message
-that overrides its two public hooks with these takes one copy out and none in. Positions count from the start of the
-sample, with its encapsulation header of 4 bytes.
+cyclonedds' own (de)serialisation loops over every byte in Python: 30 ms for a VGA image, 300 ms for 1080p. A message
+class that overrides its two public hooks with these functions makes one copy when it writes and none when it reads.
+Positions count from the start of the sample, including its encapsulation header of 4 bytes.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from pose_regressor.types import InputError
 
 
 def aligned(position: int) -> int:
-    """Where a number of four bytes may be."""
+    """The next position where a number of four bytes may begin."""
     return (position + 3) & ~3
 
 
 def aligned8(position: int) -> int:
-    """Where a number of eight bytes may be; counted from behind the encapsulation header."""
+    """The next position where a number of eight bytes may begin: alignment counts from behind the header."""
     return (position - 4 + 7 & ~7) + 4
 
 
 def align(out: bytearray) -> None:
-    """Pads to where a number of four bytes may be."""
+    """Pads to the next position where a number of four bytes may begin."""
     out += bytes(-len(out) % 4)
 
 
 def begin(sec: int, nanosec: int, frame_id: str) -> bytearray:
-    """A sample, in little-endian XCDR1 and without options, that starts with a std_msgs/Header."""
+    """The start of a sample in little-endian XCDR1, without options: a std_msgs/Header."""
     out = bytearray(b"\x00\x01\x00\x00")
     out += struct.pack("<iI", sec, nanosec)
     put_string(out, frame_id)
@@ -48,7 +48,7 @@ def put_string(out: bytearray, text: str) -> None:
 
 
 def end(out: bytearray, data: Any) -> bytes:
-    """The sample closed by a sequence of bytes."""
+    """The whole sample: `out`, and a sequence of bytes behind it."""
     align(out)
     block = memoryview(bytes(data) if isinstance(data, list) else data).cast("B")
     return b"".join((out, struct.pack("<I", block.nbytes), block))
@@ -56,15 +56,15 @@ def end(out: bytearray, data: Any) -> bytes:
 
 @contextmanager
 def reading(name: str, what: str = "image") -> Iterator[None]:
-    """What goes wrong within becomes an InputError."""
+    """Turns errors within the block into an InputError. name: of the type; what: a message in words."""
     try:
         yield
     except (struct.error, UnicodeDecodeError, ValueError) as error:
-        raise InputError(f"{what}: expected a {name} in CDR, got bytes that are none ({error})") from None
+        raise InputError(f"{what}: expected a {name} in CDR", f"got other bytes ({error})") from None
 
 
 def read_header(data: bytes) -> tuple[str, int, int, str, int]:
-    """The byte order in struct's words; sec, nanosec and frame_id of the std_msgs/Header; where it ends."""
+    """The byte order as `struct` writes it, the std_msgs/Header's sec, nanosec and frame_id, and where it ends."""
     if data[:2] not in (b"\0\0", b"\0\1"):
         raise ValueError(f"encapsulation {data[:2].hex()}, not plain CDR")
     order = "<" if data[1] else ">"
@@ -91,9 +91,9 @@ def read_bytes(data: bytes, position: int, order: str) -> NDArray[np.uint8]:
 
 
 def read_doubles(data: bytes, position: int, order: str, count: int) -> tuple[list[float], int]:
-    """`count` float64 from `position` on, and where they end."""
+    """`count` float64 numbers from `position` on, and where they end."""
     start = aligned8(position)
     end = start + 8 * count
-    if end > len(data):  # before memory is asked for: a count may be anything
+    if end > len(data):  # checked before memory is allocated, since the count may be anything
         raise ValueError(f"{count} numbers of 8 bytes at {start} of {len(data)}")
     return list(struct.unpack_from(f"{order}{count}d", data, start)), end

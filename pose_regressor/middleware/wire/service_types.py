@@ -1,10 +1,10 @@
-"""The services of a managed node and of its parameters as DDS types, on rmw_cyclonedds' wire.
+"""The services of a managed node and of its parameters as IDL types, as rmw_cyclonedds writes them.
 
-A service is two topics, rq/<name>Request and rr/<name>Reply. Each sample starts with who asked and which request it is;
-the answer has what the request had.
+A service is two topics, rq/<name>Request and rr/<name>Reply. Each sample begins with the client's id and the number of
+the request; the reply repeats those of its request.
 """
 
-# As in `idl`.
+# As in `geometry_msgs`.
 # mypy: ignore-errors
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 from cyclonedds.idl import IdlStruct, make_idl_struct
 from cyclonedds.idl.types import byte, float64, int64, sequence, uint8, uint64
 
-#: What ROS 2 puts into a message without fields.
+#: ROS 2 puts this field into a message that has none.
 EMPTY = {"structure_needs_at_least_one_member": uint8}
 
 
@@ -95,7 +95,7 @@ class ParameterDescriptor(IdlStruct, typename="rcl_interfaces::msg::dds_::Parame
 
 @dataclass(frozen=True)
 class ServiceType:
-    """request, response: IdlStructs whose first two fields say whose request it is."""
+    """request, response: IdlStructs whose first two fields say which request of which client it is."""
 
     request: type
     response: type

@@ -1,6 +1,6 @@
-"""ROS 2's hashes of types (REP-2016), worked out from the DDS types: peers compare them with their own."""
+"""ROS 2's hashes of types (REP-2016), computed from the IDL types. Peers compare them with their own."""
 
-# What cyclonedds' sequence[...] and array[...] leave behind is known only when it is looked at.
+# The annotations that cyclonedds' sequence[...] and array[...] leave behind are known only at run time.
 # mypy: ignore-errors
 import dataclasses
 import functools
@@ -12,7 +12,7 @@ from typing import Any
 
 from cyclonedds.idl import IdlStruct, types
 
-#: type_description_interfaces/msg/FieldType: ids of single values; those of arrays and sequences lie higher by as much.
+#: Ids of single values, from type_description_interfaces/msg/FieldType.
 SINGLE = {
     "uint8": 3,
     "int32": 6,
@@ -26,12 +26,14 @@ SINGLE = {
     str: 17,
 }
 NESTED, BOUNDED_STRING = 1, 21
+#: Added to the id of a single value for an array or a sequence of such values.
 ARRAY, BOUNDED_SEQUENCE, SEQUENCE = 48, 96, 144
-#: Before the fields of a service's request and response; no part of the ROS type.
+#: The first fields of a service's request and response, which are not part of the ROS type.
 REQUEST_ID = ("guid", "sequence_number")
 
 
 def ros_name(message: type[IdlStruct]) -> str:
+    """The ROS 2 type of a message class, as sensor_msgs/msg/Image."""
     return ros_type(message.__idl_typename__)
 
 
@@ -42,7 +44,7 @@ def ros_type(name: str) -> str:
 
 @functools.cache
 def type_hash(message: type[IdlStruct]) -> str:
-    """RIHS01: the SHA-256 of the JSON of the type's description and of those of all types in it."""
+    """RIHS01: the SHA-256 of a JSON text that describes the type and all types within it."""
     nested: dict[str, Any] = {}
     _describe(message, nested)
     whole = {
@@ -61,7 +63,7 @@ def _describe(message: type[IdlStruct], nested: dict[str, Any]) -> None:
 
 def _field_type(hint: Any, nested: dict[str, Any]) -> dict[str, Any]:
     shift = capacity = 0
-    for mark in _marks(hint):
+    for mark in marks(hint):
         if isinstance(mark, types.bounded_str):
             return _type_of(BOUNDED_STRING, 0, mark.max_length, "")
         if isinstance(mark, types.array):
@@ -72,11 +74,12 @@ def _field_type(hint: Any, nested: dict[str, Any]) -> dict[str, Any]:
     if isinstance(hint, type) and issubclass(hint, IdlStruct):
         _describe(hint, nested)
         return _type_of(shift + NESTED, capacity, 0, ros_name(hint))
-    name = next(iter(_marks(hint)), hint)
+    name = next(iter(marks(hint)), hint)
     return _type_of(shift + SINGLE[name], capacity, 0, "")
 
 
-def _marks(hint: Any) -> tuple[Any, ...]:
+def marks(hint: Any) -> tuple[Any, ...]:
+    """What cyclonedds notes about a field's type: an array, a sequence, a bounded string or the name of a number."""
     return typing.get_args(hint)[1:] if typing.get_origin(hint) is typing.Annotated else ()
 
 

@@ -79,7 +79,7 @@ def _elsewhere(device: torch.device) -> _Maps:
 
 
 def symmetric(size: int) -> Tensor:
-    """(s (s + 1) / 2, s, s): a basis of symmetric matrices of size s, one for each entry on and above the diagonal."""
+    """(s (s + 1) / 2, s, s) for size s: a basis of symmetric matrices; weights are the entries from the diagonal on."""
     rows, columns = torch.triu_indices(size, size)
     basis = torch.zeros(len(rows), size, size, dtype=torch.float64)
     basis[range(len(rows)), rows, columns] = basis[range(len(rows)), columns, rows] = 1

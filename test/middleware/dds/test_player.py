@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_regressor.middleware.kit.pacing import paced
-from pose_regressor.middleware.kit.player import play
+from pose_regressor.middleware.kit.pacing import RATES, TRIES
+from pose_regressor.middleware.kit.player import DETECTIONS, Playing, play
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, InputError
 
@@ -23,6 +23,7 @@ from pose_regressor.middleware.wire import idl
 
 ROOT = Path(__file__).parents[3]
 PLAYER = ["-m", "pose_regressor.middleware.dds.player"]
+PATIENCE = 90  # seconds, for what comes at once on an idle machine
 FRAMES = 12
 
 
@@ -44,12 +45,14 @@ def test_a_clip_comes_out_as_transforms(domain, clip, launch, tmp_path):
     record = tmp_path / "record.json"
     with TfListener() as listener:
         node = launch(ROOT / "test" / "middleware" / "standin_node.py", "{}")
-        player = launch(*PLAYER, folder, "--camera", camera, "--rate", 30, "--record", record, "--frame-id", "eye")
+        # Slowly, for a busy node that hears of the player late: what it sent before is lost.
+        options = ["--timeout", PATIENCE, "--rate", 8, "--record", record, "--frame-id", "eye"]
+        player = launch(*PLAYER, folder, "--camera", camera, *options)
         assert player.wait() == 0, player.text
-        assert listener.wait(lambda transforms: bool(transforms) and transforms[-1].translation[2] == FRAMES, 5)
+        assert listener.wait(lambda transforms: bool(transforms) and transforms[-1].translation[2] == FRAMES, PATIENCE)
         transforms = listener.transforms
     # A busy machine may leave frames out, never the newest; whichever came has the stamp of its own image.
-    stamps = {stamp: number for number, stamp in json.loads(record.read_text())}
+    stamps = {stamp: number for number, stamp, _ in json.loads(record.read_text())}
     numbers = [stamps[t.stamp] for t in transforms]
     assert sorted(stamps.values()) == list(range(FRAMES))
     assert numbers == sorted(set(numbers))
@@ -67,11 +70,10 @@ def test_a_source_without_an_image_topic(domain, clip, launch):
         config = json.dumps({"frame_id": "eye", "frame_prefix": "seen/"})
         node = launch(ROOT / "test" / "middleware" / "standin_node.py", config, folder, camera)
         assert node.wait() == 0, node.text
-        listener.wait(lambda transforms: len(transforms) == FRAMES, 5)
+        assert listener.wait(lambda transforms: bool(transforms) and transforms[-1].translation[2] == FRAMES, PATIENCE)
         transforms = listener.transforms
-    depths = [t.translation[2] for t in transforms]
+    depths = [t.translation[2] for t in transforms]  # all of them once it had heard of this listener
     assert depths == [float(n) for n in range(FRAMES - len(depths) + 1, FRAMES + 1)]
-    assert len(depths) >= FRAMES - 2, "those before it had heard of this listener may be missing"
     assert {(t.frame_id, t.child) for t in transforms} == {("eye", "seen/crate_0")}
     assert all(before < t.stamp <= t.received for t in transforms)
 
@@ -105,13 +107,13 @@ def test_a_signal_ends_the_player(domain, clip, launch, number):
     with Participant("reader") as participant:
         reader = participant.reader("image", idl.Image, reliable=False, depth=1)
         player = launch(*PLAYER, folder, "--camera", camera, "--loop")
-        end = time.monotonic() + 20
+        end = time.monotonic() + PATIENCE
         while not reader.take(1):
             assert time.monotonic() < end, player.text
             time.sleep(0.01)
-        code, seconds = player.end(number)
+        code, prompt = player.end(number)
         assert code == 0
-        assert seconds < 2
+        assert prompt
 
 
 def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch):
@@ -129,7 +131,7 @@ def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch):
         with Listening(participant, {reader: lambda sample: arrived.append(sample.data)}, logging.getLogger()):
             player = launch(*PLAYER, folder, "--camera", camera, "--rate", 10)
             assert player.wait() == 0, player.text
-            end = time.monotonic() + 5
+            end = time.monotonic() + PATIENCE
             while len(arrived) < len(images) and time.monotonic() < end:
                 time.sleep(0.01)
     assert len(arrived) == len(images)
@@ -137,33 +139,53 @@ def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch):
         np.testing.assert_array_equal(data.reshape(1080, 1920, 3), image[..., ::-1])
 
 
+CAMERA = Camera(64, 48, np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]]))
+
+
 def test_play_waits_for_the_reader_and_counts(domain, clip):
     folder, _ = clip
-    camera = Camera(64, 48, np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]]))
-    source = open_source(folder, camera)
+    source = open_source(folder, CAMERA)
     with pytest.raises(InputError, match="expected a subscriber of cam/image within 0 s"):
-        play(dds_outlet, source, image_topic="cam/image", timeout=0.0)
+        play(dds_outlet, source, Playing(image_topic="cam/image", timeout=0.0))
     record = []
     with Participant("reader") as participant:
         participant.reader("cam/image", idl.Image, reliable=False, depth=1)
-        assert play(dds_outlet, source, rate=500, image_topic="cam/image", record=record) == FRAMES
-    assert [number for number, _ in record] == list(range(FRAMES))
+        assert play(dds_outlet, source, Playing(rate=500, image_topic="cam/image"), record) == FRAMES
+    assert [(frame.index, frame.rate) for frame in record] == [(number, 500) for number in range(FRAMES)]
+
+
+def test_a_player_goes_as_fast_as_the_node_answers(domain, clip, launch, tmp_path):
+    """Whatever rate that is here: every frame is played, at rates that it chose, and it says so."""
+    folder, camera = clip
+    record = tmp_path / "record.json"
+    with TfListener(detections=DETECTIONS) as listener:
+        launch(ROOT / "test" / "middleware" / "standin_node.py", "{}")
+        player = launch(*PLAYER, folder, "--camera", camera, "--rate", "auto", "--record", record)
+        assert player.wait() == 0, player.text
+        frames = json.loads(record.read_text())
+        assert listener.answers.wait(frames[-1][1], 5)
+        transforms, answers = listener.transforms, listener.answers.received
+    assert [number for number, _, _ in frames] == list(range(FRAMES))
+    assert {rate for _, _, rate in frames} <= set(RATES)
+    assert "the node answers an image in " in player.text
+    # The first image came TRIES times and once more before the clip began, so that there was something to measure.
+    assert len(answers) > TRIES
+    assert {t.stamp for t in transforms} <= answers.keys()
+
+
+def test_a_player_without_answers_plays_slowly(domain, clip, monkeypatch, capsys):
+    folder, _ = clip
+    monkeypatch.setattr("pose_regressor.middleware.kit.pacing.FIRST_ANSWER", 0.0)
+    monkeypatch.setattr("pose_regressor.middleware.kit.pacing.SEND_AGAIN", 0.01)
+    monkeypatch.setattr("pose_regressor.middleware.kit.pacing.RATES", (500.0, 100.0))
+    record = []
+    with Participant("reader") as participant:
+        participant.reader("image", idl.Image, reliable=False, depth=1)
+        playing = Playing(answers_topic="nobody/detections")
+        assert play(dds_outlet, open_source(folder, CAMERA), playing, record) == FRAMES
+    assert {frame.rate for frame in record} == {100.0}
+    assert capsys.readouterr().out == "no answer within 0 s: playing at 100 images a second\n"
 
 
 def test_collect_gives_up_in_time(domain):
     assert collect(timeout=0.1) == []
-
-
-def test_pacing(clip):
-    folder, _ = clip
-    camera = Camera(64, 48, np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]]))
-    source = open_source(folder, camera)
-    start, before = time.monotonic(), time.time_ns()
-    frames = list(paced(source, 100.0, "eye"))
-    assert time.monotonic() - start >= (FRAMES - 1) / 100
-    stamps = [frame.stamp for frame in frames]
-    assert stamps == sorted(stamps)
-    assert before <= stamps[0]
-    assert stamps[-1] <= time.time_ns()
-    assert {frame.frame_id for frame in frames} == {"eye"}
-    assert [frame.index for frame in frames] == list(range(FRAMES))

@@ -43,7 +43,7 @@ class Fusion:
         try:
             place = float(source)
         except ValueError:
-            raise InputError(f"TF: {source} is not known in world, at all") from None
+            raise InputError("TF: a frame is not known in the other", f"{source} is not known in world") from None
         result = np.eye(4)
         result[0, 3] = place
         return result
@@ -75,6 +75,7 @@ def test_two_cameras_make_one_pose(fusion):
     np.testing.assert_allclose(pose.translation, [0.51, 0, 1])
     np.testing.assert_allclose(pose.covariance, 0.5e-4 * np.eye(6))
     assert pose.model.name == "crate" and pose.instance == 0
+    assert pose.method is None and pose.box is None, "a detection does not tell"
     np.testing.assert_allclose(pose.model.size, [0.2, 0.1, 0.2])
 
 
@@ -145,10 +146,22 @@ def test_nothing_seen_is_said_too(fusion):
     [
         ("", detection([0, 0, 1]), "expected a frame_id"),
         ("attic", detection([0, 0, 1]), "attic is not known in world"),
-        ("0", detection([0, 0, 1], covariance=np.zeros((6, 6))), "positive definite covariance of crate"),
-        ("0", detection([0, 0, 1], covariance=np.full((6, 6), np.nan)), "positive definite covariance of crate"),
-        ("0", detection([np.inf, 0, 1]), "expected a pose"),
-        ("0", detection([0, 0, 1], name="no name"), "object name 'no name'"),
+        (
+            "0",
+            detection([0, 0, 1], covariance=np.zeros((6, 6))),
+            "definite covariance, got another one of crate",
+        ),
+        (
+            "0",
+            detection([0, 0, 1], covariance=np.full((6, 6), np.nan)),
+            "definite covariance, got another one of crate",
+        ),
+        (
+            "0",
+            detection([np.inf, 0, 1]),
+            "pose: expected finite numbers and a quaternion, got position [inf",
+        ),
+        ("0", detection([0, 0, 1], name="no name"), "detections: object: the name cannot be used, got 'no name'"),
     ],
 )
 def test_what_cannot_be_used_is_dropped_and_said(fusion, log, camera, bad, words):
@@ -172,7 +185,7 @@ def test_every_message_is_counted_once(fusion):
     fusion.send("0", 330, detection([0.5, 0, 1]))
     counts = fusion.core.counts
     assert (counts.received, counts.processed) == (31, 20)
-    assert counts.dropped == {"TF: attic is not known in world": 10}
+    assert counts.dropped == {"TF: a frame is not known in the other": 10}
     assert_add_up(counts, waiting=1)
     assert fusion.core.published == len(fusion.core.latencies) == 10
     assert fusion.core.heard.keys() == {"0", "0.4"}
@@ -210,11 +223,15 @@ def test_a_publisher_that_fails_costs_its_moment(log):
     assert log.of("error") == ["dropped: internal error OSError: the network is gone"]
 
 
-def test_frames_that_nobody_knows_do_not_fill_the_memory(fusion):
+def test_messages_that_differ_in_values_are_counted_under_one_reason(fusion):
+    """Else frames and objects of any name would fill the memory."""
     for k in range(200):
         fusion.send(f"attic{k}", 0, detection([0, 0, 1]))
+        fusion.send("0", 0, detection([0, 0, 1], name=f"crate{k}", covariance=-k * np.eye(6)))
+        fusion.send("0", 0, detection([0, 0, 1], name=f"crate {k}"))
+        fusion.send("0", 0, detection([np.inf, k, 1], name=f"crate{k}"))
     counts = fusion.core.counts
-    assert len(counts.dropped) <= 65 and counts.dropped.total() == counts.received == 200
+    assert sorted(counts.dropped.values()) == [200] * 4 and counts.received == 800
 
 
 def test_smoothing_may_be_switched_while_it_runs(fusion):
@@ -228,3 +245,10 @@ def test_smoothing_may_be_switched_while_it_runs(fusion):
     for k in range(12, 15):
         fusion.send("0", 33 * k, detection([0, 0, 1.02]))
     assert fusion.moments[-1][1][0].translation[2] == pytest.approx(1.02)
+
+
+def test_frames_with_a_leading_slash_are_looked_up_without_it(fusion):
+    for k, name in enumerate(("/0.5", "0.5", "/0.5")):
+        fusion.send(name, 100 * k, detection([0, 0, 1]))
+    assert fusion.stamps[:2] == [0, 100], "one camera, whichever way it is written"
+    np.testing.assert_allclose(fusion.moments[0][1][0].translation, [0.5, 0, 1])

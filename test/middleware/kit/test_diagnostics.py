@@ -1,173 +1,26 @@
-"""What the reports say, from counters as a node has them after so many seconds."""
+"""The message of a node's reports, and the thread that sends them."""
 
-from collections import Counter
 from types import SimpleNamespace
 
-import pytest
-
 from pose_regressor.middleware.kit import diagnostics
-from pose_regressor.middleware.kit.counts import SUPERSEDED, Counts, Latency
-from pose_regressor.middleware.kit.diagnostics import Level, Reporting, diagnostics_message, process_memory
-from pose_regressor.middleware.kit.lifecycle import State
-from pose_regressor.middleware.pose.health import PoseHealth
-from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.kit.diagnostics import Level, Reporting, Status, diagnostics_message
 
 
-@pytest.fixture
-def node(monkeypatch):
-    """A node of which `report(seconds, ...)` adds to the counters what happened in so many seconds; the statuses."""
-    counts, latencies, clock = Counts(), [], [1000.0]
-    monkeypatch.setattr(diagnostics.time, "monotonic", lambda: clock[0])
-    managed = SimpleNamespace(
-        core=SimpleNamespace(counts=counts, latencies=latencies),
-        lifecycle=SimpleNamespace(state=State.ACTIVE, error=""),
-        config=NodeConfig(model=("a", "b")),
-        device="cpu",
-        last_error="",
-        namesakes=lambda: 0,
-    )
-    health = PoseHealth(managed)
-
-    def report(seconds=1.0, received=0, processed=0, latency=0.01, **dropped):
-        clock[0] += seconds
-        counts = managed.core.counts
-        total = counts.dropped + Counter({name.replace("_", " "): n for name, n in dropped.items()})
-        managed.core.counts = Counts(counts.received + received, counts.processed + processed, total)
-        latencies.extend(Latency(clock[0], latency) for _ in range(processed))
-        return {status.name: status for status in health.look()}
-
-    managed.report = report
-    report(0.0)
-    return managed
-
-
-def level(status):
-    return (status.level, status.message)
-
-
-def test_all_is_well(node):
-    for _ in range(8):
-        said = node.report(received=30, processed=30)
-    assert level(said["node"]) == (Level.OK, "active")
-    assert level(said["images"]) == (Level.OK, "30.0 Hz")
-    assert level(said["poses"]) == (Level.OK, "30.0 Hz, 10 ms")
-    assert said["images"].values["Events since startup"] == "240"
-    assert said["images"].values["Events in window"] == "150"
-    assert said["images"].values["Duration of window (s)"] == "5.0"
-    assert said["images"].values["Actual frequency (Hz)"] == "30.00"
-
-
-def test_what_fails_before_the_first_look_is_told(node):
-    first = PoseHealth(node)
-    node.report(received=1, internal_error=1)
-    said = {status.name: status for status in first.look()}
-    assert level(said["poses"]) == (Level.ERROR, "the network failed on 1 images")
-    node.core = SimpleNamespace(counts=Counts(), latencies=[])  # as after cleanup and configure
-    node.report(received=1, internal_error=1)
-    said = {status.name: status for status in first.look()}
-    assert level(said["poses"]) == (Level.ERROR, "the network failed on 1 images")
-
-
-def test_percentiles_of_latency(node):
-    node.report(received=98, processed=98, latency=0.010)
-    said = node.report(received=2, processed=2, latency=0.110)
-    assert said["poses"].values["Latency p50 (ms)"] == "10.0"
-    assert 100 < float(said["poses"].values["Latency p99 (ms)"]) <= 110
-    for _ in range(6):
-        said = node.report(received=10, processed=10, latency=0.02)
-    assert said["poses"].values["Latency p99 (ms)"] == "20.0", "of the last seconds only"
-
-
-def test_no_images(node):
-    assert level(node.report()["images"]) == (Level.WARN, "no images yet")
-    for _ in range(4):
-        said = node.report()
-    assert level(said["images"]) == (Level.ERROR, "no images for 5 s")
-    assert level(node.report(received=30, processed=30)["images"])[0] == Level.OK
-
-
-def test_images_that_cannot_be_used(node):
-    said = node.report(received=10, processed=8, no_camera_info=2)
-    assert level(said["images"]) == (Level.WARN, "2 of 10 images cannot be used: no camera info")
-    assert said["images"].values["Dropped since startup: no camera info"] == "2"
-    for _ in range(6):
-        said = node.report(received=10, no_camera_info=10)
-    assert level(said["images"]) == (Level.ERROR, "no image can be used: no camera info")
-
-
-def test_overload_and_the_rate_limit(node):
-    said = node.report(received=60, processed=10, **{SUPERSEDED.replace(" ", "_"): 50})
-    assert level(said["images"]) == (Level.OK, "60.0 Hz"), "nothing is wrong with them"
-    assert level(said["poses"]) == (Level.WARN, "overload: 10.0 images a second is all it manages")
-    for _ in range(6):
-        said = node.report(received=60, processed=10, over_max_rate=50)
-    assert said["poses"].level == Level.OK, "as it was asked for"
-
-
-def test_a_network_that_fails(node):
-    said = node.report(received=10, processed=7, internal_error_RuntimeError=3)
-    assert level(said["poses"]) == (Level.ERROR, "the network failed on 3 images")
-    for _ in range(6):
-        said = node.report(received=10, processed=10)
-    assert said["poses"].level == Level.OK, "it is over"
-
-
-def test_inactive_and_a_pause(node):
-    node.report(received=30, processed=30)
-    node.lifecycle.state = State.INACTIVE
-    said = node.report()
-    assert [level(said[name]) for name in ("node", "images", "poses")] == [
-        (Level.OK, "inactive"),
-        (Level.OK, "not active"),
-        (Level.OK, "not active"),
-    ]
-    node.report(60.0)
-    node.lifecycle.state = State.ACTIVE
-    assert said["images"].level == Level.OK
-    assert level(node.report(received=30, processed=30)["images"]) == (Level.OK, "30.0 Hz"), "the pause does not count"
-
-
-def test_counters_that_start_again(node):
-    node.report(received=30, processed=30)
-    node.core = SimpleNamespace(counts=Counts(), latencies=[])
-    assert level(node.report(received=10, processed=10)["images"]) == (Level.OK, "10.0 Hz")
-    assert level(node.report(received=20, processed=20)["images"]) == (Level.OK, "15.0 Hz")
-
-
-def test_a_failed_transition_and_a_namesake(node):
-    node.namesakes = lambda: 1
-    assert node.report()["node"].level == Level.WARN
-    node.lifecycle.state, node.lifecycle.error = State.UNCONFIGURED, "a: no such model"
-    node.core, node.device, node.last_error = None, "", "a: no such model"
-    node.lifecycle.state = State.UNCONFIGURED
-    health = {s.name: s for s in PoseHealth(node).look()}
-    assert level(health["node"]) == (Level.ERROR, "a: no such model")
-    assert health["node"].values["Device"] == "none"
-    assert health["node"].values["Model"] == "a, b"
-    assert health["node"].values["Last error"] == "a: no such model"
-
-
-def test_message(node):
+def test_message():
     class Types:
         octet = staticmethod(lambda value: bytes([value]))
 
         def __getattr__(self, name):
             return type(name, (SimpleNamespace,), {})
 
-    statuses = node.report(received=1, processed=1).values()
+    names = ("node", "images", "poses")
+    statuses = [Status(name, Level.OK, "active", {"State": "active", "Hz": "30.0"}) for name in names]
     message = diagnostics_message(Types(), "arm", "cuda:0", statuses, 5_000_000_006)
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (5, 6)
     assert [status.name for status in message.status] == ["arm: node", "arm: images", "arm: poses"]
     assert {status.hardware_id for status in message.status} == {"cuda:0"}
     assert message.status[0].level == b"\0"
     assert all(isinstance(pair.value, str) for status in message.status for pair in status.values)
-
-
-def test_process_memory_grows_with_what_is_held():
-    before = process_memory()
-    held = bytearray(b"\1" * 50_000_000)
-    assert 45e6 < process_memory() - before < 80e6
-    del held
 
 
 def test_reporting_goes_on_after_an_error(monkeypatch, log, until):

@@ -1,9 +1,11 @@
-"""Freed memory that stays: page faults as the kernel counts them, in processes of their own."""
+"""The memory of the process: what it holds, and freed memory that stays, as the kernel counts its page faults."""
 
 import subprocess
 import sys
 
 import pytest
+
+from pose_regressor.middleware.kit.memory import process_memory
 
 BUFFERS = """
 import ctypes, resource, sys
@@ -36,3 +38,10 @@ def test_pages_of_images_are_not_asked_for_again_and_again():
     once = 2 * 6_220_800 // 4096
     assert faults() > 5 * once
     assert faults("kept") < once
+
+
+def test_process_memory_grows_with_what_is_held():
+    before = process_memory()
+    held = bytearray(b"\1" * 50_000_000)
+    assert 45e6 < process_memory() - before < 80e6
+    del held

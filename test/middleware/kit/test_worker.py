@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from pose_regressor.middleware.kit.counts import SUPERSEDED
-from pose_regressor.middleware.kit.worker import RateLimit, Remembering, Throttle, Worker
+from pose_regressor.middleware.kit.worker import RateLimit, Worker
 from pose_regressor.types import InputError
 
 
-def until(condition, seconds=5.0):
+def until(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "took too long"
@@ -21,7 +21,7 @@ def test_only_the_newest_waits(log):
 
     def handle(item):
         done.append(item)
-        gate.wait(5)
+        gate.wait(60)
 
     worker = Worker(handle, log)
     worker.submit(0)
@@ -41,7 +41,7 @@ def test_only_the_newest_waits(log):
 def test_a_bad_frame_is_dropped_counted_and_said_once(log):
     def handle(item):
         if item % 2:
-            raise InputError(f"image: expected more of it, got {item}")
+            raise InputError("image: expected more of it", f"got {item}, {item} and {item}")
 
     worker = Worker(handle, log)
     for item in range(10):
@@ -50,7 +50,7 @@ def test_a_bad_frame_is_dropped_counted_and_said_once(log):
     worker.stop()
     counts = worker.counts
     assert (counts.processed, counts.dropped) == (5, {"image: expected more of it": 5})
-    assert log.of("warning") == ["frame dropped: image: expected more of it, got 1"]
+    assert log.of("warning") == ["frame dropped: image: expected more of it, got 1, 1 and 1"]
 
 
 def test_the_thread_survives_any_exception(log):
@@ -66,25 +66,14 @@ def test_the_thread_survives_any_exception(log):
     assert log.of("error") == ["frame dropped: internal error ZeroDivisionError: of the model"]
 
 
-def test_throttle_says_how_often():
-    said = []
-    throttle = Throttle(said.append, period=0.05)
-    for _ in range(3):
-        throttle("a", "a happened")
-    throttle("b", "b happened")
-    assert said == ["a happened", "b happened"]
-    time.sleep(0.06)
-    throttle("a", "a happened again")
-    assert said[2:] == ["a happened again (3 times since last said)"]
-
-
 def test_reasons_do_not_grow_without_end(log):
     worker = Worker(lambda _: None, log)
     for number in range(500):
-        worker.reject(f"reason {number}")
+        worker.reject(InputError(f"reason {number}"))
     worker.stop()
     assert len(worker.counts.dropped) <= 65
     assert worker.counts.dropped.total() == worker.counts.received == 500
+    assert worker.counts.dropped["other reasons"] > 400
 
 
 def test_stop_ends_an_idle_thread_at_once_and_a_busy_one_in_time(log):
@@ -94,9 +83,9 @@ def test_stop_ends_an_idle_thread_at_once_and_a_busy_one_in_time(log):
     assert idle.counts.dropped == {"stopped": 1}
 
     gate = threading.Event()
-    busy = Worker(lambda _: gate.wait(10), log)
+    busy = Worker(lambda _: gate.wait(60), log)
     busy.submit(0)
-    time.sleep(0.05)
+    until(lambda: not busy._waiting)
     busy.submit(1)
     assert not busy.stop(timeout=0.1)
     gate.set()
@@ -120,7 +109,7 @@ def test_a_reason_that_is_returned_drops_without_a_word(log):
     worker = Worker(lambda item: "not wanted" if item else None, log)
     for item in (0, 1):
         worker.submit(item)
-        assert worker.wait_idle(5)
+        assert worker.wait_idle(60)
     worker.skip("too many")
     worker.stop()
     counts = worker.counts
@@ -133,7 +122,7 @@ def test_wait_idle_waits_for_what_is_in_work_and_what_waits(log):
     gate, done = threading.Event(), []
 
     def handle(item):
-        gate.wait(10)
+        gate.wait(60)
         done.append(item)
 
     worker = Worker(handle, log)
@@ -142,7 +131,7 @@ def test_wait_idle_waits_for_what_is_in_work_and_what_waits(log):
     worker.submit(1)
     assert not worker.wait_idle(0.05)
     gate.set()
-    assert worker.wait_idle(5)
+    assert worker.wait_idle(60)
     assert done == [0, 1]
     worker.stop()
 
@@ -152,7 +141,7 @@ def test_clear_drops_what_waits_and_leaves_the_thread(log):
 
     def handle(item):
         done.append(item)
-        gate.wait(10)
+        gate.wait(60)
 
     worker = Worker(handle, log)
     worker.submit(0)
@@ -160,9 +149,9 @@ def test_clear_drops_what_waits_and_leaves_the_thread(log):
     worker.submit(1)
     worker.clear("paused")
     gate.set()
-    assert worker.wait_idle(5)
+    assert worker.wait_idle(60)
     worker.submit(2)
-    assert worker.wait_idle(5)
+    assert worker.wait_idle(60)
     assert done == [0, 2]
     assert worker.counts.dropped == {"paused": 1}
     worker.stop()
@@ -200,14 +189,3 @@ def test_a_rate_that_is_raised_counts_at_once():
     assert limit.passes(0.0) and not limit.passes(1.0)
     limit.rate = 30.0
     assert sum(limit.passes(1 + n / 60) for n in range(60)) == pytest.approx(30, abs=2)
-
-
-def test_the_last_trouble_is_remembered(log):
-    remembering = Remembering(log)
-    remembering.info("ready")
-    assert remembering.trouble == ""
-    remembering.warning("a frame was dropped")
-    remembering.error("the network failed")
-    remembering.info("going on")
-    assert remembering.trouble == "the network failed"
-    assert [level for level, _ in log.said] == ["info", "warning", "error", "info"]

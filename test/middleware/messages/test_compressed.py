@@ -111,9 +111,9 @@ def bomb(width, height):
         (encode(".jpg", BGR)[:40], "bytes that end before the size"),
         (encode(".png", BGR)[:60], "bytes that are not whole"),
         (b"\xff\xd8\xff\xe0\x00\x04ab" + b"x" * 20, "a JPEG file without a frame"),
-        (encode(".png", BGR[:10]), "32x10 does not match its camera info, which is for 32x24"),
-        (encode(".jpg", BGR[:10]), "32x10 does not match its camera info"),
-        (bomb(60_000, 60_000), "60000x60000 does not match its camera info"),
+        (encode(".png", BGR[:10]), "size differs from its camera info, got 32x10, expected 32x24"),
+        (encode(".jpg", BGR[:10]), "size differs from its camera info, got 32x10"),
+        (bomb(60_000, 60_000), "size differs from its camera info, got 60000x60000"),
         (bomb(32, 24), "bytes that are not whole"),
     ],
 )

@@ -56,7 +56,7 @@ def test_between_two_times():
     np.testing.assert_allclose(found[:3, :3], turns(2.25).as_matrix(), atol=1e-9)
     np.testing.assert_allclose(tree.lookup("world", "camera", 3 * SECOND + SECOND // 25), poses[1], atol=1e-12)
     for stamp, words in ((SECOND, "before the oldest"), (4 * SECOND, r"1\.000 s after the newest")):
-        with pytest.raises(InputError, match=f"no place of camera in world for that time, which is {words}"):
+        with pytest.raises(InputError, match=f"no transform for that time, of camera in world; the time is {words}"):
             tree.lookup("world", "camera", stamp)
 
 

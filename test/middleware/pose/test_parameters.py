@@ -53,7 +53,7 @@ def test_every_parameter_is_described(parameter):
         ({"model": "box"}, ["model", "a list of strings", "'box'"]),
         ({"model": [3]}, ["model", "a string", "3"]),
         ({"model": [""]}, ["model", "at least one"]),
-        ({"frame_id": "/camera"}, ["frame_id", "not starting with '/'", "'/camera'"]),
+        ({"frame_id": "the camera"}, ["frame_id", "without spaces", "'the camera'"]),
         ({"frame_prefix": "my robot/"}, ["frame_prefix", "without spaces"]),
         ({"image_reliability": "sometimes"}, ["image_reliability", "best_effort, reliable", "'sometimes'"]),
     ],
@@ -74,6 +74,16 @@ def test_checked_also_without_a_mapping():
     assert NodeConfig(score_threshold=1).score_threshold == 1.0
     assert NodeConfig(model=["a.safetensors", ""]).model == ("a.safetensors",)
     assert NodeConfig(device="cuda:1", frame_prefix="found/").frame_prefix == "found/"
+
+
+def test_a_leading_slash_of_a_frame_is_taken_off():
+    """As ROS 1 wrote frames. tf2 refuses to look them up."""
+    config = NodeConfig.from_dict({"frame_id": "/camera", "frame_prefix": "/robot/"})
+    assert (config.frame_id, config.frame_prefix) == ("camera", "robot/")
+    assert config.changed({"frame_id": "/camera"}) == config, "the same value is no change"
+    assert FusionConfig(fixed_frame="/map", frame_prefix="/f/").fixed_frame == "map"
+    with pytest.raises(InputError, match="fixed_frame: expected a TF frame name without spaces, got ''"):
+        FusionConfig(fixed_frame="/")
 
 
 def test_live_parameters_may_be_changed_and_others_not():

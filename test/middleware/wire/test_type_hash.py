@@ -3,6 +3,7 @@
 import pytest
 
 pytest.importorskip("cyclonedds")
+from pose_regressor.middleware.dds import rmw_dds_common
 from pose_regressor.middleware.wire import idl, service_types
 from pose_regressor.middleware.wire.type_hash import ros_name, type_hash
 
@@ -40,7 +41,7 @@ rcl_interfaces/srv/SetParametersAtomically_Response 31b1a38c5b0b9d893ee24da45f69
 )
 MESSAGES = [
     *(idl.Image, idl.CompressedImage, idl.CameraInfo, idl.TFMessage, idl.Detection3DArray),
-    *(idl.MarkerArray, idl.DiagnosticArray, idl.ParticipantEntitiesInfo),
+    *(idl.MarkerArray, idl.DiagnosticArray, rmw_dds_common.ParticipantEntitiesInfo),
     *(
         part
         for service in (service_types.LIFECYCLE | service_types.PARAMETERS).values()

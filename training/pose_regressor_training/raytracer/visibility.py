@@ -68,6 +68,7 @@ def scan_face(
     above = wp.dot(normal, origin) + plane[3]
     if above <= 0.0 and bank.meshes[mesh].closed == 1:
         return
+    # 1. The corners in the camera's frame (p0, p1, p2) and in the image (a, p, q).
     linear, shift = things[b, i].cam_from_obj, things[b, i].shift
     p0 = linear * bank.corners[index, 0] + shift
     p1 = linear * bank.corners[index, 1] + shift
@@ -77,6 +78,7 @@ def scan_face(
     a = wp.vec2(p0[0] * f0 * focal[0] + centre[0], p0[1] * f0 * focal[1] + centre[1])
     p = wp.vec2(p1[0] * f1 * focal[0] + centre[0], p1[1] * f1 * focal[1] + centre[1])
     q = wp.vec2(p2[0] * f2 * focal[0] + centre[0], p2[1] * f2 * focal[1] + centre[1])
+    # 2. The rectangle of pixels around it.
     low, high = wp.min(wp.min(a, p), q), wp.max(wp.max(a, p), q)
     left = wp.max(wp.int32(wp.ceil(low[0] - SLACK)), 0)
     right = wp.min(wp.int32(wp.floor(high[0] + SLACK)), width - 1)
@@ -84,13 +86,14 @@ def scan_face(
     bottom = wp.min(wp.int32(wp.floor(high[1] + SLACK)), height - 1)
     if left > right or top > bottom:
         return
+    # 3. Its edges. Triangles of either orientation are visible: give all the same.
     ap, pq, qa = p - a, q - p, a - q
-    # Triangles of either orientation are visible: give all the same.
     turn = wp.where(side(ap, pq) < 0.0, -1.0, 1.0)
     ap, pq, qa = turn * ap, turn * pq, turn * qa
     slack_a = -SLACK * (wp.abs(ap[0]) + wp.abs(ap[1]))
     slack_p = -SLACK * (wp.abs(pq[0]) + wp.abs(pq[1]))
     slack_q = -SLACK * (wp.abs(qa[0]) + wp.abs(qa[1]))
+    # 4. The pixels inside all three edges, with the depth of the face's plane.
     nearest, farthest = wp.min(wp.min(p0[2], p1[2]), p2[2]), wp.max(wp.max(p0[2], p1[2]), p2[2])
     slope = normal * things[b, i].obj_from_cam
     name = (wp.uint64(i) << THING_SHIFT) | wp.uint64(face)

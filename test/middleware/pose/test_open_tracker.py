@@ -8,8 +8,8 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from pose_regressor.middleware.pose.managed import open_tracker
 from pose_regressor.middleware.pose.parameters import NodeConfig
-from pose_regressor.middleware.pose.tracker import open_tracker
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
