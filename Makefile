@@ -10,6 +10,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+# One worker for each core, each with a DDS domain of its own. More than WORKERS gain little: the longest tests remain.
+WORKERS ?= 4
+PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses $(WORKERS) --dist worksteal
+
 .DEFAULT_GOAL := help
 # What `make fuzz` breaks: messages in all, files of each kind, and after how many seconds it ends at the latest.
 MESSAGES ?= 1000000
@@ -32,9 +36,9 @@ demo: $(VENV)/.runtime
 
 test: $(VENV)/.develop $(VENV)/.extension
 	@if $(BIN)/python -c "import rclpy" 2>/dev/null; then \
-	  $(BIN)/python -m pytest; \
+	  $(PYTEST); \
 	else \
-	  $(BIN)/python -m pytest -m "not ros2"; \
+	  $(PYTEST) -m "not ros2"; \
 	fi
 
 sanitize: $(VENV)/.develop

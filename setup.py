@@ -48,7 +48,10 @@ setup(
         "dds": ["cyclonedds>=11.0.1"],
         "bag": ["cyclonedds>=11.0.1", "mcap>=1.2"],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],
-        "test": ["pytest>=7.4", "rosbags>=0.10", "hypothesis", "scipy", "ruff", "mypy", "types-PyYAML"],
+        "test": [
+            *("pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5"),
+            *("rosbags>=0.10", "hypothesis", "scipy", "ruff", "mypy", "types-PyYAML"),
+        ],
     },
     entry_points={
         "console_scripts": [

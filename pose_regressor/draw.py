@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.geometry.camera import project_distorted
+from pose_regressor.geometry.camera import project_distorted, undistorted
 from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import Camera, FloatArray, ObjectModel, PoseEstimate
 
@@ -109,8 +109,8 @@ class _View:
     def __init__(self, camera: Camera) -> None:
         self._camera = camera
         right, bottom = camera.width - 1, camera.height - 1
-        corners = np.array([[[0, 0]], [[right, 0]], [[0, bottom]], [[right, bottom]]], dtype=np.float64)
-        rays = cv2.undistortPoints(corners, camera.matrix, camera.distortion if camera.is_distorted else None)
+        corners = np.array([[0, 0], [right, 0], [0, bottom], [right, bottom]], dtype=np.float64)
+        rays = undistorted(corners, camera)
         # tan of the angle to the optical axis, with a margin so that lines leave the image before they end.
         self._limit = 1.2 * float(np.linalg.norm(rays, axis=-1).max())
 

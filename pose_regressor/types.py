@@ -6,6 +6,7 @@ optical frame (x right, y down, z forward); quaternions are xyzw; ``cam_from_obj
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -16,8 +17,14 @@ FloatArray = NDArray[np.float64]
 
 #: In a second: stamps are whole nanoseconds.
 NANOSECONDS = 1_000_000_000
-#: Number of coefficients each distortion model takes (order as in sensor_msgs/CameraInfo, which is OpenCV's).
-DISTORTION_MODELS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8)}
+#: Distortion models by their names in sensor_msgs/CameraInfo, and how many coefficients each takes, in OpenCV's order.
+#: The first number is that of the model's definition. The rational polynomial goes on with thin prisms (12) and a
+#: tilted sensor (14). `equidistant` is the model of cv2.fisheye.
+DISTORTION_MODELS = {"plumb_bob": (5, 0, 4), "rational_polynomial": (8, 0, 4, 5, 12, 14), "equidistant": (4,)}
+#: Other names of the same models: OpenCV's and Kalibr's.
+_SAME_MODELS = {"fisheye": "equidistant", "radtan": "plumb_bob"}
+#: What drivers write, in small letters, for images without distortion.
+_NO_DISTORTION = ("", "none", "pinhole")
 
 
 class InputError(ValueError):
@@ -61,14 +68,54 @@ def _float_array(name: str, value: object, shape: tuple[int | None, ...], whose:
     return array
 
 
+def _image_size(width: object, height: object) -> tuple[int, int]:
+    try:
+        size = operator.index(width), operator.index(height)  # type: ignore[arg-type]
+    except TypeError:
+        size = (0, 0)
+    if isinstance(width, bool) or isinstance(height, bool) or min(size) < 1:
+        got = f"got {width!r}x{height!r}"
+        raise InputError("camera: expected a width and height of at least 1 pixel, whole numbers", got)
+    return size
+
+
+def _distortion(model: object, coefficients: FloatArray) -> tuple[str, FloatArray]:
+    """A key of DISTORTION_MODELS, and as many coefficients as it takes.
+
+    Zeros beyond the model's definition are dropped: some drivers pad all models to one length.
+    """
+    if not isinstance(model, str):
+        raise InputError("camera: expected the distortion model's name", f"got {model!r}")
+    name = model.strip().lower()
+    if name in _NO_DISTORTION:
+        if coefficients.any():
+            detail = f"model {model!r} has none, got {coefficients.tolist()}; name their model"
+            raise InputError("camera: distortion coefficients without a distortion model", detail)
+        return "plumb_bob", np.zeros(0)
+    name = _SAME_MODELS.get(name, name)
+    if name not in DISTORTION_MODELS:
+        expected = f"expected one of {', '.join(DISTORTION_MODELS)}, or none"
+        raise InputError("camera: unknown distortion model", f"{model!r} is not known, {expected}")
+    lengths = DISTORTION_MODELS[name]
+    least = max(lengths[0], 1 + max(np.flatnonzero(coefficients), default=-1))
+    shorter = [length for length in lengths if least <= length <= len(coefficients)]
+    coefficients = coefficients[: min(shorter, default=None)]
+    if len(coefficients) not in lengths:
+        takes = f"{name} takes {', '.join(map(str, sorted(lengths)))} coefficients and zeros after them"
+        got = f"got {len(coefficients)}: {coefficients.tolist()}"
+        raise InputError("camera distortion: wrong number of coefficients", f"{takes}, {got}")
+    return name, coefficients
+
+
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """A calibrated pinhole camera with lens distortion.
+    """A calibrated camera: a pinhole with lens distortion, or a fisheye.
 
     width, height: of its images, in pixels.
     matrix: (3, 3) intrinsics K in pixels.
     distortion: (n,) coefficients of `distortion_model` in OpenCV's order, as in sensor_msgs/CameraInfo; empty: none.
-    distortion_model: a key of DISTORTION_MODELS.
+    distortion_model: a key of DISTORTION_MODELS. Also taken: "", "none" and "pinhole" for images without distortion,
+        "radtan" for plumb_bob, "fisheye" for equidistant.
     """
 
     width: int
@@ -78,9 +125,8 @@ class Camera:
     distortion_model: str = "plumb_bob"
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            size = f"{self.width}x{self.height}"
-            raise InputError("camera: expected a width and height of at least 1 pixel", f"got {size}")
+        for name, value in zip(("width", "height"), _image_size(self.width, self.height), strict=True):
+            object.__setattr__(self, name, value)
         matrix = _float_array("camera matrix K", self.matrix, (3, 3))
         if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
             got = f"got fx={matrix[0, 0]:g} fy={matrix[1, 1]:g}"
@@ -88,8 +134,11 @@ class Camera:
         if not np.array_equal(matrix[2], (0, 0, 1)) or matrix[1, 0] != 0:
             raise InputError("camera matrix K: expected [fx s cx; 0 fy cy; 0 0 1]", f"got {matrix.tolist()}")
         object.__setattr__(self, "matrix", matrix)
-        object.__setattr__(self, "distortion", _float_array("camera distortion", self.distortion, (None,)))
-        self._check_distortion()
+        given = _float_array("camera distortion", self.distortion, (None,))
+        model, distortion = _distortion(self.distortion_model, given)
+        distortion.flags.writeable = False
+        object.__setattr__(self, "distortion", distortion)
+        object.__setattr__(self, "distortion_model", model)
 
     def check_size(self, width: int, height: int) -> None:
         """InputError if an image of this size, in pixels, cannot be the camera's."""
@@ -99,21 +148,14 @@ class Camera:
                 f"got {width}x{height}, expected {self.width}x{self.height}; calibrate at the size that is published",
             )
 
-    def _check_distortion(self) -> None:
-        model = self.distortion_model
-        if model not in DISTORTION_MODELS:
-            expected = f"expected one of {', '.join(DISTORTION_MODELS)}"
-            raise InputError("camera: unknown distortion model", f"{model!r} is not known, {expected}")
-        lengths = DISTORTION_MODELS[model]
-        if len(self.distortion) not in lengths:
-            raise InputError(
-                "camera distortion: wrong number of coefficients",
-                f"{model} takes {' or '.join(map(str, lengths))} coefficients, got {len(self.distortion)}",
-            )
+    @property
+    def is_fisheye(self) -> bool:
+        return self.distortion_model == "equidistant"
 
     @property
     def is_distorted(self) -> bool:
-        return bool(np.any(self.distortion))
+        """Whether the image differs from a pinhole's. A fisheye's does, also if all its coefficients are zero."""
+        return self.is_fisheye or bool(np.any(self.distortion))
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +182,8 @@ class Frame:
             raise InputError("image: expected uint8 RGB of shape (H, W, 3)", f"got {got}")
         if image.size == 0:
             raise InputError("image: expected at least one pixel", f"got {image.shape[1]}x{image.shape[0]}")
+        if not isinstance(self.camera, Camera):
+            raise InputError("frame: expected a Camera", f"got {type(self.camera).__name__}")
         self.camera.check_size(image.shape[1], image.shape[0])
 
 

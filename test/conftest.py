@@ -1,5 +1,8 @@
-"""What several tests share: a small untrained bundle, and the machine kept free for the others."""
+"""What several tests share: a small untrained bundle, an end for everything that a test starts, and the machine kept
+free for the others."""
 
+import contextlib
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from child_processes import ended_with_the_block, mark_run
 
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.config import NetworkConfig
@@ -14,8 +18,23 @@ from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import ObjectModel
 
 torch.set_num_threads(1)
+os.environ["OMP_NUM_THREADS"] = "1"  # and whatever a test starts
 # Shells start things in the background with this one ignored, and whatever a test starts would ignore it too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+mark_run()
+with contextlib.suppress(ImportError):  # it is not among what `colcon test` needs
+    from hypothesis import settings
+
+    settings.register_profile("tests", deadline=None)  # a busy machine takes its time
+    settings.load_profile("tests")
+
+
+@pytest.fixture(autouse=True)
+def _processes_end_with_their_test():
+    with ended_with_the_block():
+        yield
 
 
 def _object(name: str = "brick", obj_id: int = 1) -> ObjectModel:

@@ -15,8 +15,8 @@ def camera(matrix=K, width=4, height=2, distortion=(), model="plumb_bob"):
     return Camera(width, height, matrix, distortion, model)
 
 
-def frame(image):
-    return Frame(image, camera())
+def frame(image=None, **rest):
+    return Frame(np.zeros((2, 4, 3), np.uint8) if image is None else image, rest.get("camera", camera()))
 
 
 def model(name="crate", diameter=1.0, **rest):
@@ -53,9 +53,16 @@ def test_what_it_is_about_goes_before_the_reason():
         (camera, {"matrix": np.full((3, 3), np.nan)}, {"matrix": np.full((3, 3), np.inf)}),
         (camera, {"matrix": np.zeros((3, 3))}, {"matrix": -np.eye(3)}),
         (camera, {"matrix": np.diag([1, 1, 2])}, {"matrix": np.diag([2, 3, 4])}),
-        (camera, {"model": "equidistant"}, {"model": "none"}),
+        (camera, {"width": True}, {"height": 2.5}),
+        (camera, {"width": float("nan")}, {"height": None}),
+        (camera, {"width": "4"}, {"height": np.True_}),
+        (camera, {"model": "double_sphere"}, {"model": "omni"}),
+        (camera, {"model": None}, {"model": 3}),
+        (camera, {"model": "none", "distortion": [0.1]}, {"model": "", "distortion": [0.2] * 5}),
+        (camera, {"model": "equidistant"}, {"model": "fisheye", "distortion": [0.1] * 6}),
         (camera, {"distortion": [1, 2]}, {"distortion": [1] * 7}),
         (frame, {"image": np.zeros((2, 4))}, {"image": "pixels"}),
+        (frame, {"camera": None}, {"camera": np.eye(3)}),
         (frame, {"image": np.zeros((0, 4, 3), np.uint8)}, {"image": np.zeros((2, 0, 3), np.uint8)}),
         (frame, {"image": np.zeros((6, 8, 3), np.uint8)}, {"image": np.zeros((1, 1, 3), np.uint8)}),
         (model, {"name": "a b"}, {"name": ""}),
@@ -80,3 +87,8 @@ def test_a_reason_is_the_same_whatever_the_values(make, one, other):
     assert errors[0].reason == errors[1].reason
     assert errors[0].detail and errors[1].detail and str(errors[0]) != str(errors[1])
     assert not any("\n" in str(error) for error in errors)
+
+
+def test_a_camera_keeps_its_size_as_plain_integers():
+    made = camera(width=np.int64(4), height=np.uint32(2))
+    assert (type(made.width), type(made.height)) == (int, int)

@@ -7,8 +7,9 @@ from typing import Any
 
 from pose_regressor.bag.reading import Recorded
 from pose_regressor.bag.topics import CameraTopics
+from pose_regressor.geometry.camera_info import camera_from_info
 from pose_regressor.middleware.messages.compressed import frame_from_compressed
-from pose_regressor.middleware.messages.images import camera_from_info, frame_from_image
+from pose_regressor.middleware.messages.images import frame_from_image
 from pose_regressor.middleware.messages.poses import detections_message, tf_message
 from pose_regressor.middleware.pose.core import NO_CAMERA_INFO, Tracking
 from pose_regressor.middleware.pose.parameters import NodeConfig

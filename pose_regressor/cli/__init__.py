@@ -75,6 +75,16 @@ def _add_plugin(app: typer.Typer, entry_point: importlib.metadata.EntryPoint) ->
     add_commands(app)
 
 
+def _command() -> Any:
+    """The application as a command whose `--help` shows no type for flags, such as ``<bool>``."""
+    application: Any = typer.main.get_command(build_app())
+    for command in (application, *application.commands.values()):
+        flags = [parameter for parameter in command.params if getattr(parameter, "is_flag", False)]
+        for flag in (*flags, command.get_help_option(typer.Context(command))):
+            flag.metavar = ""
+    return application
+
+
 def _say(message: str) -> None:
     print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
 
@@ -108,8 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OPENCV_LOG_LEVEL", "ERROR")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     try:
-        command = typer.main.get_command(build_app())
-        status = command.main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
+        status = _command().main(args=arguments, prog_name=PROGRAM, standalone_mode=False)
         sys.stdout.flush()
     except InputError as error:
         return _fail(str(error))

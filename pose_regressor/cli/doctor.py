@@ -34,7 +34,9 @@ def doctor(
     fixed_frame: Annotated[
         str, typer.Option(metavar="FRAME", help="TF frame in which poses are needed, as map. Default: not checked.")
     ] = "",
-    seconds: Annotated[float, typer.Option(min=0.5, max=60.0, help="How long to listen, seconds.")] = 3.0,
+    seconds: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0.5, max=60.0, help="How long to listen, seconds.")
+    ] = 3.0,
     device: NodeDeviceOption = None,
     config: ParametersOption = None,
     settings: SettingsOption = None,

@@ -34,14 +34,21 @@ CameraOption = Annotated[
         help="Camera file: BOP camera.json, ROS calibration YAML, or a CameraInfo message as YAML. Default: none.",
     ),
 ]
-DeviceOption = Annotated[str, typer.Option("--device", help=_DEVICE)]
+DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=_DEVICE)]
 BackendOption = Annotated[
-    str, typer.Option("--backend", help="What runs the network: torch, onnxruntime, or auto: the faster one.")
+    str,
+    typer.Option(
+        "--backend",
+        metavar="auto|torch|onnxruntime",
+        help="What runs the network: torch, onnxruntime, or auto: the faster one.",
+    ),
 ]
 MiddlewareOption = Annotated[
     str,
     typer.Option(
-        "--middleware", help="ros2 (rclpy), dds (needs no ROS 2), or auto: ros2 if rclpy can be imported, else dds."
+        "--middleware",
+        metavar="auto|ros2|dds",
+        help="ros2 (rclpy), dds (needs no ROS 2), or auto: ros2 if rclpy can be imported, else dds.",
     ),
 ]
 ImageTopicOption = Annotated[str, typer.Option("--image-topic", metavar="TOPIC", help="Topic of the images.")]
@@ -60,7 +67,9 @@ NodeModelOption = Annotated[
         help=f"Bundle: {_BUNDLE}. Repeat it for more. Default: {', '.join(NodeConfig.model)}.",
     ),
 ]
-NodeDeviceOption = Annotated[str | None, typer.Option("--device", help=f"{_DEVICE} Default: {NodeConfig.device}.")]
+NodeDeviceOption = Annotated[
+    str | None, typer.Option("--device", metavar="DEVICE", help=f"{_DEVICE} Default: {NodeConfig.device}.")
+]
 ParametersOption = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, as {NODE_FILE}. Default: none."),

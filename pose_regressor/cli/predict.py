@@ -44,7 +44,8 @@ def predict(
         ),
     ] = True,
     threshold: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Least score of a pose that is written, a probability.")
+        float,
+        typer.Option(metavar="NUMBER", min=0.0, max=1.0, help="Least score of a pose that is written, a probability."),
     ] = SCORE_THRESHOLD,
 ) -> None:
     """Find the objects in every frame of SOURCE and write their poses as a BOP result CSV.

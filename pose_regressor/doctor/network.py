@@ -10,9 +10,10 @@ from typing import Any
 
 from pose_regressor.doctor import Finding, error, ok, warn
 from pose_regressor.doctor.seen import Endpoint, Seen
+from pose_regressor.geometry.camera_info import camera_from_info
 from pose_regressor.middleware.dds.discovery import RANGE, URI, discovery
 from pose_regressor.middleware.messages.compressed import image_from_compressed
-from pose_regressor.middleware.messages.images import camera_from_info, image_from_message
+from pose_regressor.middleware.messages.images import image_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import NANOSECONDS, Camera, InputError
 

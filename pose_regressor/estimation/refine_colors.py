@@ -29,7 +29,7 @@ POINTS = (1000, 2000, 3000)
 #: From the blur of this number on, the crop's finer image is compared; its edge has this many times as many pixels.
 FINE, ZOOM = 2, 2
 #: Gauss-Newton steps in each blur.
-STEPS = (2, 3, 2)
+STEPS_EACH = (2, 3, 2)
 #: Neighbouring points err together: all of them count as this many.
 EFFECTIVE_POINTS = 20.0
 #: A point is compared if the cosine between its normal and the direction of the camera is at least this, and if the
@@ -140,7 +140,7 @@ def refine_on_colors(
         points, lit = surface.points.take(chosen, axis=1), lights.take(chosen, axis=2)
         held_back = _held_back(lit)
         weight = np.ones(len(chosen), np.float32)
-        for _ in range(STEPS[level]):
+        for _ in range(STEPS_EACH[level]):
             slope, seen, weight = _fit(pose, matrix, maps, points, lit, held_back, weight)
             information = before + seen
             step = np.linalg.solve(information, -slope - before @ shift)

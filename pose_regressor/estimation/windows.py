@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.geometry.camera import resized_from_image, window_from_image
+from pose_regressor.geometry.camera import resized_from_image, undistorted, undistortion_maps, window_from_image
 from pose_regressor.types import Camera, FloatArray
 
 #: Most pixels of a window for each pixel of the image, along an edge: more of them would show nothing new.
@@ -50,7 +50,7 @@ def cut_window(
     source = resized_from_image(1 / shrink) @ camera.matrix
     target = window_from_image(left, top, scale) @ camera.matrix
     if camera.is_distorted:
-        maps = cv2.initUndistortRectifyMap(source, camera.distortion, None, target, size, cv2.CV_16SC2)
+        maps = undistortion_maps(camera, source, target, size)
         if shrink > 1:
             first, last = (np.array([of(maps[0][..., axis]) for axis in (0, 1)]) for of in (np.min, np.max))
             image = _shrunk(image, shrink, first, last)
@@ -108,8 +108,8 @@ def _seen_through(camera: Camera) -> tuple[FloatArray, FloatArray]:
     along = np.linspace(RIM, 1 - RIM, 17)
     near, far = np.full_like(along, RIM), np.full_like(along, 1 - RIM)
     border = np.concatenate([np.stack(side, 1) for side in ((along, near), (along, far), (near, along), (far, along))])
-    pixels = (border * size - 0.5)[:, None]
-    ideal = cv2.undistortPoints(pixels, camera.matrix, camera.distortion, P=camera.matrix)[:, 0]
+    rays = undistorted(border * size - 0.5, camera)
+    ideal = rays @ camera.matrix[:2, :2].T + camera.matrix[:2, 2]
     shares = np.clip((np.nan_to_num(ideal) + 0.5) / size, -FARTHEST_OUT, 1 + FARTHEST_OUT)
     return np.minimum(shares.min(0), 0), np.maximum(shares.max(0), 1)
 

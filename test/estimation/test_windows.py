@@ -16,12 +16,24 @@ CAMERAS = {
     "rational_polynomial": Camera(
         640, 480, K, np.array([0.4, -0.2, 0.001, 0.0005, 0.05, 0.75, -0.15, 0.02]), "rational_polynomial"
     ),
-}
+    "tilted": Camera(
+        640, 480, K, [0.4, -0.2, 0, 0, 0.05, 0.75, -0.15, 0.02, 1e-3, -2e-3, 2e-3, 1e-3, 0.02, -0.01],
+        "rational_polynomial",
+    ),
+    "equidistant": Camera(640, 480, K, [0.08, -0.02, 0.005, -0.001], "equidistant"),
+    "ideal fisheye": Camera(640, 480, K, np.zeros(4), "equidistant"),
+}  # fmt: skip
+
+
+def seen_by(camera: Camera, points: np.ndarray) -> np.ndarray:
+    """(N, 2) pixels of points (N, 3), by OpenCV."""
+    project = cv2.fisheye.projectPoints if camera.distortion_model == "equidistant" else cv2.projectPoints
+    return project(points.reshape(-1, 1, 3), np.zeros(3), np.zeros(3), camera.matrix, camera.distortion)[0][:, 0]
 
 
 def spot(camera: Camera, point: np.ndarray, radius: float) -> np.ndarray:
     """An image with a soft spot where the camera sees `point`."""
-    pixel = cv2.projectPoints(point[None], np.zeros(3), np.zeros(3), camera.matrix, camera.distortion)[0].ravel()
+    (pixel,) = seen_by(camera, point)
     rows, columns = np.indices((camera.height, camera.width))
     value = 255 * np.exp(-((columns - pixel[0]) ** 2 + (rows - pixel[1]) ** 2) / (2 * radius**2))
     return np.repeat(value.round().astype(np.uint8)[..., None], 3, axis=2)
@@ -82,17 +94,18 @@ def test_frame_reprojects(camera, find_size):
 
 @pytest.mark.parametrize("focal", [400, 600])
 @pytest.mark.parametrize(
-    "distortion", [[-0.28, 0.07, 0, 0, -0.008], [-0.2, 0.03, 0.002, 0.001, 0], [0.2, 0.1, 0, 0, 0]]
+    "distortion",
+    [[-0.28, 0.07, 0, 0, -0.008], [-0.2, 0.03, 0.002, 0.001, 0], [0.2, 0.1, 0, 0, 0], [0.01, -0.002, 0.0005, -0.0001]],
 )
 def test_the_whole_distorted_image_is_searched(focal, distortion):
     """But for its rim: rays through the window, distorted by OpenCV, reach every place of the image."""
     matrix = np.array([[focal, 0, 330.0], [0, focal, 230.0], [0, 0, 1]])
-    camera = Camera(640, 480, matrix, np.array(distortion, float))
+    camera = Camera(640, 480, matrix, distortion, "equidistant" if len(distortion) == 4 else "plumb_bob")
     window = frame_window(np.zeros((480, 640, 3), np.uint8), camera, 640)
     rows, columns = np.indices(window.image.shape[:2])
     rays = np.stack([columns, rows, np.ones_like(rows)], -1).reshape(-1, 3) @ np.linalg.inv(window.camera_matrix).T
     rays = rays[np.linalg.norm(rays[:, :2], axis=1) < 1.6]  # beyond, these polynomials come back into the image
-    pixels = cv2.projectPoints(rays, np.zeros(3), np.zeros(3), matrix, camera.distortion)[0][:, 0]
+    pixels = seen_by(camera, rays)
     reached = np.zeros((48, 64), bool)
     places = np.floor((pixels + 0.5) / 10).astype(int)
     inside = ((places >= 0) & (places < (64, 48))).all(1)
@@ -100,6 +113,15 @@ def test_the_whole_distorted_image_is_searched(focal, distortion):
     corner = np.hypot(*np.meshgrid((np.arange(64) - 32.5) / 32, (np.arange(48) - 22.5) / 24)) > 1.25
     assert (reached | corner)[1:-1, 1:-1].all()
     assert window.image.shape[0] <= 2 * 480 + 32 and window.image.shape[1] <= 2 * 640 + 32
+
+
+def test_a_wide_fisheye_is_searched_to_its_window():
+    """A pinhole's window cannot reach 90 degrees: it ends half an image beyond the ideal one."""
+    camera = Camera(640, 480, np.array([[200.0, 0, 320], [0, 200, 240], [0, 0, 1]]), np.zeros(4), "equidistant")
+    window = frame_window(np.full((480, 640, 3), 200, np.uint8), camera, 320)
+    assert window.image.shape == (480, 640, 3) and (window.image == 200).all()
+    corner = np.linalg.inv(window.camera_matrix) @ [-0.5, 239.5, 1]
+    np.testing.assert_allclose(corner[0], -640 / 200, atol=0.01)
 
 
 def test_resized_from_image_is_opencv_resize():
@@ -129,9 +151,9 @@ def test_coarse_windows_are_of_averaged_pixels(camera, edge):
     for place in rng.uniform(-edge / 2, [640, 480], (10, 2)):
         window = crop_window(image, camera, np.array([*place, *(place + edge)]), 1.0, 64)
         if camera.is_distorted:
-            maps = cv2.initUndistortRectifyMap(
-                small, camera.distortion, None, window.camera_matrix, (64, 64), cv2.CV_16SC2
-            )
+            fish = camera.distortion_model == "equidistant"
+            of = cv2.fisheye.initUndistortRectifyMap if fish else cv2.initUndistortRectifyMap
+            maps = of(small, camera.distortion, np.eye(3), window.camera_matrix, (64, 64), cv2.CV_16SC2)
             expected = cv2.remap(whole, *maps, cv2.INTER_LINEAR)
         else:
             expected = cv2.warpAffine(whole, (window.camera_matrix @ np.linalg.inv(small))[:2], (64, 64))

@@ -1,11 +1,9 @@
 import contextlib
-import importlib.util
+import importlib
 import json
 import os
-import random
 import runpy
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,53 +12,30 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from domains import own_domain
 
 from pose_regressor.types import Camera
 
 ROOT = Path(__file__).parents[2]
+HELPERS = str(ROOT / "test" / "helpers")
 STANDIN = Path(__file__).with_name("standin_node.py")
+#: Seconds. What ends in a tenth of one may take a few on a busy machine; what was not woken waits for ten, or for ever.
+PROMPT = 9.0
 ROS_STANDIN = STANDIN.parent / "ros2" / "standin_node.py"
-#: Written out, and not taken from the package: the network of these tests is theirs alone.
-CYCLONE = (
-    "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize>"
-    '<Interfaces><NetworkInterface address="127.0.0.1"/></Interfaces><AllowMulticast>false</AllowMulticast></General>'
-    '<Internal><SocketReceiveBufferSize min="default" max="4MB"/></Internal>'
-    "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>"
-    '<Peers><Peer address="localhost"/></Peers></Discovery>'
-)
-
-
-def free(domain):
-    """Whether nobody is there: RTPS gives the first participant of a domain this port."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", 7400 + 250 * domain + 10))
-        except OSError:
-            return False
-    return True
-
-
-def own_domain():
-    """A domain of its own on the loopback: its number, and the environment that leads there."""
-    number = next(filter(free, iter(lambda: random.SystemRandom().randint(1, 101), None)))
-    return number, {
-        "ROS_DOMAIN_ID": str(number),
-        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
-        "CYCLONEDDS_URI": CYCLONE,
-    }
 
 
 @pytest.fixture
 def domain(monkeypatch):
     """A domain of its own, for this process and those it starts."""
-    number, environment = own_domain()
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
-    return number
+    with own_domain() as (number, environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
+        yield number
 
 
-def wait_until(condition, what, seconds=30.0):
+def wait_until(condition, what, seconds=90.0):
+    """The first true value of `condition()`. The seconds are for what never comes; the test's own limit is longer."""
     end = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
@@ -79,7 +54,7 @@ class Process:
     def __init__(self, command, log, environment):
         env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
         env.pop("ROS_LOCALHOST_ONLY", None)
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), env.get("PYTHONPATH"))))
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), HELPERS, env.get("PYTHONPATH"))))
         self.log = log
         with log.open("w") as out:
             command = [sys.executable, *map(str, command)]
@@ -91,14 +66,14 @@ class Process:
     def text(self):
         return self.log.read_text()
 
-    def wait(self, seconds=60):
+    def wait(self, seconds=90):
         return self.process.wait(seconds)
 
     def end(self, number=signal.SIGINT):
-        """Sends the signal; exit code and seconds."""
+        """Sends the signal; the exit code, and whether it ended promptly."""
         start = time.monotonic()
         self.process.send_signal(number)
-        return self.process.wait(20), time.monotonic() - start
+        return self.process.wait(60), time.monotonic() - start < PROMPT
 
 
 @contextlib.contextmanager
@@ -127,13 +102,9 @@ def launch(domain, tmp_path):
 
 @pytest.fixture(scope="session")
 def wire():
-    """The words of wire.py."""
+    """The words of wire_peer."""
     pytest.importorskip("cyclonedds")
-    spec = importlib.util.spec_from_file_location("independent_wire", STANDIN.with_name("wire.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # where cyclonedds looks the annotations up
-    spec.loader.exec_module(module)
-    return module
+    return importlib.import_module("wire_peer")
 
 
 @pytest.fixture
@@ -187,8 +158,8 @@ def start(kind, launch):
 def living(kind, wire, tmp_path_factory):
     """One node for all tests that leave it as they find it: active, and known to a peer. `launch` starts other
     processes on its domain, `start` other nodes."""
-    number, environment = own_domain()
     with (
+        own_domain() as (number, environment),
         pytest.MonkeyPatch.context() as monkeypatch,
         processes(tmp_path_factory.mktemp("living"), environment) as launch,
     ):

@@ -45,6 +45,7 @@ def ask_for_too_much_memory() -> None:
 def work_for(seconds: float) -> None:
     import torch
 
+    print("at work", flush=True)
     a, end = torch.rand(500, 500), time.monotonic() + seconds
     while time.monotonic() < end:
         a = (a @ a).tanh()

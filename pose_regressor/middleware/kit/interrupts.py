@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+#: Seconds after which a signal that came during an import is sent again.
+AGAIN = 0.02
 
 
 class Interrupted(KeyboardInterrupt):
@@ -57,14 +59,21 @@ def interruptible() -> Iterator[threading.Event]:
 
     The block then ends as if it had come to its end. Later signals are ignored, so that they do not cut the clean-up
     short. Loops that wait should look at the event, too: Python swallows an exception that is raised in a callback or
-    a destructor. Must be entered in the main thread.
+    a destructor. A signal during an import is sent again a little later: a compiled module that is interrupted while it
+    loads reports a failed import instead. Must be entered in the main thread.
     """
     stop = threading.Event()
 
-    def on_signal(number: int, _: FrameType | None) -> None:
-        if not stop.is_set():
-            stop.set()
-            raise Interrupted(signal.Signals(number).name)
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        if stop.is_set():
+            return
+        if _imports(frame):
+            again = threading.Timer(AGAIN, os.kill, (os.getpid(), number))
+            again.daemon = True
+            again.start()
+            return
+        stop.set()
+        raise Interrupted(signal.Signals(number).name)
 
     before = {number: signal.signal(number, on_signal) for number in SIGNALS}
     try:
@@ -75,3 +84,12 @@ def interruptible() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _imports(frame: FrameType | None) -> bool:
+    """Whether the code that runs in this frame was called, however indirectly, by an import."""
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        frame = frame.f_back
+    return False

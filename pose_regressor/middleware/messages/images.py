@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.types import DISTORTION_MODELS, NANOSECONDS, Camera, FloatArray, Frame, InputError
+from pose_regressor.types import DISTORTION_MODELS, NANOSECONDS, Camera, Frame, InputError
 
 Image = NDArray[np.uint8]
 
@@ -150,40 +150,6 @@ def frame_from_image(msg: Any, camera: Camera, frame_id: str = "", index: int = 
     return Frame(image_from_message(msg), camera, image_stamp(msg), name, index)
 
 
-def camera_from_info(msg: Any, rectified: bool = False) -> Camera:
-    """sensor_msgs/CameraInfo -> Camera: K and D, which belong to the raw image; if `rectified`, P without distortion.
-
-    InputError: the camera is not calibrated (zeros), is the second one of a stereo pair (its P is in the first one's
-    frame), has an unknown distortion model, or its images are binned or cut.
-    """
-    matrix = _matrix(msg.p, "projection matrix P", 12) if rectified else _matrix(msg.k, "camera matrix K", 9)
-    if max(msg.binning_x, msg.binning_y) > 1:
-        raise InputError("camera info: expected no binning", f"got {msg.binning_x}x{msg.binning_y}")
-    roi = msg.roi
-    if roi.x_offset or roi.y_offset or (roi.width, roi.height) not in ((0, 0), (msg.width, msg.height)):
-        region = f"{roi.width}x{roi.height}+{roi.x_offset}+{roi.y_offset}"
-        raise InputError("camera info: expected the whole image", f"got the region of interest {region}")
-    if rectified and matrix[:, 3].any():
-        got = f"got {matrix[:, 3].tolist()}; of a stereo pair take the first camera"
-        raise InputError("camera info: expected a P whose last column is zero when rectified", got)
-    distortion = np.asarray([] if rectified else msg.d, dtype=np.float64).reshape(-1)
-    model = "" if rectified else msg.distortion_model
-    if model == "" and not distortion.any():
-        model, distortion = "plumb_bob", np.zeros(0)
-    try:
-        return Camera(int(msg.width), int(msg.height), matrix[:, :3], distortion, model)
-    except InputError as error:
-        raise error.of("camera info") from None
-
-
-def _matrix(values: Any, what: str, size: int) -> FloatArray:
-    """(3, size / 3)."""
-    matrix = np.asarray(values, dtype=np.float64).reshape(-1)
-    if matrix.size != size or not np.isfinite(matrix).all() or not matrix.any():
-        raise InputError(f"camera info: expected a calibrated {what} of {size} numbers", f"got {matrix.tolist()}")
-    return matrix.reshape(3, -1)
-
-
 def header(types: Any, stamp: int, frame_id: str) -> Any:
     """std_msgs/Header. stamp: ns."""
     seconds, nanoseconds = divmod(stamp, NANOSECONDS)
@@ -218,7 +184,7 @@ def camera_info_message(types: Any, camera: Camera, stamp: int, frame_id: str) -
         height=camera.height,
         width=camera.width,
         distortion_model=camera.distortion_model,
-        d=camera.distortion.tolist() or [0.0] * DISTORTION_MODELS[camera.distortion_model][-1],
+        d=camera.distortion.tolist() or [0.0] * DISTORTION_MODELS[camera.distortion_model][0],
         k=matrix.reshape(9).tolist(),
         r=np.eye(3).reshape(9).tolist(),
         p=np.hstack([matrix, np.zeros((3, 1))]).reshape(12).tolist(),

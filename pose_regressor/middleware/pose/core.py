@@ -11,12 +11,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from pose_regressor.files.cameras import load_camera
+from pose_regressor.geometry.camera_info import camera_from_info
 from pose_regressor.middleware.kit.counts import INACTIVE, LATENCIES, RATE_LIMITED, Counts, Latency
 from pose_regressor.middleware.kit.log import Log
 from pose_regressor.middleware.kit.memory import free_device_memory
 from pose_regressor.middleware.kit.worker import RateLimit, Worker
 from pose_regressor.middleware.messages.compressed import frame_from_compressed
-from pose_regressor.middleware.messages.images import camera_from_info, frame_from_image
+from pose_regressor.middleware.messages.images import frame_from_image
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
 

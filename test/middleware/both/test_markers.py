@@ -1,7 +1,5 @@
 """Markers of either node, read by a participant that knows no ROS 2."""
 
-import time
-
 import pytest
 
 ADD, DELETE = 0, 2
@@ -27,7 +25,7 @@ def test_the_object_and_its_end(start, make_peer, wire, mesh):
     reader = peer.reader("rt/pose_regressor/markers", wire.MarkerArray)
     peer.match()
     wire.until(lambda: reader.matched_pub, "the markers' writer")
-    time.sleep(0.3)  # as in Peer.match
+    peer.introduce()
     peer.calibrate()
     (marker,) = wire.until(markers_of(peer, reader, 10, 1), "a marker")
     assert (marker.ns, marker.id, marker.action, marker.header.frame_id) == ("crate", 0, ADD, "optical")

@@ -1,7 +1,5 @@
 """Parameters of either node changed while it runs, over the wire."""
 
-import time
-
 BOOL, DOUBLE, STRING, STRINGS = 1, 3, 4, 9
 
 
@@ -25,7 +23,7 @@ def test_the_overlay(fresh, wire):
     peer.calibrate(64, 48)
     overlays = peer.overlay_reader()
     wire.until(lambda: overlays.matched_pub, "the overlay's writer")
-    time.sleep(0.3)  # the node may hear of this side a little later
+    peer.introduce()
     peer.send_image(10, stamp=1, width=64, height=48)
     peer.take(overlays, "an overlay")
     assert peer.set_parameter("overlay", type=BOOL, bool_value=False) == ""

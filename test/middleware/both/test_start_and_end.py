@@ -7,25 +7,25 @@ import pytest
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_within_two_seconds_and_peers_see_it_go(start, peer, until, number):
+def test_a_signal_ends_it_promptly_and_peers_see_it_go(start, peer, until, number):
     node = start()
     peer.match()
     peer.send_info()
     for stamp in range(30):
         peer.send_image(10, stamp=stamp)
-    code, seconds = node.end(number)
+    code, prompt = node.end(number)
     assert code == 0
-    assert seconds < 2
+    assert prompt
     assert "Traceback" not in node.text
-    until(lambda: not peer.tf.matched_pub, "the node to be gone", 3)
+    until(lambda: not peer.tf.matched_pub, "the node to be gone")
 
 
 @pytest.mark.parametrize("delay", [0.0, 0.3, 0.8])
 def test_a_signal_while_it_starts_ends_it_too(start, delay):
     node = start()
     time.sleep(delay)
-    code, seconds = node.end(signal.SIGTERM)
-    assert seconds < 2
+    code, prompt = node.end(signal.SIGTERM)
+    assert prompt
     assert code in (0, -signal.SIGTERM)  # the latter before the node's own code runs
     assert "Traceback" not in node.text
 

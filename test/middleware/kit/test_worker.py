@@ -9,7 +9,7 @@ from pose_regressor.middleware.kit.worker import RateLimit, Worker
 from pose_regressor.types import InputError
 
 
-def until(condition, seconds=5.0):
+def until(condition, seconds=60.0):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "took too long"
@@ -21,7 +21,7 @@ def test_only_the_newest_waits(log):
 
     def handle(item):
         done.append(item)
-        gate.wait(5)
+        gate.wait(60)
 
     worker = Worker(handle, log)
     worker.submit(0)
@@ -83,9 +83,9 @@ def test_stop_ends_an_idle_thread_at_once_and_a_busy_one_in_time(log):
     assert idle.counts.dropped == {"stopped": 1}
 
     gate = threading.Event()
-    busy = Worker(lambda _: gate.wait(10), log)
+    busy = Worker(lambda _: gate.wait(60), log)
     busy.submit(0)
-    time.sleep(0.05)
+    until(lambda: not busy._waiting)
     busy.submit(1)
     assert not busy.stop(timeout=0.1)
     gate.set()
@@ -109,7 +109,7 @@ def test_a_reason_that_is_returned_drops_without_a_word(log):
     worker = Worker(lambda item: "not wanted" if item else None, log)
     for item in (0, 1):
         worker.submit(item)
-        assert worker.wait_idle(5)
+        assert worker.wait_idle(60)
     worker.skip("too many")
     worker.stop()
     counts = worker.counts
@@ -122,7 +122,7 @@ def test_wait_idle_waits_for_what_is_in_work_and_what_waits(log):
     gate, done = threading.Event(), []
 
     def handle(item):
-        gate.wait(10)
+        gate.wait(60)
         done.append(item)
 
     worker = Worker(handle, log)
@@ -131,7 +131,7 @@ def test_wait_idle_waits_for_what_is_in_work_and_what_waits(log):
     worker.submit(1)
     assert not worker.wait_idle(0.05)
     gate.set()
-    assert worker.wait_idle(5)
+    assert worker.wait_idle(60)
     assert done == [0, 1]
     worker.stop()
 
@@ -141,7 +141,7 @@ def test_clear_drops_what_waits_and_leaves_the_thread(log):
 
     def handle(item):
         done.append(item)
-        gate.wait(10)
+        gate.wait(60)
 
     worker = Worker(handle, log)
     worker.submit(0)
@@ -149,9 +149,9 @@ def test_clear_drops_what_waits_and_leaves_the_thread(log):
     worker.submit(1)
     worker.clear("paused")
     gate.set()
-    assert worker.wait_idle(5)
+    assert worker.wait_idle(60)
     worker.submit(2)
-    assert worker.wait_idle(5)
+    assert worker.wait_idle(60)
     assert done == [0, 2]
     assert worker.counts.dropped == {"paused": 1}
     worker.stop()

@@ -65,15 +65,15 @@ def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, 
     record = tmp_path / "record.json"
     with TfListener() as heard:
         running = launch(DDS_STANDIN, "{}") if node == "dds" else start()
-        arguments = ["--camera", camera, "--rate", 10, "--record", record, "--frame-id", "eye"]
+        arguments = ["--camera", camera, "--rate", 10, "--timeout", 90, "--record", record, "--frame-id", "eye"]
         playing = launch(*PLAYERS[player], folder, *arguments)
         assert playing.wait() == 0, playing.text
-        assert heard.wait(lambda ts: bool(ts) and ts[-1].translation[2] == FRAMES, 5), running.text
+        assert heard.wait(lambda ts: bool(ts) and ts[-1].translation[2] == FRAMES, 90), running.text
         transforms = heard.transforms
     check(transforms, record)
-    code, seconds = running.end(signal.SIGTERM)
+    code, prompt = running.end(signal.SIGTERM)
     assert code == 0
-    assert seconds < 2
+    assert prompt
 
 
 def test_the_dds_node_is_a_node_to_ros(launch, peer, until):
@@ -141,8 +141,8 @@ def test_a_signal_ends_the_ros_player(launch, clip, peer_node, until, number):
     peer_node.create_subscription(Image, "image", got.append, 1)
     player = launch(*PLAYERS["ros2"], folder, "--camera", camera, "--loop")
     until(lambda: got, "an image")
-    code, seconds = player.end(number)
-    assert (code, seconds < 2) == (0, True)
+    code, prompt = player.end(number)
+    assert (code, prompt) == (0, True)
 
 
 def test_a_source_without_an_image_topic(launch, clip, make_bundle, tmp_path):

@@ -1,4 +1,4 @@
-"""A mesh for the small untrained bundle, and frames that are drawn from few pictures."""
+"""A mesh for the small untrained bundle, and small frames that are drawn from few pictures."""
 
 import numpy as np
 import pytest
@@ -21,3 +21,5 @@ def brick(tiny_bundle):
 def few_pictures(monkeypatch):
     config = RandomizeConfig.from_dict({"background": {"pictures": 4}, "clutter": {"shapes": 8}})
     monkeypatch.setattr(frames, "RANDOMIZE", config)
+    monkeypatch.setattr(frames, "WIDTH", 320)
+    monkeypatch.setattr(frames, "HEIGHT", 240)

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.calibration import Calibration
 from pose_regressor.types import InputError, PoseEstimate
-from pose_regressor_training.bop.ply import ply_files
+from pose_regressor_training.bop.ply_writer import ply_files
 from pose_regressor_training.calibrate import calibrate
 from pose_regressor_training.calibrate.calibrate import calibration_of, score_map
 from pose_regressor_training.calibrate.trial import RAW, Found, Trial

@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from typer.testing import CliRunner
 
 from pose_regressor.types import InputError
-from pose_regressor_training.bop.ply import ply_files
+from pose_regressor_training.bop.ply_writer import ply_files
 from pose_regressor_training.bop.records import pose_entry
 from pose_regressor_training.cli import add_commands
 from pose_regressor_training.evaluate.dataset import open_dataset

@@ -16,7 +16,7 @@ NONE = Symmetries(np.zeros((0, 4, 4)))
 QUARTERS = Symmetries(np.stack([np.diag([-1.0, 1, -1, 1])]))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def job(tmp_path_factory):
     """28 images of 96 x 72 pixels in three scenes, of two objects."""
     folder = tmp_path_factory.mktemp("meshes")
@@ -36,7 +36,7 @@ def task_of():
     )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def dataset(tmp_path_factory, job, task_of):
     folder = tmp_path_factory.mktemp("whole") / "dataset"
     seen = []

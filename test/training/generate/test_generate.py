@@ -52,19 +52,18 @@ def test_killed_and_gone_on_with(dataset, job, tmp_path, task_of):
     process.start()
     while not list(folder.glob("train_synt/*/rgb/*")) and process.is_alive():
         time.sleep(0.002)
-    time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     process.join()
-    assert not list(folder.glob("train_synt/*/scene_gt.json"))
+    assert len(list(folder.glob("train_synt/*/scene_gt.json"))) < 3, "it was not done"
+    unfinished = min(folder.glob("train_synt/*/.unfinished"))
     for path in folder.glob("train_synt/*/*/*.png"):  # every image that is there is whole
         assert path.read_bytes().endswith(b"IEND\xaeB`\x82")
-    (folder / "train_synt" / "000000" / ".unfinished" / "rgb_000003.png.999").write_bytes(b"half an image")
+    (unfinished / "rgb_000003.png.999").write_bytes(b"half an image")
     with pytest.raises(InputError, match="--resume goes on"):
         generate(task)
-    generate(replace(task, resume=True))
-    assert_same(dataset, folder)
-    generate(replace(task, resume=True, workers=1))  # nothing is left to do
-    assert_same(dataset, folder)
+    for _ in range(2):  # the second time nothing is left to do
+        generate(replace(task, resume=True, workers=1))
+        assert_same(dataset, folder)
 
 
 GENERATE = """

@@ -3,10 +3,14 @@
 import multiprocessing
 import signal
 import subprocess
+import sys
 
 import pytest
 
 from pose_regressor_training.processes.children import SIGNALS, deaf_children, heed_parent
+
+#: Who sends a signal counts: not the parent, but a process of its own, and not every machine has a program for that.
+KILL = "import os, sys; os.kill(int(sys.argv[2]), int(sys.argv[1]))"
 
 
 def answer(pipe):
@@ -30,7 +34,7 @@ def child():
 def test_signals_of_others_are_not_heard_those_of_the_parent_are(child):
     process, pipe = child
     for number in SIGNALS:
-        subprocess.run(["kill", f"-{int(number)}", str(process.pid)], check=True)
+        subprocess.run([sys.executable, "-S", "-c", KILL, str(int(number)), str(process.pid)], check=True)
     pipe.send(1)
     assert pipe.recv() == 2
     process.terminate()

@@ -1,10 +1,12 @@
-"""A training of seconds: one small object, few pictures, a tiny network."""
+"""A training of seconds: one small object, few pictures and shapes, a tiny network."""
+
+import pickle
 
 import pytest
 
 from pose_regressor_training.calibrate import calibrate, frames, metrics
+from pose_regressor_training.meshes import surface_colors
 from pose_regressor_training.processes.torchrun import World
-from pose_regressor_training.randomize.background import BackgroundPart
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.test_objects import make_box
 from pose_regressor_training.train.config import TrainConfig
@@ -18,8 +20,16 @@ TINY = {
     "log_every": 3,
     "save_every": 2,
     "network": {"width": 8, "blocks": [1, 1, 1, 1], "crop_size": 64},
-    "randomize": {"background": {"pictures": 20}},
+    "randomize": {"background": {"pictures": 20}, "clutter": {"shapes": 8}},
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def coarse_colors():
+    """Of the points on an object's surface, which a training only hands on to its bundle."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(surface_colors, "DENSE", 3000)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -28,8 +38,16 @@ def box_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def objects(box_file):
+def objects(box_file, coarse_colors):
     return read_objects([box_file], ["m"])
+
+
+@pytest.fixture(scope="session")
+def objects_file(objects, tmp_path_factory):
+    """The same for other processes, which read them sooner than they would make them."""
+    path = tmp_path_factory.mktemp("objects") / "objects.pickle"
+    path.write_bytes(pickle.dumps(objects))
+    return path
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +62,8 @@ def make_training(objects):
 
 @pytest.fixture
 def few_pictures_to_evaluate_on(monkeypatch):
-    monkeypatch.setattr(frames, "RANDOMIZE", RandomizeConfig(background=BackgroundPart(pictures=20)))
+    monkeypatch.setattr(frames, "RANDOMIZE", RandomizeConfig.from_dict(TINY["randomize"]))
+    monkeypatch.setattr(frames, "WIDTH", 320)
+    monkeypatch.setattr(frames, "HEIGHT", 240)
     for module in (calibrate, metrics):
-        monkeypatch.setattr(module, "FRAMES", 8)
+        monkeypatch.setattr(module, "FRAMES", 4)

@@ -1,5 +1,6 @@
 """``pose-regressor train`` from meshes to bundle, card, log and report, and what it says of what cannot be."""
 
+import numpy as np
 import pytest
 import torch
 import typer
@@ -9,12 +10,14 @@ from typer.testing import CliRunner
 from pose_regressor.assets import find_model
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.types import InputError
+from pose_regressor_training.calibrate.trial import Found, Trial
 from pose_regressor_training.cli import add_commands
 from pose_regressor_training.processes.torchrun import World
 from pose_regressor_training.test_objects import make_knob
 from pose_regressor_training.train.callbacks import read_curve, tensorboard
 from pose_regressor_training.train.command import in_words
 from pose_regressor_training.train.config import load_preset
+from pose_regressor_training.train.report import errors_figure
 from pose_regressor_training.train.training import Training
 
 
@@ -48,7 +51,7 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
         ("carton", 1, 0),
         ("knob", 2, 3),
     ]
-    assert bundle.training["randomize"] == {"background": {"pictures": 20}}
+    assert bundle.training["randomize"] == {"background": {"pictures": 20}, "clutter": {"shapes": 8}}
     assert bundle.training["samples_seen"] == 24 and bundle.training["losses"]["rotation"] == 0
     assert bundle.training["learning_rate"] == 0.002
     curve = read_curve(out.with_suffix(".report") / "log.jsonl")
@@ -56,7 +59,7 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
     assert "no real image" in out.with_suffix(".md").read_text()
     assert sorted(path.name for path in out.parent.iterdir()) == ["both.md", "both.report", "both.safetensors"]
     report = (out.with_suffix(".report") / "report.md").read_text()
-    for name in ("curves.png", "errors.png", "first_batch.jpg", "predictions.jpg"):
+    for name in ("curves.png", "first_batch.jpg", "predictions.jpg"):
         assert f"]({name})" in report and (out.with_suffix(".report") / name).stat().st_size > 1000
     assert "| knob |" in report and "background: {pictures: 20}" in report
 
@@ -65,6 +68,17 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
     assert result.exit_code == 0, result.output
     assert "fresh are box_head.out.weight" in " ".join(result.output.split())
     assert Bundle.load(again).training["start"].startswith("both.safetensors, ")
+
+
+def test_errors_of_what_was_found_have_a_figure():
+    """An untrained network may find nothing, and then there is none."""
+    found = [Found(0, 0.9, 0.02, True, rotation=np.radians(2), translation=0.004) for _ in range(3)]
+    found += [Found(1, 0.8, 0.3, False, rotation=9.0, translation=1.0), Found(1, 0.7, np.inf, False)]
+    figure = errors_figure(Trial(tuple(found), (3, 1), 2), ["box", "knob"])
+    for axis in figure.axes:
+        heights = np.array([bar.get_height() for bar in axis.patches]).reshape(2, -1)
+        assert heights.sum(1).tolist() == [3, 1], "each but the false one"
+    assert heights[0].argmax() == 2 and heights[1].argmax() == 24, "4 mm, and the last bar for the rest"
 
 
 @pytest.mark.parametrize("preset", ["cpu", "quick"])

@@ -84,17 +84,16 @@ def test_stopped_after_the_look_for_signals_it_keeps_that_step(make_training, tm
 
 
 KILLED = """
-import sys
+import pickle, sys
 from pathlib import Path
 import torch
 torch.set_num_threads(1)
 from pose_regressor_training.train.config import TrainConfig
-from pose_regressor_training.train.objects import read_objects
 from pose_regressor_training.train.training import Training
 import yaml
 if __name__ == "__main__":
-    training = Training(read_objects([Path(sys.argv[1])], ["m"]), TrainConfig.from_dict(yaml.safe_load(sys.argv[2])),
-                        Path(sys.argv[3]))
+    objects = pickle.loads(Path(sys.argv[1]).read_bytes())
+    training = Training(objects, TrainConfig.from_dict(yaml.safe_load(sys.argv[2])), Path(sys.argv[3]))
     if training.state.exists():
         training.resume()
     training.run([lambda step, means: print(step, flush=True)]).save(sys.argv[4])
@@ -102,21 +101,20 @@ if __name__ == "__main__":
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_it_goes_on_to_the_same_end(make_training, whole, box_file, tmp_path):
+def test_killed_at_any_moment_it_goes_on_to_the_same_end(make_training, whole, objects_file, tmp_path):
     config = make_training(tmp_path / "unused").config.to_dict() | {"save_every": 1, "log_every": 1, "workers": 1}
-    command = [sys.executable, "-c", KILLED, str(box_file), json.dumps(config), str(tmp_path / "state.safetensors")]
+    command = [sys.executable, "-c", KILLED, str(objects_file), json.dumps(config), str(tmp_path / "state.safetensors")]
     command.append(str(tmp_path / "box.safetensors"))
     rng = np.random.default_rng(time.time_ns())
     whole[0].save(tmp_path / "whole.safetensors")
-    for _ in range(2):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        process.stdout.readline()  # a step is done
-        time.sleep(rng.uniform(0, 0.1))
-        process.kill()
-        process.communicate()
-        assert process.returncode in (-signal.SIGKILL, 0)
-        if (tmp_path / "box.safetensors").exists():  # it came to its end before: then all of it is there
-            assert_same(Bundle.load(tmp_path / "box.safetensors"), Bundle.load(tmp_path / "whole.safetensors"))
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process.stdout.readline()  # a step is done
+    time.sleep(rng.uniform(0, 0.1))
+    process.kill()
+    process.communicate()
+    assert process.returncode in (-signal.SIGKILL, 0)
+    if (tmp_path / "box.safetensors").exists():  # it came to its end before: then all of it is there
+        assert_same(Bundle.load(tmp_path / "box.safetensors"), Bundle.load(tmp_path / "whole.safetensors"))
     subprocess.run(command, check=True, capture_output=True)
     assert_same(Bundle.load(tmp_path / "box.safetensors"), Bundle.load(tmp_path / "whole.safetensors"))
 
@@ -139,12 +137,12 @@ def stat_fields(folder):
 
 
 @pytest.fixture
-def start_group(make_training, box_file, tmp_path):
+def start_group(make_training, objects_file, tmp_path):
     """A function that starts a training without an end, in a process group of its own with two processes that make
     images, and returns it once a step is done."""
     config = make_training(tmp_path / "unused").config.to_dict()
     config |= {"samples": 80_000, "save_every": 10_000, "log_every": 1, "workers": 2}
-    command = [sys.executable, "-c", KILLED, str(box_file), json.dumps(config), str(tmp_path / "state.safetensors")]
+    command = [sys.executable, "-c", KILLED, str(objects_file), json.dumps(config), str(tmp_path / "state.safetensors")]
     command.append(str(tmp_path / "box.safetensors"))
     started = []
 
@@ -182,10 +180,8 @@ def test_a_signal_to_the_whole_group_ends_it_as_one_to_itself(start_group, tmp_p
 def test_killed_it_leaves_no_process(start_group):
     process = start_group()
     process.kill()
-    deadline = time.monotonic() + 30
-    while members(process.pid) and time.monotonic() < deadline:
+    while members(process.pid):  # within the time of this test
         time.sleep(0.05)
-    assert members(process.pid) == []
 
 
 @pytest.mark.slow
@@ -250,7 +246,7 @@ def test_full_disk(make_training, tmp_path, full_disk):
     with pytest.raises(InputError, match=r"state.safetensors: cannot be written \(File too large\)"):
         make_training(state).run()
     bundle = make_training(state).bundle()
-    with pytest.raises(InputError, match=r"box.safetensors: cannot be written: File too large"):
+    with pytest.raises(InputError, match=r"box.safetensors: cannot be written \(File too large\)"):
         bundle.save(tmp_path / "box.safetensors")
     assert list(tmp_path.iterdir()) == []
 

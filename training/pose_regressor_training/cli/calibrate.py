@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import BundleMeshesOption, ColorOption, UnitOption, read_meshes
+from pose_regressor_training.cli.options import BundleMeshesOption, ColorOption, DeviceOption, UnitOption, read_meshes
 
 
 def calibrate(
@@ -20,7 +20,10 @@ def calibrate(
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Bundle to write; BUNDLE itself if not given.")
     ] = None,
     frames: Annotated[
-        int, typer.Option(min=16, help="Synthetic frames to calibrate on, and as many to measure the figures on.")
+        int,
+        typer.Option(
+            metavar="N", min=16, help="Synthetic frames to calibrate on, and as many to measure the figures on."
+        ),
     ] = 320,
     figure: Annotated[
         Path | None, typer.Option(metavar="FILE.png", help="Also draw scores against shares of right poses.")
@@ -34,8 +37,10 @@ def calibrate(
     keep_distances: Annotated[
         bool, typer.Option("--keep-distances", help="Keep the factor that distances are multiplied with.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the frames; not the one it was trained with.")] = 5_000,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
+    seed: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Seed of the frames; not the one it was trained with.")
+    ] = 5_000,
+    device: DeviceOption = "cpu",
 ) -> None:
     """Measure what a bundle's distances, scores and covariances are worth on synthetic frames, and set them right.
 

@@ -30,17 +30,24 @@ def evaluate(
         ),
     ] = None,
     method: Annotated[
-        str, typer.Option(help="How --model sees images. frames: each alone; tracker: as a video.")
+        str,
+        typer.Option(
+            metavar="frames|tracker", help="How --model sees images. frames: each alone; tracker: as a video."
+        ),
     ] = "frames",
     threshold: Annotated[
-        float, typer.Option(min=0.0, max=1.0, help="Least score of a pose by --model, a probability.")
+        float,
+        typer.Option(metavar="NUMBER", min=0.0, max=1.0, help="Least score of a pose by --model, a probability."),
     ] = SCORE_THRESHOLD,
     split: Annotated[
-        str | None, typer.Option(help="Folder of the scenes in the dataset. Default: test, or the only one.")
+        str | None,
+        typer.Option(metavar="NAME", help="Folder of the scenes in the dataset. Default: test, or the only one."),
     ] = None,
     obj_id: Annotated[
         list[int] | None,
-        typer.Option(help="Evaluate this object only. Repeat it for more. Default: all, or those of --model."),
+        typer.Option(
+            metavar="ID", help="Evaluate this object only. Repeat it for more. Default: all, or those of --model."
+        ),
     ] = None,
     mesh: MissingMeshesOption = None,
     unit: UnitOption = None,

@@ -34,9 +34,9 @@ def generate(
     unit: UnitOption = None,
     color: ColorOption = None,
     config: ConfigOption = "complete",
-    images: Annotated[int, typer.Option(help="Images in the whole dataset, 1 or more.")] = 1000,
-    width: Annotated[int, typer.Option(help="Width of an image, pixels.")] = 640,
-    height: Annotated[int, typer.Option(help="Height of an image, pixels.")] = 480,
+    images: Annotated[int, typer.Option(metavar="N", help="Images in the whole dataset, 1 or more.")] = 1000,
+    width: Annotated[int, typer.Option(metavar="PIXELS", help="Width of an image, pixels.")] = 640,
+    height: Annotated[int, typer.Option(metavar="PIXELS", help="Height of an image, pixels.")] = 480,
     camera: Annotated[
         Path | None,
         typer.Option(
@@ -45,17 +45,24 @@ def generate(
             "Default: each image has a focal length of its own.",
         ),
     ] = None,
-    fewest: Annotated[int, typer.Option(help="Fewest objects in an image, 1 or more.")] = 1,
-    most: Annotated[int, typer.Option(help="Most objects in an image; those that find no room are left out.")] = 5,
-    split: Annotated[str, typer.Option(help="Folder of the scenes within the dataset.")] = "train_synt",
-    scene_size: Annotated[int, typer.Option(help="Images in a scene, 1 or more.")] = 1000,
-    image_format: Annotated[str, typer.Option(help="Format of the colour images: png or jpg.")] = "png",
+    fewest: Annotated[int, typer.Option(metavar="N", help="Fewest objects in an image, 1 or more.")] = 1,
+    most: Annotated[
+        int, typer.Option(metavar="N", help="Most objects in an image; those that find no room are left out.")
+    ] = 5,
+    split: Annotated[str, typer.Option(metavar="NAME", help="Folder of the scenes within the dataset.")] = "train_synt",
+    scene_size: Annotated[int, typer.Option(metavar="N", help="Images in a scene, 1 or more.")] = 1000,
+    image_format: Annotated[
+        str, typer.Option(metavar="png|jpg", help="Format of the colour images: png or jpg.")
+    ] = "png",
     models_info: ModelsInfoOption = None,
-    seed: Annotated[int, typer.Option(help="Seed of all random numbers, 0 or more.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of all random numbers, 0 or more.")] = 0,
     shard: Annotated[str, typer.Option(metavar="I/N", help="Make part I of N only: every N-th scene.")] = "1/1",
-    workers: Annotated[int, typer.Option(help="Processes that make images, 1 or more.")] = 2,
+    workers: Annotated[int, typer.Option(metavar="N", help="Processes that make images, 1 or more.")] = 2,
     renderer: Annotated[
-        str, typer.Option(help="raytracer, or photoreal: Blender's path tracer, see docs/photoreal.md.")
+        str,
+        typer.Option(
+            metavar="raytracer|photoreal", help="raytracer, or photoreal: Blender's path tracer, see docs/photoreal.md."
+        ),
     ] = "raytracer",
     device: DeviceOption = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,

@@ -56,12 +56,14 @@ ColorOption = Annotated[
     ),
 ]
 NameOption = Annotated[
-    list[str] | None, typer.Option("--name", help="Name of an object, one for each mesh. Default: the files' names.")
+    list[str] | None,
+    typer.Option("--name", metavar="NAME", help="Name of an object, one for each mesh. Default: the files' names."),
 ]
 ObjIdOption = Annotated[
     list[int] | None,
     typer.Option(
         "--obj-id",
+        metavar="ID",
         help="BOP id of an object, one for each mesh. Default: 10 for obj_000010.ply; others are numbered in order.",
     ),
 ]
@@ -101,7 +103,12 @@ PresetOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[
-    str, typer.Option("--device", help="Where to compute: auto (CUDA if there is one), cpu, cuda or cuda:N.")
+    str,
+    typer.Option(
+        "--device",
+        metavar="DEVICE",
+        help="Where to compute: auto (CUDA if there is one), cpu, cuda or cuda:N.",
+    ),
 ]
 
 

@@ -22,7 +22,7 @@ def preview(
     labels: Annotated[
         bool, typer.Option("--labels", help="Draw boxes, and outlines of what is visible. Default: images only.")
     ] = False,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of all random numbers.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of all random numbers.")] = 0,
 ) -> None:
     """Show what a randomization draws for a mesh: windows that a network is trained on, and whole frames below them."""
     import cv2

@@ -53,12 +53,14 @@ def train(
             "docs/training.md lists all keys.",
         ),
     ] = None,
-    samples: Annotated[int | None, typer.Option(help="Images to train on, 1 or more. Default: the preset's.")] = None,
+    samples: Annotated[
+        int | None, typer.Option(metavar="N", help="Images to train on, 1 or more. Default: the preset's.")
+    ] = None,
     seed: Annotated[
-        int | None, typer.Option(help="Seed of all random numbers, 0 or more. Default: the preset's.")
+        int | None, typer.Option(metavar="N", help="Seed of all random numbers, 0 or more. Default: the preset's.")
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(help="Processes that make images, 0 or more. Default: the preset's.")
+        int | None, typer.Option(metavar="N", help="Processes that make images, 0 or more. Default: the preset's.")
     ] = None,
     start_from: Annotated[
         str | None,

@@ -17,7 +17,7 @@ import numpy as np
 from pose_regressor.files.io import read_json, replacing, write_text
 from pose_regressor.types import InputError
 from pose_regressor_training.bop.models_info import ModelInfo, read_models_info, write_models_info
-from pose_regressor_training.bop.ply import ply_files
+from pose_regressor_training.bop.ply_writer import ply_files
 from pose_regressor_training.bop.reader import SCENE_GT, model_path, models_info_path, scene_folder
 from pose_regressor_training.bop.records import one_line_each
 from pose_regressor_training.generate.plan import Chunk, Job, Shard, difference

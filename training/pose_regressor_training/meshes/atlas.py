@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.types import InputError
-from pose_regressor_training.meshes.files import Part
+from pose_regressor_training.meshes.part import Part
 
 #: Longest edge of a texture, and of a picture that holds several. Images seldom show more of it.
 TEXTURE_LIMIT, ATLAS_LIMIT = 2048, 4096

@@ -3,199 +3,115 @@
 from __future__ import annotations
 
 import json
-import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import trimesh
-from numpy.typing import NDArray
-
-from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import InputError
+from pose_regressor_training.meshes.dae import read_dae
+from pose_regressor_training.meshes.gltf import read_gltf
+from pose_regressor_training.meshes.obj import read_obj
+from pose_regressor_training.meshes.part import Part, checked
+from pose_regressor_training.meshes.ply import read_header
+from pose_regressor_training.meshes.ply_parts import read_ply
+from pose_regressor_training.meshes.stl_off import read_off, read_stl, stl_count
 
 GLTF = (".glb", ".gltf")
-FORMATS = (".obj", ".ply", *GLTF, ".stl", ".off")
+FORMATS = (".obj", ".ply", *GLTF, ".stl", ".off", ".dae")
+#: What helps if a file is of another kind.
+OTHERS = {
+    ".step": "open it in FreeCAD and export the part as OBJ or STL",
+    ".stp": "open it in FreeCAD and export the part as OBJ or STL",
+    ".iges": "open it in FreeCAD and export the part as OBJ or STL",
+    ".igs": "open it in FreeCAD and export the part as OBJ or STL",
+    ".3mf": "open it in a slicer or in Blender and export it as OBJ or STL",
+    ".fbx": "open it in Blender and export it as GLB",
+    ".blend": "open it in Blender and export it as GLB",
+    ".usd": "open it in Blender and export it as GLB",
+    ".usdz": "open it in Blender and export it as GLB",
+    ".3ds": "open it in Blender and export it as GLB",
+    ".mtl": "give the OBJ that names this material file",
+}
 #: Meshes with more triangles are refused before they are read: they would take minutes and gigabytes.
 MAX_TRIANGLES = 2_000_000
-#: Colour of a mesh without colours, sRGB.
-GREY = 160
 #: No line of a triangle is shorter, so small files need no counting.
 SHORTEST_FACE = len("f 1 2 3\n")
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
-    """A part of a mesh, with a texture or with vertex colours. Colours are uint8 sRGB.
+class MeshFile:
+    """What a mesh file holds.
 
-    vertices: (V, 3) in the file's unit
-    faces: (F, 3)
-    texture: (H, W, 3)
-    uv: (V, 2) vertices on the texture, v upwards
-    colors: (V, 3), instead of a texture
+    parts: of the mesh, in the file's unit
+    metres: length of the file's unit; None if the format does not state it
     """
 
-    vertices: NDArray[np.float64]
-    faces: NDArray[np.int64]
-    texture: NDArray[np.uint8] | None
-    uv: NDArray[np.float64] | None
-    colors: NDArray[np.uint8] | None
+    parts: list[Part]
+    metres: float | None
 
 
-def read_parts(path: Path) -> list[Part]:
-    """Every geometry of the file with its material, placed as the file's scene places it. Raises InputError for
-    other files.
+def read_mesh_file(path: Path, colored: bool = True) -> MeshFile:
+    """Every geometry of the file with its material, placed as the file's scene places it.
+
+    colored: False leaves pictures and colours out, so that missing ones do no harm
+
+    Raises InputError, of one line with the remedy, for files that are broken, or name what is not there.
     """
     if not path.is_file():
         raise InputError(f"mesh {path}: no such file")
-    if path.suffix.lower() not in FORMATS:
-        raise InputError(f"mesh {path}: expected a file that ends in {', '.join(FORMATS)}")
+    kind = path.suffix.lower()
+    if kind not in FORMATS:
+        remedy = OTHERS.get(kind, "open it in Blender and export it as GLB, or in FreeCAD and export it as STL")
+        raise InputError(f"mesh {path}: expected a file that ends in {', '.join(FORMATS)}; {remedy}")
     try:
-        count = _count_triangles(path)
-        if count > MAX_TRIANGLES:
-            raise InputError(
-                f"mesh {path}: {count:,} triangles, expected at most {MAX_TRIANGLES:,}: simplify it first (Blender's "
-                "Decimate, MeshLab's quadric edge collapse)"
-            )
-        _check_named_files(path)
-        scene = trimesh.load(path, force="scene", process=False)
-        meshes = [placed for node in scene.graph.nodes_geometry if (placed := _placed(scene, node))]
+        _check_count(_count_triangles(path, kind), path)
+        read = _read(path, kind, colored)
     except InputError:
         raise
-    except Exception as error:  # trimesh's readers raise whatever their parsers raise
-        raise InputError(f"mesh {path}: cannot be read: {' '.join(str(error).split())}") from error
-    if not meshes:
+    except Exception as error:  # JSON and XML may hold anything anywhere, and readers trip over it in many ways
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(f"mesh {path}: cannot be read: {reason}") from error
+    parts = [part for part in read.parts if len(part.faces)]
+    if not parts:
         raise InputError(f"mesh {path}: expected triangles, found none")
-    return [_part(mesh, colors, path) for mesh, colors in meshes]
+    _check_count(sum(len(part.faces) for part in parts), path)
+    return MeshFile([checked(part, path) for part in parts], read.metres)
 
 
-def _placed(scene: trimesh.Scene, node: str) -> tuple[trimesh.Trimesh, NDArray | None] | None:
-    """A node's mesh in its place, with the vertex colours that it has beside a material; None if the node has no
-    mesh.
-    """
-    matrix, name = scene.graph[node]
-    mesh = scene.geometry[name]
-    if not isinstance(mesh, trimesh.Trimesh) or not len(mesh.faces):
-        return None
-    # Readers of OBJ and glTF keep them in different places, one of which a copy loses.
-    colors = [
-        a["color"] for a in (mesh.vertex_attributes, getattr(mesh.visual, "vertex_attributes", {})) if "color" in a
-    ]
-    return mesh.copy().apply_transform(matrix), next(iter(colors), None)
-
-
-def _part(mesh: trimesh.Trimesh, beside: NDArray | None, path: Path) -> Part:
-    """beside: vertex colours that the geometry has beside a material."""
-    vertices, faces = np.asarray(mesh.vertices, np.float64), np.asarray(mesh.faces, np.int64)
-    if vertices.shape[1:] != (3,) or faces.shape[1:] != (3,):
-        raise InputError(f"mesh {path}: expected vertices of three coordinates and triangles")
-    if faces.min() < 0 or faces.max() >= len(vertices):
-        raise InputError(f"mesh {path}: a face names vertex {faces.max()} of {len(vertices)}")
-    if not np.isfinite(vertices).all():
-        raise InputError(f"mesh {path}: expected finite vertices, found NaN or infinity")
-    visual = mesh.visual
-    if isinstance(visual, trimesh.visual.TextureVisuals):
-        texture = _texture(visual.material, path)
-        if texture is None or visual.uv is None:
-            plain = np.tile(_plain_color(visual.material), (len(vertices), 1))
-            if beside is not None and len(beside) == len(vertices):
-                plain = (plain / 255 * _codes(beside, path) + 0.5).astype(np.uint8)
-            return Part(vertices, faces, None, None, plain)
-        uv = np.asarray(visual.uv, np.float64)[:, :2]
-        if len(uv) != len(vertices) or not np.isfinite(uv).all():
-            raise InputError(f"mesh {path}: expected finite texture coordinates, one a vertex")
-        return Part(vertices, faces, texture, uv, None)
-    if visual.kind == "face":
-        colors = np.repeat(np.asarray(visual.face_colors, np.uint8)[:, :3], 3, 0)
-        return Part(vertices[faces].reshape(-1, 3), np.arange(3 * len(faces)).reshape(-1, 3), None, None, colors)
-    if visual.kind == "vertex":
-        return Part(vertices, faces, None, None, _codes(visual.vertex_colors, path))
-    return Part(vertices, faces, None, None, np.full((len(vertices), 3), GREY, np.uint8))
-
-
-def _codes(colors: NDArray, path: Path) -> NDArray[np.uint8]:
-    """(V, 3) sRGB of vertex colours of any type. glTF's are linear, all others are sRGB."""
-    values = np.asarray(colors)[:, :3]
-    share = values / np.iinfo(values.dtype).max if values.dtype.kind in "ui" else np.clip(values, 0, 1)
-    return srgb_from_linear(share) if path.suffix.lower() in GLTF else (255 * share + 0.5).astype(np.uint8)
-
-
-def _texture(material: trimesh.visual.material.Material, path: Path) -> NDArray[np.uint8] | None:
-    image = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
-    if image is None:
-        return None
-    try:
-        texture = np.asarray(image.convert("RGB"))
-    except OSError as error:  # it is read only now, and may be cut off
-        raise InputError(f"mesh {path}: a texture image cannot be read: {error}") from error
-    factor = getattr(material, "baseColorFactor", None)
-    if factor is not None and np.min(factor[:3]) < 255:
-        # glTF's factors are linear. A factor of linear light is nearly a power of it on sRGB codes.
-        scale = (np.asarray(factor[:3]) / 255) ** (1 / 2.2)
-        texture = (texture * scale + 0.5).astype(np.uint8)
-    return texture
-
-
-def _plain_color(material: trimesh.visual.material.Material) -> NDArray[np.uint8]:
-    factor = getattr(material, "baseColorFactor", None)
-    if factor is not None:
-        return srgb_from_linear(np.asarray(factor[:3]) / 255)
-    diffuse = getattr(material, "diffuse", None)
-    return np.full(3, GREY, np.uint8) if diffuse is None else np.asarray(diffuse[:3], np.uint8)
-
-
-def _check_named_files(path: Path) -> None:
-    """Raises InputError if a material file or picture that the mesh names is missing."""
-    if path.suffix.lower() == ".obj":
-        for library in _named(path, rb"^mtllib[ \t]+(.+?)\s*$"):
-            file = path.parent / library
-            if not file.is_file():
-                raise InputError(f"mesh {path}: its material file {file} is not there")
-            for line in _named(file, rb"^\s*map_Kd[ \t]+(.+?)\s*$"):
-                # Options precede the name, which may hold spaces.
-                picture = file.parent / line.replace("\\", "/")
-                if not picture.is_file() and not (file.parent / line.split()[-1].replace("\\", "/")).is_file():
-                    raise InputError(f"mesh {path}: its texture {picture} is not there")
-    elif path.suffix.lower() == ".ply":
-        for name in re.findall(rb"^comment TextureFile (.+?)\s*$", _ply_header(path), re.MULTILINE):
-            picture = path.parent / name.decode(errors="replace")
-            if not picture.is_file():
-                raise InputError(f"mesh {path}: its texture {picture} is not there")
-
-
-def _named(path: Path, pattern: bytes) -> list[str]:
-    """What the pattern's group matches, line by line: mesh files are long."""
-    expression = re.compile(pattern)
-    with path.open("rb") as file:
-        return [match[1].decode(errors="replace") for match in map(expression.match, file) if match]
-
-
-def _ply_header(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(1 << 16).split(b"end_header")[0]
-
-
-def _count_triangles(path: Path) -> int:
-    """Number of faces that the file states, found without reading all of it; 0 if it does not state one."""
-    kind, size = path.suffix.lower(), path.stat().st_size
+def _read(path: Path, kind: str, colored: bool) -> MeshFile:
+    if kind in GLTF:
+        return MeshFile(read_gltf(path, colored), 1.0)
+    if kind == ".dae":
+        return MeshFile(*read_dae(path, colored))
+    if kind == ".obj":
+        return MeshFile(read_obj(path, colored), None)
     if kind == ".ply":
-        found = re.search(rb"^element face (\d+)", _ply_header(path), re.MULTILINE)
-        return int(found[1]) if found else 0
-    if kind in (".glb", ".gltf"):
+        return MeshFile(read_ply(path, colored), None)
+    return MeshFile(read_stl(path) if kind == ".stl" else read_off(path), None)
+
+
+def _check_count(count: int, path: Path) -> None:
+    if count > MAX_TRIANGLES:
+        raise InputError(
+            f"mesh {path}: {count:,} triangles, expected at most {MAX_TRIANGLES:,}: simplify it first (Blender's "
+            "Decimate, MeshLab's quadric edge collapse)"
+        )
+
+
+def _count_triangles(path: Path, kind: str) -> int:
+    """Number of faces that the file states, found without reading all of it; 0 if it does not state one."""
+    size = path.stat().st_size
+    if kind == ".ply":
+        return sum(element.count for element in read_header(path).elements if element.name == "face")
+    if kind in GLTF:
         return _count_gltf(path)
     if kind == ".stl":
-        return max(0, size - 84) // 50 if size > 84 and _binary_stl(path, size) else size // 200
+        count = stl_count(path)
+        return size // 200 if count is None else count
     if size < MAX_TRIANGLES * SHORTEST_FACE:
         return 0
     with path.open("rb") as file:
-        return sum(line.startswith((b"f ", b"3 ", b"4 ")) for line in file)
-
-
-def _binary_stl(path: Path, size: int) -> bool:
-    with path.open("rb") as file:
-        header = file.read(84)
-    return size == 84 + 50 * struct.unpack("<I", header[80:])[0]
+        return sum(line.startswith((b"f ", b"f\t", b"3 ", b"4 ")) for line in file)
 
 
 def _count_gltf(path: Path) -> int:

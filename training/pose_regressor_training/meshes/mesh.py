@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import fast_simplification
@@ -15,11 +15,14 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray, InputError, ObjectModel
 from pose_regressor_training.meshes.atlas import one_texture
-from pose_regressor_training.meshes.files import read_parts
+from pose_regressor_training.meshes.files import read_mesh_file
+from pose_regressor_training.meshes.part import taken_in_words
 
-METRES_PER_UNIT = {"m": 1.0, "mm": 1e-3}
+METRES_PER_UNIT = {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "in": 25.4e-3}
 #: Longest edge of an object, in metres.
 SMALLEST, LARGEST = 0.005, 5.0
+#: Thinner than this share of its length, a mesh is a sheet.
+FLAT = 1e-6
 #: Triangles of the shape in a bundle: enough for an outline, few enough to draw in every frame.
 COARSE_FACES = 300
 
@@ -33,6 +36,7 @@ class Mesh:
     texture: (H, W, 3) uint8 RGB
     uv: (F, 3, 2) corners on the texture, v upwards as in OBJ
     vertex_colors: (V, 3) uint8 RGB, instead of a texture
+    taken: in words, what was taken of the file's parts and colours; empty for a mesh of another origin
     """
 
     vertices: NDArray[np.float32]
@@ -40,6 +44,7 @@ class Mesh:
     texture: NDArray[np.uint8] | None
     uv: NDArray[np.float32] | None
     vertex_colors: NDArray[np.uint8] | None
+    taken: str = ""
 
     def digest(self) -> str:
         """A hash of the whole content: meshes that differ in anything have different ones."""
@@ -52,8 +57,8 @@ class Mesh:
 def load_mesh(path: str | Path, unit: str | None = None, color: str | None = None) -> Mesh:
     """Read a mesh with its textures or vertex colours; grey if the file has no colours.
 
-    unit: of the file, ``m`` or ``mm``. By default, glTF is in metres, as its standard says; for other files the unit is
-        guessed from the size, with a warning.
+    unit: of the file, one of METRES_PER_UNIT. By default, glTF is in metres, as its standard says, and COLLADA in the
+        unit that it states; for other files the unit is guessed from the size, with a warning.
     color: such as ``#b4141e``, instead of the file's colours: files of plain parts rarely hold the printed colour
 
     Raises InputError for a file that cannot be read or rendered.
@@ -61,12 +66,13 @@ def load_mesh(path: str | Path, unit: str | None = None, color: str | None = Non
     path = Path(path)
     paint = None if color is None else _rgb(color)
     if unit is not None and unit not in METRES_PER_UNIT:
-        raise InputError(f"mesh {path}: unit {unit!r} is not known, expected m or mm")
-    parts = read_parts(path)
+        raise InputError(f"mesh {path}: unit {unit!r} is not known, expected {' or '.join(METRES_PER_UNIT)}")
+    file = read_mesh_file(path, colored=paint is None)
+    parts = file.parts
     first = np.cumsum([0, *(len(part.vertices) for part in parts)])
     vertices = np.concatenate([part.vertices for part in parts])
     faces = np.concatenate([part.faces + start for part, start in zip(parts, first, strict=False)])
-    vertices = vertices * METRES_PER_UNIT[_unit(path, unit, float(np.ptp(vertices[faces.ravel()], axis=0).max()))]
+    vertices = vertices * _metres(path, unit, file.metres, float(np.ptp(vertices[faces.ravel()], axis=0).max()))
     texture = uv = colors = None
     if any(part.texture is not None for part in parts):
         texture, uv = one_texture(parts, path)
@@ -83,7 +89,8 @@ def load_mesh(path: str | Path, unit: str | None = None, color: str | None = Non
     colors = None if colors is None else colors[used]
     if paint is not None:
         texture, uv, colors = None, None, np.tile(paint, (len(used), 1))
-    return Mesh(vertices[used].astype(np.float32), faces.reshape(-1, 3).astype(np.int32), texture, uv, colors)
+    mesh = Mesh(vertices[used].astype(np.float32), faces.reshape(-1, 3).astype(np.int32), texture, uv, colors)
+    return replace(mesh, taken=taken_in_words(parts, area, color))
 
 
 def _rgb(color: str) -> NDArray[np.uint8]:
@@ -94,24 +101,46 @@ def _rgb(color: str) -> NDArray[np.uint8]:
     return np.frombuffer(bytes.fromhex(color[1:]), np.uint8)
 
 
-def _unit(path: Path, unit: str | None, extent: float) -> str:
-    """The unit that is meant, checked against the longest edge of the mesh in the file's numbers."""
-    if unit is None:
-        unit = "m" if extent <= LARGEST or path.suffix.lower() in (".glb", ".gltf") else "mm"
-        size = extent * METRES_PER_UNIT[unit]
-        if path.suffix.lower() not in (".glb", ".gltf") and SMALLEST <= size <= LARGEST:
+def _metres(path: Path, unit: str | None, stated: float | None, extent: float) -> float:
+    """Metres of one of the file's units, checked against the longest edge of the mesh in the file's numbers.
+
+    unit: as given, stated: metres that the format or the file states
+    """
+    if unit is not None:
+        metres, name = METRES_PER_UNIT[unit], f"in unit {unit!r}"
+    elif stated is not None:
+        metres, name = stated, f"in its own unit of {stated:g} m"
+    else:
+        guessed = "m" if extent <= LARGEST else "mm"
+        metres, name = METRES_PER_UNIT[guessed], f"in unit {guessed!r}"
+        if SMALLEST <= extent * metres <= LARGEST:
             warnings.warn(
-                f"mesh {path}: no unit is given; taken for {unit}, which makes it {size:.4g} m long", stacklevel=3
+                f"mesh {path}: no unit is given; taken for {guessed}, which makes it {extent * metres:.4g} m long; "
+                f"--unit {', '.join(METRES_PER_UNIT)} states it",
+                stacklevel=3,
             )
-    size = extent * METRES_PER_UNIT[unit]
+    size = extent * metres
     if not SMALLEST <= size <= LARGEST:
-        fitting = [name for name, scale in METRES_PER_UNIT.items() if SMALLEST <= extent * scale <= LARGEST]
-        hint = f"; in {fitting[0]!r} it would be {extent * METRES_PER_UNIT[fitting[0]]:g} m long" if fitting else ""
+        fitting = [other for other, scale in METRES_PER_UNIT.items() if SMALLEST <= extent * scale <= LARGEST]
+        would = [f"in {other!r} it would be {extent * METRES_PER_UNIT[other]:.4g} m long" for other in fitting]
+        hint = f"; {', '.join(would)}" if would else ""
         raise InputError(
-            f"mesh {path}: in unit {unit!r} it is {size:g} m long, expected {1000 * SMALLEST:g} mm to {LARGEST:g} m; "
+            f"mesh {path}: {name} it is {size:g} m long, expected {1000 * SMALLEST:g} mm to {LARGEST:g} m; "
             f"is the unit right?{hint}"
         )
-    return unit
+    return metres
+
+
+def check_solid(mesh: Mesh, what: str = "mesh") -> None:
+    """Raises InputError for a sheet without thickness: what is seen of it edge on is not in the file."""
+    centred = mesh.vertices.astype(np.float64) - mesh.vertices.mean(0, dtype=np.float64)
+    _, axes = np.linalg.eigh(centred.T @ centred)
+    thickness, width, length = np.ptp(centred @ axes, axis=0)
+    if thickness < FLAT * length:
+        raise InputError(
+            f"{what}: is flat: {1000 * length:.4g} x {1000 * width:.4g} mm without a thickness, expected a body: "
+            "give it one (Blender: Solidify, 0.2 mm for a printed sheet)"
+        )
 
 
 def coarse_mesh(mesh: Mesh, faces: int = COARSE_FACES) -> tuple[FloatArray, NDArray[np.int64]]:
@@ -147,7 +176,10 @@ def object_model(
     symmetries: (S, 4, 4) without the identity; none by default
     points: how many points are sampled
     keypoints: how many farthest-point samples
+
+    Raises InputError for a flat mesh.
     """
+    check_solid(mesh, f"object {name}")
     surface = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     sampled, _ = trimesh.sample.sample_surface(surface, points, seed=0)
     hull = np.asarray(surface.convex_hull.vertices, np.float64)

@@ -82,7 +82,7 @@ def _objects_table(bundle: Bundle, trial: Trial) -> list[str]:
     for channel, model in enumerate(bundle.objects):
         count = trial.objects[channel]
         right = [one for one in trial.found if one.channel == channel and one.right]
-        found = f"{sum(one.visible for one in right) / count:.1%}" if count else "-"
+        found = f"{100 * sum(one.visible for one in right) / count:.1f} %" if count else "-"
         medians = ["-"] * 3
         if right:
             error, rotation, translation = np.median([(r.error, r.rotation, r.translation) for r in right], axis=0)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pose_regressor.types import FloatArray, InputError
-from pose_regressor_training.meshes.mesh import Mesh
+from pose_regressor_training.meshes.mesh import Mesh, check_solid
 
 _SAMPLES = 20_000
 _VOXELS = 64
@@ -18,6 +18,7 @@ _VOXELS = 64
 _BLUR = 0.02
 _BLUR_NEIGHBOURS = 40
 _FAR = 0.15  # of the diameter
+_FIRST = 100
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ class Surface:
         solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
         if not solid.area > 0:
             raise InputError("mesh: expected triangles with an area, all of them are flat")
+        check_solid(mesh)
         points, faces = trimesh.sample.sample_surface(solid, _SAMPLES, seed=0)
         self.points = np.asarray(points, np.float64)
         self.normals = np.asarray(solid.face_normals[faces], np.float64)
@@ -64,9 +66,10 @@ class Surface:
         If distances exceed any tolerance, infinite ones are returned: looking for far neighbours takes long.
         """
         moved = self.points[:points] @ motion[:3, :3].T + motion[:3, 3]
-        distance, index = self._tree.query(moved, distance_upper_bound=_FAR * self.diameter)
-        if not np.isfinite(distance).all():
-            return Mismatch(np.inf, np.inf, 0.0)
+        for some in (moved[:_FIRST], moved):  # a few points already tell most of the motions that change much
+            distance, index = self._tree.query(some, distance_upper_bound=_FAR * self.diameter)
+            if not np.isfinite(distance).all():
+                return Mismatch(np.inf, np.inf, 0.0)
         off = ((self.colors[index] - self.colors[:points]) ** 2).mean()
         share = distance / self.diameter
         return Mismatch(float(np.percentile(share, 95)), float(share.max()), float(np.sqrt(off)))

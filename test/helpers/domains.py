@@ -1,0 +1,68 @@
+"""ROS domains of the tests' own: no two tests share one, in other workers, runs and checkouts of this machine too."""
+
+import contextlib
+import random
+import socket
+import time
+
+#: Of a DDS domain, by the RTPS standard: its first port, and those of its participants after it.
+BASE, GAIN, FIRST, PARTICIPANTS = 7400, 250, 10, 33
+#: A port of the domain that RTPS leaves alone. Who holds it has the domain.
+CLAIM = 200
+#: Above the ports that Linux gives out by itself; and below them, for a machine on which those are all taken.
+DOMAINS, MORE_DOMAINS = range(215, 231), range(40, 101)
+#: Written out, and not taken from the package: the network of the tests is theirs alone.
+CYCLONE = (
+    "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize>"
+    '<Interfaces><NetworkInterface address="127.0.0.1"/></Interfaces><AllowMulticast>false</AllowMulticast></General>'
+    '<Internal><SocketReceiveBufferSize min="default" max="4MB"/></Internal>'
+    "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>"
+    '<Peers><Peer address="localhost"/></Peers></Discovery>'
+)
+
+
+def _bind(port):
+    """A socket that holds the port of the loopback, or None if somebody else does."""
+    held = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        held.bind(("127.0.0.1", port))
+    except OSError:
+        held.close()
+        return None
+    return held
+
+
+def _claim(domain):
+    """A socket that holds the domain; None if it is held, or if somebody is there without."""
+    first = BASE + GAIN * domain
+    if (claim := _bind(first + CLAIM)) is None:
+        return None
+    for port in range(first + FIRST, first + FIRST + PARTICIPANTS * 2, 2):
+        if (probe := _bind(port)) is None:
+            claim.close()
+            return None
+        probe.close()
+    return claim
+
+
+def _claim_one():
+    """The number of a domain that was free, and the socket that holds it; None if all are taken."""
+    numbers = [*random.sample(DOMAINS, len(DOMAINS)), *random.sample(MORE_DOMAINS, len(MORE_DOMAINS))]
+    return next(((number, claim) for number in numbers if (claim := _claim(number))), None)
+
+
+@contextlib.contextmanager
+def own_domain():
+    """A domain of one's own on the loopback, held for the block: its number, and the environment that leads there."""
+    end = time.monotonic() + 60
+    while (found := _claim_one()) is None:
+        assert time.monotonic() < end, "all DDS domains are taken: do many tests run beside these?"
+        time.sleep(0.1)
+    number, claim = found
+    environment = {
+        "ROS_DOMAIN_ID": str(number),
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+        "CYCLONEDDS_URI": CYCLONE,
+    }
+    with claim:
+        yield number, environment

@@ -1,0 +1,291 @@
+"""Reads OBJ: triangles and polygons, with the materials of its MTL files or vertex colours."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from trimesh.visual.texture import unmerge_faces
+
+from pose_regressor.types import FloatArray, InputError
+from pose_regressor_training.meshes.materials import Material, read_materials
+from pose_regressor_training.meshes.part import GREY, Part, color_codes
+from pose_regressor_training.meshes.pictures import REMEDY, find_file, text, texts
+from pose_regressor_training.meshes.polygons import triangles
+
+#: Lines that are turned into arrays at once: lists of words take ten times the memory.
+LINES = 200_000
+NUMBERS = {b"v": (3, 4, 6, 7), b"vt": (1, 2, 3)}
+
+
+@dataclass
+class _Faces:
+    """Faces of one material: corners of each, and for each corner its vertex and texture coordinate, from 0.
+
+    Missing texture coordinates are -1.
+    """
+
+    counts: list[NDArray[np.int64]] = field(default_factory=list)
+    vertex: list[NDArray[np.int64]] = field(default_factory=list)
+    place: list[NDArray[np.int64]] = field(default_factory=list)
+    normal: list[NDArray[np.int64]] = field(default_factory=list)
+
+
+class _Reader:
+    """The lines of a file, turned into arrays a few hundred thousand at a time."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tables: dict[bytes, list[FloatArray]] = {b"v": [], b"vt": []}
+        self.counts = {b"v": 0, b"vt": 0, b"vn": 0}
+        self.libraries: list[bytes] = []
+        self.faces: dict[bytes | None, _Faces] = {}
+        self._lines: dict[bytes, list[bytes]] = {b"v": [], b"vt": []}
+        self._corners: list[bytes] = []
+        self._before: list[tuple[int, int, int, int]] = []  # corners of a face; vertices, places, normals so far
+        self._material: bytes | None = None
+        self._read(_decoded(path))
+
+    def table(self, key: bytes) -> list[FloatArray]:
+        return self.tables[key]
+
+    def _read(self, data: bytes) -> None:
+        counts, lines = self.counts, self._lines
+        for line in data.splitlines():
+            words = line.split(None, 1)
+            if len(words) < 2:
+                continue
+            key, rest = words
+            if key == b"f":
+                if b"#" in rest:
+                    rest = rest.split(b"#")[0]
+                corners = rest.split()
+                self._corners += corners
+                self._before.append((len(corners), counts[b"v"], counts[b"vt"], counts[b"vn"]))
+                if len(self._before) >= LINES:
+                    self._flush_faces()
+            elif key in lines:
+                counts[key] += 1
+                lines[key].append(rest)
+                if len(lines[key]) >= LINES:
+                    self._flush_numbers(key)
+            elif key == b"vn":
+                counts[key] += 1
+            elif key == b"usemtl":
+                self._flush_faces()
+                self._material = rest.strip()
+            elif key == b"mtllib":
+                self.libraries.append(rest.strip())
+        self._flush_faces()
+        for key in lines:
+            self._flush_numbers(key)
+
+    def _flush_numbers(self, key: bytes) -> None:
+        lines = self._lines[key]
+        if any(b"#" in line for line in lines):
+            lines = [line.split(b"#")[0] for line in lines]
+        rows = [line.split() for line in lines]
+        self._lines[key] = []
+        lengths = np.array([len(row) for row in rows], np.int64)
+        wrong = ~np.isin(lengths, NUMBERS[key])
+        if wrong.any():
+            raise InputError(
+                f"mesh {self.path}: a line '{key.decode()} {text(lines[int(wrong.argmax())].strip())[:40]}' has "
+                f"{lengths[wrong][0]} numbers, expected {', '.join(map(str, NUMBERS[key]))}"
+            )
+        table = np.full((len(rows), max(NUMBERS[key])), np.nan)
+        try:
+            for length in np.unique(lengths):
+                some = np.flatnonzero(lengths == length)
+                table[some, :length] = np.array([rows[row] for row in some]).astype(np.float64)
+        except ValueError as error:
+            raise InputError(f"mesh {self.path}: cannot be read: {' '.join(str(error).split())[:80]}") from error
+        self.tables[key].append(table)
+
+    def _flush_faces(self) -> None:
+        if not self._before:
+            return
+        faces = self.faces.setdefault(self._material, _Faces())
+        sizes, *so_far = np.array(self._before, np.int64).T
+        parts = [corner.split(b"/") for corner in self._corners]
+        faces.counts.append(sizes)
+        for column, (target, before) in enumerate(zip((faces.vertex, faces.place, faces.normal), so_far, strict=True)):
+            words = [part[column] or b"0" if len(part) > column else b"0" for part in parts]
+            try:
+                index = np.array(words).astype(np.int64)
+            except (ValueError, OverflowError) as error:
+                raise InputError(f"mesh {self.path}: a face has the corner {str(error)[-40:]}") from error
+            # Numbers count from 1, or backwards from the last one before the face. 0 stands for none.
+            target.append(np.where(index < 0, index + np.repeat(before, sizes), index - 1))
+        self._corners, self._before = [], []
+
+
+def read_obj(path: Path, colored: bool = True) -> list[Part]:
+    """One part for each material.
+
+    colored: False leaves materials, textures and vertex colours out
+
+    Raises InputError for files that are broken, or name pictures or materials that are not there.
+    """
+    file = _Reader(path)
+    if not file.faces or not file.counts[b"v"]:
+        raise InputError(f"mesh {path}: expected triangles, found none")
+    table = np.concatenate(file.tables[b"v"])
+    vertices = table[:, :3]
+    places = np.concatenate(file.tables[b"vt"] or [np.zeros((0, 3))])[:, :2]
+    places = np.where(np.isnan(places), [np.nan, 0.0], places)  # `vt u` alone is on the lowest row
+    colors = _vertex_colors(table, path) if colored else None
+    materials = _materials(file, path) if colored else {}
+    parts: list[Part] = []
+    for name, faces in file.faces.items():
+        found = _material(name, materials)
+        if found is None and name is not None and materials:
+            warnings.warn(
+                f"mesh {path}: material {text(name)!r} is in none of its material files; its faces are grey",
+                stacklevel=4,
+            )
+        parts += _parts(
+            path, vertices, places if colored else places[:0], colors, faces, found, bool(name and materials)
+        )
+    _check_pictures_used(path, materials, parts)
+    return parts
+
+
+def _decoded(path: Path) -> bytes:
+    """The file's bytes in an encoding that keeps ASCII, without a byte order mark, continued lines joined."""
+    data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = data.decode("utf-16", errors="replace").encode()
+    data = data.removeprefix(b"\xef\xbb\xbf")
+    if b"\\\n" in data or b"\\\r\n" in data:
+        data = data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
+    return data
+
+
+def _vertex_colors(table: FloatArray, path: Path) -> NDArray[np.uint8] | None:
+    """(V, 3) codes of `v x y z r g b` and `v x y z w r g b`; None if a vertex has none."""
+    last = np.where(np.isnan(table[:, 6:7]), table[:, 3:6], table[:, 4:7])
+    return None if np.isnan(last).any() else color_codes(last, path)
+
+
+def _materials(file: _Reader, path: Path) -> dict[bytes, Material]:
+    found: dict[bytes, Material] = {}
+    for line in file.libraries:
+        whole = find_file(path.parent, line)
+        names = [line] if whole else line.split()
+        for name in names:
+            library = whole or find_file(path.parent, name)
+            if library is None:
+                raise InputError(
+                    f"mesh {path}: its material file {path.parent / text(line if len(names) == 1 else name)} is not "
+                    "there; put it beside the mesh, or give --color for a part in one colour"
+                )
+            for key, material in read_materials(library).items():
+                found.setdefault(key, material)
+    return found
+
+
+def _material(name: bytes | None, materials: dict[bytes, Material]) -> Material | None:
+    """The material of that name, also if the two files are in different encodings, or add a comment."""
+    if name is None:
+        return None
+    if name in materials:
+        return materials[name]
+    meanings = set(texts(name))
+    for key, material in materials.items():
+        if not meanings.isdisjoint(texts(key)):
+            return material
+    return materials.get(name.split(b"#")[0].strip())
+
+
+def _parts(
+    path: Path,
+    vertices: FloatArray,
+    places: FloatArray,
+    colors: NDArray[np.uint8] | None,
+    faces: _Faces,
+    material: Material | None,
+    named: bool,
+) -> list[Part]:
+    """The faces of one material: those on its picture, and those without texture coordinates.
+
+    named: whether they name a material of the files
+    """
+    counts, corners = np.concatenate(faces.counts), np.concatenate(faces.vertex)
+    place, normal = np.concatenate(faces.place), np.concatenate(faces.normal)
+    if len(corners) and not 0 <= corners.min() <= corners.max() < len(vertices):
+        worst = corners.max() + 1 if corners.min() >= 0 else corners.min() + 1
+        raise InputError(f"mesh {path}: a face names vertex {worst} of {len(vertices)}")
+    cut = triangles(vertices, counts, corners)
+    if not len(cut):
+        return []
+    texture = material.texture(path) if material is not None else None
+    name = material.name if material is not None else ""
+    if texture is None:
+        if not named and len(places) and (place[cut] >= 0).all() and colors is None:
+            warnings.warn(
+                f"mesh {path}: has texture coordinates, but no material that names a picture; its faces are grey",
+                stacklevel=5,
+            )
+        return [_plain(vertices, corners[cut], colors, material, name)]
+    assert material is not None
+    if place.max(initial=-1) >= len(places):
+        raise InputError(f"mesh {path}: a face names texture coordinate {place.max() + 1} of {len(places)}")
+    mapped = (place[cut] >= 0).all(1)
+    if not mapped.any():
+        raise InputError(
+            f"mesh {path}: material {name!r} names the picture {material.picture_name}, but its faces have no texture "
+            "coordinates ('vt'): export them (UV unwrap), or give --color for a part in one colour"
+        )
+    parts = []
+    own = cut[mapped]
+    extra = [normal[own]] if (normal[own] >= 0).all() else []
+    joined, *kept = unmerge_faces(corners[own], place[own], *extra)
+    uv = places[kept[1]] * material.scale + material.offset
+    parts.append(Part(vertices[kept[0]], joined, texture, uv, None, name, material.picture_name))
+    if not mapped.all():
+        plain = _plain(vertices, corners[cut[~mapped]], None, material, name)
+        assert plain.colors is not None
+        code = bytes(plain.colors[0]).hex()
+        warnings.warn(
+            f"mesh {path}: {len(plain.faces)} of {len(cut)} triangles of material {name!r} have no texture "
+            f"coordinates; they get its plain colour #{code}",
+            stacklevel=5,
+        )
+        parts.append(plain)
+    return parts
+
+
+def _plain(
+    vertices: FloatArray,
+    faces: NDArray[np.int64],
+    colors: NDArray[np.uint8] | None,
+    material: Material | None,
+    name: str,
+) -> Part:
+    """Faces without a picture: in the vertices' colours, times that of the material."""
+    used, faces = np.unique(faces, return_inverse=True)
+    faces = faces.reshape(-1, 3)
+    plain = np.full(3, GREY, np.uint8) if material is None else material.color(GREY)
+    codes = np.tile(plain, (len(used), 1))
+    if colors is not None:
+        codes = colors[used]
+        if material is not None and material.diffuse is not None:
+            codes = (plain / 255 * codes + 0.5).astype(np.uint8)
+    return Part(vertices[used], faces, None, None, codes, name)
+
+
+def _check_pictures_used(path: Path, materials: dict[bytes, Material], parts: Sequence[Part]) -> None:
+    """Raises InputError if the material files name pictures, and no part has one."""
+    named = [material for material in materials.values() if material.picture]
+    if named and not any(part.texture is not None for part in parts):
+        used = sorted({part.material for part in parts if part.material})
+        raise InputError(
+            f"mesh {path}: its material {named[0].name!r} names the picture {named[0].picture_name}, but no face uses "
+            f"that material ({'they use ' + ', '.join(map(repr, used)) if used else 'there is no usemtl line'}): add "
+            f"'usemtl {named[0].name}' before the faces, or give --color; {REMEDY.split(',')[0]} if it is another one"
+        )

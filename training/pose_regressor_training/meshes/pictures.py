@@ -1,0 +1,88 @@
+"""Finds and opens the pictures and material files that a mesh file names."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pose_regressor.types import InputError
+
+#: Texts in mesh files are in one of these: UTF-8, or the code page of a Chinese, Japanese or western machine.
+ENCODINGS = ("utf-8", "gb18030", "shift_jis", "cp1252")
+#: What helps if a picture cannot be used.
+REMEDY = "put the picture beside the mesh, or give --color for a part in one colour"
+
+
+def texts(raw: bytes) -> Iterator[str]:
+    """What the bytes may say, the likeliest first."""
+    for encoding in ENCODINGS:
+        with suppress(UnicodeDecodeError):
+            yield raw.decode(encoding)
+    yield os.fsdecode(raw)
+
+
+def text(raw: bytes) -> str:
+    """What the bytes most likely say."""
+    return next(texts(raw))
+
+
+def find_file(folder: Path, raw: bytes) -> Path | None:
+    """The file that is meant by a name in a mesh file, beside it or below `folder`; None if there is none.
+
+    Names may be quoted, in another encoding, with backslashes, in other upper and lower case, or the full path on the
+    machine that wrote them. In that last case the file is looked for in `folder`.
+    """
+    for name in texts(raw.strip()):
+        name = name.strip("\"'").replace("\\", "/")
+        if not name or "\0" in name:
+            continue
+        last = re.split("[/:]", name)[-1]
+        for candidate in (folder / name, folder / last):
+            if found := _is_there(candidate):
+                return found
+    return None
+
+
+def _is_there(path: Path) -> Path | None:
+    """The path, or else the one file in its folder whose name differs in upper and lower case only."""
+    try:
+        if path.is_file():
+            return path
+        if not path.name or not path.parent.is_dir():
+            return None
+        same = [other for other in path.parent.iterdir() if other.name.lower() == path.name.lower()]
+    except (OSError, ValueError):  # too long, or not allowed to look
+        return None
+    return same[0] if len(same) == 1 and same[0].is_file() else None
+
+
+def open_picture(source: Path | bytes, path: Path, name: str) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB of a picture in a file or in memory.
+
+    path: the mesh, for errors
+    name: the picture's, for errors
+
+    Raises InputError for a picture that cannot be read, or is cut off.
+    """
+    try:
+        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+            if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
+                values = np.asarray(image)
+                codes = (values / 257 + 0.5 if values.max(initial=0) > 255 else values).clip(0, 255).astype(np.uint8)
+                return np.repeat(codes[..., None], 3, 2)
+            if image.mode == "F":
+                raise InputError(f"mesh {path}: its texture {name} has floating-point values: save it as PNG")
+            return np.asarray(image.convert("RGB"))
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever they meet
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"mesh {path}: its texture {name} cannot be read: {reason}; {REMEDY}") from error

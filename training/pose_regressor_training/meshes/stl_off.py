@@ -1,0 +1,128 @@
+"""Reads STL, binary and text, and OFF."""
+
+from __future__ import annotations
+
+import re
+import struct
+import warnings
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.types import FloatArray, InputError
+from pose_regressor_training.meshes.part import GREY, Part, color_codes
+from pose_regressor_training.meshes.polygons import triangles
+
+FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+HEADER = 84
+
+
+def numbers(data: bytes, path: Path) -> FloatArray:
+    """The numbers of a text that consists of nothing else, as float64. Raises InputError at the first other word."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            return np.fromstring(data, np.float64, sep=" ") if data.strip() else np.zeros(0)
+        except (DeprecationWarning, ValueError) as error:
+            raise InputError(f"mesh {path}: cannot be read: expected numbers, found other text") from error
+
+
+def stl_count(path: Path) -> int | None:
+    """Number of triangles that a binary STL states, if they are there; None for a text.
+
+    Bytes behind the last triangle do no harm. The header of a binary file may begin with `solid`, as a text does.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        start = file.read(512)
+    if size < HEADER:
+        return None
+    count = int(struct.unpack("<I", start[80:HEADER])[0])
+    if size == HEADER + FACET.itemsize * count:
+        return count
+    if start[:5].lower() == b"solid" and (b"facet" in start or b"\0" not in start):
+        return None
+    return count
+
+
+def read_stl(path: Path) -> list[Part]:
+    """One grey part: STL knows no colours that readers agree on."""
+    count = stl_count(path)
+    if count is None:
+        return [_grey(_text_corners(path))]
+    data = path.read_bytes()
+    there = (len(data) - HEADER) // FACET.itemsize
+    if count > there:
+        raise InputError(f"mesh {path}: is cut off: it has {there:,} of the {count:,} triangles that it states")
+    facets = np.frombuffer(data, FACET, count, HEADER)
+    return [_grey(facets["corners"].reshape(-1, 3).astype(np.float64))]
+
+
+def _text_corners(path: Path) -> FloatArray:
+    data = path.read_bytes()
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = data.decode("utf-16", errors="replace").encode()
+    if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:5].lower() != b"solid":
+        raise InputError(f"mesh {path}: expected an STL file, which begins with 'solid' or with 84 bytes of header")
+    lines = re.findall(rb"(?im)^[ \t]*vertex[ \t]+([^\r\n]*)", data)
+    table = numbers(b" ".join(lines), path)
+    if len(table) != 3 * len(lines) or len(lines) % 3:
+        raise InputError(f"mesh {path}: expected three vertices of three numbers in each facet; is it cut off?")
+    if len(re.findall(rb"(?im)^[ \t]*endsolid", data)) < 1:
+        raise InputError(f"mesh {path}: is cut off: it has no 'endsolid'")
+    return table.reshape(-1, 3)
+
+
+def _grey(corners: FloatArray) -> Part:
+    faces = np.arange(len(corners)).reshape(-1, 3)
+    return Part(corners, faces, None, None, np.full(corners.shape, GREY, np.uint8))
+
+
+def read_off(path: Path) -> list[Part]:
+    """One part, with the colours of its vertices (COFF) or of its faces, else grey."""
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    lines = [line for line in (line.split(b"#")[0].strip() for line in data.splitlines()) if line]
+    match = re.match(rb"(ST)?(C?)(N?)(4?)OFF\b", lines[0]) if lines else None
+    if match is None or match[1] or match[4] or b"BINARY" in lines[0]:
+        raise InputError(f"mesh {path}: expected a text that begins with OFF, COFF, NOFF or CNOFF")
+    lines[0] = lines[0][match.end() :].strip()
+    lines = lines if lines[0] else lines[1:]
+    sizes = numbers(lines[0], path).astype(np.int64) if lines else np.zeros(0, np.int64)
+    if len(sizes) not in (2, 3) or (sizes < 0).any() or len(lines) <= sizes[0] + sizes[1]:
+        raise InputError(f"mesh {path}: is cut off: expected its numbers of vertices and faces, and a line for each")
+    points, polygons = int(sizes[0]), int(sizes[1])
+    table = numbers(b" ".join(lines[1 : 1 + points]), path)
+    if not points or len(table) % points or len(table) < 3 * points:
+        raise InputError(f"mesh {path}: expected three numbers or more in the line of each vertex, the same in all")
+    table = table.reshape(points, -1)
+    rows = [numbers(line, path) for line in lines[1 + points : 1 + points + polygons]]
+    counts = np.array([row[0] if len(row) else 0 for row in rows]).astype(np.int64)
+    if any(count < 0 or len(row) <= count for count, row in zip(counts, rows, strict=True)):
+        raise InputError(f"mesh {path}: a face states more corners than its line has")
+    corners = np.concatenate([row[1 : 1 + n] for row, n in zip(rows, counts, strict=True)] or [np.zeros(0)])
+    corners = corners.astype(np.int64)
+    if len(corners) and not 0 <= corners.min() <= corners.max() < points:
+        raise InputError(f"mesh {path}: a face names vertex {corners.max()} of {points}")
+    vertices = table[:, :3]
+    cut = triangles(vertices, counts, corners)
+    if not len(cut):
+        return []
+    first = 6 if match[3] else 3
+    if match[2] and table.shape[1] >= first + 3:
+        colors = color_codes(table[:, first : first + 3], path)
+        return [Part(vertices, corners[cut], None, None, colors)]
+    painted = [row[1 + n : 4 + n] for row, n in zip(rows, counts, strict=True)]
+    if all(len(color) == 3 for color in painted):
+        return [_by_face(vertices, corners[cut], _faces_of(cut, counts), color_codes(np.array(painted), path))]
+    return [Part(vertices, corners[cut], None, None, np.full(vertices.shape, GREY, np.uint8))]
+
+
+def _faces_of(cut: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(T,) which polygon each triangle comes from."""
+    return np.repeat(np.arange(len(counts)), counts)[cut[:, 0]]
+
+
+def _by_face(vertices: FloatArray, faces: NDArray, polygon: NDArray, colors: NDArray[np.uint8]) -> Part:
+    own = np.repeat(colors[polygon], 3, 0)
+    return Part(vertices[faces].reshape(-1, 3), np.arange(3 * len(faces)).reshape(-1, 3), None, None, own)
