@@ -6,8 +6,7 @@ import hashlib
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from pose_regressor.assets import find_model
 from pose_regressor.bag.answer import BagCamera, read_camera_info
 from pose_regressor.bag.journal import Journal, RememberingEstimator
 from pose_regressor.bag.reading import Bag, Recorded, open_bag
-from pose_regressor.bag.topics import CameraTopics, find_cameras
+from pose_regressor.bag.topics import CameraTopics, find_cameras, with_namespaces
 from pose_regressor.bag.writing import BagWriter, bag_writer
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.middleware.pose.parameters import NodeConfig
@@ -71,18 +70,25 @@ def add_poses(
     config: NodeConfig,
     options: Options = Options(),
     progress: Callable[[int], object] = lambda images: None,
+    warn: Callable[[str], object] = lambda text: None,
 ) -> Result:
     """Copies the bag `source` to `target` and adds the poses of the objects in its images, on /tf and as detections.
 
     progress: called after each image with the number of images so far.
+    warn: called with what the user should know, such as the image topics that are left out.
     InputError: it failed; the answers so far are kept beside `target` for the next run.
     """
     start = time.monotonic()
     bag = open_bag(source)
     _check_target(bag, target, options.overwrite)
-    cameras = find_cameras(bag, options.images, options.infos, bool(config.camera_file))
+    cameras, left_out = find_cameras(bag, options.images, options.infos, bool(config.camera_file))
     fixed = load_camera(config.camera_file) if config.camera_file else None
-    infos = {} if fixed else _first_infos(bag, cameras, config.rectified)
+    infos: dict[str, bytes] = {}
+    if not fixed:
+        cameras, infos, uncalibrated = _calibrated(bag, cameras, config.rectified)
+        left_out |= uncalibrated
+    for topic, why in left_out.items():
+        warn(f"{topic} is left out: {why}")
     models = [find_model(name) for name in config.model]
     with Journal(target.with_name(f"{target.name}.journal"), _key(bag, cameras, models, config, options)) as journal:
         views, remembered = _open_cameras(cameras, fixed, infos, config, models, journal)
@@ -90,8 +96,7 @@ def add_poses(
         with bag_writer(target, bag.profile, bag.compression, bag.qos) as writer:
             _process(bag, views, writer, options.every, progress)
             result = Result(bag.seconds, remembered=remembered)
-            for view in views:
-                _add_counts(result, bag, view)
+            _add_counts(result, bag, views, warn)
         journal.discard()
     result.seconds = time.monotonic() - start
     return result
@@ -111,22 +116,25 @@ def _check_target(bag: Bag, target: Path, overwrite: bool) -> None:
         raise InputError(f"{target}: expected {needed / 1e9:.1f} GB free on its disk, {free / 1e9:.1f} GB are")
 
 
-def _first_infos(bag: Bag, cameras: Sequence[CameraTopics], rectified: bool) -> dict[str, bytes]:
-    """The first camera info of each topic, which also serves the images before it."""
+def _calibrated(
+    bag: Bag, cameras: Sequence[CameraTopics], rectified: bool
+) -> tuple[list[CameraTopics], dict[str, bytes], dict[str, str]]:
+    """The cameras whose first camera info can be used, these camera infos by topic, and why the others are left out.
+
+    The first camera info also serves the images before it. InputError: not a single one can be used.
+    """
     found = bag.first_messages({camera.info for camera in cameras})
+    bad: dict[str, str] = {}
     for topic, data in found.items():
-        with _naming(f"{bag.path}: {topic}", " (or give --camera FILE in its place)"):
+        try:
             read_camera_info(data, rectified)
-    return found
-
-
-@contextmanager
-def _naming(what: str, remedy: str = "") -> Iterator[None]:
-    """Puts `what` before an InputError from within the block, and a remedy behind it."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{what}: {error}{remedy}") from None
+        except InputError as error:  # noqa: PERF203 - one reason each
+            bad[topic] = f"{topic}: {error}"
+    good = [camera for camera in cameras if camera.info not in bad]
+    if not good:
+        raise InputError(f"{bag.path}: {next(iter(bad.values()))} (or give --camera FILE in its place)")
+    left_out = {camera.image: bad[camera.info] for camera in cameras if camera.info in bad}
+    return with_namespaces(good), {topic: data for topic, data in found.items() if topic not in bad}, left_out
 
 
 def _key(
@@ -208,12 +216,19 @@ def _process(
             progress(seen.total())
 
 
-def _add_counts(result: Result, bag: Bag, view: BagCamera) -> None:
-    if not view.counts["answered"]:
-        reason, count = next(iter(view.dropped.most_common(1)), ("no image", 0))
-        example = view.examples.get(reason, reason)
-        raise InputError(f"{bag.path}: {view.topics.image}: none of {count} images can be used ({example})")
-    result.images += view.counts["images"]
-    result.answered += view.counts["answered"]
-    result.found += view.counts["found"]
-    result.dropped += view.dropped
+def _add_counts(result: Result, bag: Bag, views: Sequence[BagCamera], warn: Callable[[str], object]) -> None:
+    """Adds up what became of all cameras' images. InputError: none of them could be used."""
+    useless = []
+    for view in views:
+        result.images += view.counts["images"]
+        result.answered += view.counts["answered"]
+        result.found += view.counts["found"]
+        result.dropped += view.dropped
+        if not view.counts["answered"]:
+            reason, count = next(iter(view.dropped.most_common(1)), ("no image", 0))
+            example = view.examples.get(reason, reason)
+            useless.append(f"{view.topics.image}: none of {count} images can be used ({example})")
+    if len(useless) == len(views):
+        raise InputError(f"{bag.path}: {'; '.join(useless)}")
+    for text in useless:
+        warn(text)

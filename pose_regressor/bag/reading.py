@@ -1,4 +1,4 @@
-"""Reads bags that rosbag2 records as MCAP: one file, or the folder with metadata.yaml. Needs no ROS 2."""
+"""Reads bags that rosbag2 records as MCAP: one file, or a folder. Needs no ROS 2."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ from mcap.reader import SeekingReader
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 
-from pose_regressor.files.io import read_yaml
+from pose_regressor.bag.files import MAGIC, ZSTD, bag_files, check_head, conversion
 from pose_regressor.types import NANOSECONDS, InputError
 
-MAGIC = b"\x89MCAP0\r\n"
 #: Exceptions of the libraries below for a damaged file.
 DAMAGE = (
     *(McapError, zstandard.ZstdError, struct.error, ValueError, KeyError, RuntimeError, EOFError, MemoryError),
@@ -92,11 +91,16 @@ class Bag:
             yield from _records(path)
 
     def first_messages(self, topics: Collection[str]) -> dict[str, bytes]:
-        """By topic: the data of its first message. Topics without messages are left out."""
+        """By topic: the data of its first message. Topics without messages are left out.
+
+        InputError: a file is damaged, or rosbag2 compressed each message by itself.
+        """
         wanted = {topic.name for topic, count in self.counts.items() if topic.name in topics and count}
         found: dict[str, bytes] = {}
         for record in self.records() if wanted else ():
             if isinstance(record, Recorded) and record.channel.topic in wanted:
+                if record.message.data.startswith(ZSTD):
+                    raise InputError(f"{self.path}: its messages are compressed one by one; {conversion(self.path)}")
                 found.setdefault(record.channel.topic, record.message.data)
                 if len(found) == len(wanted):
                     break
@@ -106,30 +110,13 @@ class Bag:
 def open_bag(path: str | Path) -> Bag:
     """The bag at `path`: an MCAP file, or rosbag2's folder. InputError: there is none, or it is cut off."""
     path = Path(path)
-    bag = Bag(path, _files_of_folder(path) if path.is_dir() else [path])
+    with _reading(path):
+        bag = Bag(path, bag_files(path))
     for number, file in enumerate(bag.files):
         _survey(bag, file, first=number == 0)
     if not bag.counts:
         raise InputError(f"{path}: expected a bag with messages, this has none")
     return bag
-
-
-def _files_of_folder(folder: Path) -> list[Path]:
-    file = folder / "metadata.yaml"
-    if not file.is_file():
-        raise InputError(f"{folder}: expected a bag's folder with a metadata.yaml, or an MCAP file")
-    content = read_yaml(file)
-    about = content.get("rosbag2_bagfile_information") if isinstance(content, dict) else None
-    if not isinstance(about, dict):
-        raise InputError(f"{file}: expected 'rosbag2_bagfile_information'")
-    storage, compression = about.get("storage_identifier"), about.get("compression_mode") or ""
-    if storage != "mcap" or compression:
-        got = f"{storage!r}" + (f" compressed by {compression}" if compression else "")
-        raise InputError(f"{file}: expected the storage mcap, got {got}; `ros2 bag convert` makes it so")
-    names = about.get("relative_file_paths")
-    if not isinstance(names, list) or not names or not all(isinstance(name, str) for name in names):
-        raise InputError(f"{file}: expected 'relative_file_paths' to be a list of files")
-    return [folder / name for name in names]
 
 
 @contextmanager
@@ -148,15 +135,13 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: expected a whole MCAP file, this is damaged ({reason[:200]})") from None
 
 
-def _check_ends(path: Path) -> None:
+def _check_ends(path: Path, bag: Path) -> None:
     """Checks both ends of the file. A recording that was not closed lacks the second one."""
+    check_head(path, bag)
     with path.open("rb") as file:
-        head = file.read(len(MAGIC))
         file.seek(0, 2)
         file.seek(max(0, file.tell() - len(MAGIC)))
         tail = file.read()
-    if head != MAGIC:
-        raise InputError(f"{path}: expected an MCAP file, got one that begins with {head.hex() or 'nothing'}")
     if tail != MAGIC:
         raise InputError(
             f"{path}: the file is cut off (its recording was not closed, or it was copied in part); repair it with "
@@ -167,7 +152,7 @@ def _check_ends(path: Path) -> None:
 def _survey(bag: Bag, path: Path, first: bool) -> None:
     """Adds the topics, times and so on of one file to the bag."""
     with _reading(path):
-        _check_ends(path)
+        _check_ends(path, bag.path)
         with path.open("rb") as file:
             reader = SeekingReader(file, record_size_limit=path.stat().st_size)
             if first:

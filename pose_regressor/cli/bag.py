@@ -16,15 +16,13 @@ from pose_regressor.cli.options import CameraOption, NodeDeviceOption, NodeModel
 
 def bag(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="Bag to read: an MCAP file, or a rosbag2 folder with metadata.yaml.")
+        Path, typer.Argument(metavar="IN", help="Bag to read: an MCAP file, or a rosbag2 folder of them.")
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT.mcap", help="Bag to write.")],
     model: NodeModelOption = None,
     image: Annotated[
         list[str] | None,
-        typer.Option(
-            "--image", metavar="TOPIC", help="Topic of images, once for each camera. Default: all in the bag."
-        ),
+        typer.Option("--image", metavar="TOPIC", help="Topic of images, once for each camera. Default: all but depth."),
     ] = None,
     camera_info: Annotated[
         list[str] | None,
@@ -39,10 +37,10 @@ def bag(
     settings: SettingsOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.mcap if it exists.")] = False,
 ) -> None:
-    """Add the poses of the objects in a bag's images to the bag: /tf and /pose_regressor/detections. Needs no ROS 2.
+    """Copy a bag and add the poses of the objects in its images, on /tf and /pose_regressor/detections.
 
-    OUT.mcap also holds every message of IN unchanged; Foxglove and `ros2 bag play` open it. The same command continues
-    a run that was killed. Exit code 1: nothing was found.
+    Needs no ROS 2. OUT.mcap holds every message of IN unchanged; Foxglove and `ros2 bag play` open it. The same command
+    continues a run that was killed. Exit code 1: nothing was found.
 
         pose-regressor bag drive.mcap poses.mcap --model box
     """
@@ -51,10 +49,10 @@ def bag(
     parameters = node_config(config, model, camera, device, settings)
     options = Options(tuple(image or ()), tuple(camera_info or ()), every, overwrite)
     with _progress(f"{source}") as progress:
-        result = add_poses(source, target, parameters, options, progress)
+        result = add_poses(source, target, parameters, options, progress, _warn)
     if result.dropped:
         reasons = "; ".join(f"{count} {reason}" for reason, count in result.dropped.most_common())
-        print(f"warning: images that were skipped: {reasons}", file=sys.stderr)
+        _warn(f"images that were skipped: {reasons}")
     again = f", {result.remembered} answers from an earlier run" if result.remembered else ""
     speed = result.recorded / max(result.seconds, 1e-9)
     print(
@@ -64,6 +62,10 @@ def bag(
     )
     if not result.found:
         raise typer.Exit(1)
+
+
+def _warn(text: str) -> None:
+    print(f"warning: {text}", file=sys.stderr)
 
 
 @contextmanager

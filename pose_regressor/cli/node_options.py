@@ -16,7 +16,7 @@ LOG = logging.getLogger("pose_regressor")
 ROS_PARAMETERS = ("use_sim_time", "qos_overrides", "start_type_description_service")
 SIM_TIME = (
     "use_sim_time is true, and is passed over here: poses carry the stamps of their images, as always, but frames of "
-    "--source, timeouts and diagnostics follow this machine's clock; `ros2 run pose_regressor pose_regressor_node` obeys it"
+    "--source, timeouts and diagnostics follow this machine's clock; the node of `ros2 run` obeys it"
 )
 
 

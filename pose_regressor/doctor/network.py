@@ -11,6 +11,7 @@ from typing import Any
 from pose_regressor.doctor import Finding, error, ok, warn
 from pose_regressor.doctor.seen import Endpoint, Seen
 from pose_regressor.geometry.camera_info import camera_from_info
+from pose_regressor.middleware.dds.discovery import RANGE, URI, discovery
 from pose_regressor.middleware.messages.compressed import image_from_compressed
 from pose_regressor.middleware.messages.images import image_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
@@ -31,7 +32,7 @@ def check_network(
 
     image_topic, info_topic: full names; fixed_frame: TF frame that poses should be turned into, '' if there is none.
     """
-    findings = [check_domain(seen, environment)]
+    findings = [*check_discovery(environment), check_domain(seen, environment)]
     if not seen.participants:
         return findings  # all other checks would only say the same
     compressed = config.image_transport == "compressed"
@@ -53,15 +54,27 @@ def check_network(
     return findings
 
 
+def check_discovery(environment: Mapping[str, str]) -> list[Finding]:
+    """Whom a node in this environment looks for, and variables that have no effect."""
+    check = "discovery"
+    found = discovery(environment)
+    findings = [warn(check, *text.split("; ", 1)) for text in found.ignored]
+    text = f"finds {found.in_words()}"
+    if environment.get(URI):
+        text += f"; {URI} is read after that, and overrides it"
+    if found.reach == "OFF":
+        return [*findings, warn(check, text, f"unset {RANGE}, or set it to SUBNET or LOCALHOST")]
+    return [*findings, ok(check, text)]
+
+
 def check_domain(seen: Seen, environment: Mapping[str, str]) -> Finding:
     if seen.participants:
         return ok("domain", f"{seen.participants} other participants in domain {seen.domain}")
-    reach = environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper()
-    local = reach in ("LOCALHOST", "OFF") or environment.get("ROS_LOCALHOST_ONLY") == "1"
+    found = discovery(environment)
     own = "ROS_DOMAIN_ID is " + (environment.get("ROS_DOMAIN_ID") or "not set") + " here"
     advice = f"{own}: set it to the robot's"
-    if local:
-        advice += "; discovery is kept to this machine (ROS_AUTOMATIC_DISCOVERY_RANGE or ROS_LOCALHOST_ONLY)"
+    if found.reach in ("LOCALHOST", "OFF") and not found.peers:
+        advice += f"; discovery is kept to this machine ({found.reason})"
     return error(
         "domain",
         f"nobody else in domain {seen.domain} within {seen.seconds:g} s",

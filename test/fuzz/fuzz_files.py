@@ -2,10 +2,13 @@
 
 import json
 import logging
+import shutil
 import struct
+from dataclasses import replace
 
 import numpy as np
 import torch
+from fuzz_cameras import CAMERAS
 from fuzz_messages import image, info
 from fuzz_mutations import mutate
 
@@ -29,6 +32,11 @@ image_height: 480
 camera_matrix: {rows: 3, cols: 3, data: [500.0, 0, 320, 0, 500, 240, 0, 0, 1]}
 distortion_model: plumb_bob
 distortion_coefficients: {rows: 1, cols: 5, data: [0.1, -0.2, 0, 0, 0]}
+"""
+METADATA = """rosbag2_bagfile_information:
+  storage_identifier: mcap
+  compression_mode: ""
+  relative_file_paths: [whole.mcap]
 """
 CUBE = """v 0 0 0
 v 1 0 0
@@ -80,6 +88,8 @@ def bag_bytes(folder, compression):
         for number in range(3):
             writer.add("/camera/camera_info", info(), number, 5)
             writer.add("/camera/image_raw", image(), number, 5)
+            writer.add("/depth/camera_info", info(), number, 5)
+            writer.add("/depth/image_raw", replace(image(), encoding="16UC1"), number, 5)
         writer.add("/tf", idl.TFMessage(), 4, 100)
     assert ros2msg(idl.TFMessage).encode() in path.read_bytes() or compression
     return path.read_bytes()
@@ -91,6 +101,12 @@ def load_bag(path):
     for record in bag.records():
         if isinstance(record, Recorded) and record.schema and record.schema.name.endswith("CameraInfo"):
             idl.CameraInfo.deserialize(record.message.data)
+
+
+def load_folder(path):
+    """The file as a bag's metadata.yaml, beside a whole bag."""
+    shutil.copy(path, path.parent / "folder" / "metadata.yaml")
+    load_bag(path.parent / "folder")
 
 
 def load_parameters(path):
@@ -132,7 +148,11 @@ class Files:
             "bag": (".mcap", bag_bytes(folder, ""), load_bag, mutate),
             "bag zstd": (".mcap", bag_bytes(folder, "zstd"), load_bag, mutate),
             "bag lz4": (".mcap", bag_bytes(folder, "lz4"), load_bag, mutate),
+            "bag folder": (".yaml", METADATA.encode(), load_folder, mutate),
         }
+        self.kinds |= {name: (suffix, text.encode(), load_camera, mutate) for name, (suffix, text) in CAMERAS.items()}
+        (folder / "folder").mkdir()
+        shutil.copy(folder / "whole.mcap", folder / "folder" / "whole.mcap")
         self._add_meshes()
 
     def _add_meshes(self):

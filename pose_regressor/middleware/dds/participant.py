@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import threading
@@ -18,6 +19,7 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
+from pose_regressor.middleware.dds.discovery import LAST_PARTICIPANT, URI, cyclone_uri, discovery
 from pose_regressor.middleware.dds.graph import Graph, endpoint_qos
 from pose_regressor.middleware.kit.log import Log, Throttle
 from pose_regressor.types import InputError
@@ -25,19 +27,9 @@ from pose_regressor.types import InputError
 NODE_NAME = "pose_regressor"
 MAX_DISCOVERED = 10_000  # endpoints that are looked at
 MAX_DOMAIN = 232  # for larger ones the RTPS port numbers would pass 65535
-
-#: With Cyclone's default packets and buffers, 1080p images lose fragments even on the loopback interface.
-LARGE_MESSAGES = (
-    "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize></General>"
-    '<Internal><SocketReceiveBufferSize min="default" max="4MB"/></Internal>'
-)
-#: What ROS 2 does for ROS_LOCALHOST_ONLY=1 and ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST.
-LOCALHOST = (
-    '<General><Interfaces><NetworkInterface address="127.0.0.1"/></Interfaces>'
-    "<AllowMulticast>false</AllowMulticast></General>"
-    "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>"
-    '<Peers><Peer address="localhost"/></Peers></Discovery>'
-)
+LOG = logging.getLogger("pose_regressor")
+#: Held while CYCLONEDDS_URI of this process is another one.
+_CONFIGURING = threading.Lock()
 
 
 def domain_id(environment: Mapping[str, str] = os.environ) -> int:
@@ -57,13 +49,29 @@ def dds_topic(name: str, node_name: str = NODE_NAME) -> str:
     return f"rt{full}"
 
 
-def _configure(environment: Any = os.environ) -> None:
-    """Sets Cyclone's configuration in the environment, where it reads it once per domain. Keeps what the user set."""
-    localhost = (
-        environment.get("ROS_LOCALHOST_ONLY") == "1"
-        or environment.get("ROS_AUTOMATIC_DISCOVERY_RANGE", "").upper() == "LOCALHOST"
-    )
-    environment.setdefault("CYCLONEDDS_URI", LARGE_MESSAGES + ("," + LOCALHOST if localhost else ""))
+def make_participant(domain: int) -> DomainParticipant:
+    """A participant that looks for others as the environment says.
+
+    InputError: the environment cannot be used.
+    """
+    found = discovery(os.environ)
+    for text in found.ignored:
+        LOG.warning(text)
+    # Cyclone DDS reads the variable when it makes the domain. Children of this process must not inherit our part of it.
+    with _CONFIGURING:
+        given = os.environ.get(URI)
+        os.environ[URI] = cyclone_uri(os.environ, found)
+        try:
+            # By this user data ROS 2 recognises its own participants.
+            return DomainParticipant(domain, qos=Qos(Policy.Userdata(b"enclave=/;")))
+        except DDSException as error:
+            advice = f"check {URI}; one machine has room for {LAST_PARTICIPANT + 1} ROS 2 processes in a domain"
+            raise InputError(f"DDS: no participant in domain {domain} ({error}); {advice}") from None
+        finally:
+            if given is None:
+                del os.environ[URI]
+            else:
+                os.environ[URI] = given
 
 
 class Participant:
@@ -72,12 +80,7 @@ class Participant:
     def __init__(self, node_name: str = NODE_NAME) -> None:
         self.domain = domain_id()
         self.node_name = node_name
-        _configure()
-        try:
-            # By this user data ROS 2 recognises its own participants.
-            self._dds = DomainParticipant(self.domain, qos=Qos(Policy.Userdata(b"enclave=/;")))
-        except DDSException as error:
-            raise InputError(f"DDS: no participant in domain {self.domain} ({error}); check CYCLONEDDS_URI") from None
+        self._dds = make_participant(self.domain)
         self._readers: list[DataReader[Any]] = []
         self._writers: list[DataWriter[Any]] = []
         self._topics: dict[str, Topic[Any]] = {}
