@@ -195,12 +195,15 @@ def test_command_line(tmp_path):
     add_commands(app)
     config = tmp_path / "small.yaml"
     config.write_text("background: {pictures: 4}\nclutter: {shapes: 8}\n")
-    mesh, out = make_knob(tmp_path), tmp_path / "out"
+    out, mesh = tmp_path / "out", make_knob(tmp_path)
+    mesh = mesh.rename(mesh.with_name("035_knob.obj"))
     command = ["generate", "--mesh", str(mesh), "--unit", "m", "--config", str(config), "--out", str(out)]
     command += ["--images", "3", "--width", "64", "--height", "48", "--workers", "1", "--image-format", "jpg"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    assert "knob: 104 x 62 x 104 mm, 3 symmetries" in " ".join(result.output.split())
+    said = " ".join(result.output.split())
+    assert "035_knob.obj: 103.8 x 62.18 x 103.8 mm, " in said and "1 part: picture knob.png" in said
+    assert "object 1 object_035_knob: 104 x 62 x 104 mm, 3 symmetries" in said
     assert (out / "contact_sheet.jpg").exists()
     assert len(read_models_info(out / "models" / "models_info.json")[1].symmetries.discrete) == 3
     assert open_split(out / "train_synt")[0].image(2).shape == (48, 64, 3)

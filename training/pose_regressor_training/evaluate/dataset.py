@@ -17,6 +17,7 @@ from pose_regressor_training.bop.models_info import ModelInfo, object_id, read_m
 from pose_regressor_training.bop.reader import SCENE_GT, BopScene, depth_path, open_split
 from pose_regressor_training.evaluate.errors import hull_of
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
+from pose_regressor_training.meshes.objects import valid_name
 from pose_regressor_training.meshes.symmetry import find_symmetries
 
 #: Without a list of targets, every object that is at least this visible is a target, as in BOP.
@@ -227,7 +228,7 @@ def _object(
         )
     mesh = load_mesh(path, "mm" if own else unit)
     model = object_model(
-        mesh, f"object_{obj_id}" if path.stem.startswith("obj_") else path.stem, obj_id, points=SAMPLES
+        mesh, f"object_{obj_id}" if path.stem.startswith("obj_") else valid_name(path.stem), obj_id, points=SAMPLES
     )
     symmetries = info.symmetries if info else find_symmetries(mesh)
     if info:
