@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.files.bop import read_scene_camera
+from pose_regressor.files.bop import SceneFiles, choose_camera, read_scene_camera, refuse_packed, scene_cameras
 from pose_regressor.types import NANOSECONDS, Camera, Frame, InputError
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class Source:
 def open_source(spec: str | Path, camera: Camera | None = None) -> Source:
     """The source that `spec` names.
 
-    spec: a video file, an image, a folder of images, a scene in BOP's layout (a folder with a scene_camera.json),
-        `webcam:N`, `/dev/videoN`, or a link to it such as those in /dev/v4l/by-id
+    spec: a video file, an image, a folder of images, a scene in BOP's layout (a folder with a scene_camera.json, or its
+        folder of images), `webcam:N`, `/dev/videoN`, or a link to it such as those in /dev/v4l/by-id
     camera: of the images; None: a BOP scene uses its own intrinsics, all others need one
     InputError: the source cannot be played, or `camera` is missing or for another image size.
     """
@@ -74,8 +74,11 @@ def open_source(spec: str | Path, camera: Camera | None = None) -> Source:
     if device:
         return WebcamSource(int(device[1]), _required(camera, spec), str(spec))
     if path.is_dir():
-        if (path / "scene_camera.json").exists():
-            return _open_scene(path, camera)
+        if scene_cameras(path):
+            return _open_scene(choose_camera(path, remedy=f"give its images, as {path}/rgb_NAME"), camera)
+        if camera is None and (files := _camera_of(path)):
+            return _open_scene(files, None)
+        refuse_packed(path)
         return ImageSource(path, _numbered(_images_in(path)), _required(camera, spec))
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageSource(path, _numbered([path]), _required(camera, spec))
@@ -188,22 +191,26 @@ def _numbered(images: Sequence[Path]) -> list[tuple[int, Path]]:
     return sorted(numbers.items())
 
 
-def _open_scene(folder: Path, camera: Camera | None) -> ImageSource:
-    images = next((folder / name for name in ("rgb", "gray") if (folder / name).is_dir()), None)
-    if images is None:
-        raise InputError(f"{folder}: expected a BOP scene with a folder rgb or gray beside its scene_camera.json")
-    files = _numbered(_images_in(images))
+def _camera_of(images: Path) -> SceneFiles | None:
+    """The camera of a BOP scene whose folder of images this is, if it is one."""
+    images = images.resolve()
+    return next((files for files in scene_cameras(images.parent) if images in files.image_folders), None)
+
+
+def _open_scene(files: SceneFiles, camera: Camera | None) -> ImageSource:
+    folder = files.folder
+    images = _numbered(_images_in(files.images))
     scene_id = int(folder.resolve().name) if re.fullmatch(r"[0-9]+", folder.resolve().name) else 0
     if camera is not None:
-        return ImageSource(folder, files, camera, scene_id)
-    matrices = read_scene_camera(folder / "scene_camera.json")
+        return ImageSource(folder, images, camera, scene_id)
+    matrices = read_scene_camera(files.json("scene_camera"))
     cameras = []
-    for index, path in files:
+    for index, path in images:
         if index not in matrices:
-            raise InputError(f"{folder / 'scene_camera.json'}: expected an entry for image {index} ({path.name})")
+            raise InputError(f"{files.json('scene_camera')}: expected an entry for image {index} ({path.name})")
         width, height = image_size(path)
         cameras.append(Camera(width=width, height=height, matrix=matrices[index]))
-    return ImageSource(folder, files, cameras, scene_id)
+    return ImageSource(folder, images, cameras, scene_id)
 
 
 # ------------------------------------------------------------------ video

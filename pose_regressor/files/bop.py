@@ -15,6 +15,9 @@ from pose_regressor.types import FloatArray, InputError, PoseEstimate
 MILLIMETRES_PER_METRE = 1000.0
 #: First line of a result CSV.
 RESULT_HEADER = "scene_id,im_id,obj_id,score,R,t,time"
+#: Of several cameras in a scene, bop_toolkit evaluates the first one of these (XYZ-IBD, ITODD-MV, IPD, HOT3D), and of
+#: a scene that has both, the camera without a name.
+EVALUATED_CAMERAS = ("", "xyz", "3dlong", "photoneo", "rgb", "gray1")
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,84 @@ class TruePose:
     cam_from_obj: FloatArray
 
 
+@dataclass(frozen=True)
+class SceneFiles:
+    """The files of one camera in a BOP scene.
+
+    Where a scene has several cameras, their names end those of files and folders: scene_camera_cam1.json, rgb_cam1.
+
+    folder: of the scene
+    camera: name of the camera; "": the scene has only one, without a name
+    """
+
+    folder: Path
+    camera: str = ""
+
+    def json(self, name: str) -> Path:
+        """A JSON file, such as scene_camera."""
+        return self.folder / f"{name}{self._ending}.json"
+
+    def subfolder(self, name: str) -> Path:
+        """A folder of images, such as depth."""
+        return self.folder / f"{name}{self._ending}"
+
+    @property
+    def image_folders(self) -> list[Path]:
+        """Where its colour or grey images may be, the likeliest first."""
+        named = [self.folder / self.camera] if self.camera else []  # HOT3D: the folder gray1 beside scene_gt_gray1.json
+        return [self.subfolder("rgb"), self.subfolder("gray"), *named]
+
+    @property
+    def images(self) -> Path:
+        """The folder of its images. Raises InputError if there is none."""
+        found = next((folder for folder in self.image_folders if folder.is_dir()), None)
+        if found is None:
+            names = " or ".join(folder.name for folder in self.image_folders)
+            camera = self.json("scene_camera").name
+            raise InputError(f"{self.folder}: expected a BOP scene with a folder {names} beside its {camera}")
+        return found
+
+    @property
+    def _ending(self) -> str:
+        return f"_{self.camera}" if self.camera else ""
+
+
+def scene_cameras(folder: Path) -> list[SceneFiles]:
+    """The cameras of a scene, by their scene_camera.json; empty if the folder is no BOP scene."""
+    names = sorted(path.stem.removeprefix("scene_camera") for path in folder.glob("scene_camera*.json"))
+    return [SceneFiles(folder, name[1:]) for name in names if not name or name.startswith("_")]
+
+
+def choose_camera(folder: Path, name: str | None = None, remedy: str = "name one") -> SceneFiles:
+    """One camera of a scene.
+
+    name: of the camera; None: the only one, or the one that bop_toolkit evaluates
+    remedy: what the user can do if the choice is not clear
+
+    Raises InputError if there is no such camera, or if the choice is not clear.
+    """
+    cameras = {files.camera: files for files in scene_cameras(folder)}
+    if name is None and len(cameras) == 1:
+        return next(iter(cameras.values()))
+    wanted = EVALUATED_CAMERAS if name is None else (name,)
+    chosen = next((cameras[camera] for camera in wanted if camera in cameras), None)
+    if chosen is None:
+        listed = ", ".join(camera or "one without a name" for camera in cameras) or "none"
+        asked = f"the camera {name}" if name else "one camera"
+        raise InputError(f"{folder}: expected {asked}, there are: {listed}; {remedy}")
+    return chosen
+
+
+def refuse_packed(folder: Path) -> None:
+    """Raises InputError with the remedy if the folder has BOP's webdataset or imagewise layout, which is not read."""
+    for pattern, layout in (("shard-*.tar", "webdataset"), ("*.camera.json", "imagewise")):
+        if (found := next(folder.glob(pattern), None)) is not None:
+            raise InputError(
+                f"{folder}: has BOP's {layout} layout ({found.name}), expected scenes in numbered folders; unpack it: "
+                f"python -m pose_regressor_training.bop.unpack {folder} NEW_FOLDER"
+            )
+
+
 def read_scene_camera(path: str | Path) -> dict[int, FloatArray]:
     """The (3, 3) camera matrix of each image, pixels, by image id, from a BOP `scene_camera.json`.
 
@@ -38,7 +119,12 @@ def read_scene_camera(path: str | Path) -> dict[int, FloatArray]:
     matrices = {}
     for key, entry in content.items():
         where = f" of image {key}"
-        matrix = entry_of(path, where, as_mapping(path, f"image {key}", entry), "cam_K")
+        entry = as_mapping(path, f"image {key}", entry)
+        if "cam_K" not in entry and "cam_model" in entry:
+            raise InputError(
+                f"{path}: image {key} has a cam_model (HOT3D), expected a pinhole's cam_K; undistort it first"
+            )
+        matrix = entry_of(path, where, entry, "cam_K")
         matrices[as_whole_number(path, "image id", key)] = as_numbers(path, f"cam_K{where}", matrix, 9).reshape(3, 3)
     return matrices
 

@@ -13,13 +13,22 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.files.bop import MILLIMETRES_PER_METRE, TruePose, read_scene_camera, read_scene_gt
+from pose_regressor.files.bop import (
+    MILLIMETRES_PER_METRE,
+    TruePose,
+    choose_camera,
+    read_scene_camera,
+    read_scene_gt,
+    scene_cameras,
+)
 from pose_regressor.files.io import read_json
 from pose_regressor.sources import read_image
 from pose_regressor.types import InputError
 
 #: A scene that has this file is complete: it is written last.
 SCENE_GT = "scene_gt.json"
+#: Suffixes of images in published datasets: ITODD's are TIFF.
+SUFFIXES = (".png", ".jpg", ".tif", ".tiff", ".jpeg")
 
 
 def scene_folder(split: Path, scene_id: int) -> Path:
@@ -72,24 +81,28 @@ class BopScene:
     """A scene of a BOP dataset. Raises InputError that names the file if one is missing or not in BOP's format.
 
     folder: of the scene
+    camera: name of the camera that the rest is of; "": the scene has only one
     cameras: (3, 3) camera matrix by image id
     poses: of each image's objects
     visibility: of each image's objects; empty for a scene without scene_gt_info.json
     """
 
-    def __init__(self, folder: str | Path) -> None:
+    def __init__(self, folder: str | Path, camera: str | None = None) -> None:
+        """camera: as for `choose_camera`."""
         self.folder = Path(folder)
-        self.cameras = read_scene_camera(self.folder / "scene_camera.json")
-        self._depth_scales = _read_depth_scales(self.folder / "scene_camera.json")
-        self.poses: dict[int, list[TruePose]] = read_scene_gt(self.folder / SCENE_GT)
-        info = self.folder / "scene_gt_info.json"
+        self._files = choose_camera(self.folder, camera, "name one with --sensor")
+        self.camera = self._files.camera
+        self.cameras = read_scene_camera(self._files.json("scene_camera"))
+        self._depth_scales = _read_depth_scales(self._files.json("scene_camera"))
+        self.poses: dict[int, list[TruePose]] = read_scene_gt(self._files.json("scene_gt"))
+        info = self._files.json("scene_gt_info")
         self.visibility = _read_visibility(info) if info.exists() else {}
         for im_id, poses in self.poses.items():
             if im_id not in self.cameras:
-                raise InputError(f"{self.folder / 'scene_camera.json'}: expected an entry for image {im_id}")
+                raise InputError(f"{self._files.json('scene_camera')}: expected an entry for image {im_id}")
             if self.visibility and len(self.visibility.get(im_id, ())) != len(poses):
                 raise InputError(
-                    f"{self.folder / 'scene_gt_info.json'}: expected {len(poses)} entries for image {im_id}, "
+                    f"{info}: expected {len(poses)} entries for image {im_id}, "
                     f"got {len(self.visibility.get(im_id, ()))}"
                 )
 
@@ -98,33 +111,52 @@ class BopScene:
         return sorted(self.poses)
 
     def image(self, im_id: int) -> NDArray[np.uint8]:
-        """(H, W, 3) RGB."""
-        found = next((path for suffix in (".png", ".jpg") if (path := image_path(self.folder, im_id, suffix)).exists()),
-                     None)  # fmt: skip
+        """(H, W, 3) RGB; of a grey image all three are equal."""
+        found = _file(self._files.images, f"{im_id:06d}")
         if found is None:
-            raise InputError(f"{self.folder / 'rgb'}: expected image {im_id:06d} as .png or .jpg, found neither")
+            names = ", ".join(SUFFIXES)
+            raise InputError(f"{self._files.images}: expected image {im_id:06d} with one of {names}, found none")
         return read_image(found)
+
+    def has_depth(self, im_id: int) -> bool:
+        """Whether the image has a depth image."""
+        return _file(self._files.subfolder("depth"), f"{im_id:06d}") is not None
 
     def depth(self, im_id: int) -> NDArray[np.float32]:
         """(H, W) metres, 0 where the depth is unknown."""
-        path = depth_path(self.folder, im_id)
+        folder = self._files.subfolder("depth")
+        path = _file(folder, f"{im_id:06d}") or folder / f"{im_id:06d}.png"
         raw = _read(path, cv2.IMREAD_UNCHANGED)
         if raw.ndim != 2 or raw.dtype != np.uint16:
             raise InputError(f"{path}: expected a depth image of 16 bits and one channel, got {raw.dtype} {raw.shape}")
         return (raw * (self._depth_scales[im_id] / MILLIMETRES_PER_METRE)).astype(np.float32)
 
     def mask(self, im_id: int, index: int, visible: bool = False) -> NDArray[np.bool_]:
-        """(H, W) of an object's whole silhouette within the image, or of its visible part."""
-        return _read(mask_path(self.folder, im_id, index, visible), cv2.IMREAD_GRAYSCALE) > 0
+        """(H, W) of an object's whole silhouette within the image, or of its visible part.
+
+        index: place of the object in the image's list in scene_gt.json
+        """
+        folder = self._files.subfolder("mask_visib" if visible else "mask")
+        return _read(folder / f"{im_id:06d}_{index:06d}.png", cv2.IMREAD_GRAYSCALE) > 0
 
 
-def open_split(split: str | Path) -> list[BopScene]:
-    """All complete scenes of a split, such as DATASET/train_pbr."""
-    folders = sorted(path.parent for path in Path(split).glob(f"*/{SCENE_GT}"))
-    scenes = [folder for folder in folders if folder.name.isdecimal()]
+def scene_folders(split: Path) -> list[Path]:
+    """The numbered folders of a split that have true poses, in order."""
+    folders = sorted(path for path in split.glob("*/") if path.name.isdecimal())
+    return [path for path in folders if any(files.json("scene_gt").exists() for files in scene_cameras(path))]
+
+
+def open_split(split: str | Path, camera: str | None = None) -> list[BopScene]:
+    """All complete scenes of a split, such as DATASET/train_pbr. camera: as for `choose_camera`."""
+    scenes = scene_folders(Path(split))
     if not scenes:
         raise InputError(f"{split}: expected numbered folders with a {SCENE_GT}, found none")
-    return [BopScene(scene) for scene in scenes]
+    return [BopScene(scene, camera) for scene in scenes]
+
+
+def _file(folder: Path, stem: str) -> Path | None:
+    """The image of this name, whatever its suffix."""
+    return next((path for suffix in SUFFIXES if (path := folder / f"{stem}{suffix}").exists()), None)
 
 
 def _read_depth_scales(path: Path) -> dict[int, float]:

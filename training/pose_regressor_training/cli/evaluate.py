@@ -43,6 +43,21 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME", help="Folder of the scenes in the dataset. Default: test, or the only one."),
     ] = None,
+    targets: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="List of targets in the dataset's folder, or visible: every object that is at least a tenth visible. "
+            "Default: SPLIT_targets_bop19.json or ..._bop24.json, else visible.",
+        ),
+    ] = None,
+    sensor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Camera of a scene with several, such as cam1. Default: the one that bop_toolkit evaluates.",
+        ),
+    ] = None,
     obj_id: Annotated[
         list[int] | None,
         typer.Option(
@@ -86,7 +101,7 @@ def evaluate(
         estimator = PoseEstimator([find_model(name) for name in model], device, threshold)
         obj_id = obj_id or [known.obj_id for known in estimator.objects]
     with warnings_on_stderr():
-        opened = open_dataset(dataset, split, mesh or (), unit, obj_id or None)
+        opened = open_dataset(dataset, split, mesh or (), unit, obj_id or None, targets, sensor)
     images = len({(target.scene_id, target.im_id) for target in opened.targets})
     with Progress(console=console, transient=True) as bar:
         if estimator is not None:

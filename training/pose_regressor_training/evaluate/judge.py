@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from pose_regressor.geometry.errors import add, rotation_error, translation_error
 from pose_regressor.types import FloatArray
-from pose_regressor_training.evaluate.dataset import EvaluatedObject, EvaluationSet, Target
+from pose_regressor_training.evaluate.dataset import EvaluatedObject, EvaluationSet
 from pose_regressor_training.evaluate.errors import add_s, mspd, mssd_each
 from pose_regressor_training.evaluate.matching import TAUS, WIDTH, match
 from pose_regressor_training.evaluate.results import Result
+from pose_regressor_training.evaluate.targets import Target
 from pose_regressor_training.evaluate.vsd import DepthRenderer, distances, vsd
 
 #: A pose is right if its ADD(-S) is below this share of the diameter.

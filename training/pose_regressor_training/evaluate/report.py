@@ -46,6 +46,9 @@ _TABLES = (
 
 
 def print_scores(console: Console, dataset: EvaluationSet, scores: Scores) -> None:
+    images = len({(target.scene_id, target.im_id) for target in dataset.targets})
+    count = sum(int(target.wanted.sum()) for target in dataset.targets)
+    console.print(f"targets: {dataset.targets_from}; {count} objects in {images} images")
     for title, columns in zip((dataset.name, None), _TABLES, strict=True):
         _print_table(console, title, columns, dataset, scores)
     console.print(
@@ -101,7 +104,7 @@ def write_report(
     Files that would have nothing to show are left out. settings: of the evaluation, for report.json.
     """
     paths = [folder / "report.json"]
-    content = {"dataset": dataset.name, "settings": settings} | scores.to_json()
+    content = {"dataset": dataset.name, "targets": dataset.targets_from, "settings": settings} | scores.to_json()
     if are_probabilities(scores.scored):
         bins = reliability(scores.scored)
         content["reliability"] = {name: getattr(bins, name).tolist() for name in ("count", "score", "right")}

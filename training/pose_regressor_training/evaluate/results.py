@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,10 +43,12 @@ def read_results(path: str | Path) -> list[Result]:
     except csv.Error as error:
         raise InputError(f"{path}: line {rows.line_num}: {error}") from None
     header = [name.strip() for name in first]
-    if header != COLUMNS:
+    if header != COLUMNS and _is_row(first):  # bop_toolkit reads files without a header as well
+        first, others = [], [first, *others]
+    elif header != COLUMNS:
         raise InputError(f"{path}: expected the columns {RESULT_HEADER}, got {','.join(header)[:80] or 'nothing'}")
     results = []
-    for number, row in enumerate(others, start=2):
+    for number, row in enumerate(others, start=2 if first else 1):
         if not row:
             continue
         if len(row) != len(COLUMNS):
@@ -55,6 +58,11 @@ def read_results(path: str | Path) -> list[Result]:
         except ValueError as error:
             raise InputError(f"{path}: line {number}: {error}") from None
     return results
+
+
+def _is_row(row: list[str]) -> bool:
+    """Whether a first line is one of results: it begins with three whole numbers."""
+    return len(row) == len(COLUMNS) and all(re.fullmatch(r"\s*\d+\s*", value) for value in row[:3])
 
 
 def _result(row: dict[str, str]) -> Result:
