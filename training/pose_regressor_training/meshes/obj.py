@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -49,9 +50,6 @@ class _Reader:
         self._before: list[tuple[int, int, int, int]] = []  # corners of a face; vertices, places, normals so far
         self._material: bytes | None = None
         self._read(_decoded(path))
-
-    def table(self, key: bytes) -> list[FloatArray]:
-        return self.tables[key]
 
     def _read(self, data: bytes) -> None:
         counts, lines = self.counts, self._lines
@@ -117,8 +115,9 @@ class _Reader:
             words = [part[column] or b"0" if len(part) > column else b"0" for part in parts]
             try:
                 index = np.array(words).astype(np.int64)
-            except (ValueError, OverflowError) as error:
-                raise InputError(f"mesh {self.path}: a face has the corner {str(error)[-40:]}") from error
+            except (ValueError, OverflowError):
+                wrong = next((word for word in words if not re.fullmatch(rb"[+-]?\d{1,18}", word)), b"")
+                raise InputError(f"mesh {self.path}: expected numbers in a face, got {text(wrong)[:40]!r}") from None
             # Numbers count from 1, or backwards from the last one before the face. 0 stands for none.
             target.append(np.where(index < 0, index + np.repeat(before, sizes), index - 1))
         self._corners, self._before = [], []
