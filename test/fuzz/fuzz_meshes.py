@@ -84,7 +84,8 @@ DAE = """<?xml version="1.0"?>
 <input semantic="TEXCOORD" source="#u" offset="1" set="0"/><vcount>4</vcount><p>0 0 2 1 3 2 1 1</p></polylist>
 </mesh></geometry></library_geometries>
 <library_visual_scenes><visual_scene id="w"><node><translate>1 2 3</translate><instance_geometry url="#g">
-<bind_material><technique_common><instance_material symbol="x" target="#m"/></technique_common></bind_material></instance_geometry>
+<bind_material><technique_common><instance_material symbol="x" target="#m"/></technique_common></bind_material>
+</instance_geometry>
 </node></visual_scene></library_visual_scenes><scene><instance_visual_scene url="#w"/></scene></COLLADA>
 """
 
@@ -145,7 +146,7 @@ def mutate_glb(rng, data):
 
 
 def cut_off(rng, data):
-    """The file without its end: more than the last chunk of a PNG, behind which the picture is whole."""
+    """The file without its end, which is more than the last chunk of a PNG: without that one the picture is whole."""
     return data[: rng.randrange(len(data) - 20)]
 
 
