@@ -1,7 +1,6 @@
 """Files: broken bundles, meshes, YAML, JSON and MCAP files. Each is read or refused by an InputError of one line."""
 
 import json
-import logging
 import shutil
 import struct
 from dataclasses import replace
@@ -37,38 +36,6 @@ METADATA = """rosbag2_bagfile_information:
   storage_identifier: mcap
   compression_mode: ""
   relative_file_paths: [whole.mcap]
-"""
-CUBE = """v 0 0 0
-v 1 0 0
-v 0 1 0
-v 0 0 1
-vn 0 0 1
-vt 0.5 0.5
-f 1/1/1 2/1/1 3/1/1
-f 1 2 4
-f 2 3 4
-f 1 3 4
-"""
-PLY = """ply
-format ascii 1.0
-element vertex 4
-property float x
-property float y
-property float z
-property uchar red
-property uchar green
-property uchar blue
-element face 4
-property list uchar int vertex_indices
-end_header
-0 0 0 255 0 0
-1 0 0 0 255 0
-0 1 0 0 0 255
-0 0 1 9 9 9
-3 0 1 2
-3 0 1 3
-3 1 2 3
-3 0 2 3
 """
 
 
@@ -157,20 +124,10 @@ class Files:
 
     def _add_meshes(self):
         try:
-            import trimesh
-
-            from pose_regressor_training.meshes.mesh import load_mesh
+            from fuzz_meshes import mesh_kinds
         except ImportError:  # the runtime alone
             return
-        logging.getLogger("trimesh").disabled = True
-        cube = trimesh.creation.box((0.1, 0.2, 0.3))
-        self.kinds["mesh obj"] = (".obj", CUBE.encode(), load_mesh, mutate)
-        self.kinds["mesh ply"] = (".ply", PLY.encode(), load_mesh, mutate)
-        for suffix in ("stl", "glb", "off"):
-            data = cube.export(file_type=suffix)
-            self.kinds[f"mesh {suffix}"] = (
-                f".{suffix}", data.encode() if isinstance(data, str) else data, load_mesh, mutate,
-            )  # fmt: skip
+        self.kinds |= mesh_kinds(self.folder)
 
     def one(self, rng, kind):
         _, data, _, change = self.kinds[kind]

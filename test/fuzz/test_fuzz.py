@@ -15,7 +15,8 @@ MESSAGES = ("image", "compressed", "info")
 FILES = (
     *("bundle", "calibration", "parameters", "camera", "truth", "bag", "bag zstd", "bag lz4"),
     *CAMERAS,
-    *("mesh obj", "mesh ply", "mesh stl", "mesh glb", "mesh off"),
+    *("mesh obj", "mesh mtl", "mesh picture", "mesh ply", "mesh ply binary", "mesh stl", "mesh stl text"),
+    *("mesh glb", "mesh off", "mesh dae"),
 )
 SHORT = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 CHANCE = st.randoms(use_true_random=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,115 +12,10 @@ from trimesh.visual.texture import unmerge_faces
 
 from pose_regressor.types import FloatArray, InputError
 from pose_regressor_training.meshes.materials import Material, read_materials
+from pose_regressor_training.meshes.obj_file import ObjFaces, ObjFile
 from pose_regressor_training.meshes.part import GREY, Part, color_codes
 from pose_regressor_training.meshes.pictures import REMEDY, find_file, text, texts
 from pose_regressor_training.meshes.polygons import triangles
-
-#: Lines that are turned into arrays at once: lists of words take ten times the memory.
-LINES = 200_000
-NUMBERS = {b"v": (3, 4, 6, 7), b"vt": (1, 2, 3)}
-
-
-@dataclass
-class _Faces:
-    """Faces of one material: corners of each, and for each corner its vertex and texture coordinate, from 0.
-
-    Missing texture coordinates are -1.
-    """
-
-    counts: list[NDArray[np.int64]] = field(default_factory=list)
-    vertex: list[NDArray[np.int64]] = field(default_factory=list)
-    place: list[NDArray[np.int64]] = field(default_factory=list)
-    normal: list[NDArray[np.int64]] = field(default_factory=list)
-
-
-class _Reader:
-    """The lines of a file, turned into arrays a few hundred thousand at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.tables: dict[bytes, list[FloatArray]] = {b"v": [], b"vt": []}
-        self.counts = {b"v": 0, b"vt": 0, b"vn": 0}
-        self.libraries: list[bytes] = []
-        self.faces: dict[bytes | None, _Faces] = {}
-        self._lines: dict[bytes, list[bytes]] = {b"v": [], b"vt": []}
-        self._corners: list[bytes] = []
-        self._before: list[tuple[int, int, int, int]] = []  # corners of a face; vertices, places, normals so far
-        self._material: bytes | None = None
-        self._read(_decoded(path))
-
-    def table(self, key: bytes) -> list[FloatArray]:
-        return self.tables[key]
-
-    def _read(self, data: bytes) -> None:
-        counts, lines = self.counts, self._lines
-        for line in data.splitlines():
-            words = line.split(None, 1)
-            if len(words) < 2:
-                continue
-            key, rest = words
-            if key == b"f":
-                if b"#" in rest:
-                    rest = rest.split(b"#")[0]
-                corners = rest.split()
-                self._corners += corners
-                self._before.append((len(corners), counts[b"v"], counts[b"vt"], counts[b"vn"]))
-                if len(self._before) >= LINES:
-                    self._flush_faces()
-            elif key in lines:
-                counts[key] += 1
-                lines[key].append(rest)
-                if len(lines[key]) >= LINES:
-                    self._flush_numbers(key)
-            elif key == b"vn":
-                counts[key] += 1
-            elif key == b"usemtl":
-                self._flush_faces()
-                self._material = rest.strip()
-            elif key == b"mtllib":
-                self.libraries.append(rest.strip())
-        self._flush_faces()
-        for key in lines:
-            self._flush_numbers(key)
-
-    def _flush_numbers(self, key: bytes) -> None:
-        lines = self._lines[key]
-        if any(b"#" in line for line in lines):
-            lines = [line.split(b"#")[0] for line in lines]
-        rows = [line.split() for line in lines]
-        self._lines[key] = []
-        lengths = np.array([len(row) for row in rows], np.int64)
-        wrong = ~np.isin(lengths, NUMBERS[key])
-        if wrong.any():
-            raise InputError(
-                f"mesh {self.path}: a line '{key.decode()} {text(lines[int(wrong.argmax())].strip())[:40]}' has "
-                f"{lengths[wrong][0]} numbers, expected {', '.join(map(str, NUMBERS[key]))}"
-            )
-        table = np.full((len(rows), max(NUMBERS[key])), np.nan)
-        try:
-            for length in np.unique(lengths):
-                some = np.flatnonzero(lengths == length)
-                table[some, :length] = np.array([rows[row] for row in some]).astype(np.float64)
-        except ValueError as error:
-            raise InputError(f"mesh {self.path}: cannot be read: {' '.join(str(error).split())[:80]}") from error
-        self.tables[key].append(table)
-
-    def _flush_faces(self) -> None:
-        if not self._before:
-            return
-        faces = self.faces.setdefault(self._material, _Faces())
-        sizes, *so_far = np.array(self._before, np.int64).T
-        parts = [corner.split(b"/") for corner in self._corners]
-        faces.counts.append(sizes)
-        for column, (target, before) in enumerate(zip((faces.vertex, faces.place, faces.normal), so_far, strict=True)):
-            words = [part[column] or b"0" if len(part) > column else b"0" for part in parts]
-            try:
-                index = np.array(words).astype(np.int64)
-            except (ValueError, OverflowError) as error:
-                raise InputError(f"mesh {self.path}: a face has the corner {str(error)[-40:]}") from error
-            # Numbers count from 1, or backwards from the last one before the face. 0 stands for none.
-            target.append(np.where(index < 0, index + np.repeat(before, sizes), index - 1))
-        self._corners, self._before = [], []
 
 
 def read_obj(path: Path, colored: bool = True) -> list[Part]:
@@ -131,7 +25,7 @@ def read_obj(path: Path, colored: bool = True) -> list[Part]:
 
     Raises InputError for files that are broken, or name pictures or materials that are not there.
     """
-    file = _Reader(path)
+    file = ObjFile(path)
     if not file.faces or not file.counts[b"v"]:
         raise InputError(f"mesh {path}: expected triangles, found none")
     table = np.concatenate(file.tables[b"v"])
@@ -155,24 +49,13 @@ def read_obj(path: Path, colored: bool = True) -> list[Part]:
     return parts
 
 
-def _decoded(path: Path) -> bytes:
-    """The file's bytes in an encoding that keeps ASCII, without a byte order mark, continued lines joined."""
-    data = path.read_bytes()
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        data = data.decode("utf-16", errors="replace").encode()
-    data = data.removeprefix(b"\xef\xbb\xbf")
-    if b"\\\n" in data or b"\\\r\n" in data:
-        data = data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
-    return data
-
-
 def _vertex_colors(table: FloatArray, path: Path) -> NDArray[np.uint8] | None:
     """(V, 3) codes of `v x y z r g b` and `v x y z w r g b`; None if a vertex has none."""
     last = np.where(np.isnan(table[:, 6:7]), table[:, 3:6], table[:, 4:7])
     return None if np.isnan(last).any() else color_codes(last, path)
 
 
-def _materials(file: _Reader, path: Path) -> dict[bytes, Material]:
+def _materials(file: ObjFile, path: Path) -> dict[bytes, Material]:
     found: dict[bytes, Material] = {}
     for line in file.libraries:
         whole = find_file(path.parent, line)
@@ -207,7 +90,7 @@ def _parts(
     vertices: FloatArray,
     places: FloatArray,
     colors: NDArray[np.uint8] | None,
-    faces: _Faces,
+    faces: ObjFaces,
     material: Material | None,
     named: bool,
 ) -> list[Part]:

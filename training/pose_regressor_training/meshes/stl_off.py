@@ -18,12 +18,12 @@ FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute"
 HEADER = 84
 
 
-def numbers(data: bytes, path: Path) -> FloatArray:
-    """The numbers of a text that consists of nothing else, as float64. Raises InputError at the first other word."""
+def numbers(data: bytes, path: Path, kind: type = np.float64) -> NDArray:
+    """The numbers of a text that consists of nothing else. Raises InputError at the first other word."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)
         try:
-            return np.fromstring(data, np.float64, sep=" ") if data.strip() else np.zeros(0)
+            return np.fromstring(data, kind, sep=" ") if data.strip() else np.zeros(0, kind)
         except (DeprecationWarning, ValueError) as error:
             raise InputError(f"mesh {path}: cannot be read: expected numbers, found other text") from error
 
