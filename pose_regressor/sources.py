@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.files.bop import SceneFiles, choose_camera, read_scene_camera, refuse_packed, scene_cameras
+from pose_regressor.files.bop import SceneFiles, find_scene, read_scene_camera
 from pose_regressor.types import NANOSECONDS, Camera, Frame, InputError
 
 if TYPE_CHECKING:
@@ -62,28 +63,25 @@ class Source:
 
 def open_source(spec: str | Path, camera: Camera | None = None) -> Source:
     """The source that `spec` names.
-
     spec: a video file, an image, a folder of images, a scene in BOP's layout (a folder with a scene_camera.json, or its
-        folder of images),
-        `webcam:N` or `/dev/videoN`
+        folder of images), `webcam:N`, `/dev/videoN`, or a link to it such as those in /dev/v4l/by-id
     camera: of the images; None: a BOP scene uses its own intrinsics, all others need one
     InputError: the source cannot be played, or `camera` is missing or for another image size.
     """
-    device = re.fullmatch(r"(?:webcam:|/dev/video)(\d+)", str(spec))
-    if device:
-        return WebcamSource(int(device[1]), _required(camera, spec))
     path = Path(spec)
+    device = re.fullmatch(r"webcam:(\d+)", str(spec)) or re.fullmatch(r"/dev/video(\d+)", str(path.resolve()))
+    if device:
+        return WebcamSource(int(device[1]), _required(camera, spec), str(spec))
     if path.is_dir():
-        if scene_cameras(path):
-            return _open_scene(choose_camera(path, remedy=f"give its images, as {path}/rgb_NAME"), camera)
-        if camera is None and (files := _camera_of(path)):
-            return _open_scene(files, None)
-        refuse_packed(path)
+        if files := find_scene(path, also_by_its_images=camera is None):
+            return _open_scene(files, camera)
         return ImageSource(path, _numbered(_images_in(path)), _required(camera, spec))
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageSource(path, _numbered([path]), _required(camera, spec))
     if path.is_file():
         return VideoSource(path, _required(camera, spec))
+    if path.is_relative_to("/dev/v4l"):
+        raise InputError(f"{spec}: expected a camera that is plugged in, there is none of this name")
     if str(spec).startswith("webcam"):
         raise InputError(f"{spec}: expected webcam:N with the camera's number, as in webcam:0")
     raise InputError(f"{spec}: no such file or folder; expected a video, a folder of images, a BOP scene or webcam:N")
@@ -95,9 +93,21 @@ def _required(camera: Camera | None, spec: str | Path) -> Camera:
     return camera
 
 
-def _check_size(what: str | Path, width: int, height: int, camera: Camera) -> None:
-    if (width, height) != (camera.width, camera.height):
-        raise InputError(f"{what}: is {width}x{height}, but its camera is for {camera.width}x{camera.height}")
+def _check_size(
+    what: str | Path, width: int, height: int, camera: Camera, is_turned: Callable[[], bool] = lambda: False
+) -> None:
+    """is_turned: says whether the file asks viewers to turn its images by 90 degrees."""
+    if (width, height) == (camera.width, camera.height):
+        return
+    error = f"{what}: is {width}x{height}, but its camera is for {camera.width}x{camera.height}"
+    if (height, width) == (camera.width, camera.height) and is_turned():
+        error += "; it has an orientation tag, but pixels count as stored: calibrate so (cv2.IMREAD_IGNORE_ORIENTATION)"
+    raise InputError(error)
+
+
+def _photo_is_turned(path: Path) -> bool:
+    stored, shown = (cv2.imread(str(path), flag) for flag in (cv2.IMREAD_IGNORE_ORIENTATION, cv2.IMREAD_COLOR))
+    return stored is not None and shown is not None and stored.shape[:2] != shown.shape[:2]
 
 
 def _rgb(bgr: MatLike) -> NDArray[np.uint8]:
@@ -119,7 +129,7 @@ class ImageSource(Source):
         self._files = files
         self._cameras = [cameras] * len(files) if isinstance(cameras, Camera) else cameras
         for (_, image), camera in zip(files, self._cameras, strict=True):
-            _check_size(image, *image_size(image), camera)
+            _check_size(image, *image_size(image), camera, partial(_photo_is_turned, image))
 
     def __iter__(self) -> Iterator[Frame]:
         for (index, path), camera in zip(self._files, self._cameras, strict=True):
@@ -177,12 +187,6 @@ def _numbered(images: Sequence[Path]) -> list[tuple[int, Path]]:
     return sorted(numbers.items())
 
 
-def _camera_of(images: Path) -> SceneFiles | None:
-    """The camera of a BOP scene whose folder of images this is, if it is one."""
-    images = images.resolve()
-    return next((files for files in scene_cameras(images.parent) if images in files.image_folders), None)
-
-
 def _open_scene(files: SceneFiles, camera: Camera | None) -> ImageSource:
     folder = files.folder
     images = _numbered(_images_in(files.images))
@@ -203,7 +207,7 @@ def _open_scene(files: SceneFiles, camera: Camera | None) -> ImageSource:
 
 
 class VideoSource(Source):
-    """A video file. A frame's index is its position, its stamp follows from the file's frame rate."""
+    """A video file, its frames as stored. Their index is their position, their stamp follows from the frame rate."""
 
     def __init__(self, path: Path, camera: Camera) -> None:
         self.name = str(path)
@@ -216,7 +220,8 @@ class VideoSource(Source):
             ok, image = capture.read()
             if not ok:
                 raise InputError(f"{path}: expected a video, this has no frame that can be decoded")
-            _check_size(path, image.shape[1], image.shape[0], camera)
+            turned = capture.get(cv2.CAP_PROP_ORIENTATION_META) % 180 == 90
+            _check_size(path, image.shape[1], image.shape[0], camera, lambda: turned)
             if count > 1:
                 probe = int(count * PROBED_SHARE)
                 capture.set(cv2.CAP_PROP_POS_FRAMES, probe)
@@ -231,6 +236,7 @@ class VideoSource(Source):
         capture = cv2.VideoCapture(str(self._path))
         if not capture.isOpened():
             raise InputError(f"{self._path}: expected a video file, this cannot be opened as one (or is cut off)")
+        capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # a tag would turn the image, but not its K
         return capture
 
     def __iter__(self) -> Iterator[Frame]:
@@ -253,8 +259,8 @@ class WebcamSource(Source):
 
     live = True
 
-    def __init__(self, number: int, camera: Camera) -> None:
-        self.name = f"webcam:{number}"
+    def __init__(self, number: int, camera: Camera, name: str) -> None:
+        self.name = name
         self._camera = camera
         self._capture = cv2.VideoCapture(number)
         if not self._capture.isOpened():

@@ -129,6 +129,15 @@ def test_bop_scene(tmp_path):
     assert "expected JSON" in refusal(scene, None)
 
 
+def test_a_link_to_a_webcam_is_one(tmp_path):
+    """As /dev/v4l/by-id has them, which stay the same when another camera is plugged in."""
+    link = tmp_path / "usb-Maker_Camera_SN0001-video-index0"
+    link.symlink_to("/dev/video97")
+    assert "expected a camera at /dev/video97" in refusal(link, camera())
+    assert "--camera" in refusal(link, None)
+    assert "a camera that is plugged in" in refusal("/dev/v4l/by-id/usb-Nobody_Has_This-video-index0", camera())
+
+
 def test_webcam_refused():
     assert "none can be opened" in refusal("webcam:97", camera())
     assert "--camera" in refusal("/dev/video97", None)

@@ -76,12 +76,15 @@ def _add_plugin(app: typer.Typer, entry_point: importlib.metadata.EntryPoint) ->
 
 
 def _command() -> Any:
-    """The application as a command whose `--help` shows no type for flags, such as ``<bool>``."""
+    """The application as a command. Its `--help` shows no type for flags, and wraps paragraphs to the terminal."""
     application: Any = typer.main.get_command(build_app())
     for command in (application, *application.commands.values()):
         flags = [parameter for parameter in command.params if getattr(parameter, "is_flag", False)]
         for flag in (*flags, command.get_help_option(typer.Context(command))):
             flag.metavar = ""
+        paragraphs = (command.help or "").split("\n\n")
+        # Examples are indented and keep their lines.
+        command.help = "\n\n".join(p if p.startswith(" ") else " ".join(p.split("\n")) for p in paragraphs)
     return application
 
 

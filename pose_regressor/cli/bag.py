@@ -37,10 +37,10 @@ def bag(
     settings: SettingsOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace OUT.mcap if it exists.")] = False,
 ) -> None:
-    """Add the poses of the objects in a bag's images to the bag: /tf and /pose_regressor/detections. Needs no ROS 2.
+    """Copy a bag and add the poses of the objects in its images, on /tf and /pose_regressor/detections.
 
-    OUT.mcap also holds every message of IN unchanged; Foxglove and `ros2 bag play` open it. The same command continues
-    a run that was killed. Exit code 1: nothing was found.
+    Needs no ROS 2. OUT.mcap holds every message of IN unchanged; Foxglove and `ros2 bag play` open it. The same command
+    continues a run that was killed. Exit code 1: nothing was found.
 
         pose-regressor bag drive.mcap poses.mcap --model box
     """

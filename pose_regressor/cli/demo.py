@@ -14,16 +14,16 @@ def demo(
         str,
         typer.Option(
             metavar="auto|NUMBER",
-            help="Images a second. auto: 30, or less on a machine that cannot keep up. A number is kept, and images "
-            "that the node does not look at are counted.",
+            help="Images a second. auto: 30, or less on a machine that cannot keep up. NUMBER: exactly this "
+            "rate; images that the node skips are counted.",
         ),
     ] = "auto",
 ) -> None:
     """Play the shipped clip to the node over DDS and compare the poses on /tf with the true ones.
 
     Three processes on this machine: a player that publishes Image and CameraInfo, the node, and a listener. Writes
-    overlay.mp4, contact_sheet.png and result.json. Exit code 1: the node answered nothing, or found the box in too few
-    of the images it answered, or not accurately enough. A slow machine is reported, and is no failure.
+    overlay.mp4, contact_sheet.png and result.json. Exit code 1: no answer, the box found in too few of the answered
+    images, or inaccurate poses. A slow machine is reported but does not fail the demo.
     """
     from pose_regressor.demo.report import print_summary, reporting
     from pose_regressor.demo.run import run_demo

@@ -32,7 +32,10 @@ def doctor(
     image_topic: ImageTopicOption = IMAGE_TOPIC,
     camera_info_topic: CameraInfoTopicOption = CAMERA_INFO_TOPIC,
     fixed_frame: Annotated[
-        str, typer.Option(metavar="FRAME", help="TF frame in which poses are needed, as map. Default: not checked.")
+        str,
+        typer.Option(
+            metavar="FRAME", help="TF frame in which you need the poses, such as map. Default: do not check it."
+        ),
     ] = "",
     seconds: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.5, max=60.0, help="How long to listen, seconds.")

@@ -25,11 +25,11 @@ def fuse(
     config: FusionParametersOption = None,
     settings: FusionSettingsOption = None,
 ) -> None:
-    """Fuse the poses from several calibrated cameras to one pose of each object.
+    """Fuse the poses from several calibrated cameras into one pose per object.
 
     Publishes on /tf and /pose_regressor_fusion/detections. Each camera needs its own node (`pose-regressor run`) with
-    its own frame_prefix; the places of the cameras come from TF. Options override --config, and --set overrides both.
-    Ctrl-C ends it.
+    its own frame_prefix. TF must hold the cameras' poses. Options override --config, and --set overrides both. Ctrl-C
+    ends it.
 
         pose-regressor fuse --fixed-frame world --model box
     """

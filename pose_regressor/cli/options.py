@@ -31,7 +31,7 @@ CameraOption = Annotated[
     typer.Option(
         "--camera",
         metavar="FILE",
-        help="Camera file: BOP camera.json, ROS calibration YAML, or a CameraInfo message as YAML. Default: none.",
+        help="Camera file of BOP, ROS, OpenCV or Kalibr, or a CameraInfo message as YAML. Default: none.",
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=_DEVICE)]
@@ -72,7 +72,7 @@ NodeDeviceOption = Annotated[
 ]
 ParametersOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, as {NODE_FILE}. Default: none."),
+    typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, such as {NODE_FILE}. Default: none."),
 ]
 SettingsOption = Annotated[
     list[str] | None,
@@ -112,7 +112,7 @@ FusionModelOption = Annotated[
 ]
 FusionParametersOption = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, as {FUSION_FILE}. Default: none."),
+    typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, such as {FUSION_FILE}. Default: none."),
 ]
 FusionSettingsOption = Annotated[
     list[str] | None,

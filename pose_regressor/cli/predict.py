@@ -28,7 +28,8 @@ def predict(
         typer.Option(
             "--overlay",
             metavar="FILE.mp4",
-            help="Video to write, of the frames with the poses drawn on them. Default: none.",
+            help="Video to write, of the frames with the poses drawn on them: .mp4 or .webm, or .avi, which is "
+            "faster to write. Default: none.",
         ),
     ] = None,
     camera: CameraOption = None,

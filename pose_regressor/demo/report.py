@@ -9,7 +9,7 @@ from pathlib import Path
 from pose_regressor.demo.results import CLOSE, LEAST_CLOSE, LEAST_FOUND, Summary
 from pose_regressor.middleware.kit.pacing import RATES
 
-#: A share of answered images under which a fixed rate is called too high for the machine.
+#: If the node answers a smaller share of the images, the report calls the machine too slow.
 MANY_ANSWERED = 0.9
 
 
@@ -70,7 +70,7 @@ def sentences(summary: Summary, rate: float | None) -> list[str]:
             )
     else:
         rates = ", then ".join(f"{value:g}" for value in summary.rates)
-        said = [f"Played at {rates} images a second, which is as fast as the node answered, and at most {RATES[0]:g}."]
+        said = [f"Played at {rates} images a second: the fastest that the node kept up with, up to {RATES[0]:g}."]
         if summary.rates[-1] == RATES[-1] and summary.answered < MANY_ANSWERED:
             said = [
                 f"Played at {rates} images a second. {RATES[-1]:g} is the slowest, and still {unanswered} of the "

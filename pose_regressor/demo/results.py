@@ -16,8 +16,8 @@ from pose_regressor.types import FloatArray, InputError, ObjectModel
 if TYPE_CHECKING:
     from pose_regressor.middleware.messages.transforms import StampedTransform
 
-#: What counts as working: the share of the answered images in which the object is found, and the share of the found
-#: ones with an ADD under CLOSE diameters. An image that a busy machine never looked at counts in neither.
+#: The demo passes if the object is found in LEAST_FOUND of the answered images, and LEAST_CLOSE of these poses have an
+#: ADD under CLOSE diameters. Images that the node skipped do not count.
 LEAST_FOUND = 0.90
 LEAST_CLOSE = 0.85
 CLOSE = 0.1

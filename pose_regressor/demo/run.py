@@ -92,7 +92,7 @@ def run_demo(out: Path, rate: float | None, report: Report) -> Summary:
     record = fresh_record(out)
     with own_domain(), TfListener(detections=DETECTIONS) as listener, Processes(out) as processes:
         processes.start("node", "pose_regressor", "run", "--middleware", "dds", "--model", str(clip.bundle))
-        # It waits for the node to subscribe.
+        # The player waits until the node subscribes.
         player = ["pose_regressor.middleware.dds.player", str(clip.video), "--camera", str(clip.camera)]
         player += ["--rate", f"{rate:g}" if rate else AUTO, "--timeout", f"{START_TIMEOUT:g}", "--record", str(record)]
         processes.start("player", *player)
@@ -108,7 +108,7 @@ def run_demo(out: Path, rate: float | None, report: Report) -> Summary:
 
 
 def fresh_record(out: Path) -> Path:
-    """Makes the folder; the file to which the player will write its stamps, which is not there yet."""
+    """Makes the folder, deletes an old record in it, and returns the path where the player will write its stamps."""
     record = out / "stamps.json"
     try:
         out.mkdir(parents=True, exist_ok=True)

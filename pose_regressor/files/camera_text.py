@@ -101,11 +101,7 @@ def _from_ost(text: str) -> dict[str, Any]:
             "an ost.txt with 4 coefficients, which may be a fisheye's; take ost.yaml, which names the model"
         )
     content: dict[str, Any] = {f"image_{name}": values[0] for name, values in image.items() if values}
-    for name, key in (
-        ("camera matrix", "camera_matrix"),
-        ("distortion", "distortion_coefficients"),
-        ("projection", "projection_matrix"),
-    ):
+    for name, key in (("camera matrix", "camera_matrix"), ("distortion", "distortion_coefficients")):
         if name in cameras[0]:
             content[key] = {"data": cameras[0][name]}
     return content

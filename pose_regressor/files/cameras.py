@@ -30,7 +30,7 @@ _MODELS = {"brown_conrady": "plumb_bob", "kannala_brandt4": "equidistant", "open
 _BY_LENGTH = ("opencv", "full_opencv")
 
 
-def load_camera(path: str | Path, rectified: bool = False) -> Camera:
+def load_camera(path: str | Path) -> Camera:
     """The camera in a file. Its content tells the format; .json is read as JSON.
 
     camera.json of BOP: width, height, fx, fy, cx, cy; RealSense's has ppx, ppy, model, coeffs
@@ -39,8 +39,6 @@ def load_camera(path: str | Path, rectified: bool = False) -> Camera:
     CameraInfo message as YAML, from `ros2 topic echo --once camera_info`: width, height, k, d, distortion_model, ...
     camchain of Kalibr with one camera: intrinsics, resolution, distortion_model, distortion_coeffs
     PinholeCameraIntrinsic of Open3D: width, height, intrinsic_matrix (by columns)
-
-    rectified: the images are rectified: takes the projection matrix P, without distortion, as the node does.
 
     Raises InputError that begins with the path.
     """
@@ -59,10 +57,8 @@ def load_camera(path: str | Path, rectified: bool = False) -> Camera:
             "expected a camera file with fx, fy, cx, cy (BOP), camera_matrix (ROS, OpenCV), k (CameraInfo) or "
             "intrinsics (Kalibr)"
         )
-    if rectified and not np.size(info["p"]):
-        info["p"] = _p_of_undistorted(path, info)
     try:
-        return camera_from_info(SimpleNamespace(**info), rectified)
+        return camera_from_info(SimpleNamespace(**info))
     except InputError as error:
         raise InputError(f"{path}: {str(error).removeprefix('camera info: ')}") from None
 
@@ -123,10 +119,10 @@ def _the_one_camera(path: str | Path, content: dict[Any, Any]) -> dict[Any, Any]
     return as_mapping(path, name, camera)
 
 
-def _info(size: tuple[int, int], k: Any, d: Any, model: Any, p: Any = (), **rest: Any) -> dict[str, Any]:
-    """The fields of a CameraInfo. p: empty if the file has none."""
+def _info(size: tuple[int, int], k: Any, d: Any, model: Any, **rest: Any) -> dict[str, Any]:
+    """The fields of a CameraInfo."""
     roi = SimpleNamespace(x_offset=0, y_offset=0, width=0, height=0)
-    fields = {"width": size[0], "height": size[1], "k": k, "d": d, "distortion_model": model, "p": p}
+    fields = {"width": size[0], "height": size[1], "k": k, "d": d, "distortion_model": model}
     return {**fields, "binning_x": 0, "binning_y": 0, "roi": roi, **rest}
 
 
@@ -139,7 +135,6 @@ def _from_message(keys: _Keys) -> dict[str, Any]:
         keys.numbers("k", count=9),
         d,
         _model(keys.value("distortionmodel"), d),
-        keys.numbers("p"),
         binning_x=keys.whole("binningx", default=0),
         binning_y=keys.whole("binningy", default=0),
         roi=SimpleNamespace(**region),
@@ -162,7 +157,7 @@ def _from_matrix(keys: _Keys) -> dict[str, Any]:
     d, model = _distortion(keys)
     if str(keys.value("fisheyemodel", default=0)) not in ("0", "False"):  # of OpenCV's calibration sample
         model = "equidistant"
-    return _info(_size(keys), k, d, model, keys.numbers("projectionmatrix", "p"))
+    return _info(_size(keys), k, d, model)
 
 
 def _from_focal_lengths(keys: _Keys) -> dict[str, Any]:
@@ -212,10 +207,3 @@ def _model(name: Any, d: FloatArray) -> Any:
     if plain.endswith("brown_conrady") and not np.any(d):  # also the inverse one, which is another model
         return "none"
     return _MODELS.get(plain, plain)
-
-
-def _p_of_undistorted(path: str | Path, info: dict[str, Any]) -> FloatArray:
-    """(3, 4) the projection matrix of a camera whose file has none, if its images need no rectification."""
-    if np.any(info["d"]) or info["distortion_model"] in ("equidistant", "fisheye"):
-        raise InputError(f"{path}: expected a projection matrix P for rectified images, got a camera with distortion")
-    return np.hstack([np.reshape(info["k"], (3, 3)), np.zeros((3, 1))])

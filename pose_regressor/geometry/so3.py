@@ -51,7 +51,7 @@ def log(rotation: FloatArray) -> FloatArray:
 
 
 def _twice_sine(rotation: FloatArray) -> FloatArray:
-    """(3,) the axis times twice the sine of the angle, which R - Rᵀ is the skew matrix of."""
+    """(3,) axis times 2 sin(angle): the vector v with skew(v) = R - Rᵀ."""
     r = rotation
     return np.array([r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]])
 

@@ -11,7 +11,8 @@ import numpy as np
 
 from pose_regressor.types import InputError
 
-#: Of a bundle that was never calibrated: roughly what others were measured to have.
+#: Of a bundle that was never calibrated: roughly what others were measured to have. The 0.15 is such a measurement; it
+#: need not follow SCORE_THRESHOLD, which has the same value.
 SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 
 

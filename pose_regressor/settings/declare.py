@@ -58,8 +58,9 @@ def span(
 
 
 def shares(default: tuple[float, ...], description: str, most: int | None = None) -> Any:
-    """A field of numbers in proportion to which one of as many cases is drawn: 1 to `most` of them, or without `most`
-    as many as the default has.
+    """A field of weights for a random choice: case i is drawn in proportion to number i.
+
+    It takes 1 to `most` numbers, or without `most` as many as the default has.
     """
     length = (1, most) if most else (len(default), len(default))
     return _declared("shares", default, description, low=0.0, length=length)

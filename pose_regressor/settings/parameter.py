@@ -21,8 +21,8 @@ class Parameter:
     """One declared field of a `Config`.
 
     name: key in files and on the command line
-    kind: type of its values; int_array, float_array: so many numbers; span: two numbers, low <= high; shares: numbers
-        in proportion to which one of as many cases is drawn; folder: path of a folder, or None
+    kind: type of its values; int_array, float_array: as many numbers as `length` says; span: two numbers, low <= high;
+        shares: weights for a random choice, case i in proportion to number i; folder: path of a folder, or None
     default: the value if none is given
     description: what it means, for the user
     unit: unit of the number; "": none

@@ -104,7 +104,8 @@ def corrected(state: State, pose: FloatArray, covariance: FloatArray) -> tuple[S
     gain = np.linalg.solve(spread, state.covariance[POSE]).T
     likelihood = -0.5 * (innovation @ np.linalg.solve(spread, innovation) + np.linalg.slogdet(spread)[1])
     error = gain @ innovation
-    # Joseph's form stays symmetric and positive. The reset then takes errors from the moved estimate.
+    # Joseph's form stays symmetric and positive. The reset then expresses the errors
+    # relative to the corrected estimate.
     kept = np.eye(12) - gain @ _OBSERVED
     reset = np.eye(12)
     reset[ROTATION, ROTATION] = left_jacobian(error[ROTATION])

@@ -3,7 +3,6 @@
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -28,6 +27,8 @@ class Endless(Source):
         camera = Camera(8, 6, np.array([[9.0, 0, 4], [0, 9, 3], [0, 0, 1]]))
         for number in range(10**9):
             time.sleep(0.001)
+            if number == 20:
+                print("twenty", flush=True)
             yield Frame(np.full((6, 8, 3), number % 256, np.uint8), camera, 7 * number, index=number)
 
 with ended_by_interrupt() as stop:
@@ -41,10 +42,10 @@ def test_an_interrupt_keeps_what_was_recorded(tmp_path):
     command = [sys.executable, "-c", ENDLESS, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout.readline() == "ready\n"
-        time.sleep(1)
+        assert process.stdout.readline() == "twenty\n"
         process.send_signal(signal.SIGINT)
-        count = int(process.communicate(timeout=30)[0])
-    assert process.returncode == 0 and count > 10
+        count = int(process.communicate(timeout=90)[0])
+    assert process.returncode == 0 and count >= 20
     with highlevel.AnyReader([path]) as reader:
         images = [
             (time, reader.deserialize(data, connection.msgtype))
@@ -72,5 +73,5 @@ with ended_by_interrupt() as stop:
         for word in ("ready", "asked"):
             assert process.stdout.readline() == f"{word}\n"
             process.send_signal(signal.SIGINT)
-        assert "KeyboardInterrupt" in process.communicate(timeout=30)[1]
+        assert "KeyboardInterrupt" in process.communicate(timeout=90)[1]
     assert process.returncode in (1, -signal.SIGINT)

@@ -154,7 +154,7 @@ BAD = {
     "output is a folder": ("predict {images} --camera {camera} --model {box} --out {images}", "this is a folder"),
     "overlay of another kind": (
         "predict {images} --camera {camera} --model {box} --out {new}.csv --overlay {new}.gif",
-        "ending in .mp4 or .avi",
+        "ending in .mp4, .webm, .avi",
     ),
     "middleware": ("run --middleware carrier-pigeon", "expected auto, ros2 or dds"),
     "no equals sign": ("run --set score_threshold", "expected KEY=VALUE"),

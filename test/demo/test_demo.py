@@ -122,11 +122,9 @@ def test_the_rate_and_a_slow_machine_are_said():
     truth = {index: at(0.5) for index in range(1, 21)}
     exact = [transform(image.stamp, 1, (0, 0, 0.5)) for image in played()]
     fast = summarise(evaluate(MODEL, truth, played(), set(), exact), played())
-    assert sentences(fast, None) == [
-        "Played at 30 images a second, which is as fast as the node answered, and at most 30."
-    ]
+    assert sentences(fast, None) == ["Played at 30 images a second: the fastest that the node kept up with, up to 30."]
     slowed = sentences(replace(fast, rates=(20.0, 10.0)), None)
-    assert slowed[0].startswith("Played at 20, then 10 images a second, ")
+    assert slowed[0].startswith("Played at 20, then 10 images a second: ")
     assert slowed[1].startswith("This machine is slow or busy: the clip's own rate is 30.")
     slowest = sentences(replace(fast, rates=(10.0, 5.0), answered=0.7), None)
     assert slowest[0] == (

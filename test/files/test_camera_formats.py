@@ -204,18 +204,3 @@ def test_a_binned_message_is_of_the_published_image(tmp_path):
     k = [610.0, 0, 419.5, 0, 605, 289.5, 0, 0, 1]
     path.write_text(yaml.safe_dump({**MESSAGE, "width": 1280, "height": 960, "k": k, "roi": region}))
     check(load_camera(path))
-
-
-def test_rectified_images_are_seen_through_p(tmp_path, error_of):
-    path = tmp_path / "camera.yaml"
-    p = [600.0, 0, 318, 0, 0, 601, 238, 0, 0, 0, 1, 0]
-    path.write_text(yaml.safe_dump({**MESSAGE, "p": p}))
-    camera = load_camera(path, rectified=True)
-    np.testing.assert_array_equal(camera.matrix, np.reshape(p, (3, 4))[:, :3])
-    assert not camera.is_distorted
-    (tmp_path / "ost.txt").write_text(OST)
-    np.testing.assert_array_equal(load_camera(tmp_path / "ost.txt", rectified=True).matrix, camera.matrix)
-    path.write_text(yaml.safe_dump(MESSAGE))
-    assert "expected a projection matrix P" in error_of(load_camera, path, True)
-    path.write_text(yaml.safe_dump(FOCAL))
-    np.testing.assert_array_equal(load_camera(path, rectified=True).matrix, K)

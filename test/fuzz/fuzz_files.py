@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from fuzz_cameras import CAMERAS
 from fuzz_messages import image, info
 from fuzz_mutations import mutate
 
@@ -149,6 +150,7 @@ class Files:
             "bag lz4": (".mcap", bag_bytes(folder, "lz4"), load_bag, mutate),
             "bag folder": (".yaml", METADATA.encode(), load_folder, mutate),
         }
+        self.kinds |= {name: (suffix, text.encode(), load_camera, mutate) for name, (suffix, text) in CAMERAS.items()}
         (folder / "folder").mkdir()
         shutil.copy(folder / "whole.mcap", folder / "folder" / "whole.mcap")
         self._add_meshes()

@@ -108,7 +108,7 @@ def info(rng=None):
     for _ in range(rng.randint(1, 3)):
         place = rng.choice((0, 1, 2, 3, 3, 4, 4, 4, 7, 8, 9))
         if place == 2:
-            fields[2] = text(rng, "plumb_bob", "rational_polynomial", "equidistant")
+            fields[2] = text(rng, "plumb_bob", "rational_polynomial", "equidistant", "none")
         elif place == 3:
             fields[3] = [double(rng) for _ in range(rng.choice((0, 4, 5, 8, 3, 100)))]
         elif place == 4:

@@ -4,6 +4,7 @@ import pytest
 
 pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
+from fuzz_cameras import CAMERAS
 from fuzz_files import Files
 from fuzz_messages import Messages
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # libraries warn of what they
 MESSAGES = ("image", "compressed", "info")
 FILES = (
     *("bundle", "calibration", "parameters", "camera", "truth", "bag", "bag zstd", "bag lz4"),
+    *CAMERAS,
     *("mesh obj", "mesh ply", "mesh stl", "mesh glb", "mesh off"),
 )
 SHORT = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

@@ -23,7 +23,7 @@ from pose_regressor.types import NANOSECONDS, InputError, ObjectModel, PoseEstim
 #: No pose is left out here: the cameras' nodes have thresholds of their own. A new object with a score halfway from
 #: here to 1 is published at once.
 THRESHOLD = 0.0
-#: A camera that took part in none of the last so many moments is not waited for.
+#: The node waits for the cameras that took part in one of this many last moments.
 REMEMBERED = 3
 #: Seconds. A message that is up to this much older than the last moment is late. If it is older still, the clock was
 #: set back.
@@ -64,8 +64,8 @@ class _Gathered:
 class FusionCore:
     """Takes every vision_msgs/Detection3DArray in `on_detections`, from any thread, once `start` was called.
 
-    A moment is published as soon as every camera that took part in a recent one has sent its message, or when one of
-    them sends its message of the next moment.
+    A moment ends when every camera seen in the last REMEMBERED moments has sent its message, or when a message of
+    another moment comes. Then its fused poses are published.
     """
 
     def __init__(

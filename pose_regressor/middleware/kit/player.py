@@ -18,7 +18,7 @@ from pose_regressor.files.cameras import load_camera
 from pose_regressor.files.io import write_text
 from pose_regressor.middleware.kit.interrupts import interruptible
 from pose_regressor.middleware.kit.memory import keep_memory
-from pose_regressor.middleware.kit.pacing import AnswerPace, Answers, paced
+from pose_regressor.middleware.kit.pacing import RATES, AnswerPace, Answers, paced
 from pose_regressor.sources import Source, open_source
 from pose_regressor.types import Frame, InputError
 
@@ -168,10 +168,14 @@ def _parser(prog: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("source", help="video, image, image folder, BOP scene or webcam:N")
     parser.add_argument("--camera", metavar="FILE", help="camera file; a BOP scene has its own")
     parser.add_argument(
-        "--rate", help=f"frames a second; {AUTO}: as fast as the pose node answers (default: the source's own)"
+        "--rate",
+        help=f"frames a second; {AUTO}: as fast as the pose node answers, at most {RATES[0]:g} (default: the source's "
+        "own)",
     )
-    parser.add_argument("--image-topic", default=usual.image_topic, help="(default: %(default)s)")
-    parser.add_argument("--camera-info-topic", default=usual.camera_info_topic, help="(default: %(default)s)")
+    parser.add_argument("--image-topic", default=usual.image_topic, help="topic of the images (default: %(default)s)")
+    parser.add_argument(
+        "--camera-info-topic", default=usual.camera_info_topic, help="topic of the camera info (default: %(default)s)"
+    )
     parser.add_argument(
         "--detections-topic", default=DETECTIONS, help=f"the node's answers, for --rate {AUTO} (default: %(default)s)"
     )

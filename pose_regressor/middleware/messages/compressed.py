@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from pose_regressor.middleware.messages.images import Image, bayer_to_rgb, camera_frame, image_stamp
+from pose_regressor.middleware.messages.images import Image, bayer_to_rgb, camera_frame, image_stamp, refuse_depth
 from pose_regressor.types import Camera, Frame, InputError
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
@@ -30,17 +30,35 @@ def image_from_compressed(msg: Any, camera: Camera) -> Image:
     """
     data = bytes(msg.data)
     camera.check_size(*_size(data))
-    source = str(msg.format).partition(";")[0].strip()
-    raw = np.frombuffer(data, np.uint8)
-    if source.startswith("bayer_"):  # the mosaic was compressed like a grey image
-        grey = cv2.imdecode(raw, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
-        pixels = None if grey is None else bayer_to_rgb(grey, source)
+    source, _, rest = (part.strip() for part in str(msg.format).partition(";"))
+    refuse_depth(source)
+    if source.startswith("bayer_"):
+        pixels = _from_bayer(data, source, rest.partition("compressed")[2].strip())
     else:
-        bgr = cv2.imdecode(raw, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         pixels = None if bgr is None else cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)
     if pixels is None:
         raise _broken(f"got {len(data)} bytes that are not whole")
     return np.asarray(pixels, np.uint8)
+
+
+def _from_bayer(data: bytes, source: str, target: str) -> Image | None:
+    """(H, W, 3) RGB of an image whose camera sends a Bayer mosaic; None: it cannot be decoded.
+
+    source, target: its encodings before and for the compression, from the message's format. Only a mosaic that was
+    compressed as it is has one channel and no other target. image_transport converts JPEG's to grey (mono8), other
+    programs to colours (bgr8).
+    """
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None:
+        return None
+    if pixels.ndim == 2 and (not target or target.startswith("bayer_")):
+        return bayer_to_rgb(np.asarray(pixels), target or source)
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    codes = {1: cv2.COLOR_GRAY2RGB, 3: cv2.COLOR_BGR2RGB, 4: cv2.COLOR_BGRA2RGB}
+    return np.asarray(cv2.cvtColor(pixels, codes[channels]), np.uint8)
 
 
 def _size(data: bytes) -> tuple[int, int]:

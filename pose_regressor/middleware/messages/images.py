@@ -24,44 +24,73 @@ Image = NDArray[np.uint8]
 class _Encoding:
     """How pixels are stored.
 
-    channels: bytes per pixel.
+    channels: bytes per pixel of a row.
     to_rgb: (pixels, is_bigendian) -> (H, W, 3) RGB, from (H, W, channels), or from (H, W) if there is one channel.
     even: the width must be even, since two pixels share their colour.
     least: smallest width and height that can be converted.
+    with_colours_below: half as many rows follow, with the colours of 2 x 2 pixels each; the height must be even, too.
     """
 
     channels: int
     to_rgb: Callable[[Image, bool], Image]
     even: bool = False
     least: int = 1
+    with_colours_below: bool = False
 
 
 def _cvt(code: int) -> Callable[[Image, bool], Image]:
     return lambda pixels, _: np.asarray(cv2.cvtColor(pixels, code), dtype=np.uint8)
 
 
-def _mono16(pixels: Image, is_bigendian: bool) -> Image:
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels[..., 0 if is_bigendian else 1]), cv2.COLOR_GRAY2RGB))
+def _cvt16(code: int | None) -> Callable[[Image, bool], Image]:
+    """Of 16 bits a channel: the high bytes, converted as those of 8 bits. code: None if they are RGB already."""
+
+    def convert(pixels: Image, is_bigendian: bool) -> Image:
+        high = np.ascontiguousarray(pixels[..., 0 if is_bigendian else 1 :: 2])
+        return high if code is None else np.asarray(cv2.cvtColor(high, code), dtype=np.uint8)
+
+    return convert
+
+
+def _bayer16(code: int) -> Callable[[Image, bool], Image]:
+    """Of 16 bits: interpolated before the low bytes are dropped."""
+
+    def convert(pixels: Image, is_bigendian: bool) -> Image:
+        mosaic = pixels.view(">u2" if is_bigendian else "<u2")[..., 0].astype(np.uint16)
+        return np.asarray(cv2.cvtColor(mosaic, code) >> 8, dtype=np.uint8)
+
+    return convert
 
 
 # ROS names a Bayer pattern by its first two rows, OpenCV by its second row from the second column on: rggb is BG there.
+_BAYER = {
+    "bayer_rggb": cv2.COLOR_BayerBG2RGB,
+    "bayer_bggr": cv2.COLOR_BayerRG2RGB,
+    "bayer_gbrg": cv2.COLOR_BayerGR2RGB,
+    "bayer_grbg": cv2.COLOR_BayerGB2RGB,
+}
+# Names like 8UC3 tell no colours. They are OpenCV's, and cv_bridge's default for OpenCV's images, which are BGR.
 _ENCODINGS = {
     "rgb8": _Encoding(3, lambda pixels, _: pixels),
-    "bgr8": _Encoding(3, _cvt(cv2.COLOR_BGR2RGB)),
+    **dict.fromkeys(("bgr8", "8UC3"), _Encoding(3, _cvt(cv2.COLOR_BGR2RGB))),
     "rgba8": _Encoding(4, _cvt(cv2.COLOR_RGBA2RGB)),
-    "bgra8": _Encoding(4, _cvt(cv2.COLOR_BGRA2RGB)),
-    "mono8": _Encoding(1, _cvt(cv2.COLOR_GRAY2RGB)),
-    "mono16": _Encoding(2, _mono16),
-    "bayer_rggb8": _Encoding(1, _cvt(cv2.COLOR_BayerBG2RGB), least=3),
-    "bayer_bggr8": _Encoding(1, _cvt(cv2.COLOR_BayerRG2RGB), least=3),
-    "bayer_gbrg8": _Encoding(1, _cvt(cv2.COLOR_BayerGR2RGB), least=3),
-    "bayer_grbg8": _Encoding(1, _cvt(cv2.COLOR_BayerGB2RGB), least=3),
-    "yuv422": _Encoding(2, _cvt(cv2.COLOR_YUV2RGB_UYVY), even=True),
-    "uyvy": _Encoding(2, _cvt(cv2.COLOR_YUV2RGB_UYVY), even=True),
-    "yuv422_yuy2": _Encoding(2, _cvt(cv2.COLOR_YUV2RGB_YUY2), even=True),
-    "yuyv": _Encoding(2, _cvt(cv2.COLOR_YUV2RGB_YUY2), even=True),
+    **dict.fromkeys(("bgra8", "8UC4"), _Encoding(4, _cvt(cv2.COLOR_BGRA2RGB))),
+    **dict.fromkeys(("mono8", "8UC1"), _Encoding(1, _cvt(cv2.COLOR_GRAY2RGB))),
+    "rgb16": _Encoding(6, _cvt16(None)),
+    **dict.fromkeys(("bgr16", "16UC3"), _Encoding(6, _cvt16(cv2.COLOR_BGR2RGB))),
+    "rgba16": _Encoding(8, _cvt16(cv2.COLOR_RGBA2RGB)),
+    **dict.fromkeys(("bgra16", "16UC4"), _Encoding(8, _cvt16(cv2.COLOR_BGRA2RGB))),
+    "mono16": _Encoding(2, _cvt16(cv2.COLOR_GRAY2RGB)),
+    **{f"{name}8": _Encoding(1, _cvt(code), least=3) for name, code in _BAYER.items()},
+    **{f"{name}16": _Encoding(2, _bayer16(code), least=3) for name, code in _BAYER.items()},
+    **dict.fromkeys(("yuv422", "uyvy"), _Encoding(2, _cvt(cv2.COLOR_YUV2RGB_UYVY), even=True)),
+    **dict.fromkeys(("yuv422_yuy2", "yuyv"), _Encoding(2, _cvt(cv2.COLOR_YUV2RGB_YUY2), even=True)),
+    "nv12": _Encoding(1, _cvt(cv2.COLOR_YUV2RGB_NV12), even=True, least=2, with_colours_below=True),
+    "nv21": _Encoding(1, _cvt(cv2.COLOR_YUV2RGB_NV21), even=True, least=2, with_colours_below=True),
 }
 ENCODINGS = tuple(_ENCODINGS)
+#: What REP 118 sends depth in: millimetres and metres. As a picture it would be noise, so it is refused.
+DEPTH_ENCODINGS = ("16UC1", "32FC1")
 
 
 def stamp_from_message(stamp: Any) -> int:
@@ -74,6 +103,7 @@ def image_from_message(msg: Any) -> Image:
     width, height, step = int(msg.width), int(msg.height), int(msg.step)
     if width < 1 or height < 1:
         raise InputError("image: expected at least one pixel", f"got {width}x{height}")
+    refuse_depth(msg.encoding)
     encoding = _ENCODINGS.get(msg.encoding)
     if encoding is None:
         raise _unknown_encoding(msg.encoding, ENCODINGS)
@@ -87,23 +117,31 @@ def image_from_message(msg: Any) -> Image:
         data = np.frombuffer(msg.data, dtype=np.uint8)
     except TypeError:  # a plain list, as some message libraries give it
         data = np.asarray(msg.data, dtype=np.uint8)
-    if data.size < step * height:
-        expected = f"expected {step * height} bytes of data (step {step} x height {height})"
+    rows = height + height // 2 * encoding.with_colours_below
+    if data.size < step * rows:
+        expected = f"expected {step * rows} bytes of data (step {step} x height {rows})"
         raise InputError("image: too little data", f"{expected}, got {data.size}")
     _check_shape(width, height, msg.encoding)
-    rows = data[: step * height].reshape(height, step)[:, : width * encoding.channels]
-    shape = (height, width) if encoding.channels == 1 else (height, width, encoding.channels)
+    pixels = data[: step * rows].reshape(rows, step)[:, : width * encoding.channels]
+    shape = (rows, width) if encoding.channels == 1 else (rows, width, encoding.channels)
     # cv2 needs rows without gaps; this copies only if the step leaves gaps.
-    return encoding.to_rgb(np.ascontiguousarray(rows).reshape(shape), bool(msg.is_bigendian))
+    return encoding.to_rgb(np.ascontiguousarray(pixels).reshape(shape), bool(msg.is_bigendian))
 
 
-def bayer_to_rgb(mosaic: Image, encoding: str) -> Image:
-    """(H, W) uint8 of a Bayer encoding of 8 bits -> (H, W, 3) RGB."""
-    known = [name for name in ENCODINGS if name.startswith("bayer_")]
-    if encoding not in known:
+def bayer_to_rgb(mosaic: NDArray[np.uint8] | NDArray[np.uint16], encoding: str) -> Image:
+    """(H, W) of a Bayer encoding -> (H, W, 3) RGB. The mosaic's own type counts: 16 bits may have become 8 (JPEG)."""
+    if encoding not in (known := [name for name in ENCODINGS if name.startswith("bayer_")]):
         raise _unknown_encoding(encoding, known)
     _check_shape(mosaic.shape[1], mosaic.shape[0], encoding)
-    return _ENCODINGS[encoding].to_rgb(mosaic, False)
+    rgb = cv2.cvtColor(mosaic, _BAYER[encoding.rstrip("0123456789")])
+    return np.asarray(rgb >> 8 if rgb.dtype == np.uint16 else rgb, np.uint8)
+
+
+def refuse_depth(encoding: str) -> None:
+    """InputError if an encoding is one of depth images."""
+    if encoding in DEPTH_ENCODINGS:
+        detail = f"got {encoding!r}, which is depth (REP 118); take the colour topic (grey of 16 bits: mono16)"
+        raise InputError("image: expected colours or grey, not depth", detail)
 
 
 def _unknown_encoding(encoding: object, known: Iterable[str]) -> InputError:
@@ -114,8 +152,11 @@ def _unknown_encoding(encoding: object, known: Iterable[str]) -> InputError:
 
 def _check_shape(width: int, height: int, name: str) -> None:
     encoding = _ENCODINGS[name]
-    if (encoding.even and width % 2) or min(width, height) < encoding.least:
-        least = "an even width" if encoding.even else f"at least {encoding.least}x{encoding.least} pixels"
+    odd = (encoding.even and width % 2) or (encoding.with_colours_below and height % 2)
+    if odd or min(width, height) < encoding.least:
+        least = f"at least {encoding.least}x{encoding.least} pixels"
+        if encoding.even:
+            least = "an even width and height" if encoding.with_colours_below else "an even width"
         raise InputError("image: its encoding needs another size", f"expected {least} for {name}, got {width}x{height}")
 
 

@@ -1,5 +1,5 @@
 """The node's parameters: one table, from which come the ROS 2 parameter descriptors, the command line's options and
-config/pose_regressor.yaml. Nothing about a parameter is written down anywhere else."""
+config/pose_regressor.yaml. Only docs/node.md and the launch file describe parameters in words of their own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class NodeConfig(Config):
     )
     follow: bool = switch(
         True,
-        "look only around the last pose of an object while it is seen (faster); false: search every whole image",
+        "look only around the expected pose of an object that was found (faster); false: search every image as a whole",
         live=True,
     )
     smooth: bool = switch(
@@ -50,7 +50,9 @@ class NodeConfig(Config):
         live=True,
     )
     camera_file: str = text(
-        "", "camera file (ROS calibration YAML or BOP camera.json) that replaces the camera_info topic; empty: none"
+        "",
+        "camera file that replaces the camera_info topic: BOP camera.json, ROS calibration YAML, or a CameraInfo "
+        "message as YAML; empty: none",
     )
     rectified: bool = switch(
         False,

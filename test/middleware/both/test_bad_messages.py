@@ -15,7 +15,7 @@ def test_bad_messages_cost_a_frame_and_never_the_node(start, peer, until):
     for changes, reason in (
         ({"k": (0.0,) * 9}, "camera info: expected a calibrated camera matrix K"),
         ({"k": (float("nan"),) * 9}, "camera info: expected a calibrated camera matrix K"),
-        ({"model": "equidistant", "d": (0.1,) * 4}, "unknown distortion model, 'equidistant' is not known"),
+        ({"model": "omni", "d": (0.1,) * 4}, "unknown distortion model, 'omni' is not known"),
         ({"width": 640, "height": 480}, "image: size differs from its camera info, got 8x6, expected 640x480"),
     ):
         peer.send_info(**changes)

@@ -185,9 +185,9 @@ def test_calibrated_for_another_size(set_up, diagnose):
 
 
 def test_unknown_encodings(set_up, diagnose):
-    set_up.camera(encoding="16UC1")
+    set_up.camera(encoding="h264")
     set_up.info()
-    assert "encoding '16UC1' is not known" in error(diagnose(), "images")
+    assert "encoding 'h264' is not known" in error(diagnose(), "images")
 
 
 def test_rectified_images(set_up, diagnose):

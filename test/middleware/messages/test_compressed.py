@@ -56,14 +56,53 @@ def test_grey_and_sixteen_bits(camera):
 
 
 def test_a_bayer_mosaic_is_sent_as_if_grey(camera):
-    mosaic = SMOOTH[..., 1].copy()
-    mosaic[0::2, 0::2] = SMOOTH[0::2, 0::2, 0]
-    mosaic[1::2, 1::2] = SMOOTH[1::2, 1::2, 2]
+    mosaic = mosaic_of(SMOOTH)
     got = image_from_compressed(message(encode(".png", mosaic), "bayer_rggb8; png compressed "), camera)
     inner = slice(2, -2)
     assert np.abs(got[inner, inner].astype(int) - SMOOTH[inner, inner]).max() <= 4
-    with pytest.raises(InputError, match="encoding 'bayer_rggb16' is not known, expected one of bayer_rggb8"):
-        image_from_compressed(message(encode(".png", mosaic), "bayer_rggb16; png compressed "), camera)
+    with pytest.raises(InputError, match="encoding 'bayer_rgrg8' is not known, expected one of bayer_rggb8"):
+        image_from_compressed(message(encode(".png", mosaic), "bayer_rgrg8; png compressed "), camera)
+    deep = mosaic.astype(np.uint16) * 256 + 99
+    fine = image_from_compressed(message(encode(".png", deep), "bayer_rggb16; png compressed "), camera)
+    assert np.abs(fine[inner, inner].astype(int) - SMOOTH[inner, inner]).max() <= 4
+
+
+def mosaic_of(rgb):
+    """Its rggb mosaic."""
+    mosaic = rgb[..., 1].copy()
+    mosaic[0::2, 0::2], mosaic[1::2, 1::2] = rgb[0::2, 0::2, 0], rgb[1::2, 1::2, 2]
+    return mosaic
+
+
+@pytest.mark.parametrize("extension", [".png", ".jpg"])
+@pytest.mark.parametrize("source", ["bayer_rggb8", "bayer_grbg8", "bayer_rggb16"])
+def test_a_bayer_camera_whose_images_were_converted_before(camera, extension, source):
+    """The format's part behind ';' says to what: they are no mosaics any more, whatever the camera's pattern is."""
+    name = {".png": "png", ".jpg": "jpeg"}[extension]
+    colours = image_from_compressed(message(encode(extension, BGR), f"{source}; {name} compressed bgr8"), camera)
+    assert np.abs(colours.astype(int) - SMOOTH).max() < (1 if extension == ".png" else 12)
+    rng = np.random.default_rng(0)
+    grey = cv2.GaussianBlur(rng.integers(0, 256, (24, 32), dtype=np.uint8), (0, 0), 1)
+    found = image_from_compressed(message(encode(extension, grey), f"{source}; {name} compressed mono8"), camera)
+    expected = cv2.imdecode(np.frombuffer(encode(extension, grey), np.uint8), cv2.IMREAD_GRAYSCALE)
+    np.testing.assert_array_equal(found, np.repeat(expected[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("text", ["bayer_grbg8; jpeg compressed ", "bayer_grbg8; png compressed", "bayer_rggb8; jpeg"])
+def test_what_has_colours_is_no_mosaic(camera, text):
+    np.testing.assert_array_equal(image_from_compressed(message(encode(".png", BGR), text), camera), SMOOTH)
+
+
+def test_the_mosaics_own_name_counts(camera):
+    data = encode(".png", mosaic_of(SMOOTH))
+    found = image_from_compressed(message(data, "bayer_bggr8; png compressed bayer_rggb8"), camera)
+    np.testing.assert_array_equal(found, image_from_compressed(message(data, "bayer_rggb8; png compressed"), camera))
+
+
+def test_depth_is_no_picture(camera):
+    deep = np.full((24, 32), 1500, np.uint16)
+    with pytest.raises(InputError, match="not depth, got '16UC1'"):
+        image_from_compressed(message(encode(".png", deep), "16UC1; png compressed "), camera)
 
 
 def test_the_rotation_that_a_file_asks_for_is_not_done(camera):

@@ -24,6 +24,8 @@ def smooth():
         ("bgr8", PIXELS[..., ::-1]),
         ("rgba8", np.dstack([PIXELS, np.full((6, 8), 9, np.uint8)])),
         ("bgra8", np.dstack([PIXELS[..., ::-1], np.full((6, 8), 9, np.uint8)])),
+        ("8UC3", PIXELS[..., ::-1]),
+        ("8UC4", np.dstack([PIXELS[..., ::-1], np.full((6, 8), 9, np.uint8)])),
     ],
 )
 @pytest.mark.parametrize("gap", [0, 5])
@@ -39,10 +41,25 @@ def test_any_container_of_bytes(image, container):
     np.testing.assert_array_equal(images.image_from_message(msg), PIXELS)
 
 
+@pytest.mark.parametrize("big", [0, 1])
+@pytest.mark.parametrize(
+    ("encoding", "order"),
+    [("rgb16", [0, 1, 2]), ("bgr16", [2, 1, 0]), ("16UC3", [2, 1, 0])]
+    + [("rgba16", [0, 1, 2, 1]), ("bgra16", [2, 1, 0, 1]), ("16UC4", [2, 1, 0, 1])],
+)
+def test_colours_of_sixteen_bits(image, encoding, order, big):
+    """Their high bytes."""
+    wide = PIXELS[..., order].astype(np.uint16) * 256 + 77
+    data = wide.astype(">u2" if big else "<u2").tobytes()
+    msg = image(encoding, 8, 6, 2 * len(order), data=data, is_bigendian=big)
+    np.testing.assert_array_equal(images.image_from_message(msg), PIXELS)
+
+
 def test_grey_encodings(image):
     grey = PIXELS[..., 0]
     expected = np.repeat(grey[..., None], 3, axis=-1)
-    np.testing.assert_array_equal(images.image_from_message(image("mono8", 8, 6, 1, data=grey.tobytes())), expected)
+    for name in ("mono8", "8UC1"):
+        np.testing.assert_array_equal(images.image_from_message(image(name, 8, 6, 1, data=grey.tobytes())), expected)
     wide = grey.astype(np.uint16) * 256 + 13
     for big, order in ((0, "<u2"), (1, ">u2")):
         msg = image("mono16", 8, 6, 2, data=wide.astype(order).tobytes(), is_bigendian=big)
@@ -58,6 +75,28 @@ def test_bayer_patterns_are_named_by_their_first_pixels(image, pattern):
         mosaic[row::2, column::2] = rgb[row::2, column::2, "rgb".index(colour)]
     found = images.image_from_message(image(f"bayer_{pattern}8", 40, 32, 1, data=mosaic.tobytes()))
     assert np.abs(found.astype(int) - rgb)[2:-2, 2:-2].max() <= 4
+    for big, order in ((0, "<u2"), (1, ">u2")):
+        deep = (mosaic.astype(np.uint16) * 256 + 128).astype(order)
+        msg = image(f"bayer_{pattern}16", 40, 32, 2, data=deep.tobytes(), is_bigendian=big)
+        assert np.abs(images.image_from_message(msg).astype(int) - rgb)[2:-2, 2:-2].max() <= 4
+
+
+def yuv_of(rgb):
+    """Y, U and V of BT.601, limited range, as floats."""
+    r, g, b = np.moveaxis(rgb.astype(float), -1, 0)
+    y = 16 + 0.257 * r + 0.504 * g + 0.098 * b
+    return y, 128 - 0.148 * r - 0.291 * g + 0.439 * b, 128 + 0.439 * r - 0.368 * g - 0.071 * b
+
+
+@pytest.mark.parametrize(("encoding", "first"), [("nv12", "u"), ("nv21", "v")])
+@pytest.mark.parametrize("gap", [0, 8])
+def test_luma_first_then_pairs_of_colours(image, encoding, first, gap):
+    rgb = RNG.integers(40, 200, (3, 4, 3), dtype=np.uint8).repeat(2, axis=0).repeat(2, axis=1)
+    y, u, v = yuv_of(rgb)
+    pairs = np.stack([u, v] if first == "u" else [v, u], -1)[::2, ::2].reshape(3, 8)
+    rows = np.pad(np.vstack([y, pairs]).round().astype(np.uint8), ((0, 0), (0, gap)))
+    found = images.image_from_message(image(encoding, 8, 6, data=rows.tobytes(), step=8 + gap))
+    assert found.shape == (6, 8, 3) and np.abs(found.astype(int) - rgb).max() <= 4
 
 
 @pytest.mark.parametrize(
@@ -66,11 +105,7 @@ def test_bayer_patterns_are_named_by_their_first_pixels(image, pattern):
 )
 def test_yuv_encodings(image, encoding, places):
     rgb = np.repeat(RNG.integers(40, 200, (4, 4, 3), dtype=np.uint8), 2, axis=1)  # pairs of equal pixels
-    y, u, v = (v.astype(float) for v in np.moveaxis(rgb, -1, 0))
-    r, g, b = y, u, v
-    y = 16 + 0.257 * r + 0.504 * g + 0.098 * b  # BT.601
-    u = 128 - 0.148 * r - 0.291 * g + 0.439 * b
-    v = 128 + 0.439 * r - 0.368 * g - 0.071 * b
+    y, u, v = yuv_of(rgb)
     packed = np.zeros((4, 4, 4))
     first, u_place, v_place = places
     packed[..., first], packed[..., first + 2] = y[:, ::2], y[:, 1::2]
@@ -82,7 +117,7 @@ def test_yuv_encodings(image, encoding, places):
 
 def test_every_known_encoding_gives_rgb(image):
     for encoding in images.ENCODINGS:
-        found = images.image_from_message(image(encoding, 8, 6, step=32, data=bytes(32 * 6)))
+        found = images.image_from_message(image(encoding, 8, 6, step=64, data=bytes(64 * 9)))
         assert found.shape == (6, 8, 3)
         assert found.dtype == np.uint8
 
@@ -94,7 +129,11 @@ def test_every_known_encoding_gives_rgb(image):
         ({"width": 0}, ["at least one pixel", "0x2"]),
         ({"encoding": "rgb_jpeg"}, ["'rgb_jpeg' is not known", "expected one of", "bgr8", "bayer_rggb8"]),
         ({"encoding": ""}, ["'' is not known"]),
-        ({"encoding": "16UC1"}, ["'16UC1' is not known"]),
+        ({"encoding": "16UC1"}, ["not depth", "'16UC1'", "take the colour topic", "mono16"]),
+        ({"encoding": "32FC1"}, ["not depth", "'32FC1'"]),
+        ({"encoding": "8UC2"}, ["'8UC2' is not known"]),
+        ({"encoding": "nv12", "step": 4, "data": b"1" * 11}, ["expected 12 bytes", "step 4 x height 3", "got 11"]),
+        ({"encoding": "nv12", "step": 4, "height": 3, "data": bytes(20)}, ["an even width and height", "4x3"]),
         ({"data": b"\0" * 23}, ["expected 24 bytes", "step 12 x height 2", "got 23"]),
         ({"data": b""}, ["expected 24 bytes", "got 0"]),
         ({"step": 11}, ["step of at least 12", "got 11"]),
@@ -115,7 +154,8 @@ def test_bad_images_are_refused(image, changes, words):
     ("one", "other"),
     [
         ({"width": 0}, {"height": 0}),
-        ({"encoding": "16UC1"}, {"encoding": ""}),
+        ({"encoding": "16UC1"}, {"encoding": "32FC1"}),
+        ({"encoding": "8UC2"}, {"encoding": ""}),
         ({"step": 3}, {"step": 4, "width": 5}),
         ({"data": b"1"}, {"data": b""}),
         ({"width": 3, "encoding": "yuv422", "step": 6}, {"encoding": "bayer_rggb8"}),

@@ -38,7 +38,7 @@ def test_the_newest_camera_info_counts(node, image, info):
     [
         ({"k": [0.0] * 9}, "camera info: expected a calibrated camera matrix K of 9 numbers"),
         ({"k": [float("nan")] * 9}, "camera info: expected a calibrated camera matrix K of 9 numbers"),
-        ({"distortion_model": "equidistant"}, "camera info: camera: unknown distortion model"),
+        ({"distortion_model": "omni"}, "camera info: camera: unknown distortion model"),
         ({"width": 640, "height": 480}, "image: size differs from its camera info"),
     ],
 )

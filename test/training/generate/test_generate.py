@@ -56,7 +56,7 @@ def test_killed_and_gone_on_with(dataset, job, tmp_path, task_of):
     process.join()
     assert len(list(folder.glob("train_synt/*/scene_gt.json"))) < 3, "it was not done"
     unfinished = min(folder.glob("train_synt/*/.unfinished"))
-    for path in folder.glob("train_synt/*/*/*.png"):  # every image that is there is whole
+    for path in folder.glob("train_synt/*/[!.]*/*.png"):  # every image that is there is whole
         assert path.read_bytes().endswith(b"IEND\xaeB`\x82")
     (unfinished / "rgb_000003.png.999").write_bytes(b"half an image")
     with pytest.raises(InputError, match="--resume goes on"):

@@ -106,7 +106,8 @@ DAE = """<?xml version="1.0" encoding="utf-8"?>
   <polylist material="m" count="6"><input semantic="VERTEX" source="#vtx" offset="0"/>
    {coordinates}<vcount>4 4 4 4 4 4</vcount><p>{indices}</p></polylist>
  </mesh></geometry></library_geometries>
- <library_visual_scenes><visual_scene id="s"><node>{place}<instance_geometry url="#geo"><bind_material><technique_common>
+ <library_visual_scenes><visual_scene id="s"><node>{place}<instance_geometry url="#geo">
+  <bind_material><technique_common>
   <instance_material symbol="m" target="#mat"><bind_vertex_input semantic="UVMap" input_semantic="TEXCOORD"
    input_set="0"/></instance_material></technique_common></bind_material></instance_geometry></node>
  </visual_scene></library_visual_scenes>

@@ -17,7 +17,7 @@ def calibrate(
     unit: UnitOption = None,
     color: ColorOption = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Bundle to write; BUNDLE itself if not given.")
+        Path | None, typer.Option("--out", "-o", metavar="FILE", help="Bundle to write. Default: BUNDLE itself.")
     ] = None,
     frames: Annotated[
         int,
@@ -26,7 +26,8 @@ def calibrate(
         ),
     ] = 320,
     figure: Annotated[
-        Path | None, typer.Option(metavar="FILE.png", help="Also draw scores against shares of right poses.")
+        Path | None,
+        typer.Option(metavar="FILE.png", help="Figure to write: share of right poses at each score. Default: none."),
     ] = None,
     measure_only: Annotated[
         bool,
@@ -34,19 +35,17 @@ def calibrate(
             "--measure-only", help="Keep the calibration; only measure the figures of the bundle and its card."
         ),
     ] = False,
-    keep_distances: Annotated[
-        bool, typer.Option("--keep-distances", help="Keep the factor that distances are multiplied with.")
-    ] = False,
+    keep_distances: Annotated[bool, typer.Option("--keep-distances", help="Do not correct distances.")] = False,
     seed: Annotated[
-        int, typer.Option(metavar="N", min=0, help="Seed of the frames; not the one it was trained with.")
+        int, typer.Option(metavar="N", min=0, help="Seed of the frames; take another one than the training's.")
     ] = 5_000,
     device: DeviceOption = "cpu",
 ) -> None:
-    """Measure what a bundle's distances, scores and covariances are worth on synthetic frames, and set them right.
+    """Correct a bundle's distances, scores and covariances by their errors on synthetic frames.
 
-    A score then is the probability that ADD(-S) is below 0.1 diameters. The table that is printed, and replaces the one
-    in a card beside the bundle (NAME.md), is measured on other frames of the same kind.
-    Old bundles without their objects' colours also get these, which make poses more precise.
+    Then a score is the probability that ADD(-S) is below 0.1 diameters. Prints a table of figures, measured on further
+    frames, and writes it into the bundle's card (NAME.md) if there is one. Adds the objects' colours to a bundle that
+    lacks them.
     """
     from rich.console import Console
     from rich.progress import Progress

@@ -17,7 +17,7 @@ def evaluate(
         "out/evaluation"
     ),
     csv: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="BOP result CSV to evaluate. Default: --model makes one.")
+        Path | None, typer.Option(metavar="FILE", help="BOP result CSV to evaluate. Give this or --model.")
     ] = None,
     model: Annotated[
         list[str] | None,

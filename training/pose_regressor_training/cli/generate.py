@@ -41,8 +41,8 @@ def generate(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Camera of all images, which also gives their size: BOP camera.json or ROS calibration. "
-            "Default: each image has a focal length of its own.",
+            help="Camera of all images, which also gives their size: BOP camera.json, ROS calibration YAML, or a "
+            "CameraInfo message as YAML. Default: each image has a focal length of its own.",
         ),
     ] = None,
     fewest: Annotated[int, typer.Option(metavar="N", help="Fewest objects in an image, 1 or more.")] = 1,

@@ -16,7 +16,7 @@ from pose_regressor_training.randomize.shipped import CONFIGS, PRESETS, shipped
 if TYPE_CHECKING:
     from pose_regressor_training.meshes.mesh import Mesh
 
-_MESH = "Mesh of an object: OBJ, PLY, GLB or STL."
+_MESH = "Mesh of an object: OBJ, PLY, GLB, glTF, STL, OFF or COLLADA (.dae)."
 _GUESSED = "Default: guessed from each mesh's size, with a warning."
 _PLACE = "obj_000010.ply is object 10, others are numbered in order"
 _RANDOMIZED = f"What is randomized: a YAML file, or the name of a shipped one ({', '.join(shipped(CONFIGS))})."
@@ -80,7 +80,8 @@ BesideOption = Annotated[
     typer.Option(
         "--beside",
         metavar="FILE",
-        help="Mesh of another thing that may stand around and is not to be found. Repeat it for more. Default: none.",
+        help="Mesh of another thing that stands near the objects in training and must not be found. Repeat it for "
+        "more. Default: none.",
     ),
 ]
 BesideUnitOption = Annotated[

@@ -24,7 +24,7 @@ def preview(
     ] = False,
     seed: Annotated[int, typer.Option(metavar="N", min=0, help="Seed of all random numbers.")] = 0,
 ) -> None:
-    """Show what a randomization draws for a mesh: windows that a network is trained on, and whole frames below them."""
+    """Write a picture of random training images of a mesh: crops above, whole frames below."""
     import cv2
 
     from pose_regressor.files.io import replacing

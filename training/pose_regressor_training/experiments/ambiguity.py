@@ -1,9 +1,10 @@
-"""Which way do the losses pull a pose that looks right but is another? Do they turn the object about its symmetry?
+"""In which direction does each loss pull a pose that looks right but is not the given one?
 
     python -m pose_regressor_training.experiments.ambiguity --out out/ambiguity [--poses 200]
 
-The test object `symmetric` looks the same after any turn about its axis. A true pose is turned about that axis by a
-random angle, which no image can show ("equal"), and then also displaced by 10° and 5 % of its distance ("displaced").
+Does it turn the object about its symmetry axis? The test object `symmetric` looks the same after any turn about its
+axis. A true pose is turned about that axis by a random angle, which no image can show ("equal"), and then also
+displaced by 10° and 5 % of its distance ("displaced").
 The table gives each loss and its gradient by rotation angle: along the symmetry, and across it. L_r of [DPR] pulls to
 the one pose that it was given. Losses that compare silhouettes should pull to the nearest pose that looks right.
 

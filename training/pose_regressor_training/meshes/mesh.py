@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray, InputError, ObjectModel
 from pose_regressor_training.meshes.atlas import one_texture
+from pose_regressor_training.meshes.extent import diameter
 from pose_regressor_training.meshes.files import read_mesh_file
 from pose_regressor_training.meshes.part import taken_in_words
+from pose_regressor_training.meshes.topology import places
 
 METRES_PER_UNIT = {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "in": 25.4e-3}
 #: Longest edge of an object, in metres.
@@ -148,8 +150,8 @@ def coarse_mesh(mesh: Mesh, faces: int = COARSE_FACES) -> tuple[FloatArray, NDAr
 
     Quadric error decimation: Garland and Heckbert, SIGGRAPH 1997.
     """
-    vertices, which = np.unique(mesh.vertices, axis=0, return_inverse=True)
-    corners = which.reshape(-1)[mesh.faces]
+    first, which = places(mesh.vertices)
+    vertices, corners = mesh.vertices[first], which[mesh.faces]
     real = (corners != np.roll(corners, 1, axis=1)).all(1)
     coarse = (vertices.astype(np.float64), corners[real].astype(np.int64))
     if real.sum() > faces:
@@ -182,10 +184,9 @@ def object_model(
     check_solid(mesh, f"object {name}")
     surface = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
     sampled, _ = trimesh.sample.sample_surface(surface, points, seed=0)
-    hull = np.asarray(surface.convex_hull.vertices, np.float64)
-    diameter = max(float(np.linalg.norm(hull - corner, axis=1).max()) for corner in hull)
     bounds = np.stack([mesh.vertices.min(0), mesh.vertices.max(0)]).astype(np.float64)
     outermost = int(np.linalg.norm(sampled - bounds.mean(0), axis=1).argmax())
     corners = farthest_points(sampled, keypoints, outermost)
     symmetries = np.zeros((0, 4, 4)) if symmetries is None else symmetries
-    return ObjectModel(name, obj_id, diameter, bounds, sampled, corners, symmetries, *coarse_mesh(mesh))
+    extent = diameter(mesh.vertices, mesh.faces)
+    return ObjectModel(name, obj_id, extent, bounds, sampled, corners, symmetries, *coarse_mesh(mesh))

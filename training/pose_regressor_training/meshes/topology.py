@@ -15,11 +15,19 @@ CREASE = wp.constant(0.819)
 NEIGHBOURS = wp.constant(64)
 
 
+def places(vertices: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first vertex (P,) at each place, and the place (V,) of each vertex. Places are ordered by x, y and z."""
+    keys = vertices + vertices.dtype.type(0)  # -0 becomes 0
+    order = np.lexsort(keys.T[::-1])
+    new = np.concatenate([[True], (keys[order[1:]] != keys[order[:-1]]).any(1)])
+    names = np.empty(len(keys), np.int64)
+    names[order] = np.cumsum(new) - 1
+    return order[new], names
+
+
 def merged(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.int64]:
     """The faces (F, 3) with one number for all vertices at the same place: seams of the texture do not count."""
-    places = np.ascontiguousarray(vertices + np.float32(0)).view([("", np.float32)] * 3).ravel()
-    _, names = np.unique(places, return_inverse=True)
-    return names.reshape(-1)[faces]
+    return places(vertices)[1][faces]
 
 
 def is_closed(joined: NDArray[np.int64]) -> bool:

@@ -23,7 +23,7 @@ from pose_regressor_training.randomize.jpeg import compress
 
 #: Half the width of the point spread function of lens and motion together, pixels.
 PSF_REACH = 5
-#: From this many camera pixels for each pixel on, the loss of detail is invisible.
+#: Images with at least this many camera pixels per pixel are not coarsened: the loss would be invisible.
 ENOUGH_DETAIL = 0.9
 #: Numbers in the table of noise.
 NOISE_TABLE = 1 << 22

@@ -33,7 +33,7 @@ from pose_regressor_training.randomize.views import (  # fmt: skip
 )
 from pose_regressor_training.scenes import NONE, Scenes
 
-#: Different limbs among the clutter.
+#: Meshes of limbs (shapes like arms that reach into the picture) that clutter is drawn from.
 LIMB_SHAPES = 16
 #: Places that are tried for each object of a whole frame, until one is free.
 _TRIES = 12
@@ -238,7 +238,7 @@ class SceneSampler:
         return np.where(target == NONE, mesh, target).astype(np.int32)
 
     def _from_origin(self, clutter: Clutter) -> FloatArray:
-        """(B, N, 4, 4) the clutter's poses, those of objects about the origin of their mesh in place of its middle."""
+        """(B, N, 4, 4) the clutter's poses; those of known objects are moved from the mesh's middle to its origin."""
         pose = clutter.cam_from_thing.copy()
         offset = pose[..., :3, :3] @ self.models.centre[clutter.model][..., None]
         pose[..., :3, 3] -= np.where((clutter.model != NONE)[..., None], offset[..., 0], 0)

@@ -12,7 +12,7 @@ from scipy.spatial import ConvexHull
 
 from pose_regressor.color import srgb_table
 from pose_regressor_training.meshes.mesh import Mesh
-from pose_regressor_training.meshes.topology import corner_normals, is_closed, merged
+from pose_regressor_training.meshes.topology import corner_normals, is_closed, merged, places
 from pose_regressor_training.raytracer.structs import COLOURED, FACE_DTYPE, MESH_DTYPE, TEXTURED, Bank, Face, MeshRecord
 from pose_regressor_training.raytracer.textures import mip_levels
 
@@ -110,7 +110,7 @@ def mesh_arrays(mesh: Mesh) -> MeshArrays:
     elif mesh.vertex_colors is not None:
         colors = mesh.vertex_colors[mesh.faces]
     closed = bool(volume > 0 and is_closed(joined))
-    convex = closed and volume > CONVEX * ConvexHull(mesh.vertices).volume
+    convex = closed and volume > CONVEX * ConvexHull(mesh.vertices[places(mesh.vertices)[0]]).volume
     single = [array.astype(np.float32) for array in (planes, corners, normals)]
     return MeshArrays(single[0], single[1], faces, single[2], colors, closed, convex)
 

@@ -137,7 +137,10 @@ class SceneBatches(IterableDataset[Drawn]):
 
 
 class SyntheticBatches(IterableDataset[Batch]):
-    """The same as labelled images. Workers render on the CPU; for a GPU, this process renders on the `device`."""
+    """The scenes of `SceneBatches`, rendered and labelled.
+
+    Workers render on the CPU; for a GPU, this process renders on the `device`.
+    """
 
     def __init__(self, scenes: SceneBatches, meshes: Sequence[Mesh], device: str | torch.device = "cpu") -> None:
         self.scenes, self.meshes, self.device = scenes, meshes, torch.device(device)

@@ -50,9 +50,7 @@ class TrainConfig(Config):
         pattern=".+",
         form="a file or a name",
     )
-    optimizer: str = choice(
-        "muon", ("muon", "adamw"), "muon: equally large steps in all directions of a layer's matrix; adamw: as in Adam"
-    )
+    optimizer: str = choice("muon", ("muon", "adamw"), "muon (orthogonalized momentum, see train/muon.py) or adamw")
     learning_rate: float = number(2e-3, "highest learning rate", _LEAST)
     schedule: str = choice(
         "cosine",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from pose_regressor.types import FloatArray, InputError
+from pose_regressor_training.meshes.extent import diameter
 from pose_regressor_training.meshes.mesh import Mesh, check_solid
 
 _SAMPLES = 20_000
@@ -54,8 +55,7 @@ class Surface:
         self.points = np.asarray(points, np.float64)
         self.normals = np.asarray(solid.face_normals[faces], np.float64)
         self.centre = solid.triangles_center.T @ solid.area_faces / solid.area
-        hull = np.asarray(solid.convex_hull.vertices, np.float64)
-        self.diameter = max(float(np.linalg.norm(hull - corner, axis=1).max()) for corner in hull)
+        self.diameter = diameter(mesh.vertices, mesh.faces)
         self._tree = cKDTree(self.points)
         self.colors = self._blurred(_colors(mesh, solid, self.points, faces))
         self._volume()
