@@ -7,7 +7,6 @@ cut-off video, and images whose size is not the camera's. Frames are RGB, whatev
 from __future__ import annotations
 
 import re
-import struct
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -16,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from pose_regressor.files.bop import SceneFiles, find_scene, read_scene_camera
+from pose_regressor.files.images import image_size, photo_is_turned, read_image, rgb_from_bgr
 from pose_regressor.types import NANOSECONDS, Camera, Frame, InputError
 
 if TYPE_CHECKING:
-    from cv2.typing import MatLike  # newer than the OpenCV of Ubuntu 22.04
+    pass  # newer than the OpenCV of Ubuntu 22.04
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 #: A video is cut off if its frame at this share of its length cannot be read. The last frame is no test: containers
@@ -63,6 +62,7 @@ class Source:
 
 def open_source(spec: str | Path, camera: Camera | None = None) -> Source:
     """The source that `spec` names.
+
     spec: a video file, an image, a folder of images, a scene in BOP's layout (a folder with a scene_camera.json, or its
         folder of images), `webcam:N`, `/dev/videoN`, or a link to it such as those in /dev/v4l/by-id
     camera: of the images; None: a BOP scene uses its own intrinsics, all others need one
@@ -105,15 +105,6 @@ def _check_size(
     raise InputError(error)
 
 
-def _photo_is_turned(path: Path) -> bool:
-    stored, shown = (cv2.imread(str(path), flag) for flag in (cv2.IMREAD_IGNORE_ORIENTATION, cv2.IMREAD_COLOR))
-    return stored is not None and shown is not None and stored.shape[:2] != shown.shape[:2]
-
-
-def _rgb(bgr: MatLike) -> NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
-
-
 # ------------------------------------------------------------------ images
 
 
@@ -129,43 +120,11 @@ class ImageSource(Source):
         self._files = files
         self._cameras = [cameras] * len(files) if isinstance(cameras, Camera) else cameras
         for (_, image), camera in zip(files, self._cameras, strict=True):
-            _check_size(image, *image_size(image), camera, partial(_photo_is_turned, image))
+            _check_size(image, *image_size(image), camera, partial(photo_is_turned, image))
 
     def __iter__(self) -> Iterator[Frame]:
         for (index, path), camera in zip(self._files, self._cameras, strict=True):
             yield Frame(image=read_image(path), camera=camera, index=index)
-
-
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 RGB, the pixels as stored: an orientation tag would turn the image, but not its K."""
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    if image is None:
-        raise InputError(f"{path}: expected an image, this cannot be decoded")
-    return _rgb(image)
-
-
-def image_size(path: Path) -> tuple[int, int]:
-    """Width and height. Of PNG and JPEG only the header is read, so a folder of thousands is checked in a moment."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(24)
-            if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 24:
-                width, height = struct.unpack(">II", head[16:24])
-                return width, height
-            if head[:2] == b"\xff\xd8":
-                file.seek(2)
-                while len(marker := file.read(4)) == 4 and marker[0] == 0xFF:
-                    # SOF0 to SOF15 hold the size; C4, C8 and CC in that range are other segments.
-                    if 0xC0 <= marker[1] <= 0xCF and marker[1] not in (0xC4, 0xC8, 0xCC):
-                        height, width = struct.unpack(">xHH", file.read(5))
-                        return width, height
-                    file.seek(struct.unpack(">H", marker[2:])[0] - 2, 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except struct.error:
-        pass  # cut off within the header: decoding will say so
-    height, width = read_image(path).shape[:2]
-    return width, height
 
 
 def _images_in(folder: Path) -> list[Path]:
@@ -248,7 +207,7 @@ class VideoSource(Source):
                 if not ok:
                     return
                 stamp = round(index * NANOSECONDS / self.fps) if self.fps else 0
-                yield Frame(image=_rgb(image), camera=self._camera, stamp=stamp, index=index)
+                yield Frame(image=rgb_from_bgr(image), camera=self._camera, stamp=stamp, index=index)
                 index += 1
         finally:
             capture.release()
@@ -287,7 +246,7 @@ class WebcamSource(Source):
             ok, image = self._capture.read()
             if not ok:
                 raise InputError(f"{self.name}: stopped giving images after {index} frames")
-            yield Frame(image=_rgb(image), camera=self._camera, stamp=time.time_ns(), index=index)
+            yield Frame(image=rgb_from_bgr(image), camera=self._camera, stamp=time.time_ns(), index=index)
             index += 1
 
     def close(self) -> None:

@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_regressor.sources import image_size, open_source
+from pose_regressor.files.images import image_size
+from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, InputError
 
 WIDTH, HEIGHT = 64, 48

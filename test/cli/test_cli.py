@@ -237,7 +237,7 @@ def test_closed_pipe_is_quiet():
     os.close(read)
     with process("-m", "pose_regressor", "--help", stdout=write) as help_command:
         os.close(write)
-        assert help_command.communicate(timeout=60)[1] == ""
+        assert help_command.communicate(timeout=150)[1] == ""
     assert help_command.returncode == 1
 
 
@@ -263,7 +263,7 @@ def test_signals_end_it_quietly_long_before_its_work_is_done(folder, number, sta
         while running.stdout.readline() != "ready\n":
             assert running.poll() is None
         running.send_signal(number)
-        errors = running.communicate(timeout=20)[1]
+        errors = running.communicate(timeout=50)[1]
     assert running.returncode == status
     assert "Traceback" not in errors
     # Interrupted, it keeps what it has; terminated, it leaves nothing behind.

@@ -22,14 +22,14 @@ def test_threads_that_overlap_all_get_theirs_back():
     def other():
         with one_thread():
             entered.set()
-            leave.wait(10)
+            leave.wait(60)
             seen.append(torch.get_num_threads())
         seen.append(torch.get_num_threads())
 
     with one_thread():
         thread = threading.Thread(target=other)
         thread.start()
-        assert entered.wait(10)
+        assert entered.wait(60)
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
     leave.set()

@@ -1,6 +1,5 @@
 """`pose-regressor doctor` against real participants, each set-up wrong in one way."""
 
-import contextlib
 import json
 import threading
 import time
@@ -11,7 +10,6 @@ pytest.importorskip("cyclonedds")
 from cyclonedds.qos import Policy, Qos
 
 from pose_regressor.cli import main
-from pose_regressor.doctor import observe
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.wire import idl
 
@@ -27,92 +25,6 @@ def transforms(wire, *edges):
     """One message of (parent, child), as static ones come."""
     still = wire.Transform(wire.Triple(0, 0, 0), wire.Quaternion(0, 0, 0, 1))
     return wire.TFMessage([wire.TransformStamped(wire.Header(wire.Time(0, 0), a), b, still) for a, b in edges])
-
-
-class SetUp:
-    """A camera that publishes as told, with the rest of a robot."""
-
-    def __init__(self, peer, wire):
-        self.peer, self.wire = peer, wire
-        self.writers, self.static = {}, peer.writer("rt/tf_static", wire.TFMessage, STATIC_QOS)
-        self.messages, self.rounds = [], 0
-
-    def camera(self, topic="image", qos=None, frame_id="optical", stamp=now, encoding="rgb8", size=(8, 6)):
-        wire = self.wire
-        writer = self.peer.writer(f"rt/{topic}", wire.Image, qos or wire.RELIABLE_QOS)
-        width, height = size
-        data = [7] * (width * height * 3)
-        self.messages.append(
-            lambda: writer.write(
-                wire.Image(wire.Header(wire.Time(*stamp()), frame_id), height, width, encoding, 0, 3 * width, data)
-            )
-        )
-
-    def info(self, k=K, frame_id="optical", size=(8, 6), d=(0.0,) * 5, p=(0.0,) * 12):
-        wire, roi = self.wire, self.wire.RegionOfInterest(0, 0, 0, 0, False)
-        writer = self.peer.writer("rt/camera_info", wire.CameraInfo, wire.RELIABLE_QOS)
-        width, height = size
-        header = wire.Header(wire.Time(0, 0), frame_id)
-        rest = (height, width, "plumb_bob", list(d), list(k), [0.0] * 9, list(p), 0, 0, roi)
-        self.messages.append(lambda: writer.write(wire.CameraInfo(header, *rest)))
-
-    @contextlib.contextmanager
-    def running(self):
-        ended = threading.Event()
-
-        def publish():
-            while not ended.wait(0.03):
-                for send in self.messages:
-                    send()
-                self.rounds += bool(self.static.matched_sub)  # the doctor is there
-
-        thread = threading.Thread(target=publish)
-        thread.start()
-        try:
-            yield
-        finally:
-            ended.set()
-            thread.join()
-
-
-@pytest.fixture
-def set_up(make_peer, wire):
-    peer = make_peer()
-    # The peer's own ends are a camera already: one that says nothing.
-    for writer in (peer.images, peer.infos):
-        writer.__del__()
-    return SetUp(peer, wire)
-
-
-class Rounds:
-    """The doctor's clock: a second is so many rounds of messages sent to it, however slow the machine."""
-
-    A_SECOND = 15
-
-    def __init__(self, set_up):
-        self.set_up = set_up
-
-    def __getattr__(self, name):
-        return getattr(time, name)
-
-    def monotonic(self):
-        return self.set_up.rounds / self.A_SECOND
-
-
-@pytest.fixture
-def diagnose(set_up, capsys, monkeypatch):
-    """Findings by check: (level, text with its advice), and the exit code."""
-    monkeypatch.setattr(observe, "time", Rounds(set_up))
-
-    def diagnose(*arguments):
-        with set_up.running():
-            code = main(["doctor", "--json", "--seconds", "1", *arguments])
-        found = json.loads(capsys.readouterr().out)
-        findings = {f["check"]: (f["level"], f"{f['text']} {f['advice']}") for f in found}
-        assert code == any(level == "ERROR" for level, _ in findings.values())
-        return findings
-
-    return diagnose
 
 
 def test_a_good_set_up(set_up, diagnose, wire):

@@ -93,15 +93,15 @@ def test_one_at_a_time():
 
     def configure():
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
 
     lifecycle = Lifecycle({"configure": configure, "shutdown": lambda: None})
     thread = threading.Thread(target=lambda: lifecycle.change("configure"))
     thread.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert lifecycle.state == State.CONFIGURING
     assert lifecycle.change("shutdown", timeout=0.05) == "shutdown: the node is still configuring"
     gate.set()
-    thread.join(10)
+    thread.join(60)
     assert lifecycle.state == State.INACTIVE
     assert lifecycle.change("shutdown", timeout=0.05) == ""

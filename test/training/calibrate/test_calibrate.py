@@ -118,7 +118,18 @@ def test_the_command_writes_what_it_measured_into_the_bundle(tiny_bundle, brick,
         (tmp_path / name).write_bytes(content)
     app = typer.Typer()
     add_commands(app)
-    arguments = ["calibrate", str(path), "--mesh", str(tmp_path / "brick.ply"), "--unit", "mm", "--frames", "16"]
+    arguments = [
+        "calibrate",
+        str(path),
+        "--mesh",
+        str(tmp_path / "brick.ply"),
+        "--unit",
+        "mm",
+        "--frames",
+        "16",
+        "--name",
+        "brick",
+    ]
     result = CliRunner().invoke(app, [*arguments, "--figure", str(figure)])
     assert result.exit_code == 0, result.output
     assert "16 synthetic frames" in result.output and figure.exists()
@@ -130,5 +141,5 @@ def test_the_command_writes_what_it_measured_into_the_bundle(tiny_bundle, brick,
     again = Bundle.load(path)
     assert again.calibration == calibrated.calibration and again.depth_scale == calibrated.depth_scale
     assert again.metrics != calibrated.metrics
-    for wrong in (["--unit", "m"], ["--out", str(tmp_path)], ["--figure", "scores.pdf"]):
+    for wrong in (["--unit", "m"], ["--name", "another"], ["--out", str(tmp_path)], ["--figure", "scores.pdf"]):
         assert isinstance(CliRunner().invoke(app, [*arguments, *wrong]).exception, InputError)

@@ -87,7 +87,7 @@ def test_terminated_as_a_group_it_ends_and_leaves_no_process(job, tmp_path, task
                 assert process.poll() is None
                 time.sleep(0.002)
             os.killpg(process.pid, signal.SIGTERM)
-            assert process.wait(60) == 143
+            assert process.wait(150) == 143
             assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
         finally:
             with contextlib.suppress(ProcessLookupError):
@@ -181,7 +181,7 @@ def test_full_disk(dataset, job, tmp_path, task_of):
         target.write_bytes(model.read_bytes())
     (folder / MANIFEST).write_bytes((dataset / MANIFEST).read_bytes())
     command = [sys.executable, str(tmp_path / "full.py"), str(tmp_path / "task"), str(sizes[len(sizes) // 2])]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "rgb/0000" in result.stdout and "cannot be written (File too large)" in result.stdout, result.stdout
     assert not list(folder.glob("train_synt/*/scene_gt.json"))
@@ -195,12 +195,15 @@ def test_command_line(tmp_path):
     add_commands(app)
     config = tmp_path / "small.yaml"
     config.write_text("background: {pictures: 4}\nclutter: {shapes: 8}\n")
-    mesh, out = make_knob(tmp_path), tmp_path / "out"
+    out, mesh = tmp_path / "out", make_knob(tmp_path)
+    mesh = mesh.rename(mesh.with_name("035_knob.obj"))
     command = ["generate", "--mesh", str(mesh), "--unit", "m", "--config", str(config), "--out", str(out)]
     command += ["--images", "3", "--width", "64", "--height", "48", "--workers", "1", "--image-format", "jpg"]
     result = CliRunner().invoke(app, command)
     assert result.exit_code == 0, result.output
-    assert "knob: 104 x 62 x 104 mm, 3 symmetries" in " ".join(result.output.split())
+    said = " ".join(result.output.split())
+    assert "035_knob.obj: 103.8 x 62.18 x 103.8 mm, " in said and "1 part: picture knob.png" in said
+    assert "object 1 object_035_knob: 104 x 62 x 104 mm, 3 symmetries" in said
     assert (out / "contact_sheet.jpg").exists()
     assert len(read_models_info(out / "models" / "models_info.json")[1].symmetries.discrete) == 3
     assert open_split(out / "train_synt")[0].image(2).shape == (48, 64, 3)

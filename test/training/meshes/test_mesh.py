@@ -159,7 +159,7 @@ def test_units(tmp_path):
         load_mesh(tmp_path / "box.ply", "m")
     with pytest.raises(InputError, match=r"in unit 'mm' it is 8e-05 m long.*in 'm' it would be 0.08 m"):
         load_mesh(tmp_path / "box.glb", "mm")
-    with pytest.raises(InputError, match="expected m or mm"):
+    with pytest.raises(InputError, match="expected m, mm, cm or in"):
         load_mesh(tmp_path / "box.glb", "inch")
 
 
@@ -282,7 +282,7 @@ def test_meshes_that_cannot_be_used(tmp_path):
     with pytest.raises(InputError, match="is the unit right"):
         load_mesh(tmp_path / "millimetres.ply", "m")
     assert load_mesh(tmp_path / "millimetres.ply", "mm").vertices.max() == pytest.approx(0.08)
-    with pytest.raises(InputError, match="expected m or mm"):
+    with pytest.raises(InputError, match="expected m, mm, cm or in"):
         load_mesh(tmp_path / "millimetres.ply", "inch")
     (tmp_path / "nan.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
     with pytest.raises(InputError, match="finite vertices"):

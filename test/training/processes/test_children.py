@@ -38,7 +38,7 @@ def test_signals_of_others_are_not_heard_those_of_the_parent_are(child):
     pipe.send(1)
     assert pipe.recv() == 2
     process.terminate()
-    process.join(20)
+    process.join(60)
     assert process.exitcode == 1
 
 

@@ -21,8 +21,8 @@ from pose_regressor.files.bop import (
     read_scene_gt,
     scene_cameras,
 )
+from pose_regressor.files.images import read_image
 from pose_regressor.files.io import read_json
-from pose_regressor.sources import read_image
 from pose_regressor.types import InputError
 
 #: A scene that has this file is complete: it is written last.

@@ -8,14 +8,22 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor_training.cli.options import BundleMeshesOption, ColorOption, DeviceOption, UnitOption, read_meshes
+from pose_regressor_training.cli.options import (
+    BundleMeshesOption,
+    BundleNameOption,
+    ColorOption,
+    DeviceOption,
+    UnitsOption,
+    read_meshes,
+)
 
 
 def calibrate(
     bundle: Annotated[Path, typer.Argument(metavar="BUNDLE", help="File to calibrate.")],
     mesh: BundleMeshesOption,
-    unit: UnitOption = None,
+    unit: UnitsOption = None,
     color: ColorOption = None,
+    name: BundleNameOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Bundle to write. Default: BUNDLE itself.")
     ] = None,
@@ -64,7 +72,9 @@ def calibrate(
     if figure is not None and figure.suffix != ".png":
         raise InputError(f"{figure}: expected a name that ends in .png")
     loaded = Bundle.load(bundle)
-    meshes, on = read_meshes(mesh, unit, color), str(select_device(device))
+    in_order = read_meshes(mesh, unit, color)
+    meshes = [in_order[place] for place in _places([known.name for known in loaded.objects], name, len(mesh))]
+    on = str(select_device(device))
     scored = {}
     with Progress(console=console, transient=True) as bar:
 
@@ -97,3 +107,14 @@ def calibrate(
         scored["calibrated"] = measured.scored()
         names = ", ".join(model.name for model in loaded.objects)
         write_figure(figure.parent, figure.stem, reliability_figure(names, scored))
+
+
+def _places(known: list[str], names: list[str] | None, count: int) -> list[int]:
+    """Which of `count` meshes belongs to each object that is known, in their order."""
+    from pose_regressor.types import InputError
+
+    if not names:
+        return list(range(count))
+    if sorted(names) != sorted(known) or len(names) != count:
+        raise InputError(f"--name: expected one for each mesh, all of {', '.join(known)}, got {', '.join(names)}")
+    return [names.index(name) for name in known]

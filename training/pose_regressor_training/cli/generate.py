@@ -14,9 +14,11 @@ from pose_regressor_training.cli.options import (
     ConfigOption,
     DeviceOption,
     ModelsInfoOption,
+    NameOption,
     NumberedMeshesOption,
-    UnitOption,
+    UnitsOption,
     read_meshes,
+    read_names,
 )
 
 if TYPE_CHECKING:
@@ -31,8 +33,9 @@ if TYPE_CHECKING:
 def generate(
     mesh: NumberedMeshesOption,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Dataset to write.")],
-    unit: UnitOption = None,
+    unit: UnitsOption = None,
     color: ColorOption = None,
+    name: NameOption = None,
     config: ConfigOption = "complete",
     images: Annotated[int, typer.Option(metavar="N", help="Images in the whole dataset, 1 or more.")] = 1000,
     width: Annotated[int, typer.Option(metavar="PIXELS", help="Width of an image, pixels.")] = 640,
@@ -88,11 +91,11 @@ def generate(
         raise InputError(f"workers: expected at least 1, got {workers}")
     part, randomization = Shard.parse(shard), load_config(config)
     seen_by = _read_pinhole(camera) if camera else None
-    meshes = read_meshes(mesh, unit, color)
+    names, meshes = read_names(mesh, name), read_meshes(mesh, unit, color)
     found_before = models_info_path(out)
     if models_info is None and found_before.exists():
         models_info = found_before
-    models, symmetries = _describe(console, mesh, meshes, models_info)
+    models, symmetries = _describe(console, mesh, names, meshes, models_info)
     job = Job(
         split=split,
         images=images,
@@ -125,19 +128,19 @@ def _read_pinhole(path: Path) -> Camera:
 
 
 def _describe(
-    console: Console, paths: Sequence[Path], meshes: Sequence[Mesh], models_info: Path | None
+    console: Console, paths: Sequence[Path], names: Sequence[str], meshes: Sequence[Mesh], models_info: Path | None
 ) -> tuple[list[ObjectModel], list[Symmetries]]:
     """Models and symmetries of the objects, with a line printed for each."""
     from pose_regressor_training.bop.models_info import object_id, symmetries_of
     from pose_regressor_training.meshes.mesh import object_model
 
     models, symmetries = [], []
-    for place, (path, mesh) in enumerate(zip(paths, meshes, strict=True), start=1):
+    for place, (path, name, mesh) in enumerate(zip(paths, names, meshes, strict=True), start=1):
         obj_id = object_id(path, place)
         symmetries.append(symmetries_of(mesh, obj_id, models_info))
-        models.append(object_model(mesh, path.stem, obj_id))
+        models.append(object_model(mesh, name, obj_id))
         size = " x ".join(f"{1000 * edge:.0f}" for edge in models[-1].size)
-        console.print(f"object {obj_id} {path.stem}: {size} mm, {symmetries[-1].in_words()}")
+        console.print(f"object {obj_id} {name}: {size} mm, {symmetries[-1].in_words()}")
     return models, symmetries
 
 

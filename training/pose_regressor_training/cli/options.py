@@ -16,8 +16,9 @@ from pose_regressor_training.randomize.shipped import CONFIGS, PRESETS, shipped
 if TYPE_CHECKING:
     from pose_regressor_training.meshes.mesh import Mesh
 
-_MESH = "Mesh of an object: OBJ, PLY, GLB, glTF, STL, OFF or COLLADA (.dae)."
-_GUESSED = "Default: guessed from each mesh's size, with a warning."
+_MESH = "Mesh of an object: OBJ, PLY, GLB, glTF, STL, OFF or DAE."
+_UNITS = "m, mm, cm or in"
+_GUESSED = "Default: what GLB and DAE state, else guessed from each mesh's size, with a warning."
 _PLACE = "obj_000010.ply is object 10, others are numbered in order"
 _RANDOMIZED = f"What is randomized: a YAML file, or the name of a shipped one ({', '.join(shipped(CONFIGS))})."
 
@@ -42,22 +43,36 @@ MissingMeshesOption = Annotated[
         help=f"{_MESH} For objects that have none in the dataset. Repeat it for more: {_PLACE}. Default: none.",
     ),
 ]
-UnitOption = Annotated[str | None, typer.Option("--unit", help=f"Unit of the meshes: m or mm. {_GUESSED}")]
+UnitOption = Annotated[
+    str | None, typer.Option("--unit", metavar="m|mm|cm|in", help=f"Unit of the meshes: {_UNITS}. {_GUESSED}")
+]
 UnitsOption = Annotated[
     list[str] | None,
-    typer.Option("--unit", help=f"Unit of the meshes, m or mm: one for all, or one for each. {_GUESSED}"),
+    typer.Option(
+        "--unit",
+        metavar="m|mm|cm|in",
+        help=f"Unit of the meshes, {_UNITS}: one for all, or one for each. {_GUESSED}",
+    ),
 ]
 ColorOption = Annotated[
     list[str] | None,
     typer.Option(
         "--color",
         metavar="#RRGGBB",
-        help="Colour of meshes without a texture: one for all, or one for each. Default: the files' own colours.",
+        help="Colour in place of those in the files: one for all meshes, or one for each. Default: the files' own.",
     ),
 ]
 NameOption = Annotated[
     list[str] | None,
     typer.Option("--name", metavar="NAME", help="Name of an object, one for each mesh. Default: the files' names."),
+]
+BundleNameOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--name",
+        metavar="NAME",
+        help="The bundle's object that a mesh shows, one for each mesh. Default: the bundle's order.",
+    ),
 ]
 ObjIdOption = Annotated[
     list[int] | None,
@@ -86,7 +101,11 @@ BesideOption = Annotated[
 ]
 BesideUnitOption = Annotated[
     list[str] | None,
-    typer.Option("--beside-unit", help=f"Unit of the meshes beside, m or mm: one for all, or one for each. {_GUESSED}"),
+    typer.Option(
+        "--beside-unit",
+        metavar="m|mm|cm|in",
+        help=f"Unit of the meshes beside, {_UNITS}: one for all, or one for each. {_GUESSED}",
+    ),
 ]
 
 # What is drawn, and where it is computed.
@@ -113,14 +132,28 @@ DeviceOption = Annotated[
 ]
 
 
-def read_meshes(paths: Sequence[Path], unit: str | None, colors: Sequence[str] | None) -> list[Mesh]:
-    """The meshes. Their warnings go to stderr, one line each."""
-    from pose_regressor_training.meshes.mesh import load_mesh
-    from pose_regressor_training.train.objects import one_for_each
+def read_meshes(paths: Sequence[Path], units: Sequence[str] | None, colors: Sequence[str] | None) -> list[Mesh]:
+    """The meshes, with a line printed for each of what was taken. Their warnings go to stderr, one line each.
 
-    each_color = one_for_each(paths, "color", colors or ())
+    units, colors: one for all, one for each, or none
+    """
+    from pose_regressor_training.meshes.mesh import load_mesh
+    from pose_regressor_training.meshes.objects import one_for_each
+
+    each = zip(paths, one_for_each(paths, "unit", units or ()), one_for_each(paths, "color", colors or ()), strict=True)
     with warnings_on_stderr():
-        return [load_mesh(path, unit, color) for path, color in zip(paths, each_color, strict=True)]
+        meshes = [load_mesh(path, unit, color) for path, unit, color in each]
+    for path, mesh in zip(paths, meshes, strict=True):
+        print(f"{path}: {mesh.in_words()}")
+    return meshes
+
+
+def read_names(paths: Sequence[Path], names: Sequence[str] | None) -> list[str]:
+    """A valid name for each mesh. Names that had to be changed are said on stderr."""
+    from pose_regressor_training.meshes.objects import object_names
+
+    with warnings_on_stderr():
+        return object_names(paths, names or ())
 
 
 @contextmanager

@@ -109,7 +109,9 @@ def train(
         objects = read_objects(mesh, unit or (), name or (), obj_id or (), models_info, color or ())
         others = read_beside(beside or (), beside_unit or ())
     for known in objects:
-        console.print(known.in_words())
+        console.print(known.in_words(), markup=False)
+    for known in (*objects, *others):
+        console.print(f"{known.file}: {known.mesh.in_words()}", markup=False)
     training = Training(objects, settings, out.with_suffix(".training.safetensors"), place, world, others)
     console.print(training.begin(restart))
     Command(training, out, console, f"pose-regressor {shlex.join(sys.argv[1:])}", tensorboard).run()

@@ -17,6 +17,7 @@ from pose_regressor_training.bop.reader import SCENE_GT, open_split, scene_folde
 from pose_regressor_training.evaluate.errors import hull_of
 from pose_regressor_training.evaluate.targets import Target, find_targets
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
+from pose_regressor_training.meshes.objects import valid_name
 from pose_regressor_training.meshes.symmetry import find_symmetries
 
 #: Folders of meshes: the first is meant for errors; T-LESS has two others of its own.
@@ -171,7 +172,7 @@ def _object(
         expected = f"{MODELS[0]}/obj_{obj_id:06d}.ply"
         raise InputError(f"{dataset}: expected {expected} or a mesh of object {obj_id} with --mesh")
     mesh = load_mesh(path, "mm" if own else unit)
-    name = f"object_{obj_id}" if path.stem.startswith("obj_") else path.stem
+    name = f"object_{obj_id}" if path.stem.startswith("obj_") else valid_name(path.stem)
     model = object_model(mesh, name, obj_id, points=SAMPLES)
     symmetries = info.symmetries if info else find_symmetries(mesh)
     if info:

@@ -48,6 +48,12 @@ class Mesh:
     vertex_colors: NDArray[np.uint8] | None
     taken: str = ""
 
+    def in_words(self) -> str:
+        """Size, triangles, and what was taken of the file, such as: 80 x 60 x 40 mm, 12 triangles, 1 part: ..."""
+        size = " x ".join(f"{1000 * edge:.4g}" for edge in np.ptp(self.vertices, axis=0))
+        triangles = f"{len(self.faces):,} triangle" + "s" * (len(self.faces) != 1)
+        return f"{size} mm, {triangles}" + f", {self.taken}" * bool(self.taken)
+
     def digest(self) -> str:
         """A hash of the whole content: meshes that differ in anything have different ones."""
         digest = hashlib.sha256()
@@ -68,7 +74,7 @@ def load_mesh(path: str | Path, unit: str | None = None, color: str | None = Non
     path = Path(path)
     paint = None if color is None else _rgb(color)
     if unit is not None and unit not in METRES_PER_UNIT:
-        raise InputError(f"mesh {path}: unit {unit!r} is not known, expected {' or '.join(METRES_PER_UNIT)}")
+        raise InputError(f"mesh {path}: unit {unit!r} is not known, expected m, mm, cm or in")
     file = read_mesh_file(path, colored=paint is None)
     parts = file.parts
     first = np.cumsum([0, *(len(part.vertices) for part in parts)])

@@ -6,17 +6,16 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from pose_regressor.types import InputError, ObjectModel
 from pose_regressor_training.bop.models_info import object_id, symmetries_of
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
+from pose_regressor_training.meshes.objects import for_each, object_names, one_for_each
 from pose_regressor_training.meshes.surface_colors import with_colors
 from pose_regressor_training.meshes.symmetry import Symmetries
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,8 +57,8 @@ def read_objects(
     """The objects of mesh files.
 
     paths: mesh files
-    units: m or mm, one for all files or one for each; by default guessed from each mesh's size
-    names: one for each file; by default the file names without their endings
+    units: m, mm, cm or in, one for all files or one for each; by default guessed from each mesh's size
+    names: one for each file; by default the file names without their endings, made valid
     obj_ids: one for each file; by default 10 for obj_000010.ply, else the place in the list, from 1
     models_info: BOP's models_info.json, whose symmetries are taken; those of other objects are found from their meshes
     colors: #RRGGBB, one for all files or one for each; by default the files' own colours
@@ -69,8 +68,8 @@ def read_objects(
     if not paths:
         raise InputError("training: expected at least one mesh, got none")
     each_unit, each_color = one_for_each(paths, "unit", units), one_for_each(paths, "color", colors)
-    each_name = _for_each(paths, "name", names) or [path.stem for path in paths]
-    each_id = _for_each(paths, "obj-id", obj_ids) or [object_id(path, i) for i, path in enumerate(paths, start=1)]
+    each_name = object_names(paths, names)
+    each_id = for_each(paths, "obj-id", obj_ids) or [object_id(path, i) for i, path in enumerate(paths, start=1)]
     _distinct("name", each_name, paths, "--name, once for each --mesh,")
     _distinct("id", each_id, paths, "--obj-id, once for each --mesh,")
     objects = []
@@ -90,19 +89,6 @@ def read_beside(paths: Sequence[Path], units: Sequence[str] = ()) -> list[KnownO
         model = object_model(mesh, f"thing_{number}", number)
         things.append(KnownObject(mesh, model, Symmetries(np.zeros((0, 4, 4))), path.name))
     return things
-
-
-def one_for_each(paths: Sequence[Path], what: str, values: Sequence[str]) -> list[str | None]:
-    """The values of an option that is given once for each mesh, once for all of them, or not at all."""
-    if len(values) == 1:
-        values = list(values) * len(paths)
-    return list(_for_each(paths, what, values)) or [None] * len(paths)
-
-
-def _for_each(paths: Sequence[Path], what: str, values: Sequence[T]) -> Sequence[T]:
-    if values and len(values) != len(paths):
-        raise InputError(f"--{what}: expected one for each of the {len(paths)} meshes, got {len(values)}")
-    return values
 
 
 def _distinct(what: str, values: Sequence[object], paths: Sequence[Path], remedy: str) -> None:
