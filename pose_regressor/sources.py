@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from pose_regressor.files.bop import SceneFiles, choose_camera, read_scene_camera, refuse_packed, scene_cameras
+from pose_regressor.files.bop import SceneFiles, find_scene, read_scene_camera
 from pose_regressor.files.images import image_size, photo_is_turned, read_image, rgb_from_bgr
 from pose_regressor.types import NANOSECONDS, Camera, Frame, InputError
 
@@ -73,11 +73,8 @@ def open_source(spec: str | Path, camera: Camera | None = None) -> Source:
     if device:
         return WebcamSource(int(device[1]), _required(camera, spec), str(spec))
     if path.is_dir():
-        if scene_cameras(path):
-            return _open_scene(choose_camera(path, remedy=f"give its images, as {path}/rgb_NAME"), camera)
-        if camera is None and (files := _camera_of(path)):
-            return _open_scene(files, None)
-        refuse_packed(path)
+        if files := find_scene(path, also_by_its_images=camera is None):
+            return _open_scene(files, camera)
         return ImageSource(path, _numbered(_images_in(path)), _required(camera, spec))
     if path.is_file() and path.suffix.lower() in IMAGE_SUFFIXES:
         return ImageSource(path, _numbered([path]), _required(camera, spec))
@@ -147,12 +144,6 @@ def _numbered(images: Sequence[Path]) -> list[tuple[int, Path]]:
         if first != path:
             raise InputError(f"{path.parent}: {first.name} and {path.name} have the same frame number")
     return sorted(numbers.items())
-
-
-def _camera_of(images: Path) -> SceneFiles | None:
-    """The camera of a BOP scene whose folder of images this is, if it is one."""
-    images = images.resolve()
-    return next((files for files in scene_cameras(images.parent) if images in files.image_folders), None)
 
 
 def _open_scene(files: SceneFiles, camera: Camera | None) -> ImageSource:

@@ -100,6 +100,23 @@ def choose_camera(folder: Path, name: str | None = None, remedy: str = "name one
     return chosen
 
 
+def find_scene(folder: Path, also_by_its_images: bool) -> SceneFiles | None:
+    """The BOP scene that a folder is; None if it is another folder.
+
+    also_by_its_images: whether the folder of its images, such as SCENE/rgb, stands for the scene, too
+
+    Raises InputError if the scene has several cameras, or for BOP's layouts that are not read.
+    """
+    if scene_cameras(folder):
+        return choose_camera(folder, remedy=f"give its images, as {folder}/rgb_NAME")
+    images = folder.resolve()
+    around = scene_cameras(images.parent) if also_by_its_images else []
+    found = next((files for files in around if images in files.image_folders), None)
+    if found is None:
+        refuse_packed(folder)
+    return found
+
+
 def refuse_packed(folder: Path) -> None:
     """Raises InputError with the remedy if the folder has BOP's webdataset or imagewise layout, which is not read."""
     for pattern, layout in (("shard-*.tar", "webdataset"), ("*.camera.json", "imagewise")):
