@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.files.bop import read_scene_camera
+from pose_regressor.files.depth_images import DepthImages
 from pose_regressor.types import NANOSECONDS, Camera, Frame, InputError
 
 if TYPE_CHECKING:
@@ -60,14 +61,26 @@ class Source:
         self.close()
 
 
-def open_source(spec: str | Path, camera: Camera | None = None) -> Source:
+def open_source(spec: str | Path, camera: Camera | None = None, depth: str = "off") -> Source:
     """The source that `spec` names.
 
     spec: a video file, an image, a folder of images, a scene in BOP's layout (a folder with a scene_camera.json),
         `webcam:N` or `/dev/videoN`
     camera: of the images; None: a BOP scene uses its own intrinsics, all others need one
+    depth: a folder of depth images with the images' names; auto: the folder `depth` of a BOP scene, if there is one;
+        off: none
     InputError: the source cannot be played, or `camera` is missing or for another image size.
     """
+    source, scene = _open(spec, camera), Path(spec)
+    if depth == "off" or (depth == "auto" and not (scene / "depth").is_dir()):
+        return source
+    if not isinstance(source, ImageSource):
+        raise InputError(f"{spec}: expected images as files, beside which depth images can lie; leave out --depth")
+    source.depth = DepthImages(scene / "depth" if depth == "auto" else Path(depth), scene / "scene_camera.json")
+    return source
+
+
+def _open(spec: str | Path, camera: Camera | None) -> Source:
     device = re.fullmatch(r"(?:webcam:|/dev/video)(\d+)", str(spec))
     if device:
         return WebcamSource(int(device[1]), _required(camera, spec))
@@ -106,6 +119,8 @@ def _rgb(bgr: MatLike) -> NDArray[np.uint8]:
 class ImageSource(Source):
     """Image files. files: (frame number, path), in order; cameras: one for all or one for each."""
 
+    depth: DepthImages | None = None  # of the same names
+
     def __init__(
         self, path: Path, files: Sequence[tuple[int, Path]], cameras: Camera | Sequence[Camera], scene_id: int = 0
     ) -> None:
@@ -119,7 +134,8 @@ class ImageSource(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         for (index, path), camera in zip(self._files, self._cameras, strict=True):
-            yield Frame(image=read_image(path), camera=camera, index=index)
+            depth = self.depth.of(path, index) if self.depth else None
+            yield Frame(image=read_image(path), camera=camera, index=index, depth=depth)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:

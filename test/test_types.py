@@ -15,8 +15,12 @@ def camera(matrix=K, width=4, height=2, distortion=(), model="plumb_bob"):
     return Camera(width, height, matrix, distortion, model)
 
 
-def frame(image):
-    return Frame(image, camera())
+def frame(image=None, depth=None):
+    return Frame(np.zeros((2, 4, 3), np.uint8) if image is None else image, camera(), depth=depth)
+
+
+def metres(value, shape=(2, 4)):
+    return np.full(shape, value, np.float32)
 
 
 def model(name="crate", diameter=1.0, **rest):
@@ -58,6 +62,10 @@ def test_what_it_is_about_goes_before_the_reason():
         (frame, {"image": np.zeros((2, 4))}, {"image": "pixels"}),
         (frame, {"image": np.zeros((0, 4, 3), np.uint8)}, {"image": np.zeros((2, 0, 3), np.uint8)}),
         (frame, {"image": np.zeros((6, 8, 3), np.uint8)}, {"image": np.zeros((1, 1, 3), np.uint8)}),
+        (frame, {"depth": np.ones((2, 4))}, {"depth": np.ones((2, 4), np.uint16)}),
+        (frame, {"depth": metres(1, (2, 4, 1))}, {"depth": "near"}),
+        (frame, {"depth": metres(1, (4, 2))}, {"depth": metres(1, (3, 4))}),
+        (frame, {"depth": metres(800)}, {"depth": metres(0.0008)}),
         (model, {"name": "a b"}, {"name": ""}),
         (model, {"diameter": 0}, {"name": "cup", "diameter": np.inf}),
         (model, {"bounds": CORNERS[::-1]}, {"name": "cup", "bounds": 0 * CORNERS}),
@@ -80,3 +88,19 @@ def test_a_reason_is_the_same_whatever_the_values(make, one, other):
     assert errors[0].reason == errors[1].reason
     assert errors[0].detail and errors[1].detail and str(errors[0]) != str(errors[1])
     assert not any("\n" in str(error) for error in errors)
+
+
+@pytest.mark.parametrize(
+    "depth",
+    [metres(0.02), metres(90), metres(0), metres(np.nan), metres(np.inf), metres([[np.nan, 0, -np.inf, 1]] * 2)],
+)
+def test_depth_may_be_missing_anywhere(depth):
+    """Only what was measured says what its unit is."""
+    assert frame(depth=depth).depth is depth
+
+
+def test_a_wrong_unit_is_named_with_its_remedy():
+    depth = metres(800)
+    depth[0] = np.nan
+    with pytest.raises(InputError, match=r"expected metres.*got a median of 800.*divide millimetres by 1000"):
+        frame(depth=depth)
