@@ -19,13 +19,14 @@ from pose_regressor.estimation.windows import DepthWindow
 from pose_regressor.types import FloatArray
 
 #: What masks and object coordinates are wrong by on pictures unlike those of the training, beyond what the pose's
-#: covariance says. Standard deviations: along the ray, as a share of the distance; of the rotation, radians.
-RAY_SIGMA, TURN_SIGMA = 0.03, 0.06
+#: covariance says. Standard deviations: along the ray, as a share of the distance; in all directions, in diameters; of
+#: the rotation, radians.
+RAY_SIGMA, SIDE_SIGMA, TURN_SIGMA = 0.03, 0.02, 0.12
 #: The slide along the ray: farthest, as a share of the distance and in standard deviations; its steps, and the
 #: residual that counts half, in diameters.
 SLIDE, SLIDE_SIGMAS, SLIDE_STEP, SLIDE_WIDTH = 0.12, 3.0, 0.02, 0.06
 #: How often the visible surface is drawn, each time with the residual, in diameters, that at most counts half.
-WIDTHS = (0.08, 0.05, 0.03, 0.03)
+WIDTHS = (0.08, 0.05, 0.03)
 #: Steps after each drawing.
 REWEIGHTINGS = 2
 #: A residual of this many standard deviations counts half.
@@ -35,7 +36,7 @@ LEAST_SIGMA, MESH_SIGMA = 0.001, 0.005
 #: Neighbouring depths err together: all points count as this many.
 EFFECTIVE_POINTS = 30.0
 #: Standard deviation of what all depths in a crop are wrong by: metres, and as a share of the distance.
-BIAS_SIGMA, BIAS_SHARE = 0.002, 0.002
+BIAS_SIGMA, BIAS_SHARE = 0.002, 0.003
 #: Weight of a point that the network's mask does not show: masks miss parts, too.
 UNMASKED = 0.05
 #: A pose is not moved by more than this many of its standard deviations.
@@ -90,7 +91,7 @@ def refine_on_depth(
     camera_matrix: (3, 3) of the crop
     probability: (S, S) that each pixel of the crop shows the object
     """
-    before = _widened(covariance, cam_from_obj)
+    before = _widened(covariance, cam_from_obj, solid.diameter)
     first = compare(cam_from_obj, camera_matrix, probability, depth, solid)
     if first is None or not first.enough:
         return DepthFit(cam_from_obj, covariance, None)
@@ -116,11 +117,10 @@ def refine_on_depth(
     return DepthFit(pose, after, _evidence(last, solid, shift[6]))
 
 
-def _widened(covariance: FloatArray, pose: FloatArray) -> FloatArray:
+def _widened(covariance: FloatArray, pose: FloatArray, diameter: float) -> FloatArray:
     """The covariance of a pose before depth is compared, with what pictures unlike the training's add."""
-    sigma = np.zeros(6)
+    sigma = np.repeat([SIDE_SIGMA * diameter, TURN_SIGMA], 3)
     ray = RAY_SIGMA * pose[:3, 3]
-    sigma[3:] = TURN_SIGMA
     widened = np.asarray(covariance + np.diag(sigma**2))
     widened[:3, :3] += np.outer(ray, ray)
     return widened

@@ -95,10 +95,11 @@ def compare(
     seen = np.einsum("ij,ij->i", normal, at) < -FACING * np.linalg.norm(at, axis=1)
     seen &= (column >= 0) & (column < size) & (row >= 0) & (row < size)
     turned, at, normal, column, row = turned[seen], at[seen], normal[seen], column[seen], row[seen]
-    open_ = at[:, 2] < _drawn(pose, camera_matrix, size, solid)[row, column] + HIDDEN * solid.diameter
-    visible = int(open_.sum())
+    nearest = _drawn_at(row, column, pose, camera_matrix, size, solid)
+    unhidden = at[:, 2] < nearest + HIDDEN * solid.diameter
+    visible = int(unhidden.sum())
     measured = depth.depth[row, column].astype(np.float64)
-    kept = open_ & (measured > 0)
+    kept = unhidden & (measured > 0)
     turned, at, normal, column, row, measured = (values[kept] for values in (turned, at, normal, column, row, measured))
     (fx, skew, cx), (_, fy, cy), _ = camera_matrix
     y = (depth.y[row, column] - cy) / fy
@@ -109,31 +110,38 @@ def compare(
     return Compared(turned, normal, apart, along, by_depth, probability[row, column].astype(np.float64), visible)
 
 
-def _drawn(pose: FloatArray, camera_matrix: FloatArray, size: int, solid: Solid) -> NDArray[np.float32]:
-    """(S, S) depth of the mesh's faces that look to the camera, metres; infinite elsewhere."""
+def _drawn_at(
+    row: NDArray[np.intp],
+    column: NDArray[np.intp],
+    pose: FloatArray,
+    camera_matrix: FloatArray,
+    size: int,
+    solid: Solid,
+) -> FloatArray:
+    """(N,) depth of the mesh at N pixels of the crop, metres; infinite where it is not.
+
+    Only faces that look to the camera are drawn. size: edge of the square crop, pixels.
+    """
     at = apply(pose, solid.vertices)
-    drawn = np.full((size, size), np.inf, np.float32)
     if at[:, 2].min() < TOUCHING:
-        return drawn
+        return np.full(len(row), np.inf)
     corners = at[solid.faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     offset = np.einsum("ij,ij->i", normal, corners[:, 0])
+    nearest, farthest = corners[..., 2].min(1), corners[..., 2].max(1)
     # Nearer faces are drawn over those farther away.
     faces = np.flatnonzero(offset < 0)
-    faces = faces[np.argsort(-corners[faces, :, 2].max(1))]
+    faces = faces[np.argsort(-farthest[faces])]
     pixels = np.round(project(corners[faces], camera_matrix) * 16).clip(-(2**24), 2**24).astype(np.int32)
     number = np.zeros((size, size), np.int32)
     for place, triangle in enumerate(pixels, start=1):
         cv2.fillConvexPoly(number, triangle, place, shift=4)
-    row, column = np.nonzero(number)
-    of = faces[number[row, column] - 1]
+    there = number[row, column]
+    of = np.append(-1, faces)[there]
     rays = np.stack([column, row, np.ones_like(row)], axis=1) @ np.linalg.inv(camera_matrix).T
-    slope = np.einsum("ij,ij->i", normal[of], rays)
+    slope = np.minimum(np.einsum("ij,ij->i", normal[of], rays), -1e-12)
     # Pixels at the border of a face may lie just outside it, where its plane runs anywhere.
-    nearest, farthest = corners[of, :, 2].min(1), corners[of, :, 2].max(1)
-    with np.errstate(divide="ignore"):
-        drawn[row, column] = np.clip(offset[of] / slope, nearest, farthest)
-    return drawn
+    return np.where(there > 0, np.clip(offset[of] / slope, nearest[of], farthest[of]), np.inf)
 
 
 def _sampled(vertices: FloatArray, faces: NDArray[np.int64], count: int) -> FloatArray:
