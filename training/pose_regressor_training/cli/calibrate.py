@@ -34,6 +34,13 @@ def calibrate(
     keep_distances: Annotated[
         bool, typer.Option("--keep-distances", help="Keep the factor that distances are multiplied with.")
     ] = False,
+    sensor: Annotated[
+        str | None,
+        typer.Option(
+            help="Also calibrate poses with depth, as this sensor measures it: structured_light, stereo or "
+            "time_of_flight. Default: leave that as it is."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the frames; not the one it was trained with.")] = 5_000,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "cpu",
 ) -> None:
@@ -54,8 +61,10 @@ def calibrate(
     from pose_regressor_training.calibrate.metrics import measure, rows_of, with_metrics
     from pose_regressor_training.evaluate.plots import reliability_figure
     from pose_regressor_training.figures import print_table, write_figure
+    from pose_regressor_training.samples.sensor_depth import SensorDepth
 
     console, target = Console(), out or bundle
+    measuring = SensorDepth(sensor) if sensor else None  # type: ignore[arg-type]  # it checks the name itself
     check_file_to_write(target)
     if figure is not None and figure.suffix != ".png":
         raise InputError(f"{figure}: expected a name that ends in .png")
@@ -71,8 +80,9 @@ def calibrate(
         if not measure_only:
             add_colors(loaded, meshes)
             fitted = calibrate(
-                loaded, meshes, seed, frames, device=on, keep_distances=keep_distances, progress=line("calibrating")
-            )
+                loaded, meshes, seed, frames, device=on, keep_distances=keep_distances, progress=line("calibrating"),
+                sensor=measuring,
+            )  # fmt: skip
             scored["raw"] = fitted.trial.scored()
         measured = measure(loaded, meshes, seed, frames, device=on, progress=line("measuring"))
     loaded.save(target)
