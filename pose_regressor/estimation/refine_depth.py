@@ -34,9 +34,12 @@ OUTLYING = 2.0
 #: Least standard deviation of a residual: metres, and as a share of the diameter, for meshes are not exact either.
 LEAST_SIGMA, MESH_SIGMA = 0.001, 0.005
 #: Neighbouring depths err together: all points count as this many.
-EFFECTIVE_POINTS = 30.0
+EFFECTIVE_POINTS = 60.0
 #: Standard deviation of what all depths in a crop are wrong by: metres, and as a share of the distance.
 BIAS_SIGMA, BIAS_SHARE = 0.002, 0.003
+#: Where this share of what depth can decide on contradicts the refined pose, its variance is twice as large: something
+#: other than noise is wrong.
+CONTRADICTED = 0.12
 #: Weight of a point that the network's mask does not show: masks miss parts, too.
 UNMASKED = 0.05
 #: A pose is not moved by more than this many of its standard deviations.
@@ -113,8 +116,9 @@ def refine_on_depth(
     last = compare(pose, camera_matrix, probability, depth, solid)
     if last is None or not last.enough or not shift @ prior @ shift <= FARTHEST**2:  # also rejects NaN
         return unchanged
-    after = np.asarray(np.linalg.inv(information)[:6, :6])
-    return DepthFit(pose, after, _evidence(last, solid, shift[6]))
+    evidence = _evidence(last, solid, shift[6])
+    wrong = 1 + ((1 - evidence.confirmed) / CONTRADICTED) ** 2
+    return DepthFit(pose, np.asarray(wrong * np.linalg.inv(information)[:6, :6]), evidence)
 
 
 def _widened(covariance: FloatArray, pose: FloatArray, diameter: float) -> FloatArray:
