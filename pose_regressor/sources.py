@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from pose_regressor.files.bop import SceneFiles, find_scene, read_scene_camera
+from pose_regressor.files.depth_images import DepthImages
 from pose_regressor.files.images import image_size, photo_is_turned, read_image, rgb_from_bgr
 from pose_regressor.types import NANOSECONDS, Camera, Frame, InputError
 
@@ -60,14 +61,26 @@ class Source:
         self.close()
 
 
-def open_source(spec: str | Path, camera: Camera | None = None) -> Source:
+def open_source(spec: str | Path, camera: Camera | None = None, depth: str = "off") -> Source:
     """The source that `spec` names.
 
     spec: a video file, an image, a folder of images, a scene in BOP's layout (a folder with a scene_camera.json, or its
         folder of images), `webcam:N`, `/dev/videoN`, or a link to it such as those in /dev/v4l/by-id
     camera: of the images; None: a BOP scene uses its own intrinsics, all others need one
+    depth: a folder of depth images with the images' names; auto: the folder `depth` of a BOP scene, if there is one;
+        off: none
     InputError: the source cannot be played, or `camera` is missing or for another image size.
     """
+    source, scene = _open(spec, camera), Path(spec)
+    if depth == "off" or (depth == "auto" and not (scene / "depth").is_dir()):
+        return source
+    if not isinstance(source, ImageSource):
+        raise InputError(f"{spec}: expected images as files, beside which depth images can lie; leave out --depth")
+    source.depth = DepthImages(scene / "depth" if depth == "auto" else Path(depth), scene / "scene_camera.json")
+    return source
+
+
+def _open(spec: str | Path, camera: Camera | None) -> Source:
     path = Path(spec)
     device = re.fullmatch(r"webcam:(\d+)", str(spec)) or re.fullmatch(r"/dev/video(\d+)", str(path.resolve()))
     if device:
@@ -111,6 +124,8 @@ def _check_size(
 class ImageSource(Source):
     """Image files. files: (frame number, path), in order; cameras: one for all or one for each."""
 
+    depth: DepthImages | None = None  # of the same names
+
     def __init__(
         self, path: Path, files: Sequence[tuple[int, Path]], cameras: Camera | Sequence[Camera], scene_id: int = 0
     ) -> None:
@@ -124,7 +139,8 @@ class ImageSource(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         for (index, path), camera in zip(self._files, self._cameras, strict=True):
-            yield Frame(image=read_image(path), camera=camera, index=index)
+            depth = self.depth.of(path, index) if self.depth else None
+            yield Frame(image=read_image(path), camera=camera, index=index, depth=depth)
 
 
 def _images_in(folder: Path) -> list[Path]:

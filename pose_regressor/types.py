@@ -25,6 +25,10 @@ DISTORTION_MODELS = {"plumb_bob": (5, 0, 4), "rational_polynomial": (8, 0, 4, 5,
 _SAME_MODELS = {"fisheye": "equidistant", "radtan": "plumb_bob"}
 #: What drivers write, in small letters, for images without distortion.
 _NO_DISTORTION = ("", "none", "pinhole")
+#: The median of the depths in an image lies between these, in metres; outside, the unit must be wrong.
+NEAREST_MEDIAN, FARTHEST_MEDIAN = 0.01, 100.0
+#: About as many depths as their median is taken from.
+_DEPTHS = 10_000
 
 
 class InputError(ValueError):
@@ -167,6 +171,8 @@ class Frame:
     stamp: nanoseconds since the epoch; 0: unknown.
     frame_id: name of the camera's optical frame on the TF tree.
     index: number of the frame in its source, from 0.
+    depth: (H, W) float32 metres along z, in the image's own pixels; 0, NaN or infinite where nothing was measured.
+        None: the camera measures no depth.
     """
 
     image: NDArray[np.uint8]
@@ -174,6 +180,7 @@ class Frame:
     stamp: int = 0
     frame_id: str = "camera"
     index: int = 0
+    depth: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         image = self.image
@@ -185,6 +192,33 @@ class Frame:
         if not isinstance(self.camera, Camera):
             raise InputError("frame: expected a Camera", f"got {type(self.camera).__name__}")
         self.camera.check_size(image.shape[1], image.shape[0])
+        if self.depth is not None:
+            self._check_depth(self.depth)
+
+    def _check_depth(self, depth: NDArray[np.float32]) -> None:
+        if not isinstance(depth, np.ndarray) or depth.ndim != 2 or depth.dtype != np.float32:
+            got = f"{depth.dtype} {depth.shape}" if isinstance(depth, np.ndarray) else type(depth).__name__
+            raise InputError("depth: expected float32 metres of shape (H, W)", f"got {got}")
+        if depth.shape != self.image.shape[:2]:
+            (height, width), (rows, columns) = depth.shape, self.image.shape[:2]
+            raise InputError(
+                "depth: size differs from the image",
+                f"got {width}x{height}, expected {columns}x{rows}; use depth that is aligned to the image",
+            )
+        measured = depth[(depth > 0) & (depth < np.inf)]
+        if not len(measured):
+            return
+        median = float(np.median(measured[:: max(1, len(measured) // _DEPTHS)]))
+        if not NEAREST_MEDIAN <= median <= FARTHEST_MEDIAN:
+            factor = (
+                "divide millimetres by 1000"
+                if median > FARTHEST_MEDIAN
+                else "check the scale, it may have been divided by 1000 twice"
+            )
+            raise InputError(
+                "depth: expected metres, the unit is wrong",
+                f"got a median of {median:.3g}, expected {NEAREST_MEDIAN:g} to {FARTHEST_MEDIAN:g} m; {factor}",
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,6 +312,8 @@ class PoseEstimate:
     method: how the pose was decoded; None: not known, as in a received detection.
     box: (4,) x0, y0, x1, y1 in pixels of the full image; None: not known.
     instance: a number that stays with the object while it is followed.
+    depth_share: share of the object's visible surface at which measured depth agrees with the pose; None: no depth was
+        used.
     """
 
     model: ObjectModel
@@ -287,6 +323,7 @@ class PoseEstimate:
     method: Literal["pnp", "regression"] | None = None
     box: FloatArray | None = None
     instance: int = 0
+    depth_share: float | None = None
 
     @property
     def rotation(self) -> FloatArray:

@@ -143,3 +143,39 @@ def test_webcam_refused():
     assert "none can be opened" in refusal("webcam:97", camera())
     assert "--camera" in refusal("/dev/video97", None)
     assert "webcam:N" in refusal("webcam", camera())
+
+
+def write_scene(folder):
+    for number in (1, 2):
+        write_image(folder / "rgb" / f"{number:06d}.png")
+    entry = {"cam_K": [60, 0, 32, 0, 60, 24, 0, 0, 1], "depth_scale": 2.0}
+    (folder / "scene_camera.json").write_text(json.dumps({"1": entry, "2": entry}))
+
+
+def write_depth(folder, name="000001.png"):
+    folder.mkdir()
+    assert cv2.imwrite(str(folder / name), np.full((HEIGHT, WIDTH), 400, np.uint16))
+
+
+def test_depth_of_a_scene(tmp_path):
+    write_scene(tmp_path)
+    assert all(frame.depth is None for frame in open_source(tmp_path, depth="auto"))
+    write_depth(tmp_path / "depth")
+    assert all(frame.depth is None for frame in open_source(tmp_path))
+    first, second = open_source(tmp_path, depth="auto")
+    np.testing.assert_allclose(first.depth, 0.8)
+    assert first.depth.shape == (HEIGHT, WIDTH) and second.depth is None
+
+
+def test_depth_from_a_folder_of_its_own(tmp_path):
+    write_image(tmp_path / "images" / "left.jpg")
+    write_depth(tmp_path / "depths", "left.png")
+    (frame,) = open_source(tmp_path / "images", camera(), depth=str(tmp_path / "depths"))
+    np.testing.assert_allclose(frame.depth, 0.4)
+
+
+def test_depth_needs_images_as_files(tmp_path):
+    write_video(tmp_path / "clip.avi")
+    assert open_source(tmp_path / "clip.avi", camera(), depth="auto").length == 40
+    with pytest.raises(InputError, match="leave out --depth"):
+        open_source(tmp_path / "clip.avi", camera(), depth=str(tmp_path))

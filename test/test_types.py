@@ -15,8 +15,13 @@ def camera(matrix=K, width=4, height=2, distortion=(), model="plumb_bob"):
     return Camera(width, height, matrix, distortion, model)
 
 
-def frame(image=None, **rest):
-    return Frame(np.zeros((2, 4, 3), np.uint8) if image is None else image, rest.get("camera", camera()))
+def frame(image=None, depth=None, **rest):
+    image = np.zeros((2, 4, 3), np.uint8) if image is None else image
+    return Frame(image, rest.get("camera", camera()), depth=depth)
+
+
+def metres(value, shape=(2, 4)):
+    return np.full(shape, value, np.float32)
 
 
 def model(name="crate", diameter=1.0, **rest):
@@ -65,6 +70,10 @@ def test_what_it_is_about_goes_before_the_reason():
         (frame, {"camera": None}, {"camera": np.eye(3)}),
         (frame, {"image": np.zeros((0, 4, 3), np.uint8)}, {"image": np.zeros((2, 0, 3), np.uint8)}),
         (frame, {"image": np.zeros((6, 8, 3), np.uint8)}, {"image": np.zeros((1, 1, 3), np.uint8)}),
+        (frame, {"depth": np.ones((2, 4))}, {"depth": np.ones((2, 4), np.uint16)}),
+        (frame, {"depth": metres(1, (2, 4, 1))}, {"depth": "near"}),
+        (frame, {"depth": metres(1, (4, 2))}, {"depth": metres(1, (3, 4))}),
+        (frame, {"depth": metres(800)}, {"depth": metres(0.0008)}),
         (model, {"name": "a b"}, {"name": ""}),
         (model, {"diameter": 0}, {"name": "cup", "diameter": np.inf}),
         (model, {"bounds": CORNERS[::-1]}, {"name": "cup", "bounds": 0 * CORNERS}),
@@ -92,3 +101,19 @@ def test_a_reason_is_the_same_whatever_the_values(make, one, other):
 def test_a_camera_keeps_its_size_as_plain_integers():
     made = camera(width=np.int64(4), height=np.uint32(2))
     assert (type(made.width), type(made.height)) == (int, int)
+
+
+@pytest.mark.parametrize(
+    "depth",
+    [metres(0.02), metres(90), metres(0), metres(np.nan), metres(np.inf), metres([[np.nan, 0, -np.inf, 1]] * 2)],
+)
+def test_depth_may_be_missing_anywhere(depth):
+    """Only what was measured says what its unit is."""
+    assert frame(depth=depth).depth is depth
+
+
+def test_a_wrong_unit_is_named_with_its_remedy():
+    depth = metres(800)
+    depth[0] = np.nan
+    with pytest.raises(InputError, match=r"expected metres.*got a median of 800.*divide millimetres by 1000"):
+        frame(depth=depth)

@@ -33,6 +33,13 @@ def predict(
         ),
     ] = None,
     camera: CameraOption = None,
+    depth: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|off|FOLDER",
+            help="Depth images with the images' names, 16-bit millimetres or 32-bit metres. auto: a BOP scene's own.",
+        ),
+    ] = "auto",
     device: DeviceOption = NodeConfig.device,
     backend: BackendOption = NodeConfig.backend,
     track: Annotated[
@@ -70,7 +77,7 @@ def predict(
     interrupted = False
     with ExitStack() as stack:
         # Bad input is refused before torch is imported, which takes seconds.
-        opened = stack.enter_context(open_source(source, load_camera(camera) if camera else None))
+        opened = stack.enter_context(open_source(source, load_camera(camera) if camera else None, depth))
         add_result = stack.enter_context(result_writer(out))
         if overlay is not None:
             from pose_regressor.draw import draw_poses

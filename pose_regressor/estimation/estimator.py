@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pose_regressor.estimation.box_depth import PEAKS, fitting
 from pose_regressor.estimation.boxes import (
     FIND_MORE_THRESHOLD,
     FIND_THRESHOLD,
@@ -210,16 +211,21 @@ class PoseEstimator:
             with watch.stage("preprocess"):
                 window = frame_window(frame.image, frame.camera, size)
             with watch.stage("network"):
-                scores, boxes = self._runners[number].find(as_batch([window], self.device)).peaks(MAX_CANDIDATES)
+                output = self._runners[number].find(as_batch([window], self.device))
+                scores, boxes = output.peaks(MAX_CANDIDATES if frame.depth is None else PEAKS)
             with watch.stage("decode"):
                 pinhole_from_window = frame.camera.matrix @ np.linalg.inv(window.camera_matrix)
-                candidates += [
-                    Candidate(number, channel, model, map_box(pinhole_from_window, box))
-                    for channel, model in enumerate(bundle.objects)
-                    if model.name in wanted
-                    for score, box in zip(scores[channel], boxes[channel], strict=True)
-                    if score > least
-                ]
+                for channel, model in enumerate(bundle.objects):
+                    if model.name not in wanted:
+                        continue
+                    found = [
+                        map_box(pinhole_from_window, box)
+                        for score, box in zip(scores[channel], boxes[channel], strict=True)
+                        if score > least
+                    ]
+                    if frame.depth is not None:
+                        found = fitting(found, model, frame.camera, frame.depth)[:MAX_CANDIDATES]
+                    candidates += [Candidate(number, channel, model, box) for box in found]
         return candidates
 
     def _look(
@@ -237,23 +243,25 @@ class PoseEstimator:
                 ask_network(looks, self._runners[number], min(most_turns, bundle.turns), self.device)
             with watch.stage("decode"), one_thread():
                 decode(looks, bundle.depth_scale)
-                for look in looks if refined else ():
-                    refine(look, self._shapes[number][look.candidate.channel])
+                for look in looks if refined or frame.depth is not None else ():
+                    shape, scale = self._shapes[number][look.candidate.channel], bundle.calibration.covariance_scale
+                    refine(look, shape, scale, image=refined)
             done |= dict(zip(mine, looks, strict=True))
         return [done[i] for i in range(len(candidates))]
 
     def _calibrated(self, looks: Sequence[Look], camera: Camera) -> list[PoseEstimate]:
-        """Estimates whose scores are probabilities, and whose covariances by PnP have their measured scale."""
+        """Estimates whose scores are probabilities, and whose covariances have their measured scale."""
         calibrated = []
         for look in looks:
             calibration = self._calibration(look)
-            scale = calibration.covariance_scale if look.method == "pnp" else 1.0
+            scale = calibration.covariance_scale if look.method == "pnp" or look.evidence else 1.0
             score = calibration.probability(look.score)
             calibrated.append(replace(look.estimate(camera), score=score, covariance=scale * look.covariance))
         return calibrated
 
     def _calibration(self, look: Look) -> Calibration:
-        return self.bundles[look.candidate.bundle].calibration
+        bundle = self.bundles[look.candidate.bundle]
+        return bundle.rgbd_calibration if look.evidence else bundle.calibration
 
     def _candidate(self, name: str, box: FloatArray) -> Candidate:
         """To look for the object of this name in a box (4,). InputError: no bundle knows it."""

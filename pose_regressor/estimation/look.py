@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from pose_regressor.estimation.boxes import image_box
 from pose_regressor.estimation.correspondences import quarter_turns
 from pose_regressor.estimation.refine_colors import ZOOM
-from pose_regressor.estimation.windows import Window, crop_window, finer_window
+from pose_regressor.estimation.refine_depth import Evidence
+from pose_regressor.estimation.windows import DepthWindow, Window, crop_window, cut_depth, finer_window
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.runners import Runner
 from pose_regressor.types import Camera, FloatArray, Frame, ObjectModel, PoseEstimate
@@ -65,21 +66,25 @@ class Look:
     candidate: where to look (the first step, windows)
     window: the crop around it
     finer: the same view in ZOOM times as many pixels; None if it is not wanted or the image has no more to show
+    depth: behind the window; None if the frame has none
     answer: what the network says of the crop (the second step)
     cam_from_obj: (4, 4) the pose (set by the third step, decode; improved by the fourth, refine)
     covariance: (6, 6) of the pose, as in PoseEstimate
     method: how the pose was decoded
     score: in [0, 1], raw: not yet calibrated
+    evidence: what depth says of the pose; None if it says nothing
     """
 
     candidate: Candidate
     window: Window
     finer: Window | None
+    depth: DepthWindow | None = None
     answer: Answer = field(init=False)
     cam_from_obj: FloatArray = field(init=False)
     covariance: FloatArray = field(init=False)
     method: Literal["pnp", "regression"] = field(init=False)
     score: float = field(init=False)
+    evidence: Evidence | None = field(init=False, default=None)
 
     @property
     def crop_size(self) -> int:
@@ -90,7 +95,8 @@ class Look:
         """The outcome; camera: of the frame."""
         model = self.candidate.model
         box = image_box(model, self.cam_from_obj, camera)
-        return PoseEstimate(model, self.cam_from_obj, self.covariance, self.score, self.method, box)
+        share = self.evidence.share if self.evidence else None
+        return PoseEstimate(model, self.cam_from_obj, self.covariance, self.score, self.method, box, depth_share=share)
 
 
 def cut_windows(frame: Frame, candidates: Sequence[Candidate], config: NetworkConfig, finer: bool) -> list[Look]:
@@ -101,7 +107,11 @@ def cut_windows(frame: Frame, candidates: Sequence[Candidate], config: NetworkCo
         fine = None
         if finer:
             fine = finer_window(window, frame.image, frame.camera, candidate.box, config.crop_margin, ZOOM)
-        looks.append(Look(candidate, window, fine))
+        depth = None
+        if frame.depth is not None:
+            size = config.crop_size, config.crop_size
+            depth = cut_depth(frame.depth, frame.camera, window.camera_matrix, size)
+        looks.append(Look(candidate, window, fine, depth))
     return looks
 
 

@@ -36,6 +36,43 @@ class Window:
     camera_matrix: FloatArray
 
 
+@dataclass(frozen=True, eq=False)
+class DepthWindow:
+    """The depth that a window shows. Each pixel repeats the nearest measurement; none is made up between two.
+
+    depth: (H, W) float32 metres along z; 0: not measured
+    x, y: (H, W) float32 where the measurement was made, in pixels of the window
+    """
+
+    depth: NDArray[np.float32]
+    x: NDArray[np.float32]
+    y: NDArray[np.float32]
+
+
+def cut_depth(
+    depth: NDArray[np.float32], camera: Camera, camera_matrix: FloatArray, size: tuple[int, int]
+) -> DepthWindow:
+    """The depth of a frame in the view of a window of the same frame.
+
+    depth: (H, W), as in Frame; camera: of the frame
+    camera_matrix: (3, 3) of the window; size: its width and height, pixels
+    """
+    window_from_frame = camera_matrix @ np.linalg.inv(camera.matrix)
+    scale = np.float32(window_from_frame[0, 0])
+    columns, rows = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)
+    if camera.is_distorted:
+        x, y = cv2.initUndistortRectifyMap(camera.matrix, camera.distortion, None, camera_matrix, size, cv2.CV_32FC1)
+    else:
+        left, top = window_from_frame[:2, 2].astype(np.float32)
+        x, y = np.meshgrid((columns - left) / scale, (rows - top) / scale)
+    column, row = np.rint(x), np.rint(y)
+    inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
+    measured = depth[np.where(inside, row, 0).astype(np.intp), np.where(inside, column, 0).astype(np.intp)]
+    measured = np.where(inside & (measured > 0) & (measured < np.inf), measured, np.float32(0))
+    # Exact without distortion. With it, the lens's own scale at this place is left out, of half a pixel at most.
+    return DepthWindow(measured, columns + (column - x) * scale, rows[:, None] + (row - y) * scale)
+
+
 def cut_window(
     image: NDArray[np.uint8], camera: Camera, left: float, top: float, scale: float, size: tuple[int, int]
 ) -> Window:

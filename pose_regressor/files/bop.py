@@ -146,6 +146,22 @@ def read_scene_camera(path: str | Path) -> dict[int, FloatArray]:
     return matrices
 
 
+def read_depth_scales(path: str | Path) -> dict[int, float]:
+    """The millimetres that each step of a depth image stands for, by image id, from a BOP `scene_camera.json`.
+
+    Raises InputError that begins with the path.
+    """
+    scales = {}
+    for key, entry in as_mapping(path, "scene_camera.json", read_json(path)).items():
+        where = f" of image {key}"
+        value = entry_of(path, where, as_mapping(path, f"image {key}", entry), "depth_scale")
+        scale = float(as_numbers(path, f"depth_scale{where}", value, 1)[0])
+        if scale <= 0:
+            raise InputError(f"{path}: expected a depth_scale above 0{where}, got {scale:g}")
+        scales[as_whole_number(path, "image id", key)] = scale
+    return scales
+
+
 def read_scene_gt(path: str | Path) -> dict[int, list[TruePose]]:
     """The annotated objects of each image, by image id, from a BOP `scene_gt.json`.
 

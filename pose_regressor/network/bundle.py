@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from pose_regressor.files.io import replacing
-from pose_regressor.network.calibration import Calibration
+from pose_regressor.network.calibration import RGBD_CALIBRATION, Calibration
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import InputError, ObjectModel
@@ -44,6 +44,7 @@ class Bundle:
     calibration: of scores and covariances; the defaults until it is measured
     turns: orientations, a quarter turn apart, in which the network knows its objects: 4, or 1 if it was trained on more
         or less upright ones only
+    rgbd_calibration: the same as `calibration`, of poses that measured depth was compared with
     """
 
     network: PoseNetwork
@@ -53,6 +54,7 @@ class Bundle:
     depth_scale: float = 1.0
     calibration: Calibration = field(default_factory=Calibration)
     turns: int = 4
+    rgbd_calibration: Calibration = RGBD_CALIBRATION
 
     def __post_init__(self) -> None:
         if not _is_number(self.depth_scale) or not 0.5 < self.depth_scale < 2:
@@ -87,6 +89,8 @@ class Bundle:
             "calibration": self.calibration.to_dict(),
             "turns": self.turns,
         }
+        if self.rgbd_calibration != RGBD_CALIBRATION:  # the default may become better
+            header["rgbd_calibration"] = self.rgbd_calibration.to_dict()
         for number, model in enumerate(self.objects):
             for name in (*_ARRAYS, *_LATER_ARRAYS):
                 dtype = torch.int32 if name == "faces" else torch.float32
@@ -125,7 +129,9 @@ class Bundle:
             version = header.get("version") if isinstance(header, dict) else None
             raise InputError(f"format version {version!r}, this program reads version {FORMAT_VERSION}")
         expected = {"version", "network", "objects", "training", "metrics", "depth_scale"}
-        if header.keys() - {"calibration", "turns"} != expected:  # bundles from before these existed lack them
+        if (
+            header.keys() - {"calibration", "turns", "rgbd_calibration"} != expected
+        ):  # bundles from before these existed lack them
             raise InputError(f"expected the header's keys {sorted(expected)}, got {sorted(header)}")
         if not isinstance(header["objects"], list):
             raise InputError(f"expected a list of objects, got {header['objects']!r}")
@@ -140,9 +146,10 @@ class Bundle:
         if len(tensors) != known:
             raise InputError(f"holds {len(tensors)} tensors, expected {known}")
         calibration = Calibration.from_dict(header["calibration"]) if "calibration" in header else Calibration()
+        rgbd = Calibration.from_dict(header["rgbd_calibration"]) if "rgbd_calibration" in header else RGBD_CALIBRATION
         return cls(
             network.eval(), objects, header["training"], header["metrics"], header["depth_scale"], calibration,
-            header.get("turns", 4),
+            header.get("turns", 4), rgbd,
         )  # fmt: skip
 
 

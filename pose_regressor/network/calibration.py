@@ -14,6 +14,9 @@ from pose_regressor.types import InputError
 #: Of a bundle that was never calibrated: roughly what others were measured to have. The 0.15 is such a measurement; it
 #: need not follow SCORE_THRESHOLD, which has the same value.
 SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
+#: The same for poses that measured depth was compared with. One map serves all bundles: their scores hang on how well
+#: the surface agrees, more than on the network.
+RGBD_SCORE_MAP = ((0.0, 0.0), (0.3, 0.1), (0.5, 0.5), (0.65, 0.85), (0.8, 0.95), (1.0, 0.98))
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Calibration:
 
     score: (raw, share) knots of a map from raw scores to the share of poses that are right (ADD(-S) below 0.1
         diameters); linear between knots, both strictly increasing, from raw 0 to raw 1
-    covariance_scale: factor for covariances of poses by PnP
+    covariance_scale: factor for covariances of poses by PnP, or of poses refined on depth
     """
 
     score: tuple[tuple[float, float], ...] = SCORE_MAP
@@ -66,3 +69,7 @@ class Calibration:
         if not isinstance(score, Sequence) or not all(isinstance(knot, Sequence) and len(knot) == 2 for knot in score):
             raise InputError(f"calibration: expected pairs in score, got {score!r}")
         return cls(tuple((knot[0], knot[1]) for knot in score), values["covariance_scale"])
+
+
+#: Of bundles that were never calibrated with depth.
+RGBD_CALIBRATION = Calibration(RGBD_SCORE_MAP)

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from pose_regressor.estimation.windows import crop_window, finer_window, frame_window
+from pose_regressor.estimation.windows import crop_window, cut_depth, finer_window, frame_window
 from pose_regressor.geometry.camera import resized_from_image
 from pose_regressor.types import Camera
 
@@ -158,3 +158,32 @@ def test_coarse_windows_are_of_averaged_pixels(camera, edge):
         else:
             expected = cv2.warpAffine(whole, (window.camera_matrix @ np.linalg.inv(small))[:2], (64, 64))
         np.testing.assert_array_equal(window.image, expected)
+
+
+@pytest.mark.parametrize("camera", CAMERAS.values(), ids=CAMERAS.keys())
+@pytest.mark.parametrize("edge", [40.0, 137.0, 300.0])
+def test_depth_is_the_nearest_measurement_and_knows_where_it_was_made(camera, edge):
+    """Every pixel's depth is its own number, so that a window shows which ones it read."""
+    numbers = np.arange(1, camera.width * camera.height + 1, dtype=np.float32).reshape(camera.height, camera.width)
+    centre = pinhole(camera.matrix, POINTS[0])
+    box = np.concatenate([centre - edge / 2, centre + edge / 2])
+    window = crop_window(np.zeros((camera.height, camera.width, 3), np.uint8), camera, box, 1.4, 128)
+    cut = cut_depth(numbers, camera, window.camera_matrix, (128, 128))
+    shown = cut.depth > 0
+    read = np.stack(np.divmod(cut.depth[shown].astype(int) - 1, camera.width)[::-1], 1).astype(np.float64)
+    ideal = cv2.undistortPoints(read[:, None], camera.matrix, camera.distortion, P=window.camera_matrix)[:, 0]
+    made_at = np.stack([cut.x[shown], cut.y[shown]], 1)
+    scale = window.camera_matrix[0, 0] / camera.matrix[0, 0]
+    np.testing.assert_allclose(made_at, ideal, atol=(0.15 if camera.is_distorted else 1e-3) * max(scale, 0.1))
+    rows, columns = np.nonzero(shown)
+    assert np.abs(made_at - np.stack([columns, rows], 1)).max() <= 0.55 * scale + 1e-3
+
+
+def test_beyond_the_image_and_where_nothing_was_measured_there_is_no_depth():
+    depth = np.full((480, 640), 2, np.float32)
+    depth[:, 20:30], depth[:, 30:40] = np.nan, np.inf
+    matrix = CAMERAS["pinhole"].matrix.copy()
+    matrix[0, 2] += 50
+    cut = cut_depth(depth, CAMERAS["pinhole"], matrix, (128, 128)).depth
+    assert (cut[:, :50] == 0).all() and (cut[:, 50:70] == 2).all()
+    assert (cut[:, 70:90] == 0).all() and (cut[:, 90:] == 2).all()

@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, safe_open, save_file
 
 from pose_regressor.network.bundle import FORMAT_VERSION, Bundle
+from pose_regressor.network.calibration import RGBD_CALIBRATION, Calibration
 from pose_regressor.types import InputError
 
 
@@ -104,3 +105,12 @@ def test_a_missing_file_and_a_foreign_safetensors_file(tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(InputError, match="not that of a pose_regressor bundle"):
         Bundle.load(tmp_path / "x.safetensors")
+
+
+def test_rgbd_calibration_is_kept_and_old_bundles_have_the_default(path, tiny_bundle):
+    assert Bundle.load(path).rgbd_calibration == RGBD_CALIBRATION
+    tiny_bundle.rgbd_calibration = Calibration(((0.0, 0.0), (0.4, 0.2), (1.0, 0.9)), 1.5)
+    tiny_bundle.save(path)
+    loaded = Bundle.load(path)
+    assert loaded.rgbd_calibration == tiny_bundle.rgbd_calibration
+    assert loaded.calibration == tiny_bundle.calibration

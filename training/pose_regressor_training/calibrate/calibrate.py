@@ -13,13 +13,14 @@ from pose_regressor.estimation.boxes import ideal_box
 from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.estimation.refine_colors import BLURS, POINTS
 from pose_regressor.network.bundle import Bundle
-from pose_regressor.network.calibration import Calibration
+from pose_regressor.network.calibration import RGBD_CALIBRATION, Calibration
 from pose_regressor.types import FloatArray
 from pose_regressor_training.calibrate.frames import check_meshes, true_frames
 from pose_regressor_training.calibrate.trial import FRAMES, RAW, Trial, try_out
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.meshes.surface_colors import with_colors
 from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.samples.sensor_depth import SensorDepth
 
 #: Poses of lower raw scores are left out: they are many, and hardly any is right.
 LEAST_RAW = 0.1
@@ -56,6 +57,7 @@ def calibrate(
     device: str = "cpu",
     keep_distances: bool = False,
     progress: Callable[[int], None] = lambda done: None,
+    sensor: SensorDepth | None = None,
 ) -> Calibrated:
     """Measure the distance factor, the score map and the covariance scale of a bundle, and set them in it.
 
@@ -65,6 +67,8 @@ def calibrate(
     config: what is randomized; everything by default, with the poses that the bundle was trained for
     keep_distances: leave `bundle.depth_scale` as it is
     progress: called with the number of frames searched
+    sensor: None calibrates the image alone; else the same frames, with the depth that this sensor measures, also
+        calibrate `bundle.rgbd_calibration`, which doubles the time
 
     Whatever too few poses were found for keeps its default: a factor of 1, raw scores, covariances as PnP gives them.
     Raises InputError if a mesh is not the one of its object.
@@ -75,6 +79,11 @@ def calibrate(
     plain = replace(bundle, calibration=RAW)
     trial = try_out(plain, meshes, seed, frames, config, device, LEAST_RAW, progress)
     bundle.calibration = calibration_of(trial)
+    if sensor:
+        # Depth weighs poses by the image's calibrated covariances, so these stay as they are now.
+        plain = replace(bundle, rgbd_calibration=RAW)
+        measured = try_out(plain, meshes, seed, frames, config, device, LEAST_RAW, progress, sensor)
+        bundle.rgbd_calibration = calibration_of(measured.with_depth(), RGBD_CALIBRATION)
     return Calibrated(bundle.depth_scale, trial)
 
 
@@ -104,9 +113,9 @@ def distance_factor(
     return round(float(np.median(ratios)), 4) if len(ratios) >= LEAST_DISTANCES else 1.0
 
 
-def calibration_of(trial: Trial) -> Calibration:
-    """The score map and the covariance scale that fit a trial with raw scores; defaults where it has too few poses."""
-    distances, calibration = trial.mahalanobis(), Calibration()
+def calibration_of(trial: Trial, default: Calibration | None = None) -> Calibration:
+    """The score map and the covariance scale that fit a trial with raw scores; `default` where it has too few poses."""
+    distances, calibration = trial.mahalanobis(), default or Calibration()
     raw, right = trial.scored().T
     if len(raw) >= 2 * GROUP:
         calibration = replace(calibration, score=score_map(raw, right > 0))

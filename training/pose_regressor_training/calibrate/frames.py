@@ -17,6 +17,7 @@ from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.samples.batches import MIN_VISIBLE
 from pose_regressor_training.samples.generator import Generator
 from pose_regressor_training.samples.labels import silhouettes
+from pose_regressor_training.samples.sensor_depth import SensorDepth
 from pose_regressor_training.scenes import NONE
 
 WIDTH, HEIGHT = 640, 480
@@ -26,6 +27,9 @@ OBJECTS = (0, 3)
 RANDOMIZE = RandomizeConfig(background=BackgroundPart(pictures=200))
 #: Frames that are drawn and rendered together.
 _BATCH = 8
+#: Where a scene has no ground, a wall stands behind its things: at this many times the distance of the farthest one,
+#: turned about an upright axis by up to this many radians.
+WALL, WALL_TURN = (1.02, 2.0), 0.6
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,11 +62,13 @@ def true_frames(
     count: int,
     config: RandomizeConfig | None = None,
     device: str = "cpu",
+    sensor: SensorDepth | None = None,
 ) -> Iterator[TrueFrame]:
     """`count` frames of 640 x 480 pixels with up to three of the bundle's objects; the same ones for the same seed.
 
     meshes: of the bundle's objects, in their order
     config: what is randomized; `randomization` of the bundle by default
+    sensor: measures the frames' depth; None: they have none. The images are the same with and without it.
 
     Raises InputError if a mesh is not the one of its object.
     """
@@ -77,8 +83,22 @@ def true_frames(
         visible = silhouettes(samples.rendering, target.shape[1]).fraction.cpu().numpy() > MIN_VISIBLE
         for b, image in enumerate(images):
             camera = Camera(WIDTH, HEIGHT, scenes.camera_matrix[b])
+            depth = None
+            if sensor:
+                own = np.random.default_rng((seed, first + b, 1))
+                true = with_wall(samples.rendering.depth[b].cpu().numpy(), camera, own)
+                depth = sensor.measure(true, camera.matrix, own)
             place = np.flatnonzero((target[b] != NONE) & (target[b] < len(bundle.objects)))
-            yield TrueFrame(Frame(image, camera), target[b, place], scenes.cam_from_obj[b, place], visible[b, place])
+            frame = Frame(image, camera, depth=depth)
+            yield TrueFrame(frame, target[b, place], scenes.cam_from_obj[b, place], visible[b, place])
+
+
+def with_wall(depth: NDArray[np.float32], camera: Camera, rng: np.random.Generator) -> NDArray[np.float32]:
+    """(H, W) metres: `depth` (H, W), with a wall at random where it is 0, as pictures behind a scene have no depth."""
+    distance = float(depth.max() or 1) * rng.uniform(*WALL)
+    across = (np.arange(depth.shape[1]) - camera.matrix[0, 2]) / camera.matrix[0, 0]
+    wall = distance / np.maximum(1 - np.tan(rng.uniform(-WALL_TURN, WALL_TURN)) * across, 0.2)
+    return np.where(depth > 0, depth, np.broadcast_to(wall, depth.shape)).astype(np.float32)
 
 
 def check_meshes(bundle: Bundle, meshes: Sequence[Mesh]) -> None:

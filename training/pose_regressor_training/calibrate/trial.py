@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import chi2
@@ -21,6 +21,7 @@ from pose_regressor_training.evaluate.judge import RIGHT
 from pose_regressor_training.evaluate.matching import match
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.samples.sensor_depth import SensorDepth
 
 #: Frames that a measurement takes. They hold about 400 objects.
 FRAMES = 320
@@ -41,7 +42,8 @@ class Found:
     visible: whether the object that it is right for counts among those to be found
     rotation: error in radians; NaN of a false pose
     translation: error in metres; NaN of a false pose
-    mahalanobis: squared Mahalanobis distance of the true pose; NaN of a false pose, and of one that is not by PnP
+    mahalanobis: squared Mahalanobis distance of the true pose; NaN of a false pose, and of one that is only regressed
+    depth: whether measured depth was compared with the pose
     """
 
     channel: int
@@ -52,6 +54,7 @@ class Found:
     rotation: float = np.nan
     translation: float = np.nan
     mahalanobis: float = np.nan
+    depth: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,10 @@ class Trial:
     found: tuple[Found, ...]
     objects: tuple[int, ...]
     frames: int
+
+    def with_depth(self) -> Trial:
+        """The part of the poses that measured depth was compared with."""
+        return replace(self, found=tuple(one for one in self.found if one.depth))
 
     def scored(self, calibration: Calibration = RAW) -> FloatArray:
         """(N, 2) scores, mapped by the calibration, and whether each pose is right (0 or 1)."""
@@ -92,17 +99,18 @@ def try_out(
     device: str = "cpu",
     threshold: float = SCORE_THRESHOLD,
     progress: Callable[[int], None] = lambda done: None,
+    sensor: SensorDepth | None = None,
 ) -> Trial:
     """Search synthetic frames for the bundle's objects, as a user's program does.
 
-    meshes, config: as `true_frames` has them
+    meshes, config, sensor: as `true_frames` has them
     threshold: least score of a pose
     progress: called with the number of frames done; a frame takes about a quarter of a second of one CPU core
     """
     estimator = PoseEstimator(bundle, device, threshold)
     found: list[Found] = []
     objects = np.zeros(len(bundle.objects), int)
-    for done, true in enumerate(true_frames(bundle, meshes, seed, frames, config, device), start=1):
+    for done, true in enumerate(true_frames(bundle, meshes, seed, frames, config, device, sensor), start=1):
         objects += np.bincount(true.channel[true.visible], minlength=len(objects))
         found += judged(bundle.objects, estimator.estimate(true.frame), true)
         progress(done)
@@ -120,16 +128,18 @@ def judged(models: Sequence[ObjectModel], estimates: Sequence[PoseEstimate], tru
         for estimate, row, place in zip(mine, errors, match(errors, RIGHT), strict=True):
             error, right = float(row.min(initial=np.inf)), bool(place >= 0)
             if error >= FALSE:
-                yield Found(channel, estimate.score, error, right=False)
+                yield Found(channel, estimate.score, error, right=False, depth=estimate.depth_share is not None)
                 continue
             off = _deviation(estimate, poses[int(row.argmin())])
-            squared = off @ np.linalg.solve(estimate.covariance, off) if estimate.method == "pnp" else np.nan
+            measured = estimate.method == "pnp" or estimate.depth_share is not None
+            squared = off @ np.linalg.solve(estimate.covariance, off) if measured else np.nan
             yield Found(
                 channel, estimate.score, error, right,
                 visible=bool(visible[place]) if right else False,
                 rotation=float(np.linalg.norm(off[3:])),
                 translation=float(np.linalg.norm(off[:3])),
                 mahalanobis=float(squared),
+                depth=estimate.depth_share is not None,
             )  # fmt: skip
 
 

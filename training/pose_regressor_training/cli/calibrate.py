@@ -44,6 +44,14 @@ def calibrate(
         ),
     ] = False,
     keep_distances: Annotated[bool, typer.Option("--keep-distances", help="Do not correct distances.")] = False,
+    sensor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SENSOR",
+            help="Also calibrate poses with depth, as this sensor measures it: structured_light, stereo or "
+            "time_of_flight. Default: leave that as it is.",
+        ),
+    ] = None,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="Seed of the frames; take another one than the training's.")
     ] = 5_000,
@@ -66,8 +74,10 @@ def calibrate(
     from pose_regressor_training.calibrate.metrics import measure, rows_of, with_metrics
     from pose_regressor_training.evaluate.plots import reliability_figure
     from pose_regressor_training.figures import print_table, write_figure
+    from pose_regressor_training.samples.sensor_depth import SensorDepth
 
     console, target = Console(), out or bundle
+    measuring = SensorDepth(sensor) if sensor else None  # type: ignore[arg-type]  # it checks the name itself
     check_file_to_write(target)
     if figure is not None and figure.suffix != ".png":
         raise InputError(f"{figure}: expected a name that ends in .png")
@@ -85,8 +95,9 @@ def calibrate(
         if not measure_only:
             add_colors(loaded, meshes)
             fitted = calibrate(
-                loaded, meshes, seed, frames, device=on, keep_distances=keep_distances, progress=line("calibrating")
-            )
+                loaded, meshes, seed, frames, device=on, keep_distances=keep_distances, progress=line("calibrating"),
+                sensor=measuring,
+            )  # fmt: skip
             scored["raw"] = fitted.trial.scored()
         measured = measure(loaded, meshes, seed, frames, device=on, progress=line("measuring"))
     loaded.save(target)

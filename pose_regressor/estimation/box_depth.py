@@ -1,0 +1,52 @@
+"""Boxes compared with measured depth: what is as large as the object at that distance, and what cannot be it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.estimation.windows import cut_depth
+from pose_regressor.geometry.camera import window_from_image
+from pose_regressor.types import Camera, FloatArray, ObjectModel
+
+#: Peaks of the box head that are compared with depth.
+PEAKS = 12
+#: Depths that are read in a box, along an edge.
+SAMPLES = 24
+#: How far a box's size, as a factor, may be off.
+SIZE_ERROR = 1.35
+#: Least share of the box that must be measured to decide, and least share of that which must fit.
+MEASURED, FITS = 0.2, 0.15
+
+
+def fitting(
+    boxes: Sequence[FloatArray], model: ObjectModel, camera: Camera, depth: NDArray[np.float32]
+) -> list[FloatArray]:
+    """The boxes (4,) that may show the object, in their order; scaled where depth knows the size better.
+
+    boxes: x0, y0, x1, y1 in ideal pinhole pixels
+    depth: (H, W) of the frame, as in Frame
+    """
+    return [better for box in boxes if (better := fitted(box, model, camera, depth)) is not None]
+
+
+def fitted(box: FloatArray, model: ObjectModel, camera: Camera, depth: NDArray[np.float32]) -> FloatArray | None:
+    """One box; None if what is measured in it is too near or too far for an object that looks as large."""
+    centre, half = (box[:2] + box[2:]) / 2, float(max(box[2:] - box[:2])) / 2
+    left, top = centre - half
+    matrix = window_from_image(left, top, SAMPLES / max(2 * half, 1e-3)) @ camera.matrix
+    inside = cut_depth(depth, camera, matrix, (SAMPLES, SAMPLES)).depth
+    measured = inside[inside > 0]
+    if len(measured) < MEASURED * inside.size:
+        return box
+    # Seen along its longest axis, the object shows the second longest.
+    focal = float(np.sqrt(camera.matrix[0, 0] * camera.matrix[1, 1]))
+    smallest, largest = focal * np.sort(model.size)[1], focal * model.diameter
+    fits = (measured > smallest / (2 * half * SIZE_ERROR)) & (measured < largest * SIZE_ERROR / (2 * half))
+    if fits.sum() < FITS * len(measured):
+        return None
+    distance = float(np.median(measured[fits]))
+    scale = np.clip(2 * half, smallest / distance, largest / distance) / (2 * half)
+    return np.concatenate([centre + scale * (box[:2] - centre), centre + scale * (box[2:] - centre)])

@@ -1,0 +1,187 @@
+"""Refine a pose on measured depth: the visible surface is moved onto the points that the depth camera measured.
+
+First the pose slides along its ray to the distance at which most of the surface agrees, since one image knows the
+distance worst. Then Gauss-Newton steps move all six degrees of freedom, point to plane (Chen and Medioni, Image and
+Vision Computing 10(3), 1992) with projective association (Blais and Levine, PAMI 17(8), 1995) and Cauchy's loss.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
+from pose_regressor.estimation.visible_surface import Compared, Solid, compare
+from pose_regressor.estimation.windows import DepthWindow
+from pose_regressor.types import FloatArray
+
+#: What masks and object coordinates are wrong by on pictures unlike those of the training, beyond what the pose's
+#: covariance says. Standard deviations: along the ray, as a share of the distance; in all directions, in diameters; of
+#: the rotation, radians.
+RAY_SIGMA, SIDE_SIGMA, TURN_SIGMA = 0.03, 0.02, 0.12
+#: The slide along the ray: farthest, as a share of the distance and in standard deviations; its steps, and the
+#: residual that counts half, in diameters.
+SLIDE, SLIDE_SIGMAS, SLIDE_STEP, SLIDE_WIDTH = 0.12, 3.0, 0.02, 0.06
+#: How often the visible surface is drawn, each time with the residual, in diameters, that at most counts half.
+WIDTHS = (0.08, 0.05, 0.03)
+#: Steps after each drawing.
+REWEIGHTINGS = 2
+#: A residual of this many standard deviations counts half.
+OUTLYING = 2.0
+#: Least standard deviation of a residual: metres, and as a share of the diameter, for meshes are not exact either.
+LEAST_SIGMA, MESH_SIGMA = 0.001, 0.005
+#: Neighbouring depths err together: all points count as this many.
+EFFECTIVE_POINTS = 60.0
+#: Standard deviation of what all depths in a crop are wrong by: metres, and as a share of the distance.
+BIAS_SIGMA, BIAS_SHARE = 0.002, 0.003
+#: Where this share of what depth can decide on contradicts the refined pose, its variance is twice as large: something
+#: other than noise is wrong.
+CONTRADICTED = 0.12
+#: Weight of a point that the network's mask does not show: masks miss parts, too.
+UNMASKED = 0.05
+#: A pose is not moved by more than this many of its standard deviations.
+FARTHEST = 7.0
+#: Measured depth agrees with the surface to within this share of the diameter, along the normal, and at least metres.
+AGREES, LEAST_AGREES = 0.04, 0.006
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What measured depth says of a pose.
+
+    share: of the visible surface, where depth agrees
+    confirmed: of what depth can decide on, the share that agrees; the rest contradicts: the surface is in front of the
+        measured one, in free space, or behind it where the mask shows the object
+    """
+
+    share: float
+    confirmed: float
+
+    @property
+    def support(self) -> float:
+        """Factor for the raw score. What is hidden, or not measured, counts less than what contradicts."""
+        return self.confirmed * math.sqrt(self.share)
+
+
+@dataclass(frozen=True, eq=False)
+class DepthFit:
+    """A pose after depth was compared.
+
+    cam_from_obj: (4, 4); covariance: (6, 6), as in PoseEstimate
+    evidence: what depth says of it; None: too little was measured to say anything
+    """
+
+    cam_from_obj: FloatArray
+    covariance: FloatArray
+    evidence: Evidence | None
+
+
+def refine_on_depth(
+    cam_from_obj: FloatArray,
+    covariance: FloatArray,
+    camera_matrix: FloatArray,
+    probability: NDArray[np.float32],
+    depth: DepthWindow,
+    solid: Solid,
+) -> DepthFit:
+    """The most likely pose, and its covariance, given the depth in the crop.
+
+    cam_from_obj: (4, 4) and covariance: (6, 6), of the pose before, as in PoseEstimate; both come back unchanged if too
+        little depth was measured or if it contradicts them
+    camera_matrix: (3, 3) of the crop
+    probability: (S, S) that each pixel of the crop shows the object
+    """
+    before = _widened(covariance, cam_from_obj, solid.diameter)
+    first = compare(cam_from_obj, camera_matrix, probability, depth, solid)
+    if first is None or not first.enough:
+        return DepthFit(cam_from_obj, covariance, None)
+    unchanged = DepthFit(cam_from_obj, covariance, _evidence(first, solid))
+    # The seventh unknown is what all depths are wrong by.
+    prior = np.zeros((7, 7))
+    prior[:6, :6] = np.linalg.inv(before)
+    prior[6, 6] = 1 / (BIAS_SIGMA**2 + (BIAS_SHARE * cam_from_obj[2, 3]) ** 2)
+    shift = np.zeros(7)
+    shift[:3] = _slide(first, math.sqrt(before[2, 2]), cam_from_obj, solid.diameter)
+    pose, information = stepped(cam_from_obj, shift[:6]), prior
+    for width in WIDTHS:
+        compared = compare(pose, camera_matrix, probability, depth, solid)
+        if compared is None or not compared.enough:
+            return unchanged
+        step, information = _step(compared, prior, shift, width * solid.diameter, solid.diameter)
+        shift = shift + step
+        pose = stepped(pose, step[:6])
+    last = compare(pose, camera_matrix, probability, depth, solid)
+    if last is None or not last.enough or not shift @ prior @ shift <= FARTHEST**2:  # also rejects NaN
+        return unchanged
+    evidence = _evidence(last, solid, shift[6])
+    wrong = 1 + ((1 - evidence.confirmed) / CONTRADICTED) ** 2
+    return DepthFit(pose, np.asarray(wrong * np.linalg.inv(information)[:6, :6]), evidence)
+
+
+def _widened(covariance: FloatArray, pose: FloatArray, diameter: float) -> FloatArray:
+    """The covariance of a pose before depth is compared, with what pictures unlike the training's add."""
+    sigma = np.repeat([SIDE_SIGMA * diameter, TURN_SIGMA], 3)
+    ray = RAY_SIGMA * pose[:3, 3]
+    widened = np.asarray(covariance + np.diag(sigma**2))
+    widened[:3, :3] += np.outer(ray, ray)
+    return widened
+
+
+def _slide(compared: Compared, sigma: float, pose: FloatArray, diameter: float) -> FloatArray:
+    """(3,) the shift along the ray after which most of the surface agrees with the measured depth.
+
+    sigma: standard deviation of the distance before, metres
+    """
+    distance = pose[2, 3]
+    farthest = max(SLIDE * distance, SLIDE_SIGMAS * sigma)
+    shifts = np.linspace(-farthest, farthest, 2 * int(np.ceil(farthest / (SLIDE_STEP * diameter))) + 1)
+    weight = np.maximum(compared.shown, UNMASKED)
+    agreeing = weight @ (1 / cauchy_divisor(compared.along[:, None] - shifts, SLIDE_WIDTH * diameter))
+    best = shifts[np.argmax(agreeing / cauchy_divisor(shifts, SLIDE_SIGMAS * sigma))]
+    near = np.abs(compared.along - best) < 2 * SLIDE_WIDTH * diameter
+    if near.any():
+        best = float(np.median(compared.along[near]))
+    return np.asarray(best / distance * pose[:3, 3])
+
+
+def _step(
+    compared: Compared, prior: FloatArray, shift: FloatArray, width: float, diameter: float
+) -> tuple[FloatArray, FloatArray]:
+    """The next step (7,) of pose and bias, and the information (7, 7) after it.
+
+    shift: (7,) all steps before; width: residual, metres, that at most counts half
+    """
+    jacobian = np.concatenate(
+        [compared.normal, np.cross(compared.turned, compared.normal), compared.by_depth[:, None]], axis=1
+    )
+    apart = compared.apart - compared.by_depth * shift[6]
+    shown = np.maximum(compared.shown, UNMASKED)
+    least = np.hypot(LEAST_SIGMA, MESH_SIGMA * diameter)
+    step, information = np.zeros(7), prior
+    for _ in range(REWEIGHTINGS):
+        residual = apart - jacobian @ step
+        sigma = np.clip(_weighted_median(np.abs(residual), shown) / 0.6745, least, width / OUTLYING)
+        weight = shown / cauchy_divisor(residual, OUTLYING * sigma)
+        weight *= EFFECTIVE_POINTS / (len(apart) * sigma**2)
+        information = prior + (jacobian * weight[:, None]).T @ jacobian
+        step = np.linalg.solve(information, jacobian.T @ (weight * apart) - prior @ shift)
+    return step, information
+
+
+def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(total, total[-1] / 2)]])
+
+
+def _evidence(compared: Compared, solid: Solid, bias: float = 0.0) -> Evidence:
+    apart = compared.apart - compared.by_depth * bias
+    tolerance = max(AGREES * solid.diameter, LEAST_AGREES)
+    agrees = np.abs(apart) < tolerance
+    # The normal points to the camera: outside the surface is nearer.
+    free, behind = apart <= -tolerance, (apart >= tolerance) & (compared.shown > 0.5)
+    agreeing, against = int(agrees.sum()), int(free.sum() + behind.sum())
+    return Evidence(agreeing / max(compared.visible, 1), agreeing / max(agreeing + against, 1))
