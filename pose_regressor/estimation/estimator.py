@@ -150,7 +150,7 @@ class PoseEstimator:
         Scores are raw and covariances uncalibrated: what calibration is measured on.
 
         places: an object's name and the box (4,) around it, x0 y0 x1 y1 in ideal pinhole pixels
-        refined: refine poses on the outline and the colours
+        refined: refine poses on the outline and the colours; on measured depth they are refined in any case
         InputError: an object that no bundle knows.
         """
         candidates = [self._candidate(name, np.asarray(box, np.float64)) for name, box in places]

@@ -1,4 +1,4 @@
-"""Fourth step: poses found by PnP are improved by further cues, one after another."""
+"""Fourth step: poses are improved by further cues, one after another: outline, colours, measured depth."""
 
 from __future__ import annotations
 

@@ -21,10 +21,10 @@ from pose_regressor.types import FloatArray
 #: What masks and object coordinates are wrong by on pictures unlike those of the training, beyond what the pose's
 #: covariance says. Standard deviations: along the ray, as a share of the distance; in all directions, in diameters; of
 #: the rotation, radians.
-RAY_SIGMA, SIDE_SIGMA, TURN_SIGMA = 0.03, 0.02, 0.12
-#: The slide along the ray: farthest, as a share of the distance and in standard deviations; its steps, and the
-#: residual that counts half, in diameters.
-SLIDE, SLIDE_SIGMAS, SLIDE_STEP, SLIDE_WIDTH = 0.12, 3.0, 0.02, 0.06
+RAY_SIGMA, SIDE_SIGMA, TURN_SIGMA = 0.005, 0.02, 0.12
+#: The slide along the ray: farthest, as a share of the distance and in standard deviations; the least of these, as a
+#: share of the distance; its steps, and the residual that counts half, in diameters.
+SLIDE, SLIDE_SIGMAS, SLIDE_SIGMA, SLIDE_STEP, SLIDE_WIDTH = 0.12, 3.0, 0.03, 0.02, 0.06
 #: How often the visible surface is drawn, each time with the residual, in diameters, that at most counts half.
 WIDTHS = (0.08, 0.05, 0.03)
 #: Steps after each drawing.
@@ -94,17 +94,15 @@ def refine_on_depth(
     camera_matrix: (3, 3) of the crop
     probability: (S, S) that each pixel of the crop shows the object
     """
-    before = _widened(covariance, cam_from_obj, solid.diameter)
     first = compare(cam_from_obj, camera_matrix, probability, depth, solid)
     if first is None or not first.enough:
         return DepthFit(cam_from_obj, covariance, None)
     unchanged = DepthFit(cam_from_obj, covariance, _evidence(first, solid))
     # The seventh unknown is what all depths are wrong by.
-    prior = np.zeros((7, 7))
-    prior[:6, :6] = np.linalg.inv(before)
+    prior, shift = np.zeros((7, 7)), np.zeros(7)
+    shift[:3] = _slide(first, covariance[2, 2], cam_from_obj, solid.diameter)
+    prior[:6, :6] = np.linalg.inv(_widened(covariance, cam_from_obj, shift[:3], solid.diameter))
     prior[6, 6] = 1 / (BIAS_SIGMA**2 + (BIAS_SHARE * cam_from_obj[2, 3]) ** 2)
-    shift = np.zeros(7)
-    shift[:3] = _slide(first, math.sqrt(before[2, 2]), cam_from_obj, solid.diameter)
     pose, information = stepped(cam_from_obj, shift[:6]), prior
     for width in WIDTHS:
         compared = compare(pose, camera_matrix, probability, depth, solid)
@@ -121,21 +119,24 @@ def refine_on_depth(
     return DepthFit(pose, np.asarray(wrong * np.linalg.inv(information)[:6, :6]), evidence)
 
 
-def _widened(covariance: FloatArray, pose: FloatArray, diameter: float) -> FloatArray:
-    """The covariance of a pose before depth is compared, with what pictures unlike the training's add."""
-    sigma = np.repeat([SIDE_SIGMA * diameter, TURN_SIGMA], 3)
+def _widened(covariance: FloatArray, pose: FloatArray, slide: FloatArray, diameter: float) -> FloatArray:
+    """The covariance of a pose before depth is compared, with what pictures unlike the training's add.
+
+    slide: (3,) of the pose along its ray. A distance that was wrong by that much was not known any better.
+    """
+    widened = covariance + np.diag(np.repeat([SIDE_SIGMA * diameter, TURN_SIGMA], 3) ** 2)
     ray = RAY_SIGMA * pose[:3, 3]
-    widened = np.asarray(covariance + np.diag(sigma**2))
-    widened[:3, :3] += np.outer(ray, ray)
-    return widened
+    widened[:3, :3] += np.outer(ray, ray) + np.outer(slide, slide)
+    return np.asarray(widened)
 
 
-def _slide(compared: Compared, sigma: float, pose: FloatArray, diameter: float) -> FloatArray:
+def _slide(compared: Compared, variance: float, pose: FloatArray, diameter: float) -> FloatArray:
     """(3,) the shift along the ray after which most of the surface agrees with the measured depth.
 
-    sigma: standard deviation of the distance before, metres
+    variance: of the distance before, m²
     """
     distance = pose[2, 3]
+    sigma = math.hypot(math.sqrt(variance), SLIDE_SIGMA * distance)
     farthest = max(SLIDE * distance, SLIDE_SIGMAS * sigma)
     shifts = np.linspace(-farthest, farthest, 2 * int(np.ceil(farthest / (SLIDE_STEP * diameter))) + 1)
     weight = np.maximum(compared.shown, UNMASKED)

@@ -16,7 +16,7 @@ from pose_regressor.types import InputError
 SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 #: The same for poses that measured depth was compared with. One map serves all bundles: their scores hang on how well
 #: the surface agrees, more than on the network.
-RGBD_SCORE_MAP = ((0.0, 0.0), (0.3, 0.1), (0.5, 0.5), (0.65, 0.85), (0.8, 0.95), (1.0, 0.98))
+RGBD_SCORE_MAP = ((0.0, 0.0), (0.25, 0.1), (0.4, 0.4), (0.55, 0.75), (0.7, 0.93), (0.85, 0.97), (1.0, 0.99))
 
 
 @dataclass(frozen=True)

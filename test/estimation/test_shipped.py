@@ -8,6 +8,7 @@ import pytest
 
 from pose_regressor import PoseEstimator
 from pose_regressor.assets import demo_folder, find_model
+from pose_regressor.estimation.boxes import shared_area
 from pose_regressor.files.bop import read_scene_gt
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.geometry.camera import resized_from_image
@@ -122,3 +123,51 @@ def test_colours_halve_the_errors(clip):
             errors.append(np.linalg.norm(moved[0] - moved[1], axis=1).mean())
         medians.append(np.median(errors))
     assert medians[0] < 0.6 * medians[1]
+
+
+def traced(frame, pose, model):
+    """(H, W) float32 depth of the box, by the slab method, and of a wall behind it."""
+    rows, columns = np.indices(frame.image.shape[:2])
+    rays = np.stack([columns, rows, np.ones_like(rows)], -1) @ np.linalg.inv(frame.camera.matrix).T
+    origin, direction = -pose[:3, :3].T @ pose[:3, 3], rays @ pose[:3, :3]
+    low, high = (model.bounds[0] - origin) / direction, (model.bounds[1] - origin) / direction
+    near, far = np.minimum(low, high).max(-1), np.maximum(low, high).min(-1)
+    return np.where(near < far, near, pose[2, 3] + 0.3).astype(np.float32)
+
+
+def test_depth_brings_a_wrong_distance_right_and_says_how_much_it_saw(clip):
+    """The distances of the image alone are made eight per cent too long."""
+    truth = read_scene_gt(demo_folder() / "scene_gt.json")
+    wrong = Bundle.load(find_model("box"))
+    wrong.depth_scale *= 1.08
+    estimator, off, right = PoseEstimator(wrong, "cpu"), [], []
+    model = estimator.objects[0]
+    for frame in clip:
+        true = truth[frame.index][0].cam_from_obj
+        (plain,) = estimator.estimate(frame)
+        pose = estimator.estimate(replace(frame, depth=traced(frame, true, model)))[0]
+        assert plain.depth_share is None and pose.depth_share > 0.5
+        assert pose.covariance[2, 2] < 0.006**2
+        off.append(abs(plain.translation[2] - true[2, 3]))
+        right.append(abs(pose.translation[2] - true[2, 3]))
+    assert np.median(right) < 0.003 and np.median(right) < 0.2 * np.median(off)
+
+
+def test_what_depth_contradicts_is_no_pose(clip):
+    """Where the box seems to be, a wall is measured, three times as far away."""
+    estimator = PoseEstimator(find_model("box"), "cpu")
+    for frame in clip[:4]:
+        (seen,) = estimator.estimate(frame)
+        wall = np.full(frame.image.shape[:2], 3 * seen.translation[2], np.float32)
+        poses = estimator.estimate(replace(frame, depth=wall))
+        assert all(shared_area(pose.box, seen.box) < 0.1 for pose in poses)
+
+
+def test_without_measurements_the_images_answer_stands(clip):
+    estimator = PoseEstimator(find_model("box"), "cpu")
+    for empty in (0, np.nan):
+        (plain,) = estimator.estimate(clip[0])
+        (pose,) = estimator.estimate(replace(clip[0], depth=np.full(clip[0].image.shape[:2], empty, np.float32)))
+        assert pose.depth_share is None and pose.score == plain.score
+        np.testing.assert_array_equal(pose.cam_from_obj, plain.cam_from_obj)
+        np.testing.assert_array_equal(pose.covariance, plain.covariance)

@@ -6,7 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from pose_regressor.network.bundle import Bundle
-from pose_regressor.network.calibration import Calibration
+from pose_regressor.network.calibration import RGBD_CALIBRATION, Calibration
 from pose_regressor.types import InputError, PoseEstimate
 from pose_regressor_training.bop.ply_writer import ply_files
 from pose_regressor_training.calibrate import calibrate
@@ -14,6 +14,7 @@ from pose_regressor_training.calibrate.calibrate import calibration_of, score_ma
 from pose_regressor_training.calibrate.trial import RAW, Found, Trial
 from pose_regressor_training.cli import add_commands
 from pose_regressor_training.evaluate.reliability import reliability
+from pose_regressor_training.samples.sensor_depth import SensorDepth
 
 
 def draw(rng, count):
@@ -143,3 +144,26 @@ def test_the_command_writes_what_it_measured_into_the_bundle(tiny_bundle, brick,
     assert again.metrics != calibrated.metrics
     for wrong in (["--unit", "m"], ["--name", "another"], ["--out", str(tmp_path)], ["--figure", "scores.pdf"]):
         assert isinstance(CliRunner().invoke(app, [*arguments, *wrong]).exception, InputError)
+
+
+def test_poses_with_depth_are_calibrated_apart(monkeypatch, tiny_bundle, brick):
+    """Each from its own trial; the one with depth leaves out poses that depth said nothing of."""
+    rng = np.random.default_rng(5)
+
+    def found(scale, depth):
+        raw, right = draw(rng, 400)
+        chi = scale * rng.chisquare(6, 400)
+        return [
+            Found(0, r, 0.05, bool(ok), mahalanobis=float(d), depth=depth)
+            for r, ok, d in zip(raw, right, chi, strict=True)
+        ]
+
+    def trial(bundle, meshes, seed, frames, config, device, threshold, progress, sensor=None):
+        return Trial(tuple(found(2.0, True) + found(50.0, False) if sensor else found(9.0, False)), (400,), frames)
+
+    monkeypatch.setattr(calibrate, "try_out", trial)
+    calibrate.calibrate(tiny_bundle, [brick], 1, 16, keep_distances=True)
+    assert tiny_bundle.rgbd_calibration == RGBD_CALIBRATION
+    calibrate.calibrate(tiny_bundle, [brick], 1, 16, keep_distances=True, sensor=SensorDepth())
+    assert tiny_bundle.calibration.covariance_scale == pytest.approx(9, rel=0.2)
+    assert tiny_bundle.rgbd_calibration.covariance_scale == pytest.approx(2, rel=0.2)

@@ -10,9 +10,10 @@ from scipy.stats import chi2
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.calibration import Calibration
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
-from pose_regressor_training.calibrate.frames import TrueFrame, randomization
+from pose_regressor_training.calibrate.frames import TrueFrame, randomization, true_frames
 from pose_regressor_training.calibrate.metrics import measure, metrics_of, metrics_table, with_metrics
 from pose_regressor_training.calibrate.trial import Found, Trial, judged, try_out
+from pose_regressor_training.samples.sensor_depth import SensorDepth
 
 
 def true_frame(*poses, visible=True):
@@ -119,3 +120,17 @@ def test_a_card_keeps_its_text_and_gets_the_table_of_today(tiny_bundle):
 def test_a_bundle_with_metrics_of_an_older_version_has_no_table(tiny_bundle):
     tiny_bundle.metrics = {"synthetic_add_0.1d": 0.7, "synthetic_false_alarms": 0.02}
     assert isinstance(tiny_bundle, Bundle) and metrics_table(tiny_bundle) == []
+
+
+def test_frames_with_depth_are_the_same_frames(tiny_bundle, brick):
+    """The image does not change, and the depth is that of the poses: the brick's nearest points are where it is."""
+    sensor = SensorDepth("structured_light", holes=0.1, bias=0.0)
+    plain = list(true_frames(tiny_bundle, [brick], 3, 6))
+    measured = list(true_frames(tiny_bundle, [brick], 3, 6, sensor=sensor))
+    for before, after in zip(plain, measured, strict=True):
+        assert before.frame.depth is None and (after.frame.depth > 0).mean() > 0.5
+        np.testing.assert_array_equal(before.frame.image, after.frame.image)
+        for pose, visible in zip(after.cam_from_obj, after.visible, strict=True):
+            column, row = (after.frame.camera.matrix @ pose[:3, 3] / pose[2, 3])[:2].round().astype(int)
+            if visible and 0 <= row < 480 and 0 <= column < 640 and after.frame.depth[row, column]:
+                assert after.frame.depth[row, column] < 1.03 * pose[2, 3]
