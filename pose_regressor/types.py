@@ -13,63 +13,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from pose_regressor.distortion import distortion_of
+from pose_regressor.inputs import FloatArray, InputError, float_array
 
 #: In a second: stamps are whole nanoseconds.
 NANOSECONDS = 1_000_000_000
-#: Distortion models by their names in sensor_msgs/CameraInfo, and how many coefficients each takes, in OpenCV's order.
-#: The first number is that of the model's definition. The rational polynomial goes on with thin prisms (12) and a
-#: tilted sensor (14). `equidistant` is the model of cv2.fisheye.
-DISTORTION_MODELS = {"plumb_bob": (5, 0, 4), "rational_polynomial": (8, 0, 4, 5, 12, 14), "equidistant": (4,)}
-#: Other names of the same models: OpenCV's and Kalibr's.
-_SAME_MODELS = {"fisheye": "equidistant", "radtan": "plumb_bob"}
-#: What drivers write, in small letters, for images without distortion.
-_NO_DISTORTION = ("", "none", "pinhole")
 #: The median of the depths in an image lies between these, in metres; outside, the unit must be wrong.
 NEAREST_MEDIAN, FARTHEST_MEDIAN = 0.01, 100.0
 #: About as many depths as their median is taken from.
 _DEPTHS = 10_000
-
-
-class InputError(ValueError):
-    """Something that the user or another program gave cannot be used. ``str(error)`` is one line: "<reason>, <detail>".
-
-    reason: what is wrong, a fixed text without values. Counters and diagnostics use it as their key.
-    detail: what came, what was expected and the remedy; '' if the reason says it all.
-
-    Errors that are never counted (of files, options and the like) may put everything into one text, the reason.
-    """
-
-    def __init__(self, reason: str, detail: str = "") -> None:
-        super().__init__(reason, detail)
-        self.reason, self.detail = reason, detail
-
-    def __str__(self) -> str:
-        return f"{self.reason}, {self.detail}" if self.detail else self.reason
-
-    def of(self, what: str) -> InputError:
-        """The same error with "<what>: " put before its reason; `what` is a fixed text, too."""
-        return InputError(f"{what}: {self.reason}", self.detail)
-
-
-def _float_array(name: str, value: object, shape: tuple[int | None, ...], whose: str = "") -> FloatArray:
-    """A read-only float64 copy of `value`.
-
-    name: of the field, the same for all values; shape: a ``None`` in it accepts any length; whose: ends the error's
-    detail, for fields of something that has a name of its own.
-    """
-    try:
-        array = np.array(value, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{name}: expected numbers", f"got {value!r}{whose}") from error
-    if array.ndim != len(shape) or any(want not in (None, got) for want, got in zip(shape, array.shape, strict=True)):
-        expected = "x".join("n" if want is None else str(want) for want in shape)
-        got = "x".join(map(str, array.shape)) or "a single number"
-        raise InputError(f"{name}: expected shape {expected}", f"got {got}{whose}")
-    if not np.isfinite(array).all():
-        raise InputError(f"{name}: expected finite numbers", f"got {array.tolist()}{whose}")
-    array.flags.writeable = False
-    return array
 
 
 def _image_size(width: object, height: object) -> tuple[int, int]:
@@ -83,34 +35,6 @@ def _image_size(width: object, height: object) -> tuple[int, int]:
     return size
 
 
-def _distortion(model: object, coefficients: FloatArray) -> tuple[str, FloatArray]:
-    """A key of DISTORTION_MODELS, and as many coefficients as it takes.
-
-    Zeros beyond the model's definition are dropped: some drivers pad all models to one length.
-    """
-    if not isinstance(model, str):
-        raise InputError("camera: expected the distortion model's name", f"got {model!r}")
-    name = model.strip().lower()
-    if name in _NO_DISTORTION:
-        if coefficients.any():
-            detail = f"model {model!r} has none, got {coefficients.tolist()}; name their model"
-            raise InputError("camera: distortion coefficients without a distortion model", detail)
-        return "plumb_bob", np.zeros(0)
-    name = _SAME_MODELS.get(name, name)
-    if name not in DISTORTION_MODELS:
-        expected = f"expected one of {', '.join(DISTORTION_MODELS)}, or none"
-        raise InputError("camera: unknown distortion model", f"{model!r} is not known, {expected}")
-    lengths = DISTORTION_MODELS[name]
-    least = max(lengths[0], 1 + max(np.flatnonzero(coefficients), default=-1))
-    shorter = [length for length in lengths if least <= length <= len(coefficients)]
-    coefficients = coefficients[: min(shorter, default=None)]
-    if len(coefficients) not in lengths:
-        takes = f"{name} takes {', '.join(map(str, sorted(lengths)))} coefficients and zeros after them"
-        got = f"got {len(coefficients)}: {coefficients.tolist()}"
-        raise InputError("camera distortion: wrong number of coefficients", f"{takes}, {got}")
-    return name, coefficients
-
-
 @dataclass(frozen=True, eq=False)
 class Camera:
     """A calibrated camera: a pinhole with lens distortion, or a fisheye.
@@ -118,8 +42,8 @@ class Camera:
     width, height: of its images, in pixels.
     matrix: (3, 3) intrinsics K in pixels.
     distortion: (n,) coefficients of `distortion_model` in OpenCV's order, as in sensor_msgs/CameraInfo; empty: none.
-    distortion_model: a key of DISTORTION_MODELS. Also taken: "", "none" and "pinhole" for images without distortion,
-        "radtan" for plumb_bob, "fisheye" for equidistant.
+    distortion_model: a key of `distortion.DISTORTION_MODELS`. Also taken: "", "none" and "pinhole" for images without
+        distortion, "radtan" for plumb_bob, "fisheye" for equidistant.
     """
 
     width: int
@@ -131,15 +55,15 @@ class Camera:
     def __post_init__(self) -> None:
         for name, value in zip(("width", "height"), _image_size(self.width, self.height), strict=True):
             object.__setattr__(self, name, value)
-        matrix = _float_array("camera matrix K", self.matrix, (3, 3))
+        matrix = float_array("camera matrix K", self.matrix, (3, 3))
         if matrix[0, 0] <= 0 or matrix[1, 1] <= 0:
             got = f"got fx={matrix[0, 0]:g} fy={matrix[1, 1]:g}"
             raise InputError("camera matrix K: expected positive fx and fy", got)
         if not np.array_equal(matrix[2], (0, 0, 1)) or matrix[1, 0] != 0:
             raise InputError("camera matrix K: expected [fx s cx; 0 fy cy; 0 0 1]", f"got {matrix.tolist()}")
         object.__setattr__(self, "matrix", matrix)
-        given = _float_array("camera distortion", self.distortion, (None,))
-        model, distortion = _distortion(self.distortion_model, given)
+        given = float_array("camera distortion", self.distortion, (None,))
+        model, distortion = distortion_of(self.distortion_model, given)
         distortion.flags.writeable = False
         object.__setattr__(self, "distortion", distortion)
         object.__setattr__(self, "distortion_model", model)
@@ -267,7 +191,7 @@ class ObjectModel:
             ("surface", (None, 6)),
             ("colors", (None, None, 3)),
         ):
-            value = _float_array(f"object: {name}", getattr(self, name), shape, self._whose)
+            value = float_array(f"object: {name}", getattr(self, name), shape, self._whose)
             object.__setattr__(self, name, value)
         faces = self.faces.astype(np.int64)
         faces.flags.writeable = False

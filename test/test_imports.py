@@ -17,6 +17,8 @@ CUDA = ROOT / "cuda_ext"
 #: The rooms of the runtime from the bottom to the top. Each imports from those above it in this list; rooms of one line
 #: know nothing of each other.
 RUNTIME_ORDER = """
+    inputs
+    distortion
     types
     settings
     geometry color

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from pose_regressor.distortion import DISTORTION_MODELS
 from pose_regressor.files.camera_text import read_camera_text
 from pose_regressor.files.io import as_mapping, as_numbers, as_whole_number
 from pose_regressor.geometry.camera_info import camera_from_info
-from pose_regressor.types import DISTORTION_MODELS, Camera, FloatArray, InputError
+from pose_regressor.types import Camera, FloatArray, InputError
 
 #: Names of one value in different programs, without capitals and punctuation.
 _MATRIX = ("cameramatrix", "intrinsicmatrix", "mtx", "k")

@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.types import DISTORTION_MODELS, NANOSECONDS, Camera, Frame, InputError
+from pose_regressor.distortion import DISTORTION_MODELS
+from pose_regressor.types import NANOSECONDS, Camera, Frame, InputError
 
 Image = NDArray[np.uint8]
 
