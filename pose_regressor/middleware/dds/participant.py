@@ -218,7 +218,8 @@ class Listening:
         self._participant.listening.remove(self)
         self._running = False
         self._guard.set(True)
-        self._thread.join(1.0)
+        if self._thread.is_alive():  # a signal may have come before it started
+            self._thread.join(1.0)
         self._conditions.clear()  # they hold the readers, which hold the participant
 
     def __enter__(self) -> Listening:

@@ -142,7 +142,7 @@ def test_collada_with_its_unit_and_up_axis(box, tmp_path, up, name, metres):
     path = tmp_path / "box.dae"
     path.write_text(dae(box, vertices, asset))
     with warnings.catch_warnings():
-        warnings.simplefilter("error")  # its unit is known
+        warnings.simplefilter("error", UserWarning)  # its unit is known
         mesh = load_mesh(path)
     box.check(mesh)
     assert "picture tex.png, 48x32 (material 'skin') on 100 %" in mesh.taken

@@ -96,7 +96,7 @@ def _missing(scene: Path, chunks: list[Chunk]) -> list[Chunk]:
         workplace.mkdir(parents=True, exist_ok=True)
         for path in workplace.iterdir():
             if path.suffix != ".json" or path.name.startswith("."):
-                path.unlink()
+                path.unlink(missing_ok=True)  # a process of the killed run may still be ending
     except OSError as error:
         raise InputError(f"{workplace}: cannot be written ({error.strerror or error})") from None
     return [chunk for chunk in chunks if not record_path(scene, chunk).exists()]
