@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.middleware.messages.compressed import PNG, file_size
-from pose_regressor.middleware.messages.images import Image, header, image_size, pixel_bytes
+from pose_regressor.middleware.messages.images import header, image_size, pixel_bytes
 from pose_regressor.middleware.messages.rvl import decode_rvl
 from pose_regressor.types import Camera, InputError
 

@@ -171,7 +171,7 @@ TO_BREAK = struct.pack("<iff", 0, 0.0, 0.0)
             "depth: the step is shorter than a row, expected a step of at least 16",
         ),
         (image(METRES, "32FC1", data=b"123"), "depth: too little data, expected 32 bytes of data"),
-        (compressed(png(MILLIMETRES), "32FC1; png compressed"), "expected compressedDepth, got PNG of 32FC1"),
+        (compressed(png(MILLIMETRES), "32FC1; png compressed"), "expected compressedDepth, got a PNG file of 32FC1"),
         (compressed(TO_BREAK + png(MILLIMETRES), "bgr8; compressedDepth"), "depth: unknown encoding, got 'bgr8'"),
         (compressed(TO_BREAK[:9], "16UC1; compressedDepth"), r"expected compressedDepth \(PNG or RVL\), got 9 bytes"),
         (compressed(TO_BREAK, "16UC1; compressedDepth"), "got 0 bytes that begin with nothing"),
