@@ -98,7 +98,7 @@ def _converted(msg: Any, camera: Camera, aligned: bool) -> Depth:
 
 
 def _metres(millimetres: NDArray[np.uint16]) -> Depth:
-    return np.multiply(millimetres, np.float32(1e-3), dtype=np.float32)
+    return np.divide(millimetres, np.float32(1000), dtype=np.float32)
 
 
 def _decompressed(msg: Any, camera: Camera, aligned: bool) -> Depth:

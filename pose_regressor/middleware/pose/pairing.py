@@ -136,7 +136,8 @@ class Pairing(Stage, Generic[Item]):
         self._ready.notify_all()
 
     def _nearest(self, stamp: int) -> DepthMessage | None:
-        return min(self._kept, key=lambda depth: abs(depth.stamp - stamp), default=None)
+        """Of several that are as near, the newest."""
+        return min(reversed(self._kept), key=lambda depth: abs(depth.stamp - stamp), default=None)
 
     def _due(self, image: _Image[Item]) -> float:
         """When to decide on an image (time.monotonic)."""
