@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -20,9 +19,6 @@ from pose_regressor.files.bop import SceneFiles, find_scene, read_scene_camera
 from pose_regressor.files.depth_images import DepthImages
 from pose_regressor.files.images import image_size, photo_is_turned, read_image, rgb_from_bgr
 from pose_regressor.types import NANOSECONDS, Camera, Frame, InputError
-
-if TYPE_CHECKING:
-    pass  # newer than the OpenCV of Ubuntu 22.04
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 #: A video is cut off if its frame at this share of its length cannot be read. The last frame is no test: containers
