@@ -177,6 +177,9 @@ def test_the_extension_imports_neither(path):
         ("pose_regressor.geometry.errors", "torch rclpy cyclonedds"),
         ("pose_regressor.tracking.tracker", "torch rclpy cyclonedds"),
         ("pose_regressor.middleware", "torch rclpy cyclonedds"),
+        ("pose_regressor.middleware.wire.idl", "torch cv2 rclpy cyclonedds"),
+        ("pose_regressor.bag.process", "rclpy cyclonedds"),
+        ("pose_regressor.bag.record", "torch rclpy cyclonedds"),
         ("pose_regressor.ops.projection", "cv2 pose_regressor_cuda"),
     ],
 )
