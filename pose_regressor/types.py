@@ -76,6 +76,14 @@ class Camera:
                 f"got {width}x{height}, expected {self.width}x{self.height}; calibrate at the size that is published",
             )
 
+    def same_as(self, other: Camera) -> bool:
+        """Whether the other one sees the same pixels at the same places."""
+        return (
+            (self.width, self.height, self.distortion_model) == (other.width, other.height, other.distortion_model)
+            and np.array_equal(self.matrix, other.matrix)
+            and np.array_equal(self.distortion, other.distortion)
+        )
+
     @property
     def is_fisheye(self) -> bool:
         return self.distortion_model == "equidistant"
@@ -129,20 +137,25 @@ class Frame:
                 "depth: size differs from the image",
                 f"got {width}x{height}, expected {columns}x{rows}; use depth that is aligned to the image",
             )
-        measured = depth[(depth > 0) & (depth < np.inf)]
-        if not len(measured):
-            return
-        median = float(np.median(measured[:: max(1, len(measured) // _DEPTHS)]))
-        if not NEAREST_MEDIAN <= median <= FARTHEST_MEDIAN:
-            factor = (
-                "divide millimetres by 1000"
-                if median > FARTHEST_MEDIAN
-                else "check the scale, it may have been divided by 1000 twice"
-            )
-            raise InputError(
-                "depth: expected metres, the unit is wrong",
-                f"got a median of {median:.3g}, expected {NEAREST_MEDIAN:g} to {FARTHEST_MEDIAN:g} m; {factor}",
-            )
+        check_depth_unit(depth)
+
+
+def check_depth_unit(depth: NDArray[np.float32]) -> None:
+    """InputError if the median of what was measured, (H, W), cannot be metres."""
+    measured = depth[(depth > 0) & (depth < np.inf)]
+    if not len(measured):
+        return
+    median = float(np.median(measured[:: max(1, len(measured) // _DEPTHS)]))
+    if not NEAREST_MEDIAN <= median <= FARTHEST_MEDIAN:
+        factor = (
+            "divide millimetres by 1000"
+            if median > FARTHEST_MEDIAN
+            else "check the scale, it may have been divided by 1000 twice"
+        )
+        raise InputError(
+            "depth: expected metres, the unit is wrong",
+            f"got a median of {median:.3g}, expected {NEAREST_MEDIAN:g} to {FARTHEST_MEDIAN:g} m; {factor}",
+        )
 
 
 @dataclass(frozen=True, eq=False)
