@@ -36,6 +36,8 @@ DISPARITY_STEP = 2.85e-3
 PROJECTOR_BASELINE, STEREO_BASELINE = 0.075, 0.05
 #: Standard deviation of a stereo disparity, and its steps, pixels (Keselman et al.: subpixel, 1/32).
 DISPARITY_SIGMA, SUBPIXEL = 0.08, 1 / 32
+#: Least difference of disparities within three pixels at an edge, pixels (a choice).
+JUMP = 1.0
 #: Time of flight: noise at a metre, metres (a choice, near the second Kinect's), which grows linearly.
 FLIGHT_SIGMA = 0.002
 #: No sensor sees surfaces at steeper angles, radians (Nguyen et al. found none beyond 70 to 80 degrees).
@@ -163,8 +165,10 @@ def _structured_light(depth: FloatMap, angle: FloatMap, rng: np.random.Generator
 def _stereo(depth: FloatMap, focal_baseline: float, rng: np.random.Generator) -> FloatMap:
     with np.errstate(divide="ignore"):
         disparity = np.where(depth > 0, focal_baseline / depth, 0).astype(np.float32)
-    # The matching window sees the nearer surface first, so near edges grow by about half a window (5 pixels).
-    disparity = np.where(disparity > 0, cv2.dilate(disparity, np.ones((3, 3), np.uint8)), 0)
+    # At an edge the matching window sees the nearer surface first, so that grows by about half a window (5 pixels). On a
+    # surface that is merely slanted the window finds the disparity of its middle.
+    nearest, farthest = (of(disparity, np.ones((3, 3), np.uint8)) for of in (cv2.dilate, cv2.erode))
+    disparity = np.where((disparity > 0) & (nearest - farthest > JUMP), nearest, disparity)
     disparity = cv2.medianBlur(disparity.astype(np.float32), 5)
     noisy = disparity + DISPARITY_SIGMA * _noise(depth.shape, 2.0, rng)
     return (focal_baseline / np.maximum(np.round(noisy / SUBPIXEL), 1) / SUBPIXEL).astype(np.float32)
