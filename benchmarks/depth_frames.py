@@ -43,8 +43,8 @@ class DepthCamera:
         writers = [self._depths]
         if mode == "registered":
             self._infos = participant.writer("depth_info", idl.CameraInfo, reliable=True, depth=1)
-            self._static = participant.writer("/tf", idl.TFMessage, reliable=True, depth=1)
-            writers += [self._infos, self._static]
+            self._tf = participant.writer("/tf", idl.TFMessage, reliable=True, depth=1)
+            writers += [self._infos, self._tf]
         while not all(writer.matched_sub for writer in writers):
             time.sleep(0.01)
 
@@ -54,9 +54,9 @@ class DepthCamera:
         if self._infos is not None:
             self._infos.write(camera_info_message(idl, frame.camera, stamp, self._frame_id))
             still = idl.Transform(idl.Vector3(0.0, 0.0, 0.0), idl.Quaternion(0.0, 0.0, 0.0, 1.0))
-            self._static.write(
-                idl.TFMessage([idl.TransformStamped(header(idl, stamp, "camera"), self._frame_id, still)])
-            )
+            # A little older than the image, so that nobody takes it for the image's answer.
+            stamped = header(idl, stamp - 1000, "camera")
+            self._tf.write(idl.TFMessage([idl.TransformStamped(stamped, self._frame_id, still)]))
         self._depths.write(depth_message(idl, frame.depth, stamp, self._frame_id))
 
 
