@@ -14,7 +14,7 @@ The figures that these papers do not give, such as the share of random holes, ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import cv2
@@ -27,6 +27,8 @@ from pose_regressor.types import InputError
 FloatMap = NDArray[np.float32]
 Kind = Literal["structured_light", "stereo", "time_of_flight"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+#: Each image by another kind, drawn at random: for what must hold whatever sensor there is.
+MIXED: Literal["mixed"] = "mixed"
 
 #: Nguyen et al., equation 5 and figure 7: metres at the distance of least noise, growth per metre of distance, growth
 #: towards grazing angles; pixels of lateral noise.
@@ -37,6 +39,8 @@ DISPARITY_STEP = 2.85e-3
 PROJECTOR_BASELINE, STEREO_BASELINE = 0.075, 0.05
 #: Standard deviation of a stereo disparity, and its steps, pixels (Keselman et al.: subpixel, 1/32).
 DISPARITY_SIGMA, SUBPIXEL = 0.08, 1 / 32
+#: Least difference of disparities within three pixels at an edge, pixels (a choice).
+JUMP = 1.0
 #: Time of flight: noise at a metre, metres (a choice, near the second Kinect's), which grows linearly.
 FLIGHT_SIGMA = 0.002
 #: No sensor sees surfaces at steeper angles, radians (Nguyen et al. found none beyond 70 to 80 degrees).
@@ -49,21 +53,21 @@ BIAS = 0.003
 class SensorDepth:
     """A depth sensor.
 
-    kind: one of KINDS
+    kind: one of KINDS, or MIXED
     holes: share of the measured pixels that are emptied at random, in blotches, beyond the holes that the scene makes
     baseline: metres between the two views; None: the kind's own
     bias: standard deviation of what an image's depths are wrong by together, as a share of the distance
     InputError: a value that does not fit.
     """
 
-    kind: Kind = "structured_light"
+    kind: Kind | Literal["mixed"] = "structured_light"
     holes: float = 0.05
     baseline: float | None = None
     bias: float = BIAS
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"sensor: expected one of {', '.join(KINDS)}, got {self.kind!r}")
+        if self.kind not in (*KINDS, MIXED):
+            raise InputError(f"sensor: expected one of {', '.join(KINDS)} or {MIXED}, got {self.kind!r}")
         if not 0 <= self.holes < 1:
             raise InputError(f"sensor: expected a share of holes from 0 to below 1, got {self.holes}")
 
@@ -80,6 +84,8 @@ class SensorDepth:
         camera_matrix: (3, 3), of the image that the depth belongs to
         albedo: (H, W) from 0, black, to 1: the dark returns too little light; None: nothing is dark
         """
+        if self.kind == MIXED:
+            return replace(self, kind=KINDS[rng.integers(len(KINDS))]).measure(depth, camera_matrix, rng, albedo)
         depth = np.where((depth > 0) & (depth < np.inf), depth, 0).astype(np.float32)
         angle = incidence(depth, camera_matrix)
         focal = float(camera_matrix[0, 0])
@@ -101,7 +107,11 @@ class SensorDepth:
 
     @property
     def _baseline(self) -> float:
-        own = {"structured_light": PROJECTOR_BASELINE, "stereo": STEREO_BASELINE, "time_of_flight": 0.0}
+        own: dict[str, float] = {
+            "structured_light": PROJECTOR_BASELINE,
+            "stereo": STEREO_BASELINE,
+            "time_of_flight": 0.0,
+        }
         return own[self.kind] if self.baseline is None else self.baseline
 
     def _blotches(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -178,8 +188,10 @@ def _structured_light(depth: FloatMap, angle: FloatMap, rng: np.random.Generator
 def _stereo(depth: FloatMap, focal_baseline: float, rng: np.random.Generator) -> FloatMap:
     with np.errstate(divide="ignore"):
         disparity = np.where(depth > 0, focal_baseline / depth, 0).astype(np.float32)
-    # The matching window sees the nearer surface first, so near edges grow by about half a window (5 pixels).
-    disparity = np.where(disparity > 0, cv2.dilate(disparity, np.ones((3, 3), np.uint8)), 0)
+    # At an edge the matching window sees the nearer surface first, so that grows by about half a window (5 pixels). On
+    # a surface that is merely slanted the window finds the disparity of its middle.
+    nearest, farthest = (of(disparity, np.ones((3, 3), np.uint8)) for of in (cv2.dilate, cv2.erode))
+    disparity = np.where((disparity > 0) & (nearest - farthest > JUMP), nearest, disparity)
     disparity = cv2.medianBlur(disparity.astype(np.float32), 5)
     noisy = disparity + DISPARITY_SIGMA * _noise(depth.shape, 2.0, rng)
     measured = focal_baseline / np.maximum(np.round(noisy / SUBPIXEL), 1) / SUBPIXEL
