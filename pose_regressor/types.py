@@ -22,6 +22,8 @@ NANOSECONDS = 1_000_000_000
 NEAREST_MEDIAN, FARTHEST_MEDIAN = 0.01, 100.0
 #: About as many depths as their median is taken from.
 _DEPTHS = 10_000
+#: Longest edge of an image, in pixels.
+LARGEST_IMAGE = 100_000
 
 
 def _image_size(width: object, height: object) -> tuple[int, int]:
@@ -29,9 +31,9 @@ def _image_size(width: object, height: object) -> tuple[int, int]:
         size = operator.index(width), operator.index(height)  # type: ignore[arg-type]
     except TypeError:
         size = (0, 0)
-    if isinstance(width, bool) or isinstance(height, bool) or min(size) < 1:
-        got = f"got {width!r}x{height!r}"
-        raise InputError("camera: expected a width and height of at least 1 pixel, whole numbers", got)
+    if isinstance(width, bool) or isinstance(height, bool) or min(size) < 1 or max(size) > LARGEST_IMAGE:
+        got = f"got {width!r:.40}x{height!r:.40}"
+        raise InputError(f"camera: expected a width and height of 1 to {LARGEST_IMAGE} pixels, whole numbers", got)
     return size
 
 
