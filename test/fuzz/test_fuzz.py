@@ -14,6 +14,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # libraries warn of what they
 MESSAGES = ("image", "compressed", "info")
 FILES = (
     *("bundle", "calibration", "parameters", "camera", "truth", "bag", "bag zstd", "bag lz4"),
+    *("bag db3", "bag folder"),
     *CAMERAS,
     *("mesh obj", "mesh mtl", "mesh picture", "mesh ply", "mesh ply binary", "mesh stl", "mesh stl text"),
     *("mesh glb", "mesh off", "mesh dae"),
