@@ -161,7 +161,9 @@ class PoseEstimator:
     def warm_up(self, width: int, height: int) -> None:
         """Run everything once, so that the first real frames do not pay for allocation and kernel selection.
 
-        Every network runs on as many crops as a search without depth may bring. width, height: of the frames to come, pixels.
+        Every network runs on as many crops as a search without depth may bring.
+
+        width, height: of the frames to come, pixels
         """
         focal, watch = float(max(width, height)), Stopwatch()
         camera = Camera(width, height, np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]))
