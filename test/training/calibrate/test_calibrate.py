@@ -191,3 +191,30 @@ def test_poses_with_depth_are_calibrated_apart(monkeypatch, tiny_bundle, brick):
     calibrate.calibrate(tiny_bundle, [brick], 1, 16, keep_distances=True, sensor=SensorDepth())
     assert tiny_bundle.calibration.covariance_scale == pytest.approx(9, rel=0.2)
     assert tiny_bundle.rgbd_calibration.covariance_scale == pytest.approx(2, rel=0.2)
+
+
+def test_only_poses_with_depth_are_calibrated(tiny_bundle, brick, tmp_path):
+    """All else in the bundle stays, bit by bit; the figures with depth stand beside those of the image."""
+    tiny_bundle.calibration, tiny_bundle.depth_scale = Calibration(((0.0, 0.0), (1.0, 0.9)), 2.0), 1.01
+    tiny_bundle.metrics = {"frames": 320, "objects": 400, "found_within_0.1d": 0.5}
+    path = tmp_path / "brick.safetensors"
+    tiny_bundle.save(path)
+    before = path.read_bytes()
+    for name, content in ply_files(brick, "brick").items():
+        (tmp_path / name).write_bytes(content)
+    app = typer.Typer()
+    add_commands(app)
+    mesh = str(tmp_path / "brick.ply")
+    arguments = ["calibrate", str(path), "--mesh", mesh, "--unit", "mm", "--frames", "16", "--only-depth"]
+    assert isinstance(CliRunner().invoke(app, arguments).exception, InputError)
+    assert path.read_bytes() == before
+    done = CliRunner().invoke(app, [*arguments, "--sensor", "mixed"])
+    assert done.exit_code == 0, done.output
+    after = Bundle.load(path)
+    assert (after.calibration, after.depth_scale) == (tiny_bundle.calibration, tiny_bundle.depth_scale)
+    assert after.metrics.pop("rgbd")["frames"] == 16 and after.metrics == tiny_bundle.metrics
+    header = 8 + int.from_bytes(before[:8], "little")
+    after.metrics = tiny_bundle.metrics
+    after.rgbd_calibration = RGBD_CALIBRATION
+    after.save(path)
+    assert path.read_bytes()[header:] == before[header:]
