@@ -1,4 +1,4 @@
-"""Our quaternions against those of tf_transformations, or of SciPy where that is not installed, in messages of rclpy."""
+"""Our quaternions, in messages of rclpy, against those of tf_transformations, or of SciPy if that is not installed."""
 
 import numpy as np
 import pytest
