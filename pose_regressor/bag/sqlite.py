@@ -13,8 +13,8 @@ from urllib.parse import quote
 
 from mcap.records import Channel, Message, Schema
 
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.definitions import ros2msg
 from pose_regressor.middleware.wire.type_hash import ros_name
 from pose_regressor.types import InputError
 

@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("mcap")
 
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.cli import main
 from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.definitions import ros2msg
 
 spec = importlib.util.spec_from_file_location("contents", Path(__file__).with_name("contents.py"))
 contents = importlib.util.module_from_spec(spec)

@@ -13,10 +13,10 @@ pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 import zstandard
 
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.bag.reading import Recorded, open_bag
 from pose_regressor.cli import main
 from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.definitions import ros2msg
 from pose_regressor.types import InputError
 
 spec = importlib.util.spec_from_file_location("contents", Path(__file__).with_name("contents.py"))

@@ -13,7 +13,6 @@ from fuzz_cameras import CAMERAS
 from fuzz_messages import image, info
 from fuzz_mutations import mutate
 
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.bag.reading import Recorded, open_bag
 from pose_regressor.bag.topics import find_cameras
 from pose_regressor.bag.writing import bag_writer
@@ -22,6 +21,7 @@ from pose_regressor.files.bop import read_scene_gt
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.definitions import ros2msg
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
