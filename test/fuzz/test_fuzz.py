@@ -16,6 +16,7 @@ MESSAGES = ("image", "compressed", "info")
 DEPTH = ("depth", "depth registered", "depth compressed")
 FILES = (
     *("bundle", "calibration", "parameters", "camera", "truth", "bag", "bag zstd", "bag lz4"),
+    *("bag db3", "bag folder"),
     *CAMERAS,
     *("mesh obj", "mesh mtl", "mesh picture", "mesh ply", "mesh ply binary", "mesh stl", "mesh stl text"),
     *("mesh glb", "mesh off", "mesh dae"),

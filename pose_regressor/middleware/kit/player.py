@@ -40,7 +40,8 @@ class Playing:
         answers, see AnswerPace. A live source keeps its own pace.
     image_topic, camera_info_topic: where to publish
     depth_topic: where to publish the source's depth; "": nowhere
-    frame_id: TF frame of the camera
+    frame_id: TF frame of the camera, without the leading '/' that ROS 1 wrote, since tf2 refuses to look it up; the
+        player takes it off
     timeout: seconds to wait for a subscriber of the image
     loop: start over until interrupted
     """
@@ -53,6 +54,12 @@ class Playing:
     frame_id: str = "camera"
     timeout: float = 30.0
     loop: bool = False
+
+    def __post_init__(self) -> None:
+        name = self.frame_id.lstrip("/")
+        if not name or any(letter.isspace() for letter in name):
+            raise InputError(f"--frame-id: expected a TF frame name without spaces, got {self.frame_id!r}")
+        object.__setattr__(self, "frame_id", name)
 
 
 @dataclass(frozen=True)

@@ -165,6 +165,14 @@ def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch):
 CAMERA = Camera(64, 48, np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]]))
 
 
+@pytest.mark.parametrize(("given", "name"), [("/optical", "optical"), ("//a/b", "a/b"), ("camera", "camera")])
+def test_a_leading_slash_is_taken_off_the_frame_id(given, name):
+    assert Playing(frame_id=given).frame_id == name
+    for wrong in ("/", "", "my camera"):
+        with pytest.raises(InputError, match=f"--frame-id: expected a TF frame name without spaces, got '{wrong}'"):
+            Playing(frame_id=wrong)
+
+
 def test_play_waits_for_the_reader_and_counts(domain, clip):
     folder, _ = clip
     source = open_source(folder, CAMERA)

@@ -13,13 +13,12 @@ pytest.importorskip("cyclonedds")
 import rclpy
 from sensor_msgs.msg import Image
 
-pytestmark = [
-    pytest.mark.ros2,
-    pytest.mark.skipif(
-        rclpy.get_rmw_implementation_identifier() != "rmw_cyclonedds_cpp",
-        reason="two implementations of DDS are another matter: RMW_IMPLEMENTATION=rmw_cyclonedds_cpp",
-    ),
-]
+pytestmark = pytest.mark.ros2
+#: For tests in which the DDS twin takes part.
+cyclone = pytest.mark.skipif(
+    rclpy.get_rmw_implementation_identifier() != "rmw_cyclonedds_cpp",
+    reason="two implementations of DDS are another matter: RMW_IMPLEMENTATION=rmw_cyclonedds_cpp",
+)
 
 DDS_STANDIN = Path(__file__).parents[1] / "standin_node.py"
 PLAYERS = {
@@ -27,6 +26,7 @@ PLAYERS = {
     "ros2": ["-c", "import sys; from pose_regressor.middleware.executables import player; sys.exit(player())"],
 }
 FRAMES = 12
+DDS = pytest.param("dds", marks=cyclone)
 
 
 @pytest.fixture
@@ -52,9 +52,9 @@ def check(transforms, record):
     assert {(t.frame_id, t.child) for t in transforms} == {("eye", "crate_0")}
 
 
-@pytest.mark.parametrize("listener", ["dds", "ros2"])
-@pytest.mark.parametrize("player", ["dds", "ros2"])
-@pytest.mark.parametrize("node", ["dds", "ros2"])
+@pytest.mark.parametrize("listener", [DDS, "ros2"])
+@pytest.mark.parametrize("player", [DDS, "ros2"])
+@pytest.mark.parametrize("node", [DDS, "ros2"])
 def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, node, player, listener):
     if listener == "dds":
         from pose_regressor.middleware.dds.listener import TfListener
@@ -76,6 +76,7 @@ def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, 
     assert prompt
 
 
+@cyclone
 def test_the_dds_node_is_a_node_to_ros(launch, peer, until):
     launch(DDS_STANDIN, "{}")
     peer.match()
@@ -106,8 +107,7 @@ def test_the_dds_node_is_a_node_to_ros(launch, peer, until):
 
 def test_tf2_knows_where_the_object_is(start, peer):
     """The way other nodes read it."""
-    import tf2_ros
-
+    tf2_ros = pytest.importorskip("tf2_ros")
     start()
     buffer = tf2_ros.Buffer()
     listener = tf2_ros.TransformListener(buffer, peer.node)
