@@ -15,7 +15,6 @@ from mcap.records import Channel, Message, Schema
 
 from pose_regressor.middleware.wire import idl
 from pose_regressor.middleware.wire.definitions import ros2msg
-from pose_regressor.middleware.wire.type_hash import ros_name
 from pose_regressor.types import InputError
 
 #: Columns that each table must have. `topics` has more since Foxy.
@@ -23,7 +22,7 @@ TABLES = {"topics": ("id", "name", "type", "serialization_format"), "messages": 
 #: What newer bags say of topics, with the names that rosbag2 gives it in MCAP.
 MORE = {"offered_qos_profiles": "offered_qos_profiles", "type_description_hash": "topic_type_hash"}
 #: Classes of the messages whose definitions are known here: older bags hold none.
-KNOWN = {ros_name(kind): kind for kind in vars(idl).values() if hasattr(kind, "__idl_typename__")}
+KNOWN = {kind.ros_type: kind for kind in vars(idl).values() if hasattr(kind, "__idl_typename__")}
 #: MCAP's times are whole numbers of 64 bits.
 LATEST = 2**64 - 1
 
