@@ -182,6 +182,22 @@ def test_pictures_that_are_cut_off(box, write, tmp_path, suffix):
         load_mesh(path, "mm")
 
 
+@pytest.mark.parametrize(("suffix", "end"), [("png", "zeros"), ("jpg", "zeros"), ("jpg", "mark")])
+def test_pictures_that_are_cut_off_and_end_as_if_they_were_whole(write, tmp_path, suffix, end):
+    """Downloads keep their length, and some programs add the mark of the end."""
+    slope = np.add.outer(np.arange(91), np.arange(97))[..., None]
+    picture = slope + np.random.default_rng(0).integers(0, 60, (91, 97, 3))
+    Image.fromarray(picture.astype(np.uint8)).save(tmp_path / f"tex.{suffix}")
+    whole = (tmp_path / f"tex.{suffix}").read_bytes()
+    path = write(MTL.format(f"tex.{suffix}"))
+    np.testing.assert_array_equal(load_mesh(path, "mm").texture, Image.open(tmp_path / f"tex.{suffix}"))
+    for length in (len(whole) // 2, len(whole) * 9 // 10, len(whole) - 60):
+        rest = bytes(len(whole) - length) if end == "zeros" else whole[-2:]
+        (tmp_path / f"tex.{suffix}").write_bytes(whole[:length] + rest)
+        with pytest.raises(InputError, match=rf"mesh .*: its texture .*tex.{suffix} cannot be read: "):
+            load_mesh(path, "mm")
+
+
 def test_a_picture_of_16_bits(box, write, tmp_path):
     ramp = np.linspace(0, 65535, 32 * 48).reshape(32, 48)
     Image.fromarray(ramp.astype(np.uint16)).save(tmp_path / "tex.png")

@@ -73,7 +73,8 @@ def open_picture(source: Path | bytes, path: Path, name: str) -> NDArray[np.uint
     Raises InputError for a picture that cannot be read, or is cut off.
     """
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        data = source if isinstance(source, bytes) else source.read_bytes()
+        with Image.open(io.BytesIO(_whole(data))) as image:
             if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
                 values = np.asarray(image)
                 codes = (values / 257 + 0.5 if values.max(initial=0) > 255 else values).clip(0, 255).astype(np.uint8)
@@ -86,3 +87,22 @@ def open_picture(source: Path | bytes, path: Path, name: str) -> NDArray[np.uint
     except Exception as error:  # Pillow's decoders raise whatever they meet
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"mesh {path}: its texture {name} cannot be read: {reason}; {REMEDY}") from error
+
+
+def _whole(data: bytes) -> bytes:
+    """The picture's bytes, such that Pillow's decoder stops with an error where pixels are missing.
+
+    A file that is cut off may end in zeros, or in the mark of the end. Pillow does not compare a PNG's checksums while
+    it decodes, and it paints what a JPEG lacks in grey.
+
+    Raises ValueError or Pillow's errors for a picture that is cut off.
+    """
+    if data.startswith(b"\x89PNG"):
+        with Image.open(io.BytesIO(data)) as image:
+            image.verify()
+    scan, end = data.rfind(b"\xff\xda"), data.rfind(b"\xff\xd9")
+    if data.startswith(b"\xff\xd8") and end < scan:
+        raise ValueError("is cut off: the mark of its end is missing")
+    baseline = b"\xff\xc0" in data[:scan] and b"\xff\xc2" not in data[:scan]
+    # Without the mark of the end, the decoder asks for more. The zeros are what it reads ahead: 64 bits.
+    return data[:end] + bytes(8) if data.startswith(b"\xff\xd8") and baseline and end > scan else data
