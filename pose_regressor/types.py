@@ -18,6 +18,8 @@ from pose_regressor.inputs import FloatArray, InputError, float_array
 
 #: In a second: stamps are whole nanoseconds.
 NANOSECONDS = 1_000_000_000
+#: CameraInfo has 32 bits for each edge of its image.
+LONGEST_EDGE = 2**32 - 1
 #: The median of the depths in an image lies between these, in metres; outside, the unit must be wrong.
 NEAREST_MEDIAN, FARTHEST_MEDIAN = 0.01, 100.0
 #: About as many depths as their median is taken from.
@@ -29,9 +31,9 @@ def _image_size(width: object, height: object) -> tuple[int, int]:
         size = operator.index(width), operator.index(height)  # type: ignore[arg-type]
     except TypeError:
         size = (0, 0)
-    if isinstance(width, bool) or isinstance(height, bool) or min(size) < 1:
-        got = f"got {width!r}x{height!r}"
-        raise InputError("camera: expected a width and height of at least 1 pixel, whole numbers", got)
+    if isinstance(width, bool) or isinstance(height, bool) or not 1 <= min(size) <= max(size) <= LONGEST_EDGE:
+        got = f"got {str(width)[:40]}x{str(height)[:40]}"
+        raise InputError(f"camera: expected a width and height of at least 1 pixel, at most {LONGEST_EDGE}", got)
     return size
 
 

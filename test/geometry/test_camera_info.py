@@ -89,6 +89,7 @@ K = [100.0, 0.0, 1.5, 0.0, 110.0, 0.5, 0.0, 0.0, 1.0]
         ({"k": K[:8]}, ["K of 9 numbers"]),
         ({"k": [*K[:8], 2.0]}, ["camera matrix K"]),
         ({"width": 0, "height": 0}, ["at least 1 pixel", "0x0"]),
+        ({"width": 10**400, "binning_x": 2}, ["at least 1 pixel", "got 1000"]),
         ({"distortion_model": "thin_prism_fisheye", "d": [0.0] * 12}, ["is not known", "plumb_bob", "equidistant"]),
         ({"distortion_model": "", "d": [0.1, 0.0, 0.0, 0.0, 0.0]}, ["model '' has none", "got [0.1,"]),
         ({"distortion_model": 3}, ["expected the distortion model's name", "got 3"]),
