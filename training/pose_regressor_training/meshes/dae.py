@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import urllib.parse
 import warnings
 from pathlib import Path
@@ -35,23 +36,64 @@ def read_dae(path: Path, colored: bool = True) -> tuple[list[Part], float]:
     data = path.read_bytes()
     if b"<!ENTITY" in data:
         raise InputError(f"mesh {path}: cannot be read: expected COLLADA without entities of its own")
-    ignored = [collada.common.DaeUnsupportedError] if colored else [collada.common.DaeError]
-    file = collada.Collada(io.BytesIO(data), ignore=ignored)
+    file = _parsed(data, path, colored)
     metres = file.assetInfo.unitmeter
     metres = 1.0 if metres is None else float(metres)
     if not 0 < metres < np.inf:
         raise InputError(f"mesh {path}: expected a unit of so many metres, got {metres:g}")
     turn = Z_UP_FROM.get(str(file.assetInfo.upaxis), Z_UP_FROM["Y_UP"])
     parts: list[Part] = []
-    for bound in file.scene.objects("geometry") if file.scene is not None else []:
+    for bound in _scene(file, path).objects("geometry"):
         for primitive in bound.original.primitives:
-            nodes = bound.materialnodebysymbol
-            parts += _primitive(path, primitive, turn, np.asarray(bound.matrix, np.float64), nodes, colored)
+            node = bound.materialnodebysymbol.get(primitive.material)
+            material = node.target if node is not None else file.materials.get(str(primitive.material))
+            place = np.asarray(bound.matrix, np.float64)
+            parts += _primitive(path, primitive, turn, place, node, material if colored else None, colored)
+    if colored:
+        _check_pictures_used(file, path, parts)
     return parts, metres
 
 
+def _parsed(data: bytes, path: Path, colored: bool) -> Any:
+    """The file as pycollada reads it, without what it would pass over, and then lack the shape or a part of it."""
+    data = re.sub(rb"<linestrips\b.*?</linestrips>", b"", data, flags=re.S)
+    if not colored:
+        data = re.sub(
+            rb"<(library_images|library_effects|library_materials|bind_material)\b.*?</\1>", b"", data, flags=re.S
+        )
+    file = collada.Collada(io.BytesIO(data), ignore=[collada.common.DaeUnsupportedError])
+    if file.xmlnode.find(f".//{file.tag('polygons')}/{file.tag('ph')}") is not None:
+        raise InputError(
+            f"mesh {path}: has polygons with holes (<ph>), which are not read here: export it as triangles"
+        )
+    return file
+
+
+def _scene(file: Any, path: Path) -> Any:
+    """The scene that is shown. Raises InputError if there is none, or a skeleton or a morph shapes something in it."""
+    scene = file.scene if file.scene is not None or len(file.scenes) != 1 else file.scenes[0]
+    if scene is None:
+        raise InputError(f"mesh {path}: expected a scene that is shown (<instance_visual_scene>): export it anew")
+    if next(scene.objects("controller"), None) is not None:
+        raise InputError(
+            f"mesh {path}: has a mesh that a skeleton or a morph shapes (<instance_controller>), which is not read "
+            "here: apply it before the export (Blender: Convert to Mesh), or export it as GLB"
+        )
+    return scene
+
+
+def _check_pictures_used(file: Any, path: Path, parts: list[Part]) -> None:
+    """Raises InputError if materials name pictures, and no part has one."""
+    named = [material for material in file.materials if isinstance(_diffuse(material.effect), collada.material.Map)]
+    if named and parts and all(part.texture is None for part in parts):
+        raise InputError(
+            f"mesh {path}: its material {named[0].name or named[0].id!r} names a picture, but no face has that "
+            "material (<bind_material>): assign it and export it anew, or give --color for a part in one colour"
+        )
+
+
 def _primitive(
-    path: Path, primitive: Any, turn: FloatArray, matrix: FloatArray, nodes: dict[str, Any], colored: bool
+    path: Path, primitive: Any, turn: FloatArray, matrix: FloatArray, node: Any, material: Any, colored: bool
 ) -> list[Part]:
     """A list of triangles or polygons with one material; lines are left out."""
     if primitive.vertex is None or not isinstance(
@@ -72,8 +114,6 @@ def _primitive(
         faces = faces[:, ::-1]
     if not colored:
         return [Part(corners, faces, None, None, np.full(corners.shape, GREY, np.uint8))]
-    node = nodes.get(primitive.material)
-    material = None if node is None else node.target
     name = "" if material is None else str(material.name or material.id or "")
     diffuse = None if material is None else _diffuse(material.effect)
     if isinstance(diffuse, collada.material.Map):
@@ -97,7 +137,9 @@ def _diffuse(effect: Any) -> Any:
 
 
 def _picture(path: Path, diffuse: Any, name: str) -> tuple[NDArray[np.uint8], str]:
-    title = urllib.parse.unquote(str(diffuse.sampler.surface.image.path)).removeprefix("file://")
+    image = diffuse.sampler.surface.image
+    references = [element.text for element in image.xmlnode.iter() if element.tag.endswith("}ref")]  # COLLADA 1.5
+    title = urllib.parse.unquote(str(image.path or next(iter(references), ""))).strip().removeprefix("file://")
     file = find_file(path.parent, title.encode()) or find_file(path.parent.parent, title.encode())
     if file is None:
         raise InputError(f"mesh {path}: its texture {path.parent / title} is not there (material {name!r}); {REMEDY}")
@@ -113,7 +155,7 @@ def _uv(path: Path, primitive: Any, node: Any, diffuse: Any, title: str, name: s
             "export them (UVs), or give --color for a part in one colour"
         )
     chosen = 0
-    wanted = [number for symbol, _, number in node.inputs if symbol == diffuse.texcoord]
+    wanted = [number for symbol, _, number in (node.inputs if node else ()) if symbol == diffuse.texcoord]
     sources = [source[3] for source in primitive.sources["TEXCOORD"]]  # the number of each set, as a text
     if wanted and wanted[0] in sources:
         chosen = sources.index(wanted[0])
