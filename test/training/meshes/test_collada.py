@@ -9,46 +9,6 @@ import pytest
 from pose_regressor.types import InputError
 from pose_regressor_training.meshes.mesh import load_mesh
 
-DAE = """<?xml version="1.0" encoding="utf-8"?>
-<COLLADA xmlns="http://www.collada.org/2005/11/COLLADASchema" version="1.4.1">
- <asset>{asset}</asset>
- <library_images><image id="img"><init_from>{picture}</init_from></image></library_images>
- <library_effects><effect id="fx"><profile_COMMON>
-  <newparam sid="sf"><surface type="2D"><init_from>img</init_from></surface></newparam>
-  <newparam sid="sp"><sampler2D><source>sf</source></sampler2D></newparam>
-  <technique sid="common"><lambert><diffuse>{diffuse}</diffuse></lambert></technique>
- </profile_COMMON></effect></library_effects>
- <library_materials><material id="mat" name="skin"><instance_effect url="#fx"/></material></library_materials>
- <library_geometries><geometry id="geo"><mesh>
-  <source id="pos"><float_array id="pa" count="24">{positions}</float_array><technique_common>
-   <accessor source="#pa" count="8" stride="3"><param name="X" type="float"/><param name="Y" type="float"/>
-   <param name="Z" type="float"/></accessor></technique_common></source>
-  <source id="uv"><float_array id="ua" count="48">{uv}</float_array><technique_common>
-   <accessor source="#ua" count="24" stride="2"><param name="S" type="float"/><param name="T" type="float"/>
-   </accessor></technique_common></source>
-  <vertices id="vtx"><input semantic="POSITION" source="#pos"/></vertices>
-  <polylist material="m" count="6"><input semantic="VERTEX" source="#vtx" offset="0"/>
-   {coordinates}<vcount>4 4 4 4 4 4</vcount><p>{indices}</p></polylist>
- </mesh></geometry></library_geometries>
- <library_visual_scenes><visual_scene id="s"><node>{place}<instance_geometry url="#geo">
-  <bind_material><technique_common>
-  <instance_material symbol="m" target="#mat"><bind_vertex_input semantic="UVMap" input_semantic="TEXCOORD"
-   input_set="0"/></instance_material></technique_common></bind_material></instance_geometry></node>
- </visual_scene></library_visual_scenes>
- <scene><instance_visual_scene url="#s"/></scene>
-</COLLADA>
-"""
-
-
-def dae(box, vertices, asset, picture="tex.png", diffuse='<texture texture="sp" texcoord="UVMap"/>', place="", uv=True):
-    indices = [f"{v} {4 * i + k}" if uv else f"{v}" for i, quad in enumerate(box.quads) for k, v in enumerate(quad)]
-    return DAE.format(
-        asset=asset, picture=picture, diffuse=diffuse, place=place, indices=" ".join(indices),
-        positions=" ".join(f"{x:g}" for x in vertices.ravel()), uv=" ".join(f"{x:.6f}" for x in box.uv.ravel()),
-        coordinates='<input semantic="TEXCOORD" source="#uv" offset="1" set="0"/>' if uv else "",
-    )  # fmt: skip
-
-
 #: Where the file's axes x, y and z of each kind point in a frame with z up.
 AXES = {
     "Z_UP": [(1, 0, 0), (0, 1, 0), (0, 0, 1)],
@@ -64,7 +24,7 @@ def test_collada_with_its_unit_and_up_axis(box, tmp_path, up, name, metres):
     asset = f'<unit name="{name}" meter="{metres}"/><up_axis>{up}</up_axis>'
     vertices = box.vertices / 1000 / metres @ np.array(AXES[up], float).T
     path = tmp_path / "box.dae"
-    path.write_text(dae(box, vertices, asset))
+    path.write_text(box.dae(vertices, asset))
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)  # its unit is known
         mesh = load_mesh(path)
@@ -73,21 +33,21 @@ def test_collada_with_its_unit_and_up_axis(box, tmp_path, up, name, metres):
     if metres < 0.1:  # a unit that is given holds
         box.check(load_mesh(path, "cm"), size=np.array((0.08, 0.06, 0.04)) / metres * 0.01)
     half = "<matrix>0.5 0 0 0.1 0 0.5 0 0 0 0 0.5 0 0 0 0 1</matrix>"
-    path.write_text(dae(box, vertices, asset, place=half))
+    path.write_text(box.dae(vertices, asset, place=half))
     box.check(load_mesh(path), size=(0.04, 0.03, 0.02))
 
 
 def test_collada_with_plain_colours_and_without_pictures(box, tmp_path):
     asset, path = "<up_axis>Z_UP</up_axis>", tmp_path / "box.dae"
-    path.write_text(dae(box, box.vertices / 1000, asset, diffuse="<color>0.8 0.2 0.4 1</color>"))
+    path.write_text(box.dae(box.vertices / 1000, asset, diffuse="<color>0.8 0.2 0.4 1</color>"))
     box.check(load_mesh(path), [(204, 51, 102)] * 6)
-    path.write_text(dae(box, box.vertices / 1000, asset))
+    path.write_text(box.dae(box.vertices / 1000, asset))
     with pytest.raises(InputError, match=r"its texture .*tex.png is not there .*'skin'.*put the picture beside"):
         load_mesh(path)
     box.write_picture(tmp_path)
-    path.write_text(dae(box, box.vertices / 1000, asset, picture="file:///home/me/my%20robot/tex.png"))
+    path.write_text(box.dae(box.vertices / 1000, asset, picture="file:///home/me/my%20robot/tex.png"))
     box.check(load_mesh(path))
-    path.write_text(dae(box, box.vertices / 1000, asset, uv=False))
+    path.write_text(box.dae(box.vertices / 1000, asset, uv=False))
     with pytest.raises(InputError, match=r"names the picture tex.png, but its triangles have no texture coordinates"):
         load_mesh(path)
     for text in ("<COLLADA/>", "no XML", '<!DOCTYPE x [<!ENTITY a "b">]><COLLADA/>', ""):
@@ -101,7 +61,7 @@ def test_collada_with_plain_colours_and_without_pictures(box, tmp_path):
 def load(box, tmp_path):
     """A function that changes the box's text by (old, new) pairs, writes it and loads it."""
     box.write_picture(tmp_path)
-    whole = dae(box, box.vertices / 1000, "<up_axis>Z_UP</up_axis>")
+    whole = box.dae(box.vertices / 1000, "<up_axis>Z_UP</up_axis>")
 
     def load(*changes, color=None):
         text = whole
@@ -120,7 +80,7 @@ INPUTS = """<input semantic="VERTEX" source="#vtx" offset="0"/>
 
 def polylist(box):
     """The text of the box's faces."""
-    return re.search("<polylist.*</polylist>", dae(box, box.vertices, ""), re.DOTALL)[0]
+    return re.search("<polylist.*</polylist>", box.dae(box.vertices, ""), re.DOTALL)[0]
 
 
 def faces(box, tag, order, own=range(6), lists="<p>{}</p>"):
@@ -151,8 +111,12 @@ def test_polygons_with_holes_are_refused(box, load):
             load((polylist(box), text), color=color)
 
 
-#: Of the box in the scene.
-INSTANCE = re.search("<instance_geometry.*</instance_geometry>", DAE, re.DOTALL)[0]
+#: Of the box in the scene, and of its material.
+BOUND = """
+  <bind_material><technique_common>
+  <instance_material symbol="m" target="#mat"><bind_vertex_input semantic="UVMap" input_semantic="TEXCOORD"
+   input_set="0"/></instance_material></technique_common></bind_material>"""
+INSTANCE = f'<instance_geometry url="#geo">{BOUND}</instance_geometry>'
 
 
 def test_instances_of_nodes(box, load):
@@ -197,13 +161,12 @@ def test_a_geometry_that_is_not_there_is_missed_with_a_colour_too(box, load):
 
 
 def test_a_material_that_no_face_has(box, load):
-    bound = re.search("<bind_material>.*</bind_material>", DAE, re.DOTALL)[0]
     with pytest.raises(
         InputError, match=r"its material 'skin' names a picture, but no face has that material.*--color"
     ):
-        load((bound, ""))
+        load((BOUND, ""))
     # Without a binding, the symbol may be the material's name.
-    box.check(load((bound, ""), ('<polylist material="m"', '<polylist material="mat"')))
+    box.check(load((BOUND, ""), ('<polylist material="m"', '<polylist material="mat"')))
 
 
 def test_the_shown_scene_and_collada_1_5(box, load):

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray, InputError
-from pose_regressor_training.meshes.part import GREY, Part, color_codes
-from pose_regressor_training.meshes.pictures import REMEDY, find_file, open_picture
+from pose_regressor_training.meshes.part import GREY, Part, check_pictures_used, color_codes
+from pose_regressor_training.meshes.pictures import REMEDY, find_file, open_picture, wrapped
 from pose_regressor_training.meshes.polygons import triangles
 
 #: To the frame of ROS, z up (COLLADA 1.4.1, up_axis: right, up and inwards of each).
@@ -50,7 +50,8 @@ def read_dae(path: Path, colored: bool = True) -> tuple[list[Part], float]:
             place = np.asarray(bound.matrix, np.float64)
             parts += _primitive(path, primitive, turn, place, node, material if colored else None, colored)
     if colored:
-        _check_pictures_used(file, path, parts)
+        named = [m for m in file.materials if isinstance(_diffuse(m.effect), collada.material.Map)]
+        check_pictures_used(path, [str(material.name or material.id) for material in named], parts)
     return parts, metres
 
 
@@ -82,16 +83,6 @@ def _scene(file: Any, path: Path) -> Any:
     return scene
 
 
-def _check_pictures_used(file: Any, path: Path, parts: list[Part]) -> None:
-    """Raises InputError if materials name pictures, and no part has one."""
-    named = [material for material in file.materials if isinstance(_diffuse(material.effect), collada.material.Map)]
-    if named and parts and all(part.texture is None for part in parts):
-        raise InputError(
-            f"mesh {path}: its material {named[0].name or named[0].id!r} names a picture, but no face has that "
-            "material (<bind_material>): assign it and export it anew, or give --color for a part in one colour"
-        )
-
-
 def _primitive(
     path: Path, primitive: Any, turn: FloatArray, matrix: FloatArray, node: Any, material: Any, colored: bool
 ) -> list[Part]:
@@ -119,6 +110,7 @@ def _primitive(
     if isinstance(diffuse, collada.material.Map):
         picture, title = _picture(path, diffuse, name)
         uv = _uv(path, primitive, node, diffuse, title, name, len(index))[cut].reshape(-1, 2)
+        picture, uv = wrapped(picture, uv, _wrapping(diffuse), path)
         return [Part(corners, faces, picture, uv, None, name, title)]
     colors = _vertex_colors(path, primitive, cut)
     if colors is None:
@@ -144,6 +136,14 @@ def _picture(path: Path, diffuse: Any, name: str) -> tuple[NDArray[np.uint8], st
     if file is None:
         raise InputError(f"mesh {path}: its texture {path.parent / title} is not there (material {name!r}); {REMEDY}")
     return open_picture(file, path, str(file)), title
+
+
+def _wrapping(diffuse: Any) -> tuple[str, str]:
+    """What is beyond the picture to the sides, and above and below."""
+    modes = {"CLAMP": "clamp", "BORDER": "clamp", "MIRROR": "mirror"}
+    sampler = diffuse.sampler.xmlnode
+    texts = [str(sampler.findtext(f".//{{*}}wrap_{axis}")).strip() for axis in "st"]
+    return modes.get(texts[0], "repeat"), modes.get(texts[1], "repeat")
 
 
 def _uv(path: Path, primitive: Any, node: Any, diffuse: Any, title: str, name: str, count: int) -> FloatArray:

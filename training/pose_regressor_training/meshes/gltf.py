@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,15 @@ from pose_regressor.color import srgb_from_linear, srgb_table
 from pose_regressor.types import FloatArray, InputError
 from pose_regressor_training.meshes.bake import multiplied
 from pose_regressor_training.meshes.gltf_file import GltfFile
-from pose_regressor_training.meshes.part import GREY, Part, shares
+from pose_regressor_training.meshes.gltf_shape import morphed, skinned
+from pose_regressor_training.meshes.part import GREY, Part, check_pictures_used, shares
+from pose_regressor_training.meshes.pictures import wrapped
 from pose_regressor_training.meshes.polygons import strip_triangles
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
 WEBP, SPECULAR = "EXT_texture_webp", "KHR_materials_pbrSpecularGlossiness"
+#: What is beyond a picture, by the code in its sampler.
+WRAPPING = {10497: "repeat", 33071: "clamp", 33648: "mirror"}
 #: Nodes below each other, at most.
 DEEPEST = 200
 
@@ -30,36 +35,41 @@ def read_gltf(path: Path, colored: bool = True) -> list[Part]:
     Raises InputError for files that are broken or need extensions that are not known here.
     """
     file = GltfFile(path)
+    worlds = _worlds(file)
     parts: list[Part] = []
-    for matrix, mesh in _placed(file):
-        for primitive in file.item("meshes", mesh)["primitives"]:
-            parts += _primitive(file, primitive, matrix, colored)
+    for number, matrix in worlds.items():
+        node = file.item("nodes", number)
+        if "mesh" in node:
+            parts += _mesh(file, node, matrix, worlds, colored)
+    if not file.content.get("nodes"):
+        for mesh in range(len(file.content.get("meshes", []))):
+            parts += _mesh(file, {"mesh": mesh}, np.eye(4), {}, colored)
+    if colored:
+        named = [m for m in file.content.get("materials", []) if _base(m)[1] is not None]
+        check_pictures_used(path, [str(material.get("name", "")) for material in named], parts)
     return parts
 
 
-def _placed(file: GltfFile) -> list[tuple[FloatArray, Any]]:
-    """(4, 4) place and mesh of each node in the scene that is shown first."""
+def _worlds(file: GltfFile) -> dict[int, FloatArray]:
+    """(4, 4) place of each node in the scene that is shown first."""
     nodes = file.content.get("nodes", [])
     if not nodes:
-        return [(np.eye(4), mesh) for mesh in range(len(file.content.get("meshes", [])))]
+        return {}
     if scenes := file.content.get("scenes"):
         roots = scenes[file.content.get("scene", 0)].get("nodes", [])
     else:
         below = {child for node in nodes for child in node.get("children", [])}
         roots = [index for index in range(len(nodes)) if index not in below]
-    placed, seen = [], set()
+    placed: dict[int, FloatArray] = {}
     waiting = [(root, np.eye(4), 0) for root in reversed(roots)]
     while waiting:
         index, parent, depth = waiting.pop()
-        if index in seen or depth > DEEPEST:
+        if index in placed or depth > DEEPEST:
             raise InputError(f"mesh {file.path}: cannot be read: its nodes form no tree")
-        seen.add(index)
         node = file.item("nodes", index)
         if "EXT_mesh_gpu_instancing" in node.get("extensions", {}):
             file.refuse("EXT_mesh_gpu_instancing")
-        matrix = parent @ _matrix(node)
-        if "mesh" in node:
-            placed.append((matrix, node["mesh"]))
+        matrix = placed[index] = parent @ _matrix(node)
         waiting += [(child, matrix, depth + 1) for child in reversed(node.get("children", []))]
     return placed
 
@@ -75,7 +85,32 @@ def _matrix(node: dict[str, Any]) -> FloatArray:
     return matrix
 
 
-def _primitive(file: GltfFile, primitive: dict[str, Any], matrix: FloatArray, colored: bool) -> list[Part]:
+def _mesh(
+    file: GltfFile, node: dict[str, Any], matrix: FloatArray, worlds: dict[int, FloatArray], colored: bool
+) -> list[Part]:
+    """The parts of the node's mesh. matrix: (4, 4) of the node; worlds: of all nodes."""
+    mesh = file.item("meshes", node["mesh"])
+    skin = file.item("skins", node["skin"]) if "skin" in node else None
+
+    def placed(vertices: FloatArray, primitive: dict[str, Any]) -> tuple[FloatArray, bool]:
+        vertices = morphed(file, vertices, primitive, mesh, node)
+        if skin is not None:
+            return skinned(file, vertices, primitive["attributes"], skin, worlds)
+        return vertices @ matrix[:3, :3].T + matrix[:3, 3], bool(np.linalg.det(matrix[:3, :3]) < 0)
+
+    return [part for primitive in mesh["primitives"] for part in _primitive(file, primitive, placed, colored)]
+
+
+def _primitive(
+    file: GltfFile,
+    primitive: dict[str, Any],
+    placed: Callable[[FloatArray, dict[str, Any]], tuple[FloatArray, bool]],
+    colored: bool,
+) -> list[Part]:
+    """The primitive as one part or several.
+
+    placed: gives the vertices (V, 3) in the scene, and whether they are mirrored
+    """
     mode = primitive.get("mode", TRIANGLES)
     if mode not in (TRIANGLES, STRIP, FAN):
         return []  # points and lines
@@ -83,15 +118,15 @@ def _primitive(file: GltfFile, primitive: dict[str, Any], matrix: FloatArray, co
     _check_compression(file, primitive)
     if "POSITION" not in attributes:
         return []
-    vertices = _columns(file, attributes["POSITION"], 3).astype(np.float64)
+    vertices = file.columns(attributes["POSITION"], 3).astype(np.float64)
     order = file.accessor(primitive["indices"])[:, 0] if "indices" in primitive else np.arange(len(vertices))
     faces = _faces(order.astype(np.int64), mode)
     if not len(faces):
         return []
     if faces.max() >= len(vertices) or faces.min() < 0:
         raise InputError(f"mesh {file.path}: a face names vertex {faces.max()} of {len(vertices)}")
-    vertices = vertices @ matrix[:3, :3].T + matrix[:3, 3]
-    if np.linalg.det(matrix[:3, :3]) < 0:
+    vertices, mirrored = placed(vertices, primitive)
+    if mirrored:
         faces = faces[:, ::-1]  # a mirror turns faces inside out
     if not colored:
         return [Part(vertices, faces, None, None, np.full((len(vertices), 3), GREY, np.uint8))]
@@ -109,13 +144,6 @@ def _check_compression(file: GltfFile, primitive: dict[str, Any]) -> None:
                 file.refuse(name)
 
 
-def _columns(file: GltfFile, index: Any, width: int) -> NDArray:
-    values = file.accessor(index)
-    if values.shape[1] < width:
-        raise InputError(f"mesh {file.path}: expected vectors of {width} numbers, got {values.shape[1]}")
-    return values[:, :width]
-
-
 def _faces(order: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
     if mode == STRIP:
         return strip_triangles(order)
@@ -128,7 +156,7 @@ def _vertex_light(file: GltfFile, attributes: dict[str, Any], count: int) -> Flo
     """(V, 3) linear colours of the vertices; None if all are white."""
     if "COLOR_0" not in attributes:
         return None
-    values = _columns(file, attributes["COLOR_0"], 3)
+    values = file.columns(attributes["COLOR_0"], 3)
     if len(values) != count:
         raise InputError(f"mesh {file.path}: expected a colour for each of {count} vertices, got {len(values)}")
     light = shares(values, file.path)
@@ -153,7 +181,9 @@ def _painted(
         return [Part(vertices, faces, None, None, srgb_from_linear(whole * factor), name)]
     picture, title = file.picture(_source(file, texture))
     uv = _texture_coordinates(file, texture, attributes, name, len(vertices))
-    part = Part(vertices, faces, _times(picture, factor), np.stack([uv[:, 0], 1 - uv[:, 1]], 1), None, name, title)
+    uv = np.stack([uv[:, 0], 1 - uv[:, 1]], 1)
+    picture, uv = wrapped(picture, uv, _wrapping(file, texture), file.path)
+    part = Part(vertices, faces, _times(picture, factor), uv, None, name, title)
     return [part] if light is None else multiplied(part, light, file.path)
 
 
@@ -181,6 +211,13 @@ def _source(file: GltfFile, info: dict[str, Any]) -> Any:
     return texture["source"]
 
 
+def _wrapping(file: GltfFile, info: dict[str, Any]) -> tuple[str, str]:
+    """What is beyond the picture to the sides, and above and below."""
+    texture = file.item("textures", info["index"])
+    sampler = file.item("samplers", texture["sampler"]) if "sampler" in texture else {}
+    return WRAPPING.get(sampler.get("wrapS", 10497), "repeat"), WRAPPING.get(sampler.get("wrapT", 10497), "repeat")
+
+
 def _texture_coordinates(
     file: GltfFile, info: dict[str, Any], attributes: dict[str, Any], name: str, count: int
 ) -> FloatArray:
@@ -192,7 +229,7 @@ def _texture_coordinates(
             f"mesh {file.path}: material {name!r} names a picture, but its triangles have no {chosen}: export texture "
             "coordinates (UVs), or give --color for a part in one colour"
         )
-    uv = _columns(file, attributes[chosen], 2).astype(np.float64)
+    uv = file.columns(attributes[chosen], 2).astype(np.float64)
     if len(uv) != count or not np.isfinite(uv).all():
         raise InputError(f"mesh {file.path}: expected finite texture coordinates, one a vertex")
     cos, sin = np.cos(transform.get("rotation", 0)), np.sin(transform.get("rotation", 0))

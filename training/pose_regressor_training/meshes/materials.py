@@ -29,6 +29,7 @@ class Material:
     picture: name of the texture's file; None if there is no texture
     folder: where that name is looked for
     scale, offset: (2,) of the texture coordinates: u' = scale u + offset
+    clamped: whether the picture's edge goes on beyond it; else it repeats
     """
 
     name: str
@@ -37,6 +38,7 @@ class Material:
     picture: bytes | None = None
     scale: tuple[float, ...] = (1.0, 1.0)
     offset: tuple[float, ...] = (0.0, 0.0)
+    clamped: bool = False
 
     def color(self, default: int) -> NDArray[np.uint8]:
         """(3,) sRGB of the plain material. Without one of its own, it is grey of the code `default`."""
@@ -75,7 +77,7 @@ def read_materials(path: Path) -> dict[bytes, Material]:
         elif key == b"kd":
             current.diffuse = _color(rest)
         elif rest and (key == b"map_kd" or (key == b"map_ka" and current.picture is None)):
-            current.picture, current.scale, current.offset = _texture(rest)
+            current.picture, current.scale, current.offset, current.clamped = _texture(rest)
     return found
 
 
@@ -88,9 +90,12 @@ def _color(rest: bytes) -> tuple[float, ...] | None:
     return tuple(value / largest for value in (values if len(values) == 3 else 3 * values))
 
 
-def _texture(rest: bytes) -> tuple[bytes, tuple[float, ...], tuple[float, ...]]:
-    """Name, scale and offset from what follows `map_Kd`. Names may hold spaces, and options come before them."""
-    scale, offset = [1.0, 1.0], [0.0, 0.0]
+def _texture(rest: bytes) -> tuple[bytes, tuple[float, ...], tuple[float, ...], bool]:
+    """Name, scale, offset and whether it is clamped, from what follows `map_Kd`.
+
+    Names may hold spaces, and options come before them.
+    """
+    scale, offset, clamped = [1.0, 1.0], [0.0, 0.0], False
     while rest.startswith(b"-"):
         word, _, after = rest.partition(b" ")
         most = OPTIONS.get(word.lower())
@@ -103,9 +108,11 @@ def _texture(rest: bytes) -> tuple[bytes, tuple[float, ...], tuple[float, ...]]:
                 target = scale if word.lower() == b"-s" else offset
                 target[: len(values[:2])] = values[:2]
         else:
-            after = after.partition(b" ")[2].strip()
+            value, _, after = after.partition(b" ")
+            clamped |= word.lower() == b"-clamp" and value.lower() == b"on"
+            after = after.strip()
         rest = after
-    return rest, tuple(scale), tuple(offset)
+    return rest, tuple(scale), tuple(offset), clamped
 
 
 def _leading_numbers(rest: bytes, most: int) -> tuple[list[float], bytes]:

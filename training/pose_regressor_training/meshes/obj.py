@@ -14,7 +14,7 @@ from pose_regressor.types import FloatArray, InputError
 from pose_regressor_training.meshes.materials import Material, read_materials
 from pose_regressor_training.meshes.obj_file import ObjFaces, ObjFile
 from pose_regressor_training.meshes.part import GREY, Part, color_codes
-from pose_regressor_training.meshes.pictures import REMEDY, find_file, text, texts
+from pose_regressor_training.meshes.pictures import REMEDY, find_file, text, texts, wrapped
 from pose_regressor_training.meshes.polygons import triangles
 
 
@@ -129,6 +129,8 @@ def _parts(
     extra = [normal[own]] if (normal[own] >= 0).all() else []
     joined, *kept = unmerge_faces(corners[own], place[own], *extra)
     uv = places[kept[1]] * material.scale + material.offset
+    if material.clamped:
+        texture, uv = wrapped(texture, uv, ("clamp", "clamp"), path)
     parts.append(Part(vertices[kept[0]], joined, texture, uv, None, name, material.picture_name))
     if not mapped.all():
         plain = _plain(vertices, corners[cut[~mapped]], None, material, name)

@@ -13,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pose_regressor.types import InputError
+from pose_regressor.types import FloatArray, InputError
 
 #: Texts in mesh files are in one of these: UTF-8, or the code page of a Chinese, Japanese or western machine.
 ENCODINGS = ("utf-8", "gb18030", "shift_jis", "cp1252")
+#: Rounding may put coordinates this far outside a picture.
+ROUNDING = 1e-3
+#: A picture is extended to as many pixels at most.
+LARGEST = 1 << 26
 #: What helps if a picture cannot be used.
 REMEDY = "put the picture beside the mesh, or give --color for a part in one colour"
 
@@ -106,3 +110,32 @@ def _whole(data: bytes) -> bytes:
     baseline = b"\xff\xc0" in data[:scan] and b"\xff\xc2" not in data[:scan]
     # Without the mark of the end, the decoder asks for more. The zeros are what it reads ahead: 64 bits.
     return data[:end] + bytes(8) if data.startswith(b"\xff\xd8") and baseline and end > scan else data
+
+
+def wrapped(
+    picture: NDArray[np.uint8], uv: FloatArray, modes: tuple[str, str], path: Path
+) -> tuple[NDArray[np.uint8], FloatArray]:
+    """The picture, extended as far as the coordinates reach where it does not repeat, and the coordinates on that.
+
+    uv: (N, 2), v upwards
+    modes: for u and v: `repeat`, `clamp` (the edge goes on), `mirror` (every other copy is turned over)
+
+    Raises InputError for coordinates that reach too far.
+    """
+    uv = uv.copy()
+    for axis, mode in enumerate(modes):
+        low, high = float(uv[:, axis].min(initial=0)), float(uv[:, axis].max(initial=1))
+        if mode == "repeat" or (low > -ROUNDING and high < 1 + ROUNDING):
+            continue
+        if picture.size * (high - low) > LARGEST:
+            raise InputError(
+                f"mesh {path}: its texture coordinates reach from {low:g} to {high:g} on a picture that does not "
+                "repeat: let it repeat (the sampler's wrap mode), or move them onto the picture"
+            )
+        size = picture.shape[1 - axis]
+        before, after = int(np.ceil(-low * size)), int(np.ceil((high - 1) * size))
+        margins = [(0, 0)] * 3
+        margins[1 - axis] = (after, before) if axis else (before, after)
+        picture = np.pad(picture, margins, "edge" if mode == "clamp" else "symmetric")
+        uv[:, axis] = (uv[:, axis] * size + before) / (before + size + after)
+    return picture, uv
