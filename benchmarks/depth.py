@@ -1,10 +1,13 @@
 """What measured depth adds to poses: LM-O's eight objects, each bundle by itself, with and without depth.
 
     python benchmarks/depth.py --rgbd SCENE --lmo FOLDER [--every N] [--json FILE] [--results FOLDER]
+    python benchmarks/depth.py --pathtraced DATASET [--sensor KIND ...]
 
 real       SCENE, a BOP scene with a real sensor's depth. The objects of which at least half is seen.
 simulated  The images of FOLDER/dev/000002, with depth made of their given poses: the eight objects and a table, seen by
            a structured-light sensor, a tenth of which is holes. The objects of FOLDER/dev_targets_bop19.json.
+pathtraced DATASET, made by `generate --renderer photoreal` as docs/depth.md says; simulated sensors measure its true
+           depth. Headlines are those of the first sensor.
 
 Right: ADD, or ADD-S of a symmetric object, of the pose with the best score is below 0.1 and 0.05 diameters.
 The rival is the same program without depth, in the same run.
@@ -21,6 +24,7 @@ from pathlib import Path
 import numpy as np
 from headlines import Headline, finish
 from lmo_depth import DepthSimulator
+from pathtraced_depth import report as report_pathtraced
 from rich.console import Console
 from rich.table import Table
 
@@ -32,7 +36,7 @@ from pose_regressor.geometry.errors import add
 from pose_regressor.sources import open_source
 from pose_regressor.types import FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 from pose_regressor_training.evaluate.errors import add_s
-from pose_regressor_training.samples.sensor_depth import SensorDepth
+from pose_regressor_training.samples.sensor_depth import KINDS, SensorDepth
 
 NAMES = ("ape", "can", "cat", "driller", "duck", "eggbox", "glue", "holepuncher")
 TIGHT, WIDE = 0.05, 0.1
@@ -128,6 +132,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rgbd", type=Path, metavar="SCENE", help="BOP scene with real depth")
     parser.add_argument("--lmo", type=Path, metavar="FOLDER", help="LM-O with models/, dev/ and targets")
+    parser.add_argument("--pathtraced", type=Path, metavar="DATASET", help="path-traced frames of our own objects")
+    parser.add_argument(
+        "--sensor", action="append", choices=KINDS, help="of the path-traced frames; repeat it (default: stereo)"
+    )
     parser.add_argument("--every", type=int, default=1, help="take one frame in this many (default: %(default)s)")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="also write BOP result CSVs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
@@ -137,10 +145,13 @@ def main() -> None:
         parts["real"] = list(real_shots(options.rgbd))
     if options.lmo and options.lmo.is_dir():
         parts["simulated"] = list(simulated_shots(options.lmo, options.every))
-    if not parts:
-        print("skipped: neither --rgbd nor --lmo names a folder that is there")
+    headlines: list[Headline] = []
+    results: dict[str, object] = {}
+    if options.pathtraced and options.pathtraced.is_dir():
+        headlines, results["pathtraced"] = report_pathtraced(options.pathtraced, options.sensor or ["stereo"])
+    elif not parts:
+        print("skipped: none of --rgbd, --lmo and --pathtraced names a folder that is there")
         return
-    headlines, results = [], {}
     for title, shots in parts.items():
         errors = errors_of(shots, options.results / title if options.results else None)
         headlines += report(title, errors)

@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from headlines import Headline, finish
@@ -109,7 +110,7 @@ def rival_process(pipe: Connection, seconds: float) -> None:
     """Runs a plain subscription until something comes through the pipe, then puts its latencies there, in seconds."""
     latencies = []
 
-    def on_image(message: idl.Image) -> None:
+    def on_image(message: Any) -> None:
         time.sleep(seconds)
         latencies.append((time.time_ns() - stamp_from_message(message.header.stamp)) / 1e9)
 

@@ -18,12 +18,12 @@ from pose_regressor.inputs import FloatArray, InputError, float_array
 
 #: In a second: stamps are whole nanoseconds.
 NANOSECONDS = 1_000_000_000
-#: CameraInfo has 32 bits for each edge of its image.
-LONGEST_EDGE = 2**32 - 1
 #: The median of the depths in an image lies between these, in metres; outside, the unit must be wrong.
 NEAREST_MEDIAN, FARTHEST_MEDIAN = 0.01, 100.0
 #: About as many depths as their median is taken from.
 _DEPTHS = 10_000
+#: Longest edge of an image, in pixels.
+LARGEST_IMAGE = 100_000
 
 
 def _image_size(width: object, height: object) -> tuple[int, int]:
@@ -31,9 +31,9 @@ def _image_size(width: object, height: object) -> tuple[int, int]:
         size = operator.index(width), operator.index(height)  # type: ignore[arg-type]
     except TypeError:
         size = (0, 0)
-    if isinstance(width, bool) or isinstance(height, bool) or not 1 <= min(size) <= max(size) <= LONGEST_EDGE:
-        got = f"got {str(width)[:40]}x{str(height)[:40]}"
-        raise InputError(f"camera: expected a width and height of at least 1 pixel, at most {LONGEST_EDGE}", got)
+    if isinstance(width, bool) or isinstance(height, bool) or min(size) < 1 or max(size) > LARGEST_IMAGE:
+        got = f"got {width!r:.40}x{height!r:.40}"
+        raise InputError(f"camera: expected a width and height of 1 to {LARGEST_IMAGE} pixels, whole numbers", got)
     return size
 
 
@@ -77,6 +77,14 @@ class Camera:
                 "image: size differs from its camera info",
                 f"got {width}x{height}, expected {self.width}x{self.height}; calibrate at the size that is published",
             )
+
+    def same_as(self, other: Camera) -> bool:
+        """Whether the other one sees the same pixels at the same places."""
+        return (
+            (self.width, self.height, self.distortion_model) == (other.width, other.height, other.distortion_model)
+            and np.array_equal(self.matrix, other.matrix)
+            and np.array_equal(self.distortion, other.distortion)
+        )
 
     @property
     def is_fisheye(self) -> bool:
@@ -131,20 +139,25 @@ class Frame:
                 "depth: size differs from the image",
                 f"got {width}x{height}, expected {columns}x{rows}; use depth that is aligned to the image",
             )
-        measured = depth[(depth > 0) & (depth < np.inf)]
-        if not len(measured):
-            return
-        median = float(np.median(measured[:: max(1, len(measured) // _DEPTHS)]))
-        if not NEAREST_MEDIAN <= median <= FARTHEST_MEDIAN:
-            factor = (
-                "divide millimetres by 1000"
-                if median > FARTHEST_MEDIAN
-                else "check the scale, it may have been divided by 1000 twice"
-            )
-            raise InputError(
-                "depth: expected metres, the unit is wrong",
-                f"got a median of {median:.3g}, expected {NEAREST_MEDIAN:g} to {FARTHEST_MEDIAN:g} m; {factor}",
-            )
+        check_depth_unit(depth)
+
+
+def check_depth_unit(depth: NDArray[np.float32]) -> None:
+    """InputError if the median of what was measured, (H, W), cannot be metres."""
+    measured = depth[(depth > 0) & (depth < np.inf)]
+    if not len(measured):
+        return
+    median = float(np.median(measured[:: max(1, len(measured) // _DEPTHS)]))
+    if not NEAREST_MEDIAN <= median <= FARTHEST_MEDIAN:
+        factor = (
+            "divide millimetres by 1000"
+            if median > FARTHEST_MEDIAN
+            else "check the scale, it may have been divided by 1000 twice"
+        )
+        raise InputError(
+            "depth: expected metres, the unit is wrong",
+            f"got a median of {median:.3g}, expected {NEAREST_MEDIAN:g} to {FARTHEST_MEDIAN:g} m; {factor}",
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -136,7 +136,7 @@ class PaintedBox:
     def dae(
         self, vertices, asset, picture="tex.png", diffuse='<texture texture="sp" texcoord="UVMap"/>', place="", uv=True
     ):
-        """The text of a COLLADA file. vertices: (8, 3) in the file's unit and axes; place: XML of the node's place."""
+        """The text of a COLLADA file with quads. vertices: (8, 3) in its unit; asset: its unit and up axis."""
         indices = [
             f"{v} {4 * i + k}" if uv else f"{v}" for i, quad in enumerate(self.quads) for k, v in enumerate(quad)
         ]

@@ -1,6 +1,5 @@
-"""COLLADA files: colours of every face, the unit, the up axis, every kind of face, or one line."""
+"""COLLADA as robots' URDF files name it: colours of every face, metres, or one line."""
 
-import re
 import warnings
 
 import numpy as np
@@ -59,119 +58,113 @@ def test_collada_with_plain_colours_and_without_pictures(box, tmp_path):
 
 @pytest.fixture
 def load(box, tmp_path):
-    """A function that changes the box's text by (old, new) pairs, writes it and loads it."""
+    """A function that writes the box with some texts replaced, and loads it."""
     box.write_picture(tmp_path)
-    whole = box.dae(box.vertices / 1000, "<up_axis>Z_UP</up_axis>")
 
-    def load(*changes, color=None):
-        text = whole
+    def load(*changes, asset="<up_axis>Z_UP</up_axis>", scale=0.001, **options):
+        text = box.dae(box.vertices * scale, asset)
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)
         (tmp_path / "box.dae").write_text(text)
-        return load_mesh(tmp_path / "box.dae", color=color)
+        return load_mesh(tmp_path / "box.dae", **options)
 
     return load
 
 
-INPUTS = """<input semantic="VERTEX" source="#vtx" offset="0"/>
-<input semantic="TEXCOORD" source="#uv" offset="1" set="0"/>"""
+def polygons(box, kind):
+    """The polylist of the template as one of `kind`."""
+    order = (0, 1, 3, 2) if kind == "tristrips" else (0, 1, 2, 3)
+    rows = [" ".join(f"{quad[k]} {4 * i + k}" for k in order) for i, quad in enumerate(box.quads)]
+    inputs = '<input semantic="VERTEX" source="#vtx" offset="0"/><input semantic="TEXCOORD" source="#uv" offset="1"/>'
+    return f'<{kind} material="m" count="6">{inputs}' + "".join(f"<p>{row}</p>" for row in rows) + f"</{kind}>"
 
 
-def polylist(box):
-    """The text of the box's faces."""
-    return re.search("<polylist.*</polylist>", box.dae(box.vertices, ""), re.DOTALL)[0]
+@pytest.mark.parametrize("kind", ["tristrips", "trifans", "polygons"])
+def test_other_kinds_of_polygons(box, tmp_path, kind):
+    box.write_picture(tmp_path)
+    text = box.dae(box.vertices / 1000, "<up_axis>Z_UP</up_axis>")
+    start, end = text.index("<polylist"), text.index("</polylist>") + len("</polylist>")
+    (tmp_path / "box.dae").write_text(text[:start] + polygons(box, kind) + text[end:])
+    box.check(load_mesh(tmp_path / "box.dae"))
+    if kind == "polygons":
+        holed = polygons(box, kind).replace("<p>", "<ph><p>", 1).replace("</p>", "</p><h>0 0 1 1 2 2</h></ph>", 1)
+        (tmp_path / "box.dae").write_text(text[:start] + holed + text[end:])
+        with pytest.raises(InputError, match=r"has polygons with holes \(ph\).*export triangles"):
+            load_mesh(tmp_path / "box.dae")
 
 
-def faces(box, tag, order, own=range(6), lists="<p>{}</p>"):
-    """Elements of that tag: the corners of each face in this order, in a list of its own."""
-    corners = [" ".join(f"{box.quads[i][k]} {4 * i + k}" for k in order) for i in own]
-    return f'<{tag} material="m" count="{len(own)}">{INPUTS}{"".join(map(lists.format, corners))}</{tag}>'
+def test_nodes_that_are_used_again(box, load):
+    library = ("<library_visual_scenes>", "<library_nodes>{}</library_nodes><library_visual_scenes>")
+    text = box.dae(box.vertices / 1000, "")
+    node = text[text.index("<node>") : text.index("</node>") + len("</node>")]
+    used = '<node><scale>2 2 2</scale><instance_node url="#lib"/></node>'
+    library = (library[0], library[1].format(node.replace("<node>", '<node id="lib">')))
+    box.check(load((node, used), library), size=(0.16, 0.12, 0.08))
+
+
+def test_units_without_a_length_and_units_of_parts(box, load):
+    box.check(load(asset='<unit name="centimeter"/><up_axis>Z_UP</up_axis>', scale=0.1))
+    box.check(load(asset='<unit name="millimeters"/><up_axis>Z_UP</up_axis>', scale=1.0))
+    with pytest.raises(InputError, match="expected a unit of so many metres, got 'cubit'"):
+        load(asset='<unit name="cubit"/><up_axis>Z_UP</up_axis>')
+    for own in ('<unit meter="0.01"/>', "<up_axis>Y_UP</up_axis>"):
+        with pytest.raises(InputError, match="parts have units or up axes of their own: export it with one for all"):
+            load(('<geometry id="geo">', f'<geometry id="geo"><asset>{own}</asset>'))
+    box.check(load(('<geometry id="geo">', '<geometry id="geo"><asset><unit meter="1"/></asset>')))
+
+
+SKIN = """<library_controllers><controller id="skin"><skin source="#geo">
+<source id="j"><Name_array id="ja" count="1">bone</Name_array><technique_common>
+<accessor source="#ja" count="1" stride="1"><param name="JOINT" type="name"/></accessor></technique_common></source>
+<source id="b"><float_array id="ba" count="16">1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1</float_array><technique_common>
+<accessor source="#ba" count="1" stride="16"><param type="float4x4"/></accessor></technique_common></source>
+<source id="w"><float_array id="wa" count="1">1</float_array><technique_common>
+<accessor source="#wa" count="1" stride="1"><param name="WEIGHT" type="float"/></accessor></technique_common></source>
+<joints><input semantic="JOINT" source="#j"/><input semantic="INV_BIND_MATRIX" source="#b"/></joints>
+<vertex_weights count="8"><input semantic="JOINT" source="#j" offset="0"/>
+<input semantic="WEIGHT" source="#w" offset="1"/>
+<vcount>1 1 1 1 1 1 1 1</vcount><v>0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0</v></vertex_weights>
+</skin></controller></library_controllers><library_visual_scenes>"""
 
 
 @pytest.mark.parametrize(
-    ("tag", "order"), [("tristrips", (0, 1, 3, 2)), ("trifans", (0, 1, 2, 3)), ("triangles", (0, 1, 2, 0, 2, 3)),
-                       ("polygons", (0, 1, 2, 3))],
+    ("changes", "message"),
+    [
+        (
+            [("<library_visual_scenes>", SKIN), ('<visual_scene id="s">', '<visual_scene id="s"><node>'
+              '<instance_controller url="#skin"/></node>')],
+            r"has a skeleton or a morph that moves its vertices \(instance_controller\).*apply it",
+        ),
+        ([("<node>", "<node><skew>45 1 0 0 0 1 0</skew>")], r"a node with a skew \(skew\).*apply its transformation"),
+        ([("<mesh>", "<convex_mesh>"), ("</mesh>", "</convex_mesh>")], "Geometry #geo.*COLLADA 1.4.1, or as GLB"),
+        ([('url="#geo"', 'url="other.dae#geo"')], "Invalid url.*COLLADA 1.4.1, or as GLB"),
+        ([('<scene><instance_visual_scene url="#s"/></scene>', "")], "expected a scene that shows its geometries"),
+    ],
 )  # fmt: skip
-def test_kinds_of_faces(box, load, tag, order):
-    old, text = polylist(box), faces(box, tag, order)
-    if tag == "triangles":
-        text = text.replace("</p><p>", " ")
-    box.check(load((old, text)))
-    lines = f'<linestrips material="m" count="1">{INPUTS}<p>0 0 1 1 2 2</p></linestrips>'
-    box.check(load((old, text + lines + lines.replace("linestrips", "lines").replace(" 2 2", ""))))
-
-
-def test_polygons_with_holes_are_refused(box, load):
-    text = faces(box, "polygons", range(4), range(5)) + faces(
-        box, "polygons", range(4), [5], "<ph><p>{}</p><h>0 0 1 1 2 2</h></ph>"
-    )
+def test_what_would_be_passed_over_is_refused(load, changes, message):
     for color in (None, "#102030"):
-        with pytest.raises(InputError, match=r"has polygons with holes .*export it as triangles"):
-            load((polylist(box), text), color=color)
-
-
-#: Of the box in the scene, and of its material.
-BOUND = """
-  <bind_material><technique_common>
-  <instance_material symbol="m" target="#mat"><bind_vertex_input semantic="UVMap" input_semantic="TEXCOORD"
-   input_set="0"/></instance_material></technique_common></bind_material>"""
-INSTANCE = f'<instance_geometry url="#geo">{BOUND}</instance_geometry>'
-
-
-def test_instances_of_nodes(box, load):
-    """A node of the library is placed by its own matrix and by that of the node that names it."""
-    library = f'<library_nodes><node id="n"><scale>2 2 2</scale>{INSTANCE}</node></library_nodes>'
-    changes = [(INSTANCE, '<scale>0.25 0.25 0.25</scale><instance_node url="#n"/>'),
-               ("<library_visual_scenes>", library + "<library_visual_scenes>")]  # fmt: skip
-    box.check(load(*changes), size=(0.04, 0.03, 0.02))
-
-
-SKIN = """<library_controllers><controller id="c"><skin source="#geo">
-<source id="j"><Name_array id="ja" count="1">bone</Name_array><technique_common>
- <accessor source="#ja" count="1" stride="1"><param name="JOINT" type="name"/></accessor></technique_common></source>
-<source id="b"><float_array id="ba" count="16">1 0 0 0 0 1 0 0 0 0 1 0 0 0 0 1</float_array><technique_common>
- <accessor source="#ba" count="1" stride="16"><param type="float4x4"/></accessor></technique_common></source>
-<source id="w"><float_array id="wa" count="1">1</float_array><technique_common>
- <accessor source="#wa" count="1" stride="1"><param name="WEIGHT" type="float"/></accessor></technique_common></source>
-<joints><input semantic="JOINT" source="#j"/><input semantic="INV_BIND_MATRIX" source="#b"/></joints>
-<vertex_weights count="8"><input semantic="JOINT" source="#j" offset="0"/>
- <input semantic="WEIGHT" source="#w" offset="1"/><vcount>1 1 1 1 1 1 1 1</vcount>
- <v>0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0</v></vertex_weights></skin></controller></library_controllers>"""
-
-
-@pytest.mark.parametrize("beside", [False, True])
-def test_skins_are_refused(load, beside):
-    """Alone, or beside a mesh that can be read: then a part would be missing."""
-    skinned = INSTANCE.replace("instance_geometry", "instance_controller").replace("#geo", "#c")
-    changes = [(INSTANCE, INSTANCE * beside + skinned), ("<library_visual_scenes>", SKIN + "<library_visual_scenes>")]
-    for color in (None, "#102030"):
-        with pytest.raises(
-            InputError, match=r"a skeleton or a morph shapes \(<instance_controller>\).*Convert to Mesh"
-        ):
+        with pytest.raises(InputError, match=message) as caught:
             load(*changes, color=color)
+        assert "\n" not in str(caught.value)
 
 
-def test_a_geometry_that_is_not_there_is_missed_with_a_colour_too(box, load):
-    gone = (INSTANCE, INSTANCE + INSTANCE.replace("#geo", "#gone"))
-    for color in (None, "#102030"):
-        with pytest.raises(InputError, match="Geometry #gone not found"):
-            load(gone, color=color)
-    box.check(load(('<material id="mat"', '<material id="other"'), color="#102030"), [(16, 32, 48)] * 6)
-
-
-def test_a_material_that_no_face_has(box, load):
-    with pytest.raises(
-        InputError, match=r"its material 'skin' names a picture, but no face has that material.*--color"
+def test_a_material_that_is_bound_to_nothing_is_said(box, load):
+    with pytest.warns(
+        UserWarning, match="to have the material 'm', which is bound to none of the file's; they are grey"
     ):
-        load((BOUND, ""))
-    # Without a binding, the symbol may be the material's name.
-    box.check(load((BOUND, ""), ('<polylist material="m"', '<polylist material="mat"')))
+        box.check(load(('symbol="m"', 'symbol="other"')), [(160, 160, 160)] * 6)
 
 
-def test_the_shown_scene_and_collada_1_5(box, load):
-    box.check(load(('<scene><instance_visual_scene url="#s"/></scene>', "")))
-    with pytest.raises(InputError, match="expected a scene that is shown"):
-        load(('<scene><instance_visual_scene url="#s"/></scene>', ""),
-             ("<library_visual_scenes>", '<library_visual_scenes><visual_scene id="t"/>'))  # fmt: skip
+def test_pictures_that_are_mirrored_beyond_their_edges(box, load):
+    """Coordinates of the opposite sign see the mirrored picture."""
+    places = " ".join(f"{x:.6f}" for x in box.uv.ravel())
+    mirrored = " ".join(f"{-u:.6f} {v:.6f}" for u, v in box.uv.reshape(-1, 2))
+    source = ("<source>sf</source>", "<source>sf</source><wrap_s>MIRROR</wrap_s>")
+    box.check(load((places, mirrored), source))
+    box.check(load((places, mirrored), (source[0], source[1].replace("MIRROR", "CLAMP"))),
+              box.colors[[0, 0, 0, 3, 3, 3]])  # fmt: skip
+
+
+def test_pictures_of_collada_1_5(box, load):
     box.check(load(("2005/11", "2008/03"), ("1.4.1", "1.5.0"), (">tex.png<", "><ref>tex.png</ref><")))

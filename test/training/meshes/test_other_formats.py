@@ -1,6 +1,7 @@
 """STL and OFF, units, sheets, and what is said of a mesh."""
 
 import struct
+import warnings
 
 import numpy as np
 import pytest
@@ -26,10 +27,52 @@ def test_binary_stl_is_read_by_its_count(box, tmp_path, header, behind):
     path.write_bytes(stl(box, header, behind))
     if b"facet" in header and behind:
         return  # whether this is a text cannot be told
-    box.check(load_mesh(path, "mm"), GREY)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        box.check(load_mesh(path, "mm"), GREY)
+    more = "states 12 triangles, which are read, but has bytes for 13"
+    assert [more in str(warning.message) for warning in said] == [True] * (len(behind) >= 50)
     path.write_bytes(stl(box)[:-60])
     with pytest.raises(InputError, match="is cut off: it has 10 of the 12 triangles"):
         load_mesh(path, "mm")
+
+
+@pytest.mark.parametrize("count", [0, 2**32 - 1])
+def test_binary_stl_whose_writer_did_not_know_the_count(box, tmp_path, count):
+    path = tmp_path / "a.stl"
+    path.write_bytes(stl(box)[:80] + struct.pack("<I", count) + stl(box)[84:])
+    box.check(load_mesh(path, "mm"), GREY)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match="found none" if count == 0 else "is cut off: it has 11 of the 4,294,967,295"):
+        load_mesh(path, "mm")
+
+
+def painted_stl(box, header, numbers):
+    """numbers: (6,) of the box's faces."""
+    data = bytearray(stl(box, header))
+    for place in range(12):
+        struct.pack_into("<H", data, 84 + 50 * place + 48, int(numbers[place % 6]))
+    return bytes(data)
+
+
+def test_colours_of_binary_stl(box, tmp_path):
+    """Five bits each. Magics: red lowest, bit 15: the colour of the whole. VisCAM: blue lowest, bit 15: its own."""
+    path = tmp_path / "a.stl"
+    red, green, blue = np.round(box.colors.T * 31 / 255).astype(int)
+    expected = np.round(np.stack([red, green, blue], 1) * 255 / 31)
+    magics = b"COLOR=" + bytes((204, 51, 102, 255)) + b",MATERIAL="
+    path.write_bytes(painted_stl(box, magics, red | green << 5 | blue << 10))
+    box.check(load_mesh(path, "mm"), expected)
+    path.write_bytes(painted_stl(box, magics, np.full(6, 0x8000)))
+    box.check(load_mesh(path, "mm"), [(204, 51, 102)] * 6)
+    own = 0x8000 | blue | green << 5 | red << 10
+    path.write_bytes(painted_stl(box, b"", own))
+    box.check(load_mesh(path, "mm"), expected)
+    path.write_bytes(painted_stl(box, b"", [0, *own[1:]]))
+    box.check(load_mesh(path, "mm"), [(160, 160, 160), *expected[1:]])
+    box.check(load_mesh(path, "mm", "#0a63c7"), [(10, 99, 199)] * 6)
+    path.write_bytes(painted_stl(box, b"", range(6)))  # numbers of another meaning
+    box.check(load_mesh(path, "mm"), GREY)
 
 
 def text_stl(box, solids=1):
@@ -46,7 +89,8 @@ def text_stl(box, solids=1):
 
 def test_text_stl(box, tmp_path):
     path = tmp_path / "a.stl"
-    for text in (text_stl(box), text_stl(box, 3), text_stl(box).upper(), text_stl(box).replace("\n", "\r\n")):
+    for text in (text_stl(box), text_stl(box, 3), text_stl(box).upper(), text_stl(box).replace("\n", "\r\n"),
+                 text_stl(box).replace("\n", "\r")):  # fmt: skip
         path.write_text(text, newline="")
         box.check(load_mesh(path, "mm"), GREY)
     path.write_text(text_stl(box)[:-300])
@@ -116,9 +160,23 @@ def test_a_sheet_without_thickness_is_one_line(tmp_path, turn):
     find_symmetries(thick)
 
 
-@pytest.mark.parametrize(("name", "remedy"), [("a.step", "FreeCAD"), ("a.fbx", "Blender"), ("a.mtl", "give the OBJ"),
-                                              ("a.xyz", "Blender")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("a.step", "FreeCAD"), ("a.fbx", "Blender"), ("a.mtl", "give the OBJ"), ("a.xyz", "Blender"), ("a.zip", "unpack"),
+     ("a.obj.gz", "unpack")],
+)  # fmt: skip
 def test_other_formats_name_the_remedy(tmp_path, name, remedy):
     (tmp_path / name).write_text("x")
     with pytest.raises(InputError, match=rf"expected a file that ends in .obj, .ply.*\.dae; .*{remedy}"):
         load_mesh(tmp_path / name)
+
+
+def test_the_content_tells_the_format(box, tmp_path):
+    (tmp_path / "box.obj").write_bytes(box.glb())
+    box.check(load_mesh(tmp_path / "box.obj"))
+
+
+def test_other_words_between_numbers_are_named(tmp_path):
+    (tmp_path / "a.obj").write_text("v 0,5 1 2\nv 0 1 0\nv 1 0 0\nf 1 2 3\n")
+    with pytest.raises(InputError, match="expected numbers, found '0,5'"):
+        load_mesh(tmp_path / "a.obj")

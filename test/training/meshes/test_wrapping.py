@@ -2,11 +2,8 @@
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from pose_regressor.types import InputError
 from pose_regressor_training.meshes.mesh import load_mesh
-from pose_regressor_training.meshes.pictures import wrapped
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +61,3 @@ def test_obj(box, beyond, tmp_path, word):
     (tmp_path / "box.obj").write_text("\n".join(lines))
     mode = "clamp" if word == "on" else "repeat"
     box.check(load_mesh(tmp_path / "box.obj", "mm"), expected(box, beyond, (mode, mode)))
-
-
-def test_far_beyond(tmp_path):
-    picture = np.asarray(Image.new("RGB", (64, 64)))
-    for far in (1e5, 1e300):
-        with pytest.raises(InputError, match="on a picture that does not repeat: let it repeat"):
-            wrapped(picture, np.array([[0.0, far]]), ("clamp", "clamp"), tmp_path)
-    same, uv = wrapped(picture, np.array([[-1e-6, 1.0]]), ("clamp", "mirror"), tmp_path)
-    assert same is picture
-    np.testing.assert_array_equal(uv, [[-1e-6, 1.0]])

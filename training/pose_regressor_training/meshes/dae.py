@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 import urllib.parse
 import warnings
 from pathlib import Path
@@ -14,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray, InputError
-from pose_regressor_training.meshes.part import GREY, Part, check_pictures_used, color_codes
-from pose_regressor_training.meshes.pictures import REMEDY, find_file, open_picture, wrapped
+from pose_regressor_training.meshes.part import GREY, Part, color_codes
+from pose_regressor_training.meshes.pictures import REMEDY, find_file, open_picture, repeating
 from pose_regressor_training.meshes.polygons import triangles
 
 #: To the frame of ROS, z up (COLLADA 1.4.1, up_axis: right, up and inwards of each).
@@ -23,6 +22,16 @@ Z_UP_FROM = {
     "X_UP": np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]]),
     "Y_UP": np.array([[1.0, 0, 0], [0, 0, -1], [0, 1, 0]]),
     "Z_UP": np.eye(3),
+}
+#: Metres of units whose length is missing: COLLADA demands it, some programs write the name alone.
+METRES = {"meter": 1.0, "decimeter": 0.1, "centimeter": 0.01, "millimeter": 0.001, "foot": 0.3048, "inch": 0.0254}
+#: What is seen beyond the edges of a texture.
+WRAPS = {"CLAMP": "clamp", "BORDER": "clamp", "MIRROR": "mirror"}
+#: Elements that pycollada passes over, with what they are, and what helps.
+PASSED_OVER = {
+    "instance_controller": ("a skeleton or a morph that moves its vertices", "apply it (Blender: Modifiers, Apply)"),
+    "ph": ("polygons with holes", "export triangles"),
+    "skew": ("a node with a skew", "apply its transformation"),
 }
 
 
@@ -36,55 +45,67 @@ def read_dae(path: Path, colored: bool = True) -> tuple[list[Part], float]:
     data = path.read_bytes()
     if b"<!ENTITY" in data:
         raise InputError(f"mesh {path}: cannot be read: expected COLLADA without entities of its own")
-    file = _parsed(data, path, colored)
-    metres = file.assetInfo.unitmeter
-    metres = 1.0 if metres is None else float(metres)
-    if not 0 < metres < np.inf:
-        raise InputError(f"mesh {path}: expected a unit of so many metres, got {metres:g}")
+    ignored = [collada.common.DaeUnsupportedError] if colored else [collada.common.DaeError]
+    try:
+        file = collada.Collada(io.BytesIO(data), ignore=ignored)
+    except collada.common.DaeError as error:
+        raise _cannot_be_read(path, error) from error
+    metres = _check_whole(path, file)
+    if file.scene is None:
+        raise InputError(f"mesh {path}: expected a scene that shows its geometries, found none: export it with one")
     turn = Z_UP_FROM.get(str(file.assetInfo.upaxis), Z_UP_FROM["Y_UP"])
     parts: list[Part] = []
-    for bound in _scene(file, path).objects("geometry"):
+    for bound in file.scene.objects("geometry"):
         for primitive in bound.original.primitives:
-            node = bound.materialnodebysymbol.get(primitive.material)
-            material = node.target if node is not None else file.materials.get(str(primitive.material))
-            place = np.asarray(bound.matrix, np.float64)
-            parts += _primitive(path, primitive, turn, place, node, material if colored else None, colored)
-    if colored:
-        named = [m for m in file.materials if isinstance(_diffuse(m.effect), collada.material.Map)]
-        check_pictures_used(path, [str(material.name or material.id) for material in named], parts)
+            nodes = bound.materialnodebysymbol
+            parts += _primitive(path, primitive, turn, np.asarray(bound.matrix, np.float64), nodes, colored)
     return parts, metres
 
 
-def _parsed(data: bytes, path: Path, colored: bool) -> Any:
-    """The file as pycollada reads it, without what it would pass over, and then lack the shape or a part of it."""
-    data = re.sub(rb"<linestrips\b.*?</linestrips>", b"", data, flags=re.S)
-    if not colored:
-        data = re.sub(
-            rb"<(library_images|library_effects|library_materials|bind_material)\b.*?</\1>", b"", data, flags=re.S
-        )
-    file = collada.Collada(io.BytesIO(data), ignore=[collada.common.DaeUnsupportedError])
-    if file.xmlnode.find(f".//{file.tag('polygons')}/{file.tag('ph')}") is not None:
-        raise InputError(
-            f"mesh {path}: has polygons with holes (<ph>), which are not read here: export it as triangles"
-        )
-    return file
+def _check_whole(path: Path, file: collada.Collada) -> float:
+    """Metres of the file's unit. Raises InputError if pycollada passes over a part of the file's shape."""
+    root = file.xmlnode.getroot()
+    found: dict[str, list[Any]] = {}
+    for element in root.iter():
+        found.setdefault(str(element.tag).rpartition("}")[2], []).append(element)
+    for name, (what, remedy) in PASSED_OVER.items():
+        if name in found:
+            raise InputError(f"mesh {path}: has {what} ({name}), which is not read here: {remedy}")
+    for error in file.errors:  # those that were ignored
+        if "geometry" in str(error).lower():
+            raise _cannot_be_read(path, error)
+    (unit, axis), *others = [_unit_and_axis(path, asset) for asset in found.get("asset", [])] or [(None, None)]
+    first = (unit or 1.0, axis or "Y_UP")
+    for metres, up in others:
+        if (metres or first[0], up or first[1]) != first:
+            raise InputError(f"mesh {path}: its parts have units or up axes of their own: export it with one for all")
+    return first[0]
 
 
-def _scene(file: Any, path: Path) -> Any:
-    """The scene that is shown. Raises InputError if there is none, or a skeleton or a morph shapes something in it."""
-    scene = file.scene if file.scene is not None or len(file.scenes) != 1 else file.scenes[0]
-    if scene is None:
-        raise InputError(f"mesh {path}: expected a scene that is shown (<instance_visual_scene>): export it anew")
-    if next(scene.objects("controller"), None) is not None:
-        raise InputError(
-            f"mesh {path}: has a mesh that a skeleton or a morph shapes (<instance_controller>), which is not read "
-            "here: apply it before the export (Blender: Convert to Mesh), or export it as GLB"
-        )
-    return scene
+def _unit_and_axis(path: Path, asset: Any) -> tuple[float | None, str | None]:
+    """Metres of a unit and the up axis that an asset states; None for what it leaves out."""
+    inside = {str(element.tag).rpartition("}")[2]: element for element in asset}
+    unit, up = inside.get("unit"), inside.get("up_axis")
+    return None if unit is None else _metres(path, unit), None if up is None else str(up.text).strip()
+
+
+def _metres(path: Path, unit: Any) -> float:
+    stated = unit.get("meter")
+    name = str(unit.get("name", "meter")).strip().lower().replace("metre", "meter")
+    metres = METRES.get(name.removesuffix("s"), np.nan) if stated is None else float(stated)
+    if not 0 < metres < np.inf:
+        got = repr(name)[:40] if stated is None else f"{metres:g}"
+        raise InputError(f"mesh {path}: expected a unit of so many metres, got {got}")
+    return metres
+
+
+def _cannot_be_read(path: Path, error: Exception) -> InputError:
+    reason = " ".join(str(error).split())[:160]
+    return InputError(f"mesh {path}: cannot be read: {reason}: export it as COLLADA 1.4.1, or as GLB")
 
 
 def _primitive(
-    path: Path, primitive: Any, turn: FloatArray, matrix: FloatArray, node: Any, material: Any, colored: bool
+    path: Path, primitive: Any, turn: FloatArray, matrix: FloatArray, nodes: dict[str, Any], colored: bool
 ) -> list[Part]:
     """A list of triangles or polygons with one material; lines are left out."""
     if primitive.vertex is None or not isinstance(
@@ -105,15 +126,23 @@ def _primitive(
         faces = faces[:, ::-1]
     if not colored:
         return [Part(corners, faces, None, None, np.full(corners.shape, GREY, np.uint8))]
+    node = nodes.get(primitive.material)
+    material = None if node is None else node.target
     name = "" if material is None else str(material.name or material.id or "")
     diffuse = None if material is None else _diffuse(material.effect)
     if isinstance(diffuse, collada.material.Map):
         picture, title = _picture(path, diffuse, name)
         uv = _uv(path, primitive, node, diffuse, title, name, len(index))[cut].reshape(-1, 2)
-        picture, uv = wrapped(picture, uv, _wrapping(diffuse), path)
+        picture, uv = repeating(picture, uv, _beyond_edges(diffuse.sampler.xmlnode), path)
         return [Part(corners, faces, picture, uv, None, name, title)]
     colors = _vertex_colors(path, primitive, cut)
     if colors is None:
+        if material is None and primitive.material is not None:
+            warnings.warn(
+                f"mesh {path}: {len(cut)} triangles are to have the material {primitive.material!r}, which is bound to "
+                "none of the file's; they are grey",
+                stacklevel=4,
+            )
         plain = np.full(3, GREY, np.uint8)
         if diffuse is not None:
             plain = color_codes(np.clip(np.array(diffuse[:3], np.float64), 0, 1), path)
@@ -128,22 +157,20 @@ def _diffuse(effect: Any) -> Any:
     return effect.diffuse
 
 
+def _beyond_edges(sampler: Any) -> tuple[str, str]:
+    """What is seen beyond the edges of a texture, along u and v."""
+    said = {str(element.tag).rpartition("}")[2]: str(element.text).strip() for element in sampler.iter()}
+    return WRAPS.get(said.get("wrap_s", ""), "repeat"), WRAPS.get(said.get("wrap_t", ""), "repeat")
+
+
 def _picture(path: Path, diffuse: Any, name: str) -> tuple[NDArray[np.uint8], str]:
     image = diffuse.sampler.surface.image
-    references = [element.text for element in image.xmlnode.iter() if element.tag.endswith("}ref")]  # COLLADA 1.5
-    title = urllib.parse.unquote(str(image.path or next(iter(references), ""))).strip().removeprefix("file://")
+    reference = image.path or image.xmlnode.findtext(".//{*}ref") or ""  # the latter in COLLADA 1.5
+    title = urllib.parse.unquote(str(reference)).strip().removeprefix("file://")
     file = find_file(path.parent, title.encode()) or find_file(path.parent.parent, title.encode())
     if file is None:
         raise InputError(f"mesh {path}: its texture {path.parent / title} is not there (material {name!r}); {REMEDY}")
     return open_picture(file, path, str(file)), title
-
-
-def _wrapping(diffuse: Any) -> tuple[str, str]:
-    """What is beyond the picture to the sides, and above and below."""
-    modes = {"CLAMP": "clamp", "BORDER": "clamp", "MIRROR": "mirror"}
-    sampler = diffuse.sampler.xmlnode
-    texts = [str(sampler.findtext(f".//{{*}}wrap_{axis}")).strip() for axis in "st"]
-    return modes.get(texts[0], "repeat"), modes.get(texts[1], "repeat")
 
 
 def _uv(path: Path, primitive: Any, node: Any, diffuse: Any, title: str, name: str, count: int) -> FloatArray:
@@ -155,7 +182,7 @@ def _uv(path: Path, primitive: Any, node: Any, diffuse: Any, title: str, name: s
             "export them (UVs), or give --color for a part in one colour"
         )
     chosen = 0
-    wanted = [number for symbol, _, number in (node.inputs if node else ()) if symbol == diffuse.texcoord]
+    wanted = [number for symbol, _, number in node.inputs if symbol == diffuse.texcoord]
     sources = [source[3] for source in primitive.sources["TEXCOORD"]]  # the number of each set, as a text
     if wanted and wanted[0] in sources:
         chosen = sources.index(wanted[0])

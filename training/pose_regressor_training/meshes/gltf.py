@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from pose_regressor.color import srgb_from_linear, srgb_table
 from pose_regressor.types import FloatArray, InputError
 from pose_regressor_training.meshes.bake import multiplied
 from pose_regressor_training.meshes.gltf_file import GltfFile
-from pose_regressor_training.meshes.gltf_shape import morphed, skinned
-from pose_regressor_training.meshes.part import GREY, Part, check_pictures_used, shares
-from pose_regressor_training.meshes.pictures import wrapped
+from pose_regressor_training.meshes.gltf_pose import morphed, placed_nodes, skinned
+from pose_regressor_training.meshes.part import GREY, Part, shares
+from pose_regressor_training.meshes.pictures import repeating
 from pose_regressor_training.meshes.polygons import strip_triangles
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
 WEBP, SPECULAR = "EXT_texture_webp", "KHR_materials_pbrSpecularGlossiness"
-#: What is beyond a picture, by the code in its sampler.
-WRAPPING = {10497: "repeat", 33071: "clamp", 33648: "mirror"}
-#: Nodes below each other, at most.
-DEEPEST = 200
+#: What is seen beyond the edges of a texture, by the numbers of OpenGL.
+WRAPS: dict[Any, str] = {33071: "clamp", 33648: "mirror"}
 
 
 def read_gltf(path: Path, colored: bool = True) -> list[Part]:
@@ -35,82 +32,27 @@ def read_gltf(path: Path, colored: bool = True) -> list[Part]:
     Raises InputError for files that are broken or need extensions that are not known here.
     """
     file = GltfFile(path)
-    worlds = _worlds(file)
     parts: list[Part] = []
-    for number, matrix in worlds.items():
-        node = file.item("nodes", number)
-        if "mesh" in node:
-            parts += _mesh(file, node, matrix, worlds, colored)
-    if not file.content.get("nodes"):
-        for mesh in range(len(file.content.get("meshes", []))):
-            parts += _mesh(file, {"mesh": mesh}, np.eye(4), {}, colored)
-    if colored:
-        named = [m for m in file.content.get("materials", []) if _base(m)[1] is not None]
-        check_pictures_used(path, [str(material.get("name", "")) for material in named], parts)
+    for matrix, node in placed_nodes(file):
+        for primitive in file.item("meshes", node["mesh"])["primitives"]:
+            parts += _primitive(file, primitive, node, matrix, colored)
+    if colored and not any(part.texture is not None for part in parts):
+        _say_which_picture_is_unused(file)
     return parts
 
 
-def _worlds(file: GltfFile) -> dict[int, FloatArray]:
-    """(4, 4) place of each node in the scene that is shown first."""
-    nodes = file.content.get("nodes", [])
-    if not nodes:
-        return {}
-    if scenes := file.content.get("scenes"):
-        roots = scenes[file.content.get("scene", 0)].get("nodes", [])
-    else:
-        below = {child for node in nodes for child in node.get("children", [])}
-        roots = [index for index in range(len(nodes)) if index not in below]
-    placed: dict[int, FloatArray] = {}
-    waiting = [(root, np.eye(4), 0) for root in reversed(roots)]
-    while waiting:
-        index, parent, depth = waiting.pop()
-        if index in placed or depth > DEEPEST:
-            raise InputError(f"mesh {file.path}: cannot be read: its nodes form no tree")
-        node = file.item("nodes", index)
-        if "EXT_mesh_gpu_instancing" in node.get("extensions", {}):
-            file.refuse("EXT_mesh_gpu_instancing")
-        matrix = placed[index] = parent @ _matrix(node)
-        waiting += [(child, matrix, depth + 1) for child in reversed(node.get("children", []))]
-    return placed
-
-
-def _matrix(node: dict[str, Any]) -> FloatArray:
-    """(4, 4) of a node within its parent."""
-    if "matrix" in node:
-        return np.array(node["matrix"], np.float64).reshape(4, 4).T
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_quat(np.array(node.get("rotation", (0, 0, 0, 1)), np.float64)).as_matrix()
-    matrix[:3, :3] *= np.array(node.get("scale", (1, 1, 1)), np.float64).reshape(3)
-    matrix[:3, 3] = node.get("translation", (0, 0, 0))
-    return matrix
-
-
-def _mesh(
-    file: GltfFile, node: dict[str, Any], matrix: FloatArray, worlds: dict[int, FloatArray], colored: bool
-) -> list[Part]:
-    """The parts of the node's mesh. matrix: (4, 4) of the node; worlds: of all nodes."""
-    mesh = file.item("meshes", node["mesh"])
-    skin = file.item("skins", node["skin"]) if "skin" in node else None
-
-    def placed(vertices: FloatArray, primitive: dict[str, Any]) -> tuple[FloatArray, bool]:
-        vertices = morphed(file, vertices, primitive, mesh, node)
-        if skin is not None:
-            return skinned(file, vertices, primitive["attributes"], skin, worlds)
-        return vertices @ matrix[:3, :3].T + matrix[:3, 3], bool(np.linalg.det(matrix[:3, :3]) < 0)
-
-    return [part for primitive in mesh["primitives"] for part in _primitive(file, primitive, placed, colored)]
+def _say_which_picture_is_unused(file: GltfFile) -> None:
+    for material in file.content.get("materials", []):
+        if _base(material)[1] is not None:
+            name = material.get("name", "")
+            warnings.warn(
+                f"mesh {file.path}: no triangles have its material {name!r}, which has a picture", stacklevel=5
+            )
 
 
 def _primitive(
-    file: GltfFile,
-    primitive: dict[str, Any],
-    placed: Callable[[FloatArray, dict[str, Any]], tuple[FloatArray, bool]],
-    colored: bool,
+    file: GltfFile, primitive: dict[str, Any], node: dict[str, Any], matrix: FloatArray, colored: bool
 ) -> list[Part]:
-    """The primitive as one part or several.
-
-    placed: gives the vertices (V, 3) in the scene, and whether they are mirrored
-    """
     mode = primitive.get("mode", TRIANGLES)
     if mode not in (TRIANGLES, STRIP, FAN):
         return []  # points and lines
@@ -125,9 +67,12 @@ def _primitive(
         return []
     if faces.max() >= len(vertices) or faces.min() < 0:
         raise InputError(f"mesh {file.path}: a face names vertex {faces.max()} of {len(vertices)}")
-    vertices, mirrored = placed(vertices, primitive)
+    vertices = morphed(file, node, primitive, vertices)
+    posed = skinned(file, node, attributes, vertices)
+    mirrored = bool(np.linalg.det(matrix[:3, :3]) < 0)
+    vertices, mirrored = posed or (vertices @ matrix[:3, :3].T + matrix[:3, 3], mirrored)
     if mirrored:
-        faces = faces[:, ::-1]  # a mirror turns faces inside out
+        faces = faces[:, ::-1]  # else they would be inside out
     if not colored:
         return [Part(vertices, faces, None, None, np.full((len(vertices), 3), GREY, np.uint8))]
     material = file.item("materials", primitive["material"]) if "material" in primitive else None
@@ -179,10 +124,15 @@ def _painted(
             return [Part(vertices, faces, None, None, np.full((len(vertices), 3), GREY, np.uint8))]
         whole = np.ones_like(vertices) if light is None else light
         return [Part(vertices, faces, None, None, srgb_from_linear(whole * factor), name)]
+    if (alpha := str((material or {}).get("alphaMode", "OPAQUE"))) != "OPAQUE":
+        warnings.warn(
+            f"mesh {file.path}: material {name!r} may be transparent (alphaMode {alpha[:20]}); it is drawn opaque",
+            stacklevel=7,
+        )
     picture, title = file.picture(_source(file, texture))
     uv = _texture_coordinates(file, texture, attributes, name, len(vertices))
     uv = np.stack([uv[:, 0], 1 - uv[:, 1]], 1)
-    picture, uv = wrapped(picture, uv, _wrapping(file, texture), file.path)
+    picture, uv = repeating(picture, uv, _beyond_edges(file, texture), file.path)
     part = Part(vertices, faces, _times(picture, factor), uv, None, name, title)
     return [part] if light is None else multiplied(part, light, file.path)
 
@@ -211,11 +161,11 @@ def _source(file: GltfFile, info: dict[str, Any]) -> Any:
     return texture["source"]
 
 
-def _wrapping(file: GltfFile, info: dict[str, Any]) -> tuple[str, str]:
-    """What is beyond the picture to the sides, and above and below."""
+def _beyond_edges(file: GltfFile, info: dict[str, Any]) -> tuple[str, str]:
+    """What is seen beyond the edges of a texture, along u and v."""
     texture = file.item("textures", info["index"])
     sampler = file.item("samplers", texture["sampler"]) if "sampler" in texture else {}
-    return WRAPPING.get(sampler.get("wrapS", 10497), "repeat"), WRAPPING.get(sampler.get("wrapT", 10497), "repeat")
+    return WRAPS.get(sampler.get("wrapS"), "repeat"), WRAPS.get(sampler.get("wrapT"), "repeat")
 
 
 def _texture_coordinates(

@@ -147,7 +147,7 @@ class GltfFile:
         return values
 
     def columns(self, index: Any, width: int) -> NDArray:
-        """The first columns (N, width) of an accessor. Raises InputError if it has fewer."""
+        """(N, width) values, of which the first `width` are taken."""
         values = self.accessor(index)
         if values.shape[1] < width:
             raise InputError(f"mesh {self.path}: expected vectors of {width} numbers, got {values.shape[1]}")

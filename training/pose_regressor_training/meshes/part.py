@@ -53,15 +53,6 @@ def checked(part: Part, path: Path) -> Part:
     return part
 
 
-def check_pictures_used(path: Path, materials: Sequence[str], parts: Sequence[Part]) -> None:
-    """Raises InputError if there are materials with pictures, of these names, but no part has a picture."""
-    if materials and parts and all(part.texture is None for part in parts):
-        raise InputError(
-            f"mesh {path}: its material {materials[0]!r} names a picture, but no face has that material: assign it and "
-            "export it anew, or give --color for a part in one colour"
-        )
-
-
 def shares(values: NDArray, path: Path) -> NDArray[np.float64]:
     """Colours of any type in [0, 1]. Whole and real numbers may also be given as 0 to 255."""
     values = np.asarray(values)

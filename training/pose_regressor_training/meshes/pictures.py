@@ -13,16 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pose_regressor.types import FloatArray, InputError
+from pose_regressor.types import InputError
 
 #: Texts in mesh files are in one of these: UTF-8, or the code page of a Chinese, Japanese or western machine.
 ENCODINGS = ("utf-8", "gb18030", "shift_jis", "cp1252")
-#: Rounding may put coordinates this far outside a picture.
-ROUNDING = 1e-3
-#: A picture is extended to as many pixels at most.
-LARGEST = 1 << 26
 #: What helps if a picture cannot be used.
 REMEDY = "put the picture beside the mesh, or give --color for a part in one colour"
+#: What people have in place of the file that they mean, by how it begins.
+STAND_INS = {
+    b"version https://git-lfs": "is a pointer of Git LFS, not the file itself: run `git lfs pull`",
+    b"<!doctype html": "is a web page: download the file itself",
+    b"<html": "is a web page: download the file itself",
+}
+#: Values of a picture whose edge is stretched, at most.
+MOST_VALUES = 300_000_000
+#: Rounding may put coordinates this far outside a picture.
+ROUNDING = 1e-3
 
 
 def texts(raw: bytes) -> Iterator[str]:
@@ -36,6 +42,13 @@ def texts(raw: bytes) -> Iterator[str]:
 def text(raw: bytes) -> str:
     """What the bytes most likely say."""
     return next(texts(raw))
+
+
+def decoded(data: bytes) -> bytes:
+    """A text in an encoding that keeps ASCII, without a byte order mark."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        data = data.decode("utf-16", errors="replace").encode()
+    return data.removeprefix(b"\xef\xbb\xbf")
 
 
 def find_file(folder: Path, raw: bytes) -> Path | None:
@@ -78,6 +91,8 @@ def open_picture(source: Path | bytes, path: Path, name: str) -> NDArray[np.uint
     """
     try:
         data = source if isinstance(source, bytes) else source.read_bytes()
+        if reason := stand_in(data):
+            raise InputError(f"mesh {path}: its texture {name} {reason}")
         with Image.open(io.BytesIO(_whole(data))) as image:
             if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
                 values = np.asarray(image)
@@ -90,7 +105,8 @@ def open_picture(source: Path | bytes, path: Path, name: str) -> NDArray[np.uint
         raise
     except Exception as error:  # Pillow's decoders raise whatever they meet
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"mesh {path}: its texture {name} cannot be read: {reason}; {REMEDY}") from error
+        remedy = "export the mesh again" if isinstance(source, bytes) else REMEDY
+        raise InputError(f"mesh {path}: its texture {name} cannot be read: {reason}; {remedy}") from error
 
 
 def _whole(data: bytes) -> bytes:
@@ -99,43 +115,59 @@ def _whole(data: bytes) -> bytes:
     A file that is cut off may end in zeros, or in the mark of the end. Pillow does not compare a PNG's checksums while
     it decodes, and it paints what a JPEG lacks in grey.
 
-    Raises ValueError or Pillow's errors for a picture that is cut off.
+    Raises OSError or Pillow's errors for a picture that is cut off.
     """
     if data.startswith(b"\x89PNG"):
         with Image.open(io.BytesIO(data)) as image:
             image.verify()
+    if not data.startswith(b"\xff\xd8"):
+        return data
     scan, end = data.rfind(b"\xff\xda"), data.rfind(b"\xff\xd9")
-    if data.startswith(b"\xff\xd8") and end < scan:
-        raise ValueError("is cut off: the mark of its end is missing")
-    baseline = b"\xff\xc0" in data[:scan] and b"\xff\xc2" not in data[:scan]
+    if end < scan:
+        raise OSError("image file is truncated: its JPEG data has no end")
+    if b"\xff\xc2" in data[:scan] or b"\xff\xc0" not in data[:scan]:  # progressive: its pixels come at the end only
+        return data
     # Without the mark of the end, the decoder asks for more. The zeros are what it reads ahead: 64 bits.
-    return data[:end] + bytes(8) if data.startswith(b"\xff\xd8") and baseline and end > scan else data
+    return data[:end] + bytes(8)
 
 
-def wrapped(
-    picture: NDArray[np.uint8], uv: FloatArray, modes: tuple[str, str], path: Path
-) -> tuple[NDArray[np.uint8], FloatArray]:
-    """The picture, extended as far as the coordinates reach where it does not repeat, and the coordinates on that.
+def stand_in(data: bytes) -> str:
+    """What a file is that stands in place of another one, with what helps; empty if it is none."""
+    start = data[:64].lstrip().lower()
+    return next((what for begin, what in STAND_INS.items() if start.startswith(begin)), "")
 
-    uv: (N, 2), v upwards
-    modes: for u and v: `repeat`, `clamp` (the edge goes on), `mirror` (every other copy is turned over)
 
-    Raises InputError for coordinates that reach too far.
+def repeating(
+    picture: NDArray[np.uint8], uv: NDArray[np.float64], modes: tuple[str, str], path: Path
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """A picture and coordinates that show the same when the picture is repeated beyond its edges.
+
+    picture: (H, W, 3)
+    uv: (..., 2), v upwards
+    modes: along u and v, what is seen beyond the edges: the picture again (`repeat`), mirrored in turn (`mirror`), or
+        its edge (`clamp`)
+
+    Raises InputError if a stretched edge would take too much memory.
     """
     uv = uv.copy()
     for axis, mode in enumerate(modes):
-        low, high = float(uv[:, axis].min(initial=0)), float(uv[:, axis].max(initial=1))
-        if mode == "repeat" or (low > -ROUNDING and high < 1 + ROUNDING):
+        own = uv[..., axis]
+        low, high = own.min(initial=0) + ROUNDING, own.max(initial=1) - ROUNDING
+        if mode == "repeat" or (low >= 0 and high <= 1):
             continue
-        if picture.size * (high - low) > LARGEST:
+        along = 1 - axis  # the picture's rows come first
+        if mode == "mirror":
+            both = [picture, np.flip(picture, along)]
+            picture, own[...] = np.concatenate(both if along else both[::-1], along), own / 2
+            continue
+        before, copies = -int(np.floor(low)), int(np.ceil(high)) - int(np.floor(low))
+        if picture.size * copies > MOST_VALUES:
             raise InputError(
-                f"mesh {path}: its texture coordinates reach from {low:g} to {high:g} on a picture that does not "
-                "repeat: let it repeat (the sampler's wrap mode), or move them onto the picture"
+                f"mesh {path}: its coordinates span {copies:,} times its texture, whose edge is stretched (clamp): "
+                "bake the texture"
             )
-        size = picture.shape[1 - axis]
-        before, after = int(np.ceil(-low * size)), int(np.ceil((high - 1) * size))
-        margins = [(0, 0)] * 3
-        margins[1 - axis] = (after, before) if axis else (before, after)
-        picture = np.pad(picture, margins, "edge" if mode == "clamp" else "symmetric")
-        uv[:, axis] = (uv[:, axis] * size + before) / (before + size + after)
+        size, after = picture.shape[along], copies - before - 1
+        margins = (before * size, after * size) if along else (after * size, before * size)
+        picture = np.pad(picture, [margins if i == along else (0, 0) for i in range(3)], "edge")
+        own[...] = (own + before) / copies
     return picture, uv
