@@ -60,6 +60,8 @@ setup(
             "pose_regressor_node = pose_regressor.middleware.executables:node",
             "pose_regressor_fusion = pose_regressor.middleware.executables:fusion",
             "pose_regressor_player = pose_regressor.middleware.executables:player",
+            # For an rclpy that pip installed.
+            "pose_regressor_build_messages = pose_regressor.middleware.executables:build_messages",
             "pose_regressor_demo_listener = pose_regressor.demo.listener:main",
         ],
     },

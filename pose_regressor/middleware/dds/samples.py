@@ -60,6 +60,7 @@ def sample_type(message: type[Message], is_call: bool = False) -> type[IdlStruct
     made.__init__ = create
     made.serialize = lambda self, *_, **__: self.payload
     made.deserialize = classmethod(lambda cls, data, *_, **__: read(data))
+    made.deserialize_key = classmethod(lambda *_, **__: None)  # for the sample that says that a writer went away
     return made
 
 

@@ -17,7 +17,8 @@ from pose_regressor.types import NANOSECONDS, InputError
 
 #: The last depth messages that are kept, and the images that may wait for depth.
 KEPT, HELD = 10, 4
-#: Seconds. If no depth has come for this long, or only such that is this much older, no image waits.
+#: Seconds. If no depth has come for this long, or only such that is this much older, no image waits. Before the first
+#: depth, this counts from the first image.
 SILENT = 1.0
 
 NONE_COMES, LATE = "depth: none comes", "depth: late"
@@ -66,6 +67,7 @@ class Pairing(Stage, Generic[Item]):
         self._tolerance, self._patience = tolerance, patience
         self._kept: deque[DepthMessage] = deque(maxlen=KEPT)
         self._held: deque[_Image[Item]] = deque()
+        self._begun: float | None = None  # when the first image came
         self._running = True
         self._thread = threading.Thread(target=self._run, name="pose_regressor pairing", daemon=True)
         self._thread.start()
@@ -82,6 +84,7 @@ class Pairing(Stage, Generic[Item]):
             if not self._running:
                 self._counts.drop(STOPPED)
                 return
+            self._begun = self._begun or now
             if len(self._held) == HELD:
                 self._pass(self._held.popleft())
             self._held.append(_Image(item, stamp, now + self._patience))
@@ -103,6 +106,7 @@ class Pairing(Stage, Generic[Item]):
                 self._counts.drop(reason)
             self._held.clear()
             self._kept.clear()
+            self._begun = None
             self._ready.notify_all()
 
     def wait_idle(self, timeout: float) -> bool:
@@ -143,7 +147,7 @@ class Pairing(Stage, Generic[Item]):
         """When to decide on an image (time.monotonic)."""
         nearest = self._nearest(image.stamp)
         if nearest is None:
-            return -math.inf
+            return min(image.until, (self._begun or 0.0) + SILENT)
         newest = self._kept[-1]
         if not 0 < image.stamp - newest.stamp <= SILENT * NANOSECONDS:
             return -math.inf  # depth of its time has come, or would come far too late

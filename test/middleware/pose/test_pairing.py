@@ -117,13 +117,24 @@ def test_once_later_depth_has_come_nothing_is_waited_for(pairs):
 
 
 def test_where_no_depth_comes_nothing_is_waited_for(pairs):
-    pair = pairs(patience=1.0)
+    pair = pairs(patience=10.0)
     pair.image("first", 0)
-    assert pair.passed == {"first": NONE_COMES}
+    assert pair.passed == {}, "the first depth may be on its way"
+    pair.later(1.1)
+    assert pair.wait("first") == NONE_COMES
+    pair.image("next", 33)
+    assert pair.passed["next"] == NONE_COMES
     pair.depth("the last", 33)
     pair.later(1.5)
     pair.image("second", 66)
     assert pair.passed["second"] == NONE_COMES
+
+
+def test_the_first_image_waits_for_the_first_depth(pairs):
+    pair = pairs()
+    pair.image("first", 0)
+    pair.depth("depth", 0)
+    assert pair.passed == {"first": "depth"}
 
 
 def test_while_it_waits_depth_may_end(pairs):
