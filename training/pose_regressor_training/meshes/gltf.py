@@ -69,12 +69,10 @@ def _primitive(
         raise InputError(f"mesh {file.path}: a face names vertex {faces.max()} of {len(vertices)}")
     vertices = morphed(file, node, primitive, vertices)
     posed = skinned(file, node, attributes, vertices)
-    if posed is not None:
-        vertices = posed
-    else:
-        vertices = vertices @ matrix[:3, :3].T + matrix[:3, 3]
-        if np.linalg.det(matrix[:3, :3]) < 0:
-            faces = faces[:, ::-1]  # a mirror turns faces inside out
+    mirrored = bool(np.linalg.det(matrix[:3, :3]) < 0)
+    vertices, mirrored = posed or (vertices @ matrix[:3, :3].T + matrix[:3, 3], mirrored)
+    if mirrored:
+        faces = faces[:, ::-1]  # else they would be inside out
     if not colored:
         return [Part(vertices, faces, None, None, np.full((len(vertices), 3), GREY, np.uint8))]
     material = file.item("materials", primitive["material"]) if "material" in primitive else None

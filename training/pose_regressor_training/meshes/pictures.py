@@ -93,9 +93,7 @@ def open_picture(source: Path | bytes, path: Path, name: str) -> NDArray[np.uint
         data = source if isinstance(source, bytes) else source.read_bytes()
         if reason := stand_in(data):
             raise InputError(f"mesh {path}: its texture {name} {reason}")
-        if data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-            raise OSError("image file is truncated: its JPEG data has no end")  # zeros in its place decode to grey
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(_whole(data))) as image:
             if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
                 values = np.asarray(image)
                 codes = (values / 257 + 0.5 if values.max(initial=0) > 255 else values).clip(0, 255).astype(np.uint8)
@@ -109,6 +107,28 @@ def open_picture(source: Path | bytes, path: Path, name: str) -> NDArray[np.uint
         reason = " ".join(str(error).split()) or type(error).__name__
         remedy = "export the mesh again" if isinstance(source, bytes) else REMEDY
         raise InputError(f"mesh {path}: its texture {name} cannot be read: {reason}; {remedy}") from error
+
+
+def _whole(data: bytes) -> bytes:
+    """The picture's bytes, such that Pillow's decoder stops with an error where pixels are missing.
+
+    A file that is cut off may end in zeros, or in the mark of the end. Pillow does not compare a PNG's checksums while
+    it decodes, and it paints what a JPEG lacks in grey.
+
+    Raises OSError or Pillow's errors for a picture that is cut off.
+    """
+    if data.startswith(b"\x89PNG"):
+        with Image.open(io.BytesIO(data)) as image:
+            image.verify()
+    if not data.startswith(b"\xff\xd8"):
+        return data
+    scan, end = data.rfind(b"\xff\xda"), data.rfind(b"\xff\xd9")
+    if end < scan:
+        raise OSError("image file is truncated: its JPEG data has no end")
+    if b"\xff\xc2" in data[:scan] or b"\xff\xc0" not in data[:scan]:  # progressive: its pixels come at the end only
+        return data
+    # Without the mark of the end, the decoder asks for more. The zeros are what it reads ahead: 64 bits.
+    return data[:end] + bytes(8)
 
 
 def stand_in(data: bytes) -> str:
