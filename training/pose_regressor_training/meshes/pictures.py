@@ -26,9 +26,9 @@ STAND_INS = {
     b"<html": "is a web page: download the file itself",
 }
 #: Values of a picture whose edge is stretched, at most.
-MOST_VALUES = 300_000_000
-#: Rounding may put coordinates this far outside a picture.
-ROUNDING = 1e-3
+MOST_VALUES = 100_000_000
+#: Coordinates may lie this far outside a picture, in texels.
+NEAR = 0.5
 
 
 def texts(raw: bytes) -> Iterator[str]:
@@ -151,23 +151,26 @@ def repeating(
     """
     uv = uv.copy()
     for axis, mode in enumerate(modes):
-        own = uv[..., axis]
-        low, high = own.min(initial=0) + ROUNDING, own.max(initial=1) - ROUNDING
-        if mode == "repeat" or (low >= 0 and high <= 1):
+        along, own = 1 - axis, uv[..., axis]  # the picture's rows come first
+        size = picture.shape[along]
+        # Texels that are seen on either side.
+        before, after = (
+            float(np.ceil(max(0.0, far * size - NEAR))) for far in (-own.min(initial=0), own.max(initial=1) - 1)
+        )
+        if mode == "repeat" or before + after == 0:
             continue
-        along = 1 - axis  # the picture's rows come first
-        if mode == "mirror":
+        if mode == "mirror" and before + after > size:
             both = [picture, np.flip(picture, along)]
             picture, own[...] = np.concatenate(both if along else both[::-1], along), own / 2
             continue
-        before, copies = -int(np.floor(low)), int(np.ceil(high)) - int(np.floor(low))
-        if picture.size * copies > MOST_VALUES:
+        span = (size + before + after) / size
+        if picture.size * span > max(MOST_VALUES, 2 * picture.size):
             raise InputError(
-                f"mesh {path}: its coordinates span {copies:,} times its texture, whose edge is stretched (clamp): "
+                f"mesh {path}: its coordinates span {span:,.0f} times its texture, whose edge is stretched (clamp): "
                 "bake the texture"
             )
-        size, after = picture.shape[along], copies - before - 1
-        margins = (before * size, after * size) if along else (after * size, before * size)
-        picture = np.pad(picture, [margins if i == along else (0, 0) for i in range(3)], "edge")
-        own[...] = (own + before) / copies
+        margins = (int(before), int(after)) if along else (int(after), int(before))
+        padding = [margins if i == along else (0, 0) for i in range(3)]
+        picture = np.pad(picture, padding, "symmetric" if mode == "mirror" else "edge")
+        own[...] = (own * size + before) / (size + before + after)
     return picture, uv
