@@ -28,7 +28,7 @@ help:
 	@echo "make lint        ruff and mypy"
 	@echo "make sanitize    the C++ and CUDA code of cuda_ext under the address, undefined-behaviour and thread sanitizers"
 	@echo "make fuzz        break a million messages and 100,000 files of each kind: MESSAGES=, FILES=, SECONDS= change that"
-	@echo "make train-demo  train the demo's network again, into out/train (one to two hours on two cores)"
+	@echo "make train-demo  train the demo's network again, into out/train (about two hours on one core)"
 	@echo "make clean       remove the environment and everything made here"
 
 demo: $(VENV)/.runtime

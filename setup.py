@@ -46,7 +46,7 @@ setup(
     ],
     extras_require={
         "dds": ["cyclonedds>=11.0.1"],
-        "bag": ["cyclonedds>=11.0.1", "mcap>=1.2"],
+        "bag": ["mcap>=1.2"],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],
         "test": [
             *("pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5"),
@@ -60,6 +60,8 @@ setup(
             "pose_regressor_node = pose_regressor.middleware.executables:node",
             "pose_regressor_fusion = pose_regressor.middleware.executables:fusion",
             "pose_regressor_player = pose_regressor.middleware.executables:player",
+            # For an rclpy that pip installed.
+            "pose_regressor_build_messages = pose_regressor.middleware.executables:build_messages",
             "pose_regressor_demo_listener = pose_regressor.demo.listener:main",
         ],
     },

@@ -70,6 +70,18 @@ NodeModelOption = Annotated[
 NodeDeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="DEVICE", help=f"{_DEVICE} Default: {NodeConfig.device}.")
 ]
+DepthTopicOption = Annotated[
+    str | None,
+    typer.Option("--depth-topic", metavar="TOPIC", help="Topic of depth that is aligned to the image. Default: none."),
+]
+DepthInfoTopicOption = Annotated[
+    str | None,
+    typer.Option(
+        "--depth-info-topic",
+        metavar="TOPIC",
+        help="Camera info of a depth camera whose depth is not aligned: the node registers it. Default: none.",
+    ),
+]
 ParametersOption = Annotated[
     Path | None,
     typer.Option("--config", metavar="FILE", help=f"ROS 2 parameter file, such as {NODE_FILE}. Default: none."),

@@ -95,8 +95,8 @@ def check_images(seen: Seen, topic: str, kind: str, reliable: bool, camera: Came
     check = "images"
     publishers = seen.of(topic)
     if not publishers:
-        return error(check, f"nobody publishes {topic}", _near_misses(seen, topic, tuple(IMAGE_TYPES.values())))
-    if mismatch := _mismatch(publishers, topic, kind, reliable):
+        return error(check, f"nobody publishes {topic}", near_misses(seen, topic, tuple(IMAGE_TYPES.values())))
+    if mismatch := mismatch_of(publishers, topic, kind, reliable):
         return error(check, *mismatch)
     if seen.unreadable and not seen.images:
         return error(
@@ -140,9 +140,9 @@ def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool) -> tuple
     check = "camera info"
     publishers = seen.of(topic)
     if not publishers:
-        advice = _near_misses(seen, topic, (INFO_TYPE,))
+        advice = near_misses(seen, topic, (INFO_TYPE,))
         return None, error(check, f"nobody publishes {topic}", f"{advice}; or give --camera FILE")
-    if mismatch := _mismatch(publishers, topic, INFO_TYPE, reliable):
+    if mismatch := mismatch_of(publishers, topic, INFO_TYPE, reliable):
         return None, error(check, *mismatch)
     if topic in seen.unreadable and seen.info is None:
         text = f"{topic}: {seen.unreadable[topic]}"
@@ -166,20 +166,28 @@ def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool) -> tuple
     return camera, ok(check, f"{topic}: {size}, {camera.distortion_model}")
 
 
-def _mismatch(publishers: list[Endpoint], topic: str, kind: str, reliable: bool) -> tuple[str, str] | None:
-    """Why no publisher reaches a reader of this type and QoS, and what to do; None if one does."""
+def mismatch_of(
+    publishers: list[Endpoint], topic: str, kind: str, reliable: bool, depth: bool = False
+) -> tuple[str, str] | None:
+    """Why no publisher reaches a reader of this type and QoS, and what to do; None if one does.
+
+    depth: whether the topic is one of depth.
+    """
     if kind not in {publisher.type for publisher in publishers}:
         types = ", ".join(sorted({publisher.type for publisher in publishers}))
-        return f"{topic} has the type {types}, expected {kind}", "name another topic, or set image_transport"
+        return f"{topic} has the type {types}, expected {kind}", (
+            "name another topic" if depth else "name another topic, or set image_transport"
+        )
     if reliable and not any(publisher.reliable for publisher in publishers if publisher.type == kind):
         return (
             f"{topic} is published best effort, but the node asks for reliable: they never match",
-            "set image_reliability or camera_info_reliability to best_effort, which accepts both",
+            f"set {'depth_reliability' if depth else 'image_reliability or camera_info_reliability'} to best_effort, "
+            "which accepts both",
         )
     return None
 
 
-def _near_misses(seen: Seen, topic: str, types: tuple[str, ...]) -> str:
+def near_misses(seen: Seen, topic: str, types: tuple[str, ...]) -> str:
     there = sorted({publisher.topic for publisher in seen.publishers if publisher.type in types})
     if not there:
         return f"no topic of {' or '.join(types)} is published in domain {seen.domain}: start the camera"
@@ -225,9 +233,9 @@ def check_frames(seen: Seen, frame_id: str, fixed_frame: str) -> Finding:
         return error(check, f"{child} has several parents: {', '.join(sorted(found))}", advice)
     # The objects' poses hang below the camera's frame, so being a parent does not yet connect it to anything.
     known = set(parents) | {edge.parent for edge in seen.edges if edge.static or edge.parent != frame}
-    chain = _upwards(frame, parents)
+    chain = upwards(frame, parents)
     if fixed_frame:
-        if _upwards(fixed_frame, parents)[-1] == chain[-1] and fixed_frame in known:
+        if upwards(fixed_frame, parents)[-1] == chain[-1] and fixed_frame in known:
             return ok(check, f"{frame} is connected to {fixed_frame}")
         missing = "is not on TF" if fixed_frame not in known else f"is not connected to {frame}"
         return error(
@@ -245,7 +253,7 @@ def check_frames(seen: Seen, frame_id: str, fixed_frame: str) -> Finding:
     )
 
 
-def _upwards(frame: str, parents: Mapping[str, set[str]]) -> list[str]:
+def upwards(frame: str, parents: Mapping[str, set[str]]) -> list[str]:
     """The frame, its parent, and so on up to the root."""
     chain = [frame]
     while (above := parents.get(chain[-1])) and next(iter(above)) not in chain:

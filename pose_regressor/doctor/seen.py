@@ -58,6 +58,7 @@ class Seen:
     publishers: of other participants.
     images, infos: the arrivals on the two topics.
     image, info: the last message on each of them.
+    depths, depth, depth_info: likewise those of depth and its camera info, if they were asked for.
     edges: the transforms on /tf and /tf_static.
     unreadable: by topic, why its last unreadable message cannot be read.
     """
@@ -71,6 +72,9 @@ class Seen:
     infos: list[Arrival] = field(default_factory=list)
     image: Any = None
     info: Any = None
+    depths: list[Arrival] = field(default_factory=list)
+    depth: Any = None
+    depth_info: Any = None
     edges: set[Edge] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
 

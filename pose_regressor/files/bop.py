@@ -196,12 +196,14 @@ class ImageResult:
     scene_id, im_id: BOP ids of the scene and the image
     estimates: the poses
     seconds: time they took, for the whole image; -1: not measured
+    has_depth: whether the image came with depth
     """
 
     scene_id: int
     im_id: int
     estimates: Sequence[PoseEstimate]
     seconds: float = -1.0
+    has_depth: bool = False
 
 
 @contextmanager

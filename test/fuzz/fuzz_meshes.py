@@ -146,28 +146,41 @@ def mutate_glb(rng, data):
 
 
 def cut_off(rng, data):
-    """The file without its end, which is more than the last chunk of a PNG: without that one the picture is whole."""
-    return data[: rng.randrange(len(data) - 20)]
+    """The file without its end, or with zeros or the mark of the end in its place.
+
+    It lacks more than the last chunk of a PNG, without which the picture is whole, and more than what a decoder of JPEG
+    reads ahead.
+    """
+    start = data[: rng.randrange(len(data) - 60)]
+    return start + rng.choice((b"", bytes(len(data) - len(start)), data[-12:], data[-2:]))
+
+
+def pictures():
+    """The bytes of a PNG and a JPEG: noise on a slope."""
+    slope = np.add.outer(np.arange(24), np.arange(30))[..., None]
+    picture = Image.fromarray((slope + np.random.default_rng(0).integers(0, 150, (24, 30, 3))).astype(np.uint8))
+    buffers = {kind: io.BytesIO() for kind in ("PNG", "JPEG")}
+    for kind, buffer in buffers.items():
+        picture.save(buffer, kind)
+    return [buffer.getvalue() for buffer in buffers.values()]
 
 
 def mesh_kinds(folder):
     """Ending, whole bytes, reader and mutation of each kind of mesh file. What they name is written to the folder."""
-    noise = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(noise).save(buffer, "PNG")
-    picture = buffer.getvalue()
+    picture, jpeg = pictures()
     (folder / "skin.png").write_bytes(picture)
     (folder / "whole.mtl").write_text(MTL)
     (folder / "named.obj").write_text(OBJ)
-    (folder / "pictured.obj").write_text(OBJ.replace("broken.mtl", "pictured.mtl"))
-    (folder / "pictured.mtl").write_text(MTL.replace("skin.png", "broken.png"))
+    for suffix in ("png", "jpg"):
+        (folder / f"{suffix}.obj").write_text(OBJ.replace("broken.mtl", f"{suffix}.mtl"))
+        (folder / f"{suffix}.mtl").write_text(MTL.replace("skin.png", f"broken.{suffix}"))
 
     def load_named(_):
         load_mesh(folder / "named.obj")
 
-    def load_pictured(_):
+    def load_pictured(path):
         try:
-            load_mesh(folder / "pictured.obj")
+            load_mesh(folder / f"{path.suffix[1:]}.obj")
         except InputError:
             raise
         raise AssertionError("a picture that is cut off was taken")
@@ -177,6 +190,7 @@ def mesh_kinds(folder):
         "mesh obj": (".obj", OBJ.replace("broken.mtl", "whole.mtl").encode(), load_mesh, mutate),
         "mesh mtl": (".mtl", MTL.encode(), load_named, mutate),
         "mesh picture": (".png", picture, load_pictured, cut_off),
+        "mesh picture jpg": (".jpg", jpeg, load_pictured, cut_off),
         "mesh ply": (".ply", PLY.encode(), load_mesh, mutate),
         "mesh ply binary": (".ply", binary_ply(), load_mesh, mutate),
         "mesh stl": (".stl", cube.export(file_type="stl"), load_mesh, mutate),

@@ -5,6 +5,7 @@ import pytest
 pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 from fuzz_cameras import CAMERAS
+from fuzz_depth import DepthMessages
 from fuzz_files import Files
 from fuzz_messages import Messages
 from hypothesis import HealthCheck, given, settings
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # libraries warn of what they are given here
 MESSAGES = ("image", "compressed", "info")
+DEPTH = ("depth", "depth registered", "depth compressed")
 FILES = (
     *("bundle", "calibration", "parameters", "camera", "truth", "bag", "bag zstd", "bag lz4"),
+    *("bag db3", "bag folder"),
     *CAMERAS,
     *("mesh obj", "mesh mtl", "mesh picture", "mesh ply", "mesh ply binary", "mesh stl", "mesh stl text"),
     *("mesh glb", "mesh off", "mesh dae"),
@@ -30,6 +33,13 @@ def messages():
 
 
 @pytest.fixture(scope="module")
+def depth_messages():
+    made = DepthMessages()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
 def files(tmp_path_factory):
     return Files(tmp_path_factory.mktemp("broken"))
 
@@ -40,6 +50,16 @@ def test_broken_messages_are_counted_with_a_reason(messages, kind):
     @given(CHANCE)
     def run(rng):
         messages.one(rng, kind)
+
+    run()
+
+
+@pytest.mark.parametrize("kind", DEPTH)
+def test_broken_depth_costs_no_image(depth_messages, kind):
+    @SHORT
+    @given(CHANCE)
+    def run(rng):
+        depth_messages.one(rng, kind)
 
     run()
 

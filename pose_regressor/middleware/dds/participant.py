@@ -13,7 +13,6 @@ from cyclonedds.builtin import BuiltinDataReader, BuiltinTopic
 from cyclonedds.core import DDSException, GuardCondition, InstanceState, ReadCondition, SampleState, ViewState, WaitSet
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.internal import InvalidSample
-from cyclonedds.pub import DataWriter
 from cyclonedds.qos import Policy, Qos
 from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
@@ -21,6 +20,7 @@ from cyclonedds.util import duration
 
 from pose_regressor.middleware.dds.discovery import LAST_PARTICIPANT, URI, cyclone_uri, discovery
 from pose_regressor.middleware.dds.graph import Graph, endpoint_qos
+from pose_regressor.middleware.dds.samples import Writer, sample_type
 from pose_regressor.middleware.kit.log import Log, Throttle
 from pose_regressor.types import InputError
 
@@ -82,7 +82,7 @@ class Participant:
         self.node_name = node_name
         self._dds = make_participant(self.domain)
         self._readers: list[DataReader[Any]] = []
-        self._writers: list[DataWriter[Any]] = []
+        self._writers: list[Writer] = []
         self._topics: dict[str, Topic[Any]] = {}
         self._services = 0
         #: Threads that still run. `close` ends them before it deletes the endpoints that they read.
@@ -96,7 +96,7 @@ class Participant:
     ) -> DataReader[Any]:
         """A reader of the ROS 2 topic.
 
-        message: a class of `idl`; transient_local: reads samples from before, too, if the writer keeps them.
+        message: a class of `wire.idl`; transient_local: reads samples from before, too, if the writer keeps them.
         """
         with self._changing:
             qos = endpoint_qos(reliable, depth, message, transient_local)
@@ -104,8 +104,8 @@ class Participant:
             self._graph.announce(self._readers, self._writers)
         return reader
 
-    def writer(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataWriter[Any]:
-        """A volatile writer of the ROS 2 topic. message: a class of `idl`."""
+    def writer(self, topic: str, message: type, *, reliable: bool, depth: int) -> Writer:
+        """A volatile writer of the ROS 2 topic. message: a class of `wire.idl`."""
         with self._changing:
             writer = self._make_writer(
                 dds_topic(topic, self.node_name), message, endpoint_qos(reliable, depth, message)
@@ -113,15 +113,17 @@ class Participant:
             self._graph.announce(self._readers, self._writers)
         return writer
 
-    def service(self, name: str, request: type, response: type) -> tuple[DataReader[Any], DataWriter[Any]]:
-        """The reader of requests and the writer of responses of a ROS 2 service."""
+    def service(self, name: str, request: type, response: type) -> tuple[DataReader[Any], Writer]:
+        """The reader of requests and the writer of responses of a ROS 2 service. Their samples are Calls."""
         path = dds_topic(name, self.node_name).removeprefix("rt")
         with self._changing:
             self._services += 1
             # By this a client recognises which reader and writer belong together.
             own = f"serviceid={'.'.join(f'{byte:x}' for byte in self._dds.guid.bytes[:12])}.{self._services:x};"
-            reader = self._make_reader(f"rq{path}Request", request, endpoint_qos(True, 10, request, user_data=own))
-            writer = self._make_writer(f"rr{path}Reply", response, endpoint_qos(True, 10, response, user_data=own))
+            asked = endpoint_qos(True, 10, request, user_data=own)
+            answered = endpoint_qos(True, 10, response, user_data=own)
+            reader = self._make_reader(f"rq{path}Request", request, asked, is_call=True)
+            writer = self._make_writer(f"rr{path}Reply", response, answered, is_call=True)
             self._graph.announce(self._readers, self._writers)
         return reader, writer
 
@@ -133,17 +135,17 @@ class Participant:
                 endpoint.__del__()  # as in `close`
             self._graph.announce(self._readers, self._writers)
 
-    def _make_reader(self, topic: str, message: type, qos: Qos) -> DataReader[Any]:
-        self._readers.append(DataReader(self._dds, self._topic(topic, message), qos=qos))
+    def _make_reader(self, topic: str, message: type, qos: Qos, is_call: bool = False) -> DataReader[Any]:
+        self._readers.append(DataReader(self._dds, self._topic(topic, message, is_call), qos=qos))
         return self._readers[-1]
 
-    def _make_writer(self, topic: str, message: type, qos: Qos) -> DataWriter[Any]:
-        self._writers.append(DataWriter(self._dds, self._topic(topic, message), qos=qos))
+    def _make_writer(self, topic: str, message: type, qos: Qos, is_call: bool = False) -> Writer:
+        self._writers.append(Writer(self._dds, self._topic(topic, message, is_call), qos=qos))
         return self._writers[-1]
 
-    def _topic(self, name: str, message: type) -> Topic[Any]:
+    def _topic(self, name: str, message: type, is_call: bool) -> Topic[Any]:
         if name not in self._topics:
-            self._topics[name] = Topic(self._dds, name, message)
+            self._topics[name] = Topic(self._dds, name, sample_type(message, is_call))
         return self._topics[name]
 
     def namesakes(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from cyclonedds.qos import Policy
 
 from pose_regressor.middleware.dds.participant import Listening, Participant
+from pose_regressor.middleware.dds.samples import Call
 from pose_regressor.middleware.kit.lifecycle import State, Transition
 from pose_regressor.middleware.kit.log import Log
 from pose_regressor.middleware.kit.managed import Managed
@@ -99,9 +100,9 @@ def _answering(
     reader: Any, writer: Any, response: type, answer: Callable[[Any], Mapping[str, Any]]
 ) -> Callable[[Any], None]:
     def on_request(request: Any) -> None:
-        values = answer(request)
+        values = answer(request.body)
         _wait_for_way_back(reader, writer, request.sample_info.publication_handle)
-        writer.write(response(guid=request.guid, sequence_number=request.sequence_number, **values))
+        writer.write(Call(request.guid, request.sequence_number, response(**values)))
 
     return on_request
 

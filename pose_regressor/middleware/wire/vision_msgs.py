@@ -1,43 +1,20 @@
 """The messages of vision_msgs."""
 
-# cyclonedds reads the annotations as types, so there is no `from __future__ import annotations`. mypy takes its
-# sequence[...] and array[...] for classes of their own.
-# mypy: ignore-errors
-from dataclasses import dataclass, field
+from pose_regressor.middleware.wire import geometry_msgs  # noqa: F401  (defines what these are made of)
+from pose_regressor.middleware.wire.message import message
 
-from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import float64, sequence
-
-from pose_regressor.middleware.wire.geometry_msgs import Header, Pose, PoseWithCovariance, Vector3
-
-
-@dataclass
-class ObjectHypothesis(IdlStruct, typename="vision_msgs::msg::dds_::ObjectHypothesis_"):
-    class_id: str = ""
-    score: float64 = 0.0
-
-
-@dataclass
-class ObjectHypothesisWithPose(IdlStruct, typename="vision_msgs::msg::dds_::ObjectHypothesisWithPose_"):
-    hypothesis: ObjectHypothesis = field(default_factory=ObjectHypothesis)
-    pose: PoseWithCovariance = field(default_factory=PoseWithCovariance)
-
-
-@dataclass
-class BoundingBox3D(IdlStruct, typename="vision_msgs::msg::dds_::BoundingBox3D_"):
-    center: Pose = field(default_factory=Pose)
-    size: Vector3 = field(default_factory=Vector3)
-
-
-@dataclass
-class Detection3D(IdlStruct, typename="vision_msgs::msg::dds_::Detection3D_"):
-    header: Header = field(default_factory=Header)
-    results: sequence[ObjectHypothesisWithPose] = field(default_factory=list)
-    bbox: BoundingBox3D = field(default_factory=BoundingBox3D)
-    id: str = ""
-
-
-@dataclass
-class Detection3DArray(IdlStruct, typename="vision_msgs::msg::dds_::Detection3DArray_"):
-    header: Header = field(default_factory=Header)
-    detections: sequence[Detection3D] = field(default_factory=list)
+ObjectHypothesis = message("vision_msgs/msg/ObjectHypothesis", "string class_id", "float64 score")
+ObjectHypothesisWithPose = message(
+    "vision_msgs/msg/ObjectHypothesisWithPose",
+    "ObjectHypothesis hypothesis",
+    "geometry_msgs/PoseWithCovariance pose",
+)
+BoundingBox3D = message("vision_msgs/msg/BoundingBox3D", "geometry_msgs/Pose center", "geometry_msgs/Vector3 size")
+Detection3D = message(
+    "vision_msgs/msg/Detection3D",
+    "std_msgs/Header header",
+    "ObjectHypothesisWithPose[] results",
+    "BoundingBox3D bbox",
+    "string id",
+)
+Detection3DArray = message("vision_msgs/msg/Detection3DArray", "std_msgs/Header header", "Detection3D[] detections")

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import InputError
-from pose_regressor_training.samples.sensor_depth import KINDS, RANGE, SensorDepth, incidence, shadow
+from pose_regressor_training.samples.sensor_depth import KINDS, RANGE, SensorDepth, guessed_albedo, incidence, shadow
 
 K = np.array([[580.0, 0, 80], [0, 580, 60], [0, 0, 1]])
 SHAPE = (120, 160)
@@ -77,6 +78,16 @@ def test_flying_pixels_lie_between_two_surfaces_only_for_time_of_flight():
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_the_edge_of_a_scene_without_a_background(kind):
+    """Where nothing is behind a surface, there is nothing to read or to mix: no depth comes near 0 or goes far."""
+    depth = np.zeros(SHAPE, np.float32)
+    depth[30:90, 40:120] = 0.5
+    found = measured(kind, depth)
+    assert not found[depth == 0].any()
+    assert np.abs(found[found > 0] - 0.5).max() < 0.02
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_holes_and_what_is_not_there(kind):
     depth = wall(1.0).copy()
     depth[:10] = 0
@@ -131,3 +142,12 @@ def test_unknown_sensors_are_refused():
         SensorDepth("radar")
     with pytest.raises(InputError, match="share of holes"):
         SensorDepth(holes=1.0)
+
+
+def test_albedo_is_guessed_from_the_picture_whatever_its_exposure():
+    """A surface that sends back half the light of the brightest one is half as white, also in a dimmer picture."""
+    light = np.tile(np.array([0.0, 0.5, 1.0], np.float32).repeat(40)[:, None], (120, 1, 3))
+    for exposure in (1.0, 0.2):
+        albedo = guessed_albedo(srgb_from_linear(exposure * light))
+        np.testing.assert_allclose(np.unique(albedo), [0, 0.5, 1], atol=0.02)
+    assert guessed_albedo(np.zeros((4, 5, 3), np.uint8)).max() == 0

@@ -21,6 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.color import srgb_table
 from pose_regressor.types import InputError
 
 FloatMap = NDArray[np.float32]
@@ -122,6 +123,19 @@ class SensorDepth:
         return np.asarray(noise < np.quantile(noise, self.holes))
 
 
+def guessed_albedo(color: NDArray[np.uint8]) -> FloatMap:
+    """(H, W) from 0, black, to 1: how much of a sensor's light the surfaces in a picture send back, as a guess.
+
+    It is the linear luminance, with the brightest twentieth of the picture as white. So shadows count as dark surfaces.
+
+    color: (H, W, 3) uint8 RGB
+    """
+    red, green, blue = np.moveaxis(srgb_table()[color], -1, 0)
+    light = 0.2126 * red + 0.7152 * green + 0.0722 * blue  # Rec. 709
+    white = max(float(np.quantile(light, 0.95)), 1e-3)
+    return np.minimum(light / white, 1).astype(np.float32)
+
+
 def incidence(depth: FloatMap, camera_matrix: NDArray[np.float64]) -> FloatMap:
     """(H, W) angle between the ray and the surface's normal, radians, from differences of depth (H, W)."""
     rows, columns = np.indices(depth.shape, np.float32)
@@ -169,7 +183,8 @@ def _structured_light(depth: FloatMap, angle: FloatMap, rng: np.random.Generator
     sigma = sigma + GRAZING_GROWTH / np.sqrt(np.maximum(read, 0.1)) * steep**2 / (np.pi / 2 - steep) ** 2
     noisy = np.maximum(read + sigma * _noise(depth.shape, 1.0, rng), 1e-3)
     # Equal steps of disparity are equal steps of 1 / z.
-    return (1 / (np.maximum(np.round(1 / (noisy * DISPARITY_STEP)), 1) * DISPARITY_STEP)).astype(np.float32)
+    measured = 1 / (np.maximum(np.round(1 / (noisy * DISPARITY_STEP)), 1) * DISPARITY_STEP)
+    return np.where(read > 0, measured, 0).astype(np.float32)
 
 
 def _stereo(depth: FloatMap, focal_baseline: float, rng: np.random.Generator) -> FloatMap:
@@ -181,14 +196,15 @@ def _stereo(depth: FloatMap, focal_baseline: float, rng: np.random.Generator) ->
     disparity = np.where((disparity > 0) & (nearest - farthest > JUMP), nearest, disparity)
     disparity = cv2.medianBlur(disparity.astype(np.float32), 5)
     noisy = disparity + DISPARITY_SIGMA * _noise(depth.shape, 2.0, rng)
-    return (focal_baseline / np.maximum(np.round(noisy / SUBPIXEL), 1) / SUBPIXEL).astype(np.float32)
+    measured = focal_baseline / np.maximum(np.round(noisy / SUBPIXEL), 1) / SUBPIXEL
+    return np.where(disparity > 0, measured, 0).astype(np.float32)
 
 
 def _time_of_flight(depth: FloatMap, rng: np.random.Generator) -> FloatMap:
     # A pixel gathers light from its neighbourhood: at edges, that of two surfaces.
     spread = cv2.GaussianBlur(depth, (0, 0), 0.7)
     near, far = cv2.erode(depth, np.ones((3, 3), np.uint8)), cv2.dilate(depth, np.ones((3, 3), np.uint8))
-    mixed = np.where(far - near > 0.02, spread, depth)
+    mixed = np.where((far - near > 0.02) & (near > 0), spread, depth)  # nothing is no surface: its light is not mixed
     return (mixed + FLIGHT_SIGMA * np.maximum(depth, 0.5) * rng.standard_normal(depth.shape)).astype(np.float32)
 
 
