@@ -26,7 +26,7 @@ STAND_INS = {
     b"<html": "is a web page: download the file itself",
 }
 #: Values of a picture whose edge is stretched, at most.
-MOST_VALUES = 100_000_000
+MOST_VALUES = 25_000_000
 #: Coordinates may lie this far outside a picture, in texels.
 NEAR = 0.5
 
