@@ -18,7 +18,7 @@ from pose_regressor.sources import Source
 from pose_regressor.types import NANOSECONDS, InputError
 
 JPEG_QUALITY = 95
-#: Topic of depth, within the camera's namespace. It lies apart, so that it is not taken for another image of the camera.
+#: Topic of depth in the camera's namespace, apart from the topics of colour.
 ALIGNED_DEPTH = "aligned_depth/image_raw"
 DEPTH = 5
 
