@@ -31,6 +31,7 @@ LARGE_MESSAGES = (
 #: rmw_cyclonedds (Lyrical) leaves fields of services out. 1.15 is Fast DDS, 1.16 Cyclone DDS.
 TYPES_BY_NAME = "<Compatibility><IgnoreTypeInformation>1.15,1.16</IgnoreTypeInformation></Compatibility>"
 
+
 @dataclass(frozen=True)
 class Discovery:
     """Whom a participant looks for.
