@@ -65,6 +65,8 @@ ONLY_BELOW = {
         *("rclpy", "cv_bridge", "tf2_ros", "tf_transformations", "ament_index_python", "launch", "launch_ros"),
         *("builtin_interfaces", "rcl_interfaces", "std_msgs", "geometry_msgs", "sensor_msgs", "tf2_msgs"),
         *("vision_msgs", "visualization_msgs", "diagnostic_msgs", "lifecycle_msgs"),
+        *("rosidl_adapter", "rosidl_generator_c", "rosidl_generator_py", "rosidl_generator_type_description"),
+        *("rosidl_typesupport_c", "rosidl_typesupport_fastrtps_c", "rosidl_typesupport_introspection_c"),
     },
 }
 

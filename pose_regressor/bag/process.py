@@ -14,7 +14,7 @@ from typing import Any
 import pose_regressor
 from pose_regressor.assets import find_model
 from pose_regressor.bag.answer import BagCamera, read_camera_info
-from pose_regressor.bag.journal import Journal, RememberingEstimator
+from pose_regressor.bag.journal import ESTIMATE, Journal, RememberingEstimator
 from pose_regressor.bag.reading import Bag, Recorded, open_bag
 from pose_regressor.bag.topics import CameraTopics, find_cameras, with_namespaces
 from pose_regressor.bag.writing import BagWriter, bag_writer
@@ -148,6 +148,7 @@ def _key(
     settings = {name: value for name, value in vars(config).items() if name not in ("frame_prefix", "frame_id")}
     return {
         "version": pose_regressor.__version__,
+        "answers": ESTIMATE.descr,
         "bag": files,
         "cameras": [vars(camera) for camera in cameras],
         "models": [hashlib.sha256(model.read_bytes()).hexdigest() for model in models],

@@ -12,8 +12,8 @@ from typing import Any
 from mcap.records import Attachment, Channel, McapRecord, Metadata, Schema
 from mcap.writer import CompressionType, Writer
 
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.bag.reading import Recorded
+from pose_regressor.middleware.wire.definitions import ros2msg
 from pose_regressor.middleware.wire.type_hash import type_hash
 from pose_regressor.types import InputError
 

@@ -16,7 +16,10 @@ from pose_regressor.cli.options import CameraOption, NodeDeviceOption, NodeModel
 
 def bag(
     source: Annotated[
-        Path, typer.Argument(metavar="IN", help="Bag to read: an MCAP file, or a rosbag2 folder of them.")
+        Path,
+        typer.Argument(
+            metavar="IN", help="Bag to read: a file of rosbag2, MCAP or SQLite (.db3), or a folder of them."
+        ),
     ],
     target: Annotated[Path, typer.Argument(metavar="OUT.mcap", help="Bag to write.")],
     model: NodeModelOption = None,

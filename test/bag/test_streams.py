@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("mcap")
 
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.bag.reading import Bag, Topic
 from pose_regressor.bag.topics import CAMERA_INFO, COMPRESSED, IMAGE, find_cameras
 from pose_regressor.cli import main
 from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.definitions import ros2msg
 from pose_regressor.types import InputError
 
 spec = importlib.util.spec_from_file_location("contents", Path(__file__).with_name("contents.py"))

@@ -63,6 +63,8 @@ def own_domain():
         "ROS_DOMAIN_ID": str(number),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "CYCLONEDDS_URI": CYCLONE,
+        # Not over shared memory, of which a process that is killed leaves its part behind in /dev/shm.
+        "FASTDDS_BUILTIN_TRANSPORTS": "UDPv4",
     }
     with claim:
         yield number, environment

@@ -5,7 +5,7 @@ import pytest
 
 from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import InputError
-from pose_regressor_training.samples.sensor_depth import KINDS, SensorDepth, guessed_albedo, incidence, shadow
+from pose_regressor_training.samples.sensor_depth import KINDS, RANGE, SensorDepth, guessed_albedo, incidence, shadow
 
 K = np.array([[580.0, 0, 80], [0, 580, 60], [0, 0, 1]])
 SHAPE = (120, 160)
@@ -94,6 +94,11 @@ def test_holes_and_what_is_not_there(kind):
     empty = measured(kind, depth, holes=0.1) == 0
     assert empty[:10].all()
     np.testing.assert_allclose(empty[20:, 10:].mean(), 0.1, atol=0.04)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_is_out_of_range_is_not_measured(kind):
+    assert not measured(kind, wall(RANGE + 1)).any()
 
 
 def test_an_images_depths_are_wrong_together():

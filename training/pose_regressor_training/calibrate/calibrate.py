@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from pose_regressor.estimation.refine_colors import BLURS, POINTS
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.calibration import RGBD_CALIBRATION, Calibration
 from pose_regressor.types import FloatArray, InputError
+from pose_regressor_training.bop.models_info import read_models_info
 from pose_regressor_training.calibrate.frames import check_meshes, true_frames
 from pose_regressor_training.calibrate.trial import FRAMES, RAW, Trial, try_out
 from pose_regressor_training.meshes.mesh import Mesh
@@ -160,6 +162,22 @@ def _share(block: NDArray) -> float:
 
 def _raw(block: NDArray) -> float:
     return float(block[1] / block[0])
+
+
+def take_symmetries(bundle: Bundle, models_info: Path) -> None:
+    """Give the bundle's objects the symmetries of a BOP models_info.json. Those that it does not name keep theirs.
+
+    Raises InputError if it names none of them.
+    """
+    infos = read_models_info(models_info)
+    ids = [model.obj_id for model in bundle.objects]
+    if not set(ids) & set(infos):
+        wanted, got = ", ".join(map(str, ids)), ", ".join(map(str, infos))[:100]
+        raise InputError(f"{models_info}: expected one of the bundle's objects ({wanted}), got {got}")
+    bundle.objects = tuple(
+        replace(model, symmetries=infos[model.obj_id].symmetries.discretised()) if model.obj_id in infos else model
+        for model in bundle.objects
+    )
 
 
 def add_colors(bundle: Bundle, meshes: Sequence[Mesh]) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from pose_regressor_training.cli.options import (
     BundleMeshesOption,
+    BundleModelsInfoOption,
     BundleNameOption,
     ColorOption,
     DeviceOption,
@@ -24,6 +25,7 @@ def calibrate(
     unit: UnitsOption = None,
     color: ColorOption = None,
     name: BundleNameOption = None,
+    models_info: BundleModelsInfoOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Bundle to write. Default: BUNDLE itself.")
     ] = None,
@@ -74,7 +76,7 @@ def calibrate(
     from pose_regressor.files.io import check_file_to_write, read_text, write_text
     from pose_regressor.network.bundle import Bundle
     from pose_regressor.types import InputError
-    from pose_regressor_training.calibrate.calibrate import add_colors, calibrate
+    from pose_regressor_training.calibrate.calibrate import add_colors, calibrate, take_symmetries
     from pose_regressor_training.calibrate.metrics import measure, rows_of, with_metrics
     from pose_regressor_training.evaluate.plots import reliability_figure
     from pose_regressor_training.figures import print_table, write_figure
@@ -90,6 +92,8 @@ def calibrate(
     loaded = Bundle.load(bundle)
     in_order = read_meshes(mesh, unit, color)
     meshes = [in_order[place] for place in _places([known.name for known in loaded.objects], name, len(mesh))]
+    if models_info is not None:
+        take_symmetries(loaded, models_info)
     on = str(select_device(device))
     scored = {}
     with Progress(console=console, transient=True) as bar:

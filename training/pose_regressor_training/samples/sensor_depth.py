@@ -45,6 +45,8 @@ JUMP = 1.0
 FLIGHT_SIGMA = 0.002
 #: No sensor sees surfaces at steeper angles, radians (Nguyen et al. found none beyond 70 to 80 degrees).
 STEEPEST = np.radians(75)
+#: Nothing is measured beyond this, metres (a choice, near what these sensors reach).
+RANGE = 10.0
 #: What all depths of an image are wrong by together: standard deviation as a share of the distance (a choice).
 BIAS = 0.003
 
@@ -96,7 +98,7 @@ class SensorDepth:
         else:
             measured = _time_of_flight(depth, rng)
         measured *= np.float32(1 + self.bias * rng.standard_normal())
-        lost = (depth <= 0) | (angle > STEEPEST + 0.05 * _noise(depth.shape, 1.5, rng))
+        lost = (depth <= 0) | (depth > RANGE) | (angle > STEEPEST + 0.05 * _noise(depth.shape, 1.5, rng))
         if self._baseline:
             lost |= shadow(depth, focal * self._baseline)
         if albedo is not None:
