@@ -26,6 +26,9 @@ def shrunk(texture: NDArray[np.uint8], limit: int) -> NDArray[np.uint8]:
     scale = limit / max(texture.shape[:2])
     if scale >= 1:
         return texture
+    height, width = (round(scale * edge) for edge in texture.shape[:2])
+    if min(height, width) < 1:  # a thin one stays one pixel thin
+        return cv2.resize(texture, (max(width, 1), max(height, 1)), interpolation=cv2.INTER_AREA)
     return cv2.resize(texture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 
