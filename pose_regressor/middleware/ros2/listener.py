@@ -27,10 +27,10 @@ class TfListener(TransformCollector):
         self, topic: str = "/tf", detections: str = "", diagnostics: Callable[[Any], object] | None = None
     ) -> None:
         super().__init__()
-        self.answers = Answers()
+        self.answers, self._topic = Answers(), topic
         with ExitStack() as stack:
             stack.enter_context(ros())
-            node = stack.enter_context(ros_node("pose_regressor_listener"))
+            self._node = node = stack.enter_context(ros_node("pose_regressor_listener"))
             node.create_subscription(interfaces.TFMessage, topic, self.on_tf, DEPTH)
             if detections:
                 node.create_subscription(interfaces.Detection3DArray, detections, self.answers.on_detections, DEPTH)
@@ -38,6 +38,11 @@ class TfListener(TransformCollector):
                 node.create_subscription(interfaces.DiagnosticArray, "/diagnostics", diagnostics, DEPTH)
             stack.enter_context(spinning(node, threading.Event()))
             self._stack = stack.pop_all()
+
+    @property
+    def writers(self) -> int:
+        """How many publishers of the transforms are there."""
+        return int(self._node.count_publishers(self._topic))
 
     def close(self) -> None:
         self._stack.close()

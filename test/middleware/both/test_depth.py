@@ -20,11 +20,8 @@ class DepthCamera:
         kind = wire.CompressedImage if topic.endswith("compressedDepth") else wire.Image
         self.depths = peer.writer(f"rt/{topic}", kind)
         if static:
-            from cyclonedds.qos import Policy, Qos
-
-            qos = Qos(Policy.Reliability.Reliable(10**9), Policy.Durability.TransientLocal, Policy.History.KeepLast(1))
             self.infos = peer.writer("rt/depth_info", wire.CameraInfo)
-            self.static = peer.writer("rt/tf_static", wire.TFMessage, qos)
+            self.static = peer.writer("rt/tf_static", wire.TFMessage, wire.STATIC_QOS)
 
     def header(self, stamp, frame_id):
         return self.wire.Header(self.wire.Time(stamp, 5), frame_id)

@@ -55,7 +55,7 @@ def check(transforms, record):
 @pytest.mark.parametrize("listener", [DDS, "ros2"])
 @pytest.mark.parametrize("player", [DDS, "ros2"])
 @pytest.mark.parametrize("node", [DDS, "ros2"])
-def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, node, player, listener):
+def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, until, node, player, listener):
     if listener == "dds":
         from pose_regressor.middleware.dds.listener import TfListener
     else:
@@ -65,6 +65,7 @@ def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, 
     record = tmp_path / "record.json"
     with TfListener() as heard:
         running = launch(DDS_STANDIN, "{}") if node == "dds" else start()
+        until(lambda: heard.writers, "the node's transforms")
         arguments = ["--camera", camera, "--rate", 10, "--timeout", 90, "--record", record, "--frame-id", "eye"]
         playing = launch(*PLAYERS[player], folder, *arguments)
         assert playing.wait() == 0, playing.text
