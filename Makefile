@@ -5,6 +5,8 @@ TORCH ?= torch==2.13.0
 
 # Images a second of the demo; auto: 30, or less on a machine that cannot keep up.
 RATE ?= auto
+# Of the demo: 1 plays the clip's depth, too.
+DEPTH ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +36,7 @@ help:
 	@echo "make clean       remove the environment and everything made here"
 
 demo: $(VENV)/.runtime
-	$(BIN)/pose-regressor demo --out out/demo --rate $(RATE)
+	$(BIN)/pose-regressor demo --out out/demo --rate $(RATE) $(if $(filter-out 0,$(DEPTH)),--depth)
 
 # The tests of ROS 2 take the one that is sourced, if there is one; otherwise pip's, in a second run.
 test: $(VENV)/.develop $(VENV)/.extension

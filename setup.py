@@ -12,6 +12,7 @@ SHARED = {
     "config": ["config/*.yaml", "config/*.rviz"],
     "models": ["models/*.safetensors", "models/*.md"],
     "demo": ["demo/*.mp4", "demo/*.json", "demo/*.md"],
+    "demo/depth": ["demo/depth/*.png"],
 }
 
 

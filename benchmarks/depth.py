@@ -1,7 +1,7 @@
 """What measured depth adds to poses: LM-O's eight objects, each bundle by itself, with and without depth.
 
     python benchmarks/depth.py --rgbd SCENE --lmo FOLDER [--every N] [--json FILE] [--results FOLDER]
-    python benchmarks/depth.py --pathtraced DATASET [--sensor KIND ...]
+    python benchmarks/depth.py --pathtraced DATASET [--sensor KIND ...] [--bias SHARE]
 
 real       SCENE, a BOP scene with a real sensor's depth. The objects of which at least half is seen.
 simulated  The images of FOLDER/dev/000002, with depth made of their given poses: the eight objects and a table, seen by
@@ -37,7 +37,7 @@ from pose_regressor.geometry.errors import add
 from pose_regressor.sources import open_source
 from pose_regressor.types import FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 from pose_regressor_training.evaluate.errors import add_s
-from pose_regressor_training.samples.sensor_depth import KINDS, SensorDepth
+from pose_regressor_training.samples.sensor_depth import BIAS, KINDS, SensorDepth
 
 NAMES = ("ape", "can", "cat", "driller", "duck", "eggbox", "glue", "holepuncher")
 TIGHT, WIDE = 0.05, 0.1
@@ -147,6 +147,10 @@ def main() -> None:
     parser.add_argument(
         "--sensor", action="append", choices=KINDS, help="of the path-traced frames; repeat it (default: stereo)"
     )
+    parser.add_argument(
+        "--bias", type=float, default=BIAS, metavar="SHARE",
+        help="of the distance: what the depths of a path-traced frame are wrong by together (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--every", type=int, default=1, help="take one frame in this many (default: %(default)s)")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="also write BOP result CSVs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
@@ -159,7 +163,9 @@ def main() -> None:
     headlines: list[Headline] = []
     results: dict[str, object] = {}
     if options.pathtraced and options.pathtraced.is_dir():
-        headlines, results["pathtraced"] = report_pathtraced(options.pathtraced, options.sensor or ["stereo"])
+        headlines, results["pathtraced"] = report_pathtraced(
+            options.pathtraced, options.sensor or ["stereo"], options.bias
+        )
     elif not parts:
         print("skipped: none of --rgbd, --lmo and --pathtraced names a folder that is there")
         return

@@ -111,9 +111,9 @@ def _along_ray(estimate: PoseEstimate) -> float:
     return float(np.sqrt(ray @ estimate.covariance[:3, :3] @ ray))
 
 
-def measure(dataset: Path, kinds: Sequence[str]) -> dict[str, dict[str, Outcome]]:
+def measure(dataset: Path, kinds: Sequence[str], bias: float) -> dict[str, dict[str, Outcome]]:
     """ "rgb" and the kinds of sensors -> name of the object -> what was found."""
-    every = {kind: shots(dataset, SensorDepth(kind)) for kind in kinds}  # type: ignore[arg-type]
+    every = {kind: shots(dataset, SensorDepth(kind, bias=bias)) for kind in kinds}  # type: ignore[arg-type]
     plain = [replace(shot, frame=replace(shot.frame, depth=None)) for shot in every[kinds[0]]]
     outcomes: dict[str, dict[str, Outcome]] = {kind: {} for kind in ("rgb", *kinds)}
     for obj_id, name in enumerate(OWN, start=1):
@@ -127,9 +127,12 @@ def measure(dataset: Path, kinds: Sequence[str]) -> dict[str, dict[str, Outcome]
     return outcomes
 
 
-def report(dataset: Path, kinds: Sequence[str]) -> tuple[list[Headline], dict[str, object]]:
-    """Prints a table; returns the headlines, of the first kind of sensor, and all figures."""
-    outcomes = measure(dataset, kinds)
+def report(dataset: Path, kinds: Sequence[str], bias: float) -> tuple[list[Headline], dict[str, object]]:
+    """Prints a table; returns the headlines, of the first kind of sensor, and all figures.
+
+    bias: as of SensorDepth
+    """
+    outcomes = measure(dataset, kinds, bias)
     every = {kind: Outcome(sum(o.targets for o in own.values()), sum((o.poses for o in own.values()), ()))
              for kind, own in outcomes.items()}  # fmt: skip
     table = Table(title=f"path-traced frames, {every['rgb'].targets} objects at {NEAREST:g} to {FARTHEST:g} m")

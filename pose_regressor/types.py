@@ -144,7 +144,10 @@ class Frame:
 
 def check_depth_unit(depth: NDArray[np.float32]) -> None:
     """InputError if the median of what was measured, (H, W), cannot be metres."""
-    measured = depth[(depth > 0) & (depth < np.inf)]
+    pixels = depth.reshape(-1)
+    measured = _positive(pixels[:: max(1, len(pixels) // _DEPTHS)])
+    if not len(measured):
+        measured = _positive(pixels)
     if not len(measured):
         return
     median = float(np.median(measured[:: max(1, len(measured) // _DEPTHS)]))
@@ -158,6 +161,10 @@ def check_depth_unit(depth: NDArray[np.float32]) -> None:
             "depth: expected metres, the unit is wrong",
             f"got a median of {median:.3g}, expected {NEAREST_MEDIAN:g} to {FARTHEST_MEDIAN:g} m; {factor}",
         )
+
+
+def _positive(depths: NDArray[np.float32]) -> NDArray[np.float32]:
+    return depths[(depths > 0) & (depths < np.inf)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -34,6 +34,15 @@ CameraOption = Annotated[
         help="Camera file of BOP, ROS, OpenCV or Kalibr, or a CameraInfo message as YAML. Default: none.",
     ),
 ]
+DepthImagesOption = Annotated[
+    str,
+    typer.Option(
+        "--depth",
+        metavar="auto|off|FOLDER",
+        help="Depth images with the images' names, or named by frame numbers of a video: 16-bit millimetres or 32-bit "
+        "metres. auto: a BOP scene's own.",
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=_DEVICE)]
 BackendOption = Annotated[
     str,

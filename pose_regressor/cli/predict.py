@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pose_regressor.cli.options import BackendOption, CameraOption, DeviceOption, ModelOption, SourceArgument
+from pose_regressor.cli.options import (
+    BackendOption,
+    CameraOption,
+    DepthImagesOption,
+    DeviceOption,
+    ModelOption,
+    SourceArgument,
+)
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.settings import SCORE_THRESHOLD
 
@@ -45,14 +52,7 @@ def predict(
         ),
     ] = None,
     camera: CameraOption = None,
-    depth: Annotated[
-        str,
-        typer.Option(
-            metavar="auto|off|FOLDER",
-            help="Depth images with the images' names, or named by frame numbers of a video: 16-bit millimetres or "
-            "32-bit metres. auto: a BOP scene's own.",
-        ),
-    ] = "auto",
+    depth: DepthImagesOption = "auto",
     device: DeviceOption = NodeConfig.device,
     backend: BackendOption = NodeConfig.backend,
     track: Annotated[

@@ -18,7 +18,7 @@ FILES = (
     *("bundle", "calibration", "parameters", "camera", "truth", "bag", "bag zstd", "bag lz4"),
     *("bag db3", "bag folder"),
     *CAMERAS,
-    *("mesh obj", "mesh mtl", "mesh picture", "mesh ply", "mesh ply binary", "mesh stl", "mesh stl text"),
+    *("mesh obj", "mesh mtl", "mesh png", "mesh jpeg", "mesh ply", "mesh ply binary", "mesh stl", "mesh stl text"),
     *("mesh glb", "mesh off", "mesh dae"),
 )
 SHORT = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)

@@ -12,8 +12,8 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
-from pose_regressor.middleware.dds import rmw_dds_common
 from pose_regressor.middleware.dds.samples import Writer, sample_type
+from pose_regressor.middleware.wire import rmw_dds_common
 from pose_regressor.middleware.wire.type_hash import type_hash
 
 TOPIC = "ros_discovery_info"

@@ -195,8 +195,23 @@ def _ways(field: Field) -> tuple[_Write, _Read]:
         if field.many == "sequence" and kind in OCTETS:
             return _write_octets, _read_octets
         return _numbers(CODES[kind], field.length if field.many == "array" else None)
-    one: tuple[_Write, _Read] = (_write_string, _read_string) if isinstance(kind, str) else (_write, _reading(kind))
-    return _sequence(*one) if field.many else one
+    one: tuple[_Write, _Read] = (_write, _reading(kind)) if not isinstance(kind, str) else (_write_string, _read_string)
+    if field.longest:
+        one = _limited(*one, field.longest, "characters")
+    if field.many:
+        one = _sequence(*one)
+    return _limited(*one, field.length, "values") if field.length else one
+
+
+def _limited(write: _Write, read: _Read, most: int, what: str) -> tuple[_Write, _Read]:
+    """The same for values of limited length. ValueError: a value is longer."""
+
+    def checked(value: Any) -> Any:
+        if len(value) > most:
+            raise ValueError(f"expected at most {most} {what}, got {len(value)}")
+        return value
+
+    return lambda value, out: write(checked(value), out), lambda source: checked(read(source))
 
 
 def _reading(kind: type[Message]) -> _Read:
@@ -212,7 +227,7 @@ def _numbers(code: str, length: int | None) -> tuple[_Write, _Read]:
         if length is None:
             out.align(4).extend(_form("<", "I").pack(count))
         elif count != length:
-            raise struct.error(f"expected {length} numbers, got {count}")
+            raise ValueError(f"expected {length} numbers, got {count}")
         if count:
             out.align(size).extend(struct.pack(f"<{count}{code}", *values))
 
@@ -227,8 +242,8 @@ def _numbers(code: str, length: int | None) -> tuple[_Write, _Read]:
 
 
 def _write_octets(data: Any, out: _Output) -> None:
-    """data: anything with a buffer of bytes, or a list of numbers."""
-    block = memoryview(bytes(data) if isinstance(data, list) else data).cast("B")
+    """data: anything with a buffer of bytes, or a list or tuple of numbers."""
+    block = memoryview(bytes(data) if isinstance(data, list | tuple) else data).cast("B")
     out.align(4).extend(_form("<", "I").pack(block.nbytes))
     out.block(block)
 

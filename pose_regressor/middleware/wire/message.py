@@ -66,7 +66,7 @@ class Message:
     def serialize(self) -> bytes:
         """The message in little-endian plain CDR (XCDR1), with its encapsulation header.
 
-        struct.error: a number does not fit into its field.
+        struct.error: a number does not fit into its field. ValueError: a value is too long for its field.
         """
         return cdr.serialize(self)
 

@@ -121,6 +121,33 @@ def test_tf2_knows_where_the_object_is(start, peer):
     listener.unregister()
 
 
+@pytest.mark.parametrize("node", ["dds", "ros2"])
+@pytest.mark.parametrize("player", ["dds", "ros2"])
+def test_a_clip_with_depth(launch, start, clip, tmp_path, node, player):
+    """The stand-ins find their object as far away as depth says."""
+    from pose_regressor.middleware.dds.listener import TfListener
+
+    folder, camera = clip
+    (tmp_path / "depths").mkdir()
+    for number in range(FRAMES):
+        steps = np.full((48, 64), 500 + 100 * number, np.uint16)  # millimetres
+        cv2.imwrite(str(tmp_path / "depths" / f"{number:06d}.png"), steps)
+    record = tmp_path / "record.json"
+    config = {"depth_topic": "depth", "image_reliability": "reliable", "depth_reliability": "reliable"}
+    with TfListener() as heard:
+        parameters = [word for key, value in config.items() for word in ("-p", f"{key}:={value}")]
+        running = launch(DDS_STANDIN, json.dumps(config)) if node == "dds" else start(*parameters)
+        arguments = ["--camera", camera, "--rate", 10, "--timeout", 90, "--record", record, "--depth"]
+        playing = launch(*PLAYERS[player], folder, *arguments, tmp_path / "depths")
+        assert playing.wait() == 0, playing.text
+        frames = {stamp: number for number, stamp, _ in json.loads(record.read_text())}
+        assert heard.wait(lambda transforms: bool(transforms) and transforms[-1].stamp == max(frames), 90)
+        transforms = heard.transforms
+    assert len(transforms) > 1
+    for transform in transforms[1:]:  # the first image does not wait for its depth
+        assert transform.translation[2] == pytest.approx(0.5 + 0.1 * frames[transform.stamp], abs=1e-6), running.text
+
+
 def test_the_ros_player_says_what_it_cannot_play(launch, clip):
     folder, camera = clip
     for arguments, words in (

@@ -2,8 +2,7 @@
 
 import pytest
 
-from pose_regressor.middleware.dds import rmw_dds_common
-from pose_regressor.middleware.wire import idl, service_types
+from pose_regressor.middleware.wire import idl, rmw_dds_common, service_types
 from pose_regressor.middleware.wire.type_hash import type_hash
 
 #: From share/<package>/<msg or srv>/<name>.json of a Jazzy installation.

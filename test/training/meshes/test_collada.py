@@ -164,3 +164,7 @@ def test_pictures_that_are_mirrored_beyond_their_edges(box, load):
     box.check(load((places, mirrored), source))
     box.check(load((places, mirrored), (source[0], source[1].replace("MIRROR", "CLAMP"))),
               box.colors[[0, 0, 0, 3, 3, 3]])  # fmt: skip
+
+
+def test_pictures_of_collada_1_5(box, load):
+    box.check(load(("2005/11", "2008/03"), ("1.4.1", "1.5.0"), (">tex.png<", "><ref>tex.png</ref><")))

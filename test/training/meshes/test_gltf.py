@@ -253,8 +253,19 @@ def test_what_is_seen_beyond_the_edges_of_a_picture(box, load, mode, moved):
         box.check(load(edit, uv=uv + (1, 1)), [box.colors[5]] * 6)
         with pytest.raises(InputError, match=r"span .* times its texture, whose edge is stretched \(clamp\)"):
             load(edit, uv=uv * 1e9)
-    box.check(load(edit))
-    assert load(edit).texture.shape == (32, 48, 3)  # nothing is added if nothing lies beyond
+    assert load(edit, uv=uv).texture.shape == (32, 48, 3)  # nothing is added if nothing lies beyond
+    mesh = load(edit, uv=uv + (1 / 3, 0))  # no more is added than lies beyond: 0.27 of the width
+    assert mesh.texture.shape == (32, 48 + 13, 3)
+    box.check(mesh, box.colors[[1, 2, 2, 4, 5, 5]])
+
+
+def test_long_strips_of_a_picture(box, load):
+    def edit(content):
+        content["samplers"] = [{"wrapS": 33071}]
+        content["textures"] = [{"source": 0, "sampler": 0}]
+
+    mesh = load(edit, uv=downwards(box) * (2_500, 1) - (5_000, 0))
+    assert mesh.texture.shape[1] == 2048
 
 
 @pytest.mark.parametrize("mode", ["MASK", "BLEND"])

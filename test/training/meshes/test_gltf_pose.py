@@ -58,6 +58,16 @@ def test_a_skeleton_places_its_mesh(box, load):
     box.check(mesh, box.colors[[0, 1, 5, 4, 2, 3]], size=(0.04, 0.02, 0.03))
 
 
+def test_a_skeleton_that_mirrors_its_mesh(box, load):
+    """Its faces still show outwards: x is turned over, y becomes z and z becomes -y."""
+
+    def mirror(content):
+        skeleton(content)
+        content["nodes"][1]["scale"] = [-0.5, 0.5, 0.5]
+
+    box.check(load(mirror), box.colors[[1, 0, 5, 4, 2, 3]], size=(0.16, 0.08, 0.12))
+
+
 def test_several_joints_share_a_vertex(box, load):
     """Half by the turned bone, half by its parent: weights that do not add up to one count by their shares."""
     joints, weights = ((0, 1, 0, 0),) * 24, ((2, 2, 0, 0),) * 24

@@ -95,6 +95,23 @@ def test_pictures_that_are_cut_off_are_never_taken(box, tmp_path, container, kin
                 load_mesh(container(box, tmp_path), UNITS[container])
 
 
+@pytest.mark.parametrize(("suffix", "end"), [("png", "zeros"), ("jpg", "zeros"), ("jpg", "mark")])
+def test_pictures_that_are_cut_off_and_end_as_if_they_were_whole(box, tmp_path, suffix, end):
+    """Downloads keep their length, and some programs add the mark of the end. A slope compresses, unlike noise."""
+    slope = np.add.outer(np.arange(91), np.arange(97))[..., None]
+    picture = (slope + np.random.default_rng(0).integers(0, 60, (91, 97, 3))).astype(np.uint8)
+    Image.fromarray(picture).save(tmp_path / f"tex.{suffix}")
+    whole = (tmp_path / f"tex.{suffix}").read_bytes()
+    path = obj(box, tmp_path)
+    (tmp_path / "box.mtl").write_text(f"newmtl skin\nmap_Kd tex.{suffix}\n")
+    np.testing.assert_array_equal(load_mesh(path, "mm").texture, Image.open(tmp_path / f"tex.{suffix}"))
+    for length in (len(whole) // 2, len(whole) * 9 // 10, len(whole) - 60):
+        rest = bytes(len(whole) - length) if end == "zeros" else whole[-2:]
+        (tmp_path / f"tex.{suffix}").write_bytes(whole[:length] + rest)
+        with pytest.raises(InputError, match=rf"mesh .*: its texture .*tex.{suffix} cannot be read: "):
+            load_mesh(path, "mm")
+
+
 @pytest.mark.parametrize("suffix", ["bmp", "tga", "tif", "webp"])
 def test_pictures_of_other_kinds_that_are_cut_off(box, tmp_path, suffix):
     whole = encoded(suffix)
@@ -123,3 +140,10 @@ def test_what_stands_in_place_of_a_file(box, tmp_path, text, message):
         (tmp_path / f"a.{suffix}").write_text(text)
         with pytest.raises(InputError, match=rf"a.{suffix}: .*{message}"):
             load_mesh(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize("size", [(6000, 1), (1, 6000), (9000, 2)])
+def test_thin_pictures_of_more_pixels_than_are_kept(box, tmp_path, size):
+    """They stay one pixel thin. Found by fuzzing."""
+    Image.new("RGB", size, (200, 100, 50)).save(tmp_path / "tex", "PNG")
+    box.check(load_mesh(obj(box, tmp_path), "mm"), [(200, 100, 50)] * 6)

@@ -112,12 +112,16 @@ def rows_of(metrics: Mapping[str, Any], objects: Sequence[ObjectModel]) -> list[
     """Words and value of each metric that is known. objects: decide between ADD and ADD-S."""
     symmetric = {len(model.symmetries) > 0 for model in objects}
     add = "ADD(-S)" if len(symmetric) > 1 else "ADD-S" if True in symmetric else "ADD"
-    return [
+    with_depth = metrics.get(DEPTH, {})
+    rows = [
         (begins + words.format(add=add), written(own[key]))
-        for begins, own in (("", metrics), (WITH_DEPTH, metrics.get(DEPTH, {})))
+        for begins, own in (("", metrics), (WITH_DEPTH, with_depth))
         for key, (words, written) in WORDS.items()
         if key in own
     ]
+    if with_depth and with_depth["frames"] != metrics.get("frames"):
+        rows.append((f"{WITH_DEPTH}synthetic frames that this was measured on", str(with_depth["frames"])))
+    return rows
 
 
 def with_metrics(card: str, bundle: Bundle) -> str:

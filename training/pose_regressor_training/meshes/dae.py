@@ -164,7 +164,9 @@ def _beyond_edges(sampler: Any) -> tuple[str, str]:
 
 
 def _picture(path: Path, diffuse: Any, name: str) -> tuple[NDArray[np.uint8], str]:
-    title = urllib.parse.unquote(str(diffuse.sampler.surface.image.path)).removeprefix("file://")
+    image = diffuse.sampler.surface.image
+    reference = image.path or image.xmlnode.findtext(".//{*}ref") or ""  # the latter in COLLADA 1.5
+    title = urllib.parse.unquote(str(reference)).strip().removeprefix("file://")
     file = find_file(path.parent, title.encode()) or find_file(path.parent.parent, title.encode())
     if file is None:
         raise InputError(f"mesh {path}: its texture {path.parent / title} is not there (material {name!r}); {REMEDY}")

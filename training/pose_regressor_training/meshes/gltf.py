@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.color import srgb_from_linear, srgb_table
+from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import FloatArray, InputError
-from pose_regressor_training.meshes.bake import multiplied
+from pose_regressor_training.meshes.bake import multiplied, tinted
 from pose_regressor_training.meshes.gltf_file import GltfFile
 from pose_regressor_training.meshes.gltf_pose import morphed, placed_nodes, skinned
 from pose_regressor_training.meshes.part import GREY, Part, shares
@@ -69,12 +69,10 @@ def _primitive(
         raise InputError(f"mesh {file.path}: a face names vertex {faces.max()} of {len(vertices)}")
     vertices = morphed(file, node, primitive, vertices)
     posed = skinned(file, node, attributes, vertices)
-    if posed is not None:
-        vertices = posed
-    else:
-        vertices = vertices @ matrix[:3, :3].T + matrix[:3, 3]
-        if np.linalg.det(matrix[:3, :3]) < 0:
-            faces = faces[:, ::-1]  # a mirror turns faces inside out
+    mirrored = bool(np.linalg.det(matrix[:3, :3]) < 0)
+    vertices, mirrored = posed or (vertices @ matrix[:3, :3].T + matrix[:3, 3], mirrored)
+    if mirrored:
+        faces = faces[:, ::-1]  # else they would be inside out
     if not colored:
         return [Part(vertices, faces, None, None, np.full((len(vertices), 3), GREY, np.uint8))]
     material = file.item("materials", primitive["material"]) if "material" in primitive else None
@@ -135,7 +133,7 @@ def _painted(
     uv = _texture_coordinates(file, texture, attributes, name, len(vertices))
     uv = np.stack([uv[:, 0], 1 - uv[:, 1]], 1)
     picture, uv = repeating(picture, uv, _beyond_edges(file, texture), file.path)
-    part = Part(vertices, faces, _times(picture, factor), uv, None, name, title)
+    part = Part(vertices, faces, tinted(picture, factor), uv, None, name, title)
     return [part] if light is None else multiplied(part, light, file.path)
 
 
@@ -189,11 +187,3 @@ def _texture_coordinates(
     # Counter-clockwise as seen on the picture, whose v points down: as Khronos' own viewer has it.
     uv = uv @ np.array([[cos, -sin], [sin, cos]])
     return uv + np.array(transform.get("offset", (0, 0)), np.float64).reshape(2)
-
-
-def _times(picture: NDArray[np.uint8], factor: FloatArray) -> NDArray[np.uint8]:
-    """The picture's light times a linear colour."""
-    if (factor > 0.999).all():
-        return picture
-    codes = srgb_from_linear(srgb_table()[:, None] * factor)
-    return np.stack([codes[:, i][picture[..., i]] for i in range(3)], -1)

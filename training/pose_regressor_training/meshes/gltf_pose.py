@@ -73,8 +73,10 @@ def morphed(file: GltfFile, node: dict[str, Any], primitive: dict[str, Any], ver
 
 def skinned(
     file: GltfFile, node: dict[str, Any], attributes: dict[str, Any], vertices: FloatArray
-) -> FloatArray | None:
-    """The vertices (V, 3) where the skeleton's joints put them; None if the node has no skeleton.
+) -> tuple[FloatArray, bool] | None:
+    """The vertices (V, 3) where the skeleton's joints put them, and whether these mirror them.
+
+    None if the node has no skeleton.
 
     A skeleton alone places its mesh: the node's own place does not count (glTF 2.0, 3.7.3.1).
     """
@@ -103,7 +105,7 @@ def skinned(
             whole += share[:, corner]
     if not (whole > 0).all():
         raise InputError(f"mesh {file.path}: a vertex has no joint that moves it")
-    return moved / whole[:, None]
+    return moved / whole[:, None], bool((np.linalg.det(matrices[:, :3, :3]) < 0).all())
 
 
 def _world_matrices(file: GltfFile, nodes: list[Any]) -> FloatArray:

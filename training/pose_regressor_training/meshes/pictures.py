@@ -26,9 +26,9 @@ STAND_INS = {
     b"<html": "is a web page: download the file itself",
 }
 #: Values of a picture whose edge is stretched, at most.
-MOST_VALUES = 300_000_000
-#: Rounding may put coordinates this far outside a picture.
-ROUNDING = 1e-3
+MOST_VALUES = 25_000_000
+#: Coordinates may lie this far outside a picture, in texels.
+NEAR = 0.5
 
 
 def texts(raw: bytes) -> Iterator[str]:
@@ -93,9 +93,7 @@ def open_picture(source: Path | bytes, path: Path, name: str) -> NDArray[np.uint
         data = source if isinstance(source, bytes) else source.read_bytes()
         if reason := stand_in(data):
             raise InputError(f"mesh {path}: its texture {name} {reason}")
-        if data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-            raise OSError("image file is truncated: its JPEG data has no end")  # zeros in its place decode to grey
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(_whole(data))) as image:
             if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip to 8
                 values = np.asarray(image)
                 codes = (values / 257 + 0.5 if values.max(initial=0) > 255 else values).clip(0, 255).astype(np.uint8)
@@ -109,6 +107,28 @@ def open_picture(source: Path | bytes, path: Path, name: str) -> NDArray[np.uint
         reason = " ".join(str(error).split()) or type(error).__name__
         remedy = "export the mesh again" if isinstance(source, bytes) else REMEDY
         raise InputError(f"mesh {path}: its texture {name} cannot be read: {reason}; {remedy}") from error
+
+
+def _whole(data: bytes) -> bytes:
+    """The picture's bytes, such that Pillow's decoder stops with an error where pixels are missing.
+
+    A file that is cut off may end in zeros, or in the mark of the end. Pillow does not compare a PNG's checksums while
+    it decodes, and it paints what a JPEG lacks in grey.
+
+    Raises OSError or Pillow's errors for a picture that is cut off.
+    """
+    if data.startswith(b"\x89PNG"):
+        with Image.open(io.BytesIO(data)) as image:
+            image.verify()
+    if not data.startswith(b"\xff\xd8"):
+        return data
+    scan, end = data.rfind(b"\xff\xda"), data.rfind(b"\xff\xd9")
+    if end < scan:
+        raise OSError("image file is truncated: its JPEG data has no end")
+    if b"\xff\xc2" in data[:scan] or b"\xff\xc0" not in data[:scan]:  # progressive: its pixels come at the end only
+        return data
+    # Without the mark of the end, the decoder asks for more. The zeros are what it reads ahead: 64 bits.
+    return data[:end] + bytes(8)
 
 
 def stand_in(data: bytes) -> str:
@@ -131,23 +151,26 @@ def repeating(
     """
     uv = uv.copy()
     for axis, mode in enumerate(modes):
-        own = uv[..., axis]
-        low, high = own.min(initial=0) + ROUNDING, own.max(initial=1) - ROUNDING
-        if mode == "repeat" or (low >= 0 and high <= 1):
+        along, own = 1 - axis, uv[..., axis]  # the picture's rows come first
+        size = picture.shape[along]
+        # Texels that are seen on either side.
+        before, after = (
+            float(np.ceil(max(0.0, far * size - NEAR))) for far in (-own.min(initial=0), own.max(initial=1) - 1)
+        )
+        if mode == "repeat" or before + after == 0:
             continue
-        along = 1 - axis  # the picture's rows come first
-        if mode == "mirror":
+        if mode == "mirror" and before + after > size:
             both = [picture, np.flip(picture, along)]
             picture, own[...] = np.concatenate(both if along else both[::-1], along), own / 2
             continue
-        before, copies = -int(np.floor(low)), int(np.ceil(high)) - int(np.floor(low))
-        if picture.size * copies > MOST_VALUES:
+        span = (size + before + after) / size
+        if picture.size * span > max(MOST_VALUES, 2 * picture.size):
             raise InputError(
-                f"mesh {path}: its coordinates span {copies:,} times its texture, whose edge is stretched (clamp): "
+                f"mesh {path}: its coordinates span {span:,.0f} times its texture, whose edge is stretched (clamp): "
                 "bake the texture"
             )
-        size, after = picture.shape[along], copies - before - 1
-        margins = (before * size, after * size) if along else (after * size, before * size)
-        picture = np.pad(picture, [margins if i == along else (0, 0) for i in range(3)], "edge")
-        own[...] = (own + before) / copies
+        margins = (int(before), int(after)) if along else (int(after), int(before))
+        padding = [margins if i == along else (0, 0) for i in range(3)]
+        picture = np.pad(picture, padding, "symmetric" if mode == "mirror" else "edge")
+        own[...] = (own * size + before) / (size + before + after)
     return picture, uv

@@ -40,9 +40,7 @@ class TrainConfig(Config):
 
     scope: ClassVar[str] = "training: "
 
-    samples: int = count(
-        500_000, "images to learn from; an image that is used three times counts three times", 1, 10**10
-    )
+    samples: int = count(500_000, "uses of images; an image that is used three times counts three times", 1, 10**10)
     batch_size: int = count(32, "images in a step, of all training processes together", 1)
     uses: int = count(3, "how often each rendered image is used", 1, 1000)
     start_from: str = text(
