@@ -140,3 +140,10 @@ def test_what_stands_in_place_of_a_file(box, tmp_path, text, message):
         (tmp_path / f"a.{suffix}").write_text(text)
         with pytest.raises(InputError, match=rf"a.{suffix}: .*{message}"):
             load_mesh(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize("size", [(6000, 1), (1, 6000), (9000, 2)])
+def test_thin_pictures_of_more_pixels_than_are_kept(box, tmp_path, size):
+    """They stay one pixel thin. Found by fuzzing."""
+    Image.new("RGB", size, (200, 100, 50)).save(tmp_path / "tex", "PNG")
+    box.check(load_mesh(obj(box, tmp_path), "mm"), [(200, 100, 50)] * 6)
