@@ -157,7 +157,10 @@ def repeating(
         before, after = (
             float(np.ceil(max(0.0, far * size - NEAR))) for far in (-own.min(initial=0), own.max(initial=1) - 1)
         )
-        if mode == "repeat" or before + after == 0:
+        if mode == "repeat":
+            continue
+        if before + after == 0:
+            own[...] = _within(own, size)
             continue
         if mode == "mirror" and before + after > size:
             both = [picture, np.flip(picture, along)]
@@ -172,5 +175,15 @@ def repeating(
         margins = (int(before), int(after)) if along else (int(after), int(before))
         padding = [margins if i == along else (0, 0) for i in range(3)]
         picture = np.pad(picture, padding, "symmetric" if mode == "mirror" else "edge")
-        own[...] = (own * size + before) / (size + before + after)
+        whole = size + before + after
+        own[...] = _within((own * size + before) / whole, whole)
     return picture, uv
+
+
+def _within(places: NDArray[np.float64], size: float) -> NDArray[np.float64]:
+    """Coordinates up to NEAR texels outside a picture, moved onto its outermost texels, which look the same there.
+
+    Outside, the other side of the picture would be seen. size: of the picture, in texels.
+    """
+    half = 0.5 / size
+    return np.where(places < 0, half, np.where(places > 1, 1 - half, places))
