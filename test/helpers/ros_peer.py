@@ -162,9 +162,9 @@ class Peer(BasePeer):
     def __init__(self, domain, image_qos=RELIABLE_QOS, compressed=False, node=NODE):
         self.words, self._context = sys.modules[__name__], rclpy.Context()
         self._context.init(domain_id=domain)
-        self.node = rclpy.create_node(f"peer_{next(self._numbers)}", context=self._context)
+        self._node = rclpy.create_node(f"peer_{next(self._numbers)}", context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
-        self._executor.add_node(self.node)
+        self._executor.add_node(self._node)
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
         self.open(image_qos, compressed, node)
@@ -176,17 +176,18 @@ class Peer(BasePeer):
     def close(self):
         self._executor.shutdown()
         self._thread.join(5)
-        self.node.destroy_node()
+        self._node.destroy_node()
         self._context.try_shutdown()
+        self._context.destroy()
 
     def reader(self, topic, kind, qos=RELIABLE_QOS):
-        return Reader(self.node, topic.removeprefix("rt"), kind, qos)
+        return Reader(self._node, topic.removeprefix("rt"), kind, qos)
 
     def writer(self, topic, kind, qos=RELIABLE_QOS):
-        return Writer(self.node, topic.removeprefix("rt"), kind, qos)
+        return Writer(self._node, topic.removeprefix("rt"), kind, qos)
 
     def client(self, service):
-        return Client(self.node, self.node_name, service)
+        return Client(self._node, self.node_name, service)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,7 @@ def peer_node(domain):
     thread.join(5)
     node.destroy_node()
     rclpy.try_shutdown(context=context)
+    context.destroy()
 
 
 @pytest.fixture
