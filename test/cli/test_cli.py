@@ -15,10 +15,7 @@ import pytest
 
 import pose_regressor
 from pose_regressor.cli import PLUGIN_GROUP, main
-from pose_regressor.cli.info import describe
 from pose_regressor.estimation.estimates import Estimates
-from pose_regressor.network.bundle import Bundle
-from pose_regressor.network.calibration import RGBD_CALIBRATION
 from pose_regressor.types import ObjectModel, PoseEstimate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -216,17 +213,6 @@ def test_absent_cuda_is_said(folder, fake, monkeypatch, capsys):
     monkeypatch.undo()  # the real estimator
     assert predict(folder, "--device", "cuda") == 2
     assert "cuda" in capsys.readouterr().err
-
-
-def test_info_says_what_a_bundle_was_calibrated_for():
-    path = ROOT / "models" / "box.safetensors"
-    bundle = replace(Bundle.load(path), rgbd_calibration=RGBD_CALIBRATION)
-    assert describe(bundle, path)["calibration"] == {
-        "images": "measured for this bundle",
-        "images with depth": "the default: not measured for this bundle",
-    }
-    bundle = replace(bundle, rgbd_calibration=replace(RGBD_CALIBRATION, covariance_scale=2.0))
-    assert describe(bundle, path)["calibration"]["images with depth"] == "measured for this bundle"
 
 
 def test_info_of_this_machine(capsys):

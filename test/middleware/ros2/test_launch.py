@@ -1,5 +1,6 @@
 """The launch files, with the package as colcon would have installed it: `ros2 launch` against a prefix of links."""
 
+import json
 import os
 import runpy
 import signal
@@ -163,8 +164,10 @@ def test_the_rviz_layout_shows_what_the_node_publishes():
     not (ROOT / "demo" / "box.mp4").is_file() or not (ROOT / "models" / "box.safetensors").is_file(),
     reason="the demo's clip and network are not here",
 )
-def test_demo(prefix, launch, tmp_path):
-    running = launch(*ROS2, "launch", "pose_regressor", "demo.launch.py", f"out:={tmp_path / 'out'}", "rate:=10.0")
+@pytest.mark.parametrize("depth", ["off", "on"])
+def test_demo(prefix, launch, tmp_path, depth):
+    given = [f"out:={tmp_path / 'out'}", "rate:=10.0", f"depth:={depth}"]
+    running = launch(*ROS2, "launch", "pose_regressor", "demo.launch.py", *given)
     running.wait(150)
     assert "pose of the box, image to /tf" in running.text
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {
@@ -172,4 +175,6 @@ def test_demo(prefix, launch, tmp_path):
         "contact_sheet.png",
         "result.json",
     }
+    with_depth = json.loads((tmp_path / "out" / "result.json").read_text())["with_depth"]
+    assert with_depth > 0.5 if depth == "on" else with_depth is None
     assert "Traceback" not in running.text
