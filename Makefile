@@ -24,11 +24,12 @@ MESSAGES ?= 1000000
 FILES ?= 100000
 SECONDS ?= 36000
 
-.PHONY: help demo test lint sanitize fuzz train-demo clean
+.PHONY: help demo test test-ros2 lint sanitize fuzz train-demo clean
 
 help:
 	@echo "make demo        install what is needed and see the pose of a box follow it through a video"
-	@echo "make test        run the tests, those of ROS 2 with the one that is sourced or with pip's"
+	@echo "make test        run the tests (those that need ROS 2 where it is sourced)"
+	@echo "make test-ros2   run the tests of ROS 2 with the one that pip installs"
 	@echo "make lint        ruff and mypy"
 	@echo "make sanitize    the C++ and CUDA code of cuda_ext under the address, undefined-behaviour and thread sanitizers"
 	@echo "make fuzz        break a million messages and 100,000 files of each kind: MESSAGES=, FILES=, SECONDS= change that"
@@ -38,15 +39,17 @@ help:
 demo: $(VENV)/.runtime
 	$(BIN)/pose-regressor demo --out out/demo --rate $(RATE) $(if $(filter-out 0,$(DEPTH)),--depth)
 
-# The tests of ROS 2 take the one that is sourced, if there is one; otherwise pip's, in a second run.
+# The tests of ROS 2 take the one that is sourced, if there is one.
 test: $(VENV)/.develop $(VENV)/.extension
 	@if $(BIN)/python -c "import rclpy" 2>/dev/null; then \
 	  $(BIN)/$(PYTEST); \
 	else \
-	  $(NO_ROS) $(MAKE) --no-print-directory $(VENV)/.ros2 && \
-	  $(BIN)/$(PYTEST) -m "not ros2" && \
-	  if [ -x $(VENV)/ros2/bin/python ]; then $(NO_ROS) $(VENV)/ros2/bin/$(PYTEST) -rs -m ros2 test/middleware; fi; \
+	  $(BIN)/$(PYTEST) -m "not ros2"; \
 	fi
+
+# The tests of ROS 2 with pip's, where none is sourced.
+test-ros2: $(VENV)/.ros2 $(VENV)/.extension
+	@if [ -x $(VENV)/ros2/bin/python ]; then $(NO_ROS) $(VENV)/ros2/bin/$(PYTEST) -rs -m ros2 test/middleware; fi
 
 sanitize: $(VENV)/.develop
 	$(BIN)/python -m pytest -rs test/cuda_ext/test_sanitizers.py
