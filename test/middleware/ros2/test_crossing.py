@@ -46,9 +46,10 @@ def check(transforms, record):
     """Every transform has the stamp and the depth of its own frame; a busy machine may leave some out."""
     frames = {stamp: number for number, stamp, _ in json.loads(record.read_text())}
     assert sorted(frames.values()) == list(range(FRAMES))
-    numbers = [frames[t.stamp] for t in transforms]
+    numbers = [frames[t.stamp] for t in transforms if t.stamp in frames]
+    assert numbers[-1] == FRAMES - 1
     assert numbers == sorted(set(numbers))
-    assert [t.translation[2] for t in transforms] == [number + 1 for number in numbers]
+    assert [t.translation[2] for t in transforms if t.stamp in frames] == [number + 1 for number in numbers]
     assert {(t.frame_id, t.child) for t in transforms} == {("eye", "crate_0")}
 
 
@@ -67,10 +68,13 @@ def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, 
         running = launch(DDS_STANDIN, "{}") if node == "dds" else start()
         until(lambda: heard.writers, "the node's transforms")
         arguments = ["--camera", camera, "--rate", 10, "--timeout", 90, "--record", record, "--frame-id", "eye"]
-        playing = launch(*PLAYERS[player], folder, *arguments)
-        assert playing.wait() == 0, playing.text
-        assert heard.wait(lambda ts: bool(ts) and ts[-1].translation[2] == FRAMES, 90), running.text
+        for _ in range(3):  # the node may learn of the listener late
+            playing = launch(*PLAYERS[player], folder, *arguments)
+            assert playing.wait() == 0, playing.text
+            if heard.wait(lambda ts: bool(ts) and ts[-1].translation[2] == FRAMES, 30):
+                break
         transforms = heard.transforms
+    assert transforms, running.text
     check(transforms, record)
     code, prompt = running.end(signal.SIGTERM)
     assert code == 0
