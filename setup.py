@@ -46,7 +46,7 @@ setup(
     ],
     extras_require={
         "dds": ["cyclonedds>=11.0.1"],
-        "bag": ["cyclonedds>=11.0.1", "mcap>=1.2"],
+        "bag": ["mcap>=1.2"],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],
         "test": [
             *("pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5"),

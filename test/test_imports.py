@@ -57,11 +57,10 @@ ANYWHERE = {"numpy", "torch", "cv2", "safetensors", "yaml", "typer", "rich"}
 THE_BACKEND = "ops/projection/backend.py"
 ONLY_BELOW = {
     "middleware/dds": {"cyclonedds"},
-    "middleware/wire": {"cyclonedds"},
     "network/runners.py": {"onnx", "onnxruntime"},
     "network/onnx_runtime.py": {"onnx", "onnxruntime"},
-    "doctor": {"cyclonedds"},
-    "bag": {"cyclonedds", "mcap", "zstandard"},
+    "doctor/observe.py": {"cyclonedds"},
+    "bag": {"mcap", "zstandard"},
     "middleware/ros2": {
         *("rclpy", "cv_bridge", "tf2_ros", "tf_transformations", "ament_index_python", "launch", "launch_ros"),
         *("builtin_interfaces", "rcl_interfaces", "std_msgs", "geometry_msgs", "sensor_msgs", "tf2_msgs"),

@@ -21,7 +21,6 @@ from pose_regressor.bag.writing import BagWriter, bag_writer
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.wire import idl
-from pose_regressor.middleware.wire.type_hash import ros_name
 from pose_regressor.types import Camera, InputError
 
 #: The result is little larger than the bag: a few small messages for each image.
@@ -183,7 +182,7 @@ def _open_cameras(
 def _check_topics(bag: Bag, views: Sequence[BagCamera]) -> None:
     """InputError if the added messages do not fit in with the bag's topics."""
     types = {topic.name: (topic.type, topic.encoding) for topic in bag.counts}
-    expected = (ros_name(idl.TFMessage), "cdr")
+    expected = (idl.TFMessage.ros_name, "cdr")
     if types.get(TF, expected) != expected:
         raise InputError(f"{bag.path}: expected {expected[0]} on {TF}, got {' '.join(types[TF])}")
     for view in views:

@@ -14,9 +14,9 @@ from cyclonedds.qos import Policy
 
 from pose_regressor.doctor.seen import Arrival, Edge, Endpoint, Seen
 from pose_regressor.middleware.dds.participant import Participant
+from pose_regressor.middleware.dds.type_support import ros_name
 from pose_regressor.middleware.messages.images import stamp_from_message
 from pose_regressor.middleware.wire import idl
-from pose_regressor.middleware.wire.type_hash import ros_type
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor_doctor"
@@ -91,7 +91,7 @@ def _endpoint(found: Any) -> Endpoint:
     name = found.topic_name
     return Endpoint(
         topic=name[2:] if name.startswith("rt/") else name,
-        type=ros_type(found.type_name),
+        type=ros_name(found.type_name),
         reliable=reliability is not None and reliability != Policy.Reliability.BestEffort,
         transient_local=durability == Policy.Durability.TransientLocal,
     )

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 from mcap.writer import CompressionType
 

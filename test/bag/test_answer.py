@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 
 from mcap.records import Message

@@ -10,13 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 
 from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.cli import main
 from pose_regressor.middleware.wire import idl
-from pose_regressor.middleware.wire.type_hash import ros_name
 
 spec = importlib.util.spec_from_file_location("contents", Path(__file__).with_name("contents.py"))
 contents = importlib.util.module_from_spec(spec)
@@ -36,7 +34,7 @@ def info(k=K):
 def write(path, *pairs):
     """Topic and message, one after the other."""
     items = [
-        (topic, ros_name(type(message)), ros2msg(type(message)), {}, 1000 + number, message.serialize())
+        (topic, type(message).ros_name, ros2msg(type(message)), {}, 1000 + number, message.serialize())
         for number, (topic, message) in enumerate(pairs)
     ]
     contents.write(path, items)

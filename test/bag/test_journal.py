@@ -5,7 +5,6 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 
-pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 
 from pose_regressor.bag.journal import Journal, pack, unpack

@@ -12,7 +12,6 @@ from pathlib import Path
 import lz4.frame
 import pytest
 
-pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 import zstandard
 

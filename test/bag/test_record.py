@@ -6,7 +6,6 @@ import sys
 
 import pytest
 
-pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 highlevel = pytest.importorskip("rosbags.highlevel")
 

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 
 from pose_regressor.bag.definitions import ros2msg
@@ -15,7 +14,6 @@ from pose_regressor.bag.reading import Bag, Topic
 from pose_regressor.bag.topics import CAMERA_INFO, COMPRESSED, IMAGE, find_cameras
 from pose_regressor.cli import main
 from pose_regressor.middleware.wire import idl
-from pose_regressor.middleware.wire.type_hash import ros_name
 from pose_regressor.types import InputError
 
 spec = importlib.util.spec_from_file_location("contents", Path(__file__).with_name("contents.py"))
@@ -38,7 +36,7 @@ def beside(recorded, path, *others):
     for topic, _, _, schema, log_time, *_, data in contents.messages(recorded / "raw.mcap"):
         name = topic.replace("/camera/", "/camera/color/")
         items += [
-            (other, ros_name(type(message)), ros2msg(type(message)), {}, log_time, message.serialize())
+            (other, type(message).ros_name, ros2msg(type(message)), {}, log_time, message.serialize())
             for other, message in others
         ]
         items.append((name, schema[0], schema[2].decode(), {}, log_time, data))

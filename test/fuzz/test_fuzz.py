@@ -2,7 +2,6 @@
 
 import pytest
 
-pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 from fuzz_cameras import CAMERAS
 from fuzz_files import Files

@@ -7,13 +7,13 @@ from typing import Any
 
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.internal import InvalidSample
-from cyclonedds.pub import DataWriter
 from cyclonedds.qos import Policy, Qos
 from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
-from pose_regressor.middleware.dds import rmw_dds_common
+from pose_regressor.middleware.dds.type_support import Writer, dds_type
+from pose_regressor.middleware.wire import rmw_dds_common
 from pose_regressor.middleware.wire.type_hash import type_hash
 
 TOPIC = "ros_discovery_info"
@@ -39,8 +39,8 @@ class Graph:
     def __init__(self, participant: DomainParticipant, node_name: str) -> None:
         self._participant, self._node_name = participant, node_name
         self._message: Any = rmw_dds_common.ParticipantEntitiesInfo
-        self._topic = Topic(participant, TOPIC, self._message)
-        self._writer = DataWriter(participant, self._topic, qos=self._qos(1))
+        self._topic = Topic(participant, TOPIC, dds_type(self._message))
+        self._writer = Writer(participant, self._topic, qos=self._qos(1))
         self._reader: DataReader[Any] | None = None
         self._names: dict[int, list[tuple[str, str]]] = {}
 

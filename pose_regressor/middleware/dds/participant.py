@@ -13,7 +13,6 @@ from cyclonedds.builtin import BuiltinDataReader, BuiltinTopic
 from cyclonedds.core import DDSException, GuardCondition, InstanceState, ReadCondition, SampleState, ViewState, WaitSet
 from cyclonedds.domain import DomainParticipant
 from cyclonedds.internal import InvalidSample
-from cyclonedds.pub import DataWriter
 from cyclonedds.qos import Policy, Qos
 from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
@@ -21,7 +20,9 @@ from cyclonedds.util import duration
 
 from pose_regressor.middleware.dds.discovery import LAST_PARTICIPANT, URI, cyclone_uri, discovery
 from pose_regressor.middleware.dds.graph import Graph, endpoint_qos
+from pose_regressor.middleware.dds.type_support import Writer, dds_type, with_request_id
 from pose_regressor.middleware.kit.log import Log, Throttle
+from pose_regressor.middleware.wire.service_types import ServiceType
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor"
@@ -82,7 +83,7 @@ class Participant:
         self.node_name = node_name
         self._dds = make_participant(self.domain)
         self._readers: list[DataReader[Any]] = []
-        self._writers: list[DataWriter[Any]] = []
+        self._writers: list[Writer] = []
         self._topics: dict[str, Topic[Any]] = {}
         self._services = 0
         #: Threads that still run. `close` ends them before it deletes the endpoints that they read.
@@ -104,7 +105,7 @@ class Participant:
             self._graph.announce(self._readers, self._writers)
         return reader
 
-    def writer(self, topic: str, message: type, *, reliable: bool, depth: int) -> DataWriter[Any]:
+    def writer(self, topic: str, message: type, *, reliable: bool, depth: int) -> Writer:
         """A volatile writer of the ROS 2 topic. message: a class of `idl`."""
         with self._changing:
             writer = self._make_writer(
@@ -113,15 +114,21 @@ class Participant:
             self._graph.announce(self._readers, self._writers)
         return writer
 
-    def service(self, name: str, request: type, response: type) -> tuple[DataReader[Any], DataWriter[Any]]:
-        """The reader of requests and the writer of responses of a ROS 2 service."""
+    def service(self, name: str, service: ServiceType) -> tuple[DataReader[Any], Writer]:
+        """The reader of requests and the writer of responses of a ROS 2 service.
+
+        Both kinds of messages begin with `guid` and `sequence_number`, which a response repeats.
+        """
         path = dds_topic(name, self.node_name).removeprefix("rt")
+        messages: list[Any] = [service.request, service.response]
         with self._changing:
             self._services += 1
             # By this a client recognises which reader and writer belong together.
             own = f"serviceid={'.'.join(f'{byte:x}' for byte in self._dds.guid.bytes[:12])}.{self._services:x};"
-            reader = self._make_reader(f"rq{path}Request", request, endpoint_qos(True, 10, request, user_data=own))
-            writer = self._make_writer(f"rr{path}Reply", response, endpoint_qos(True, 10, response, user_data=own))
+            asked, answered = (endpoint_qos(True, 10, message, user_data=own) for message in messages)
+            request, response = map(with_request_id, messages)
+            reader = self._make_reader(f"rq{path}Request", request, asked)
+            writer = self._make_writer(f"rr{path}Reply", response, answered)
             self._graph.announce(self._readers, self._writers)
         return reader, writer
 
@@ -137,13 +144,13 @@ class Participant:
         self._readers.append(DataReader(self._dds, self._topic(topic, message), qos=qos))
         return self._readers[-1]
 
-    def _make_writer(self, topic: str, message: type, qos: Qos) -> DataWriter[Any]:
-        self._writers.append(DataWriter(self._dds, self._topic(topic, message), qos=qos))
+    def _make_writer(self, topic: str, message: type, qos: Qos) -> Writer:
+        self._writers.append(Writer(self._dds, self._topic(topic, message), qos=qos))
         return self._writers[-1]
 
     def _topic(self, name: str, message: type) -> Topic[Any]:
         if name not in self._topics:
-            self._topics[name] = Topic(self._dds, name, message)
+            self._topics[name] = Topic(self._dds, name, dds_type(message))
         return self._topics[name]
 
     def namesakes(self) -> int:

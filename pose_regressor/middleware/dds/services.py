@@ -44,9 +44,9 @@ class NodeServices:
         self._listening = Listening(
             participant,
             {
-                reader: _answering(reader, writer, service.response, getattr(self, name))
+                reader: _answering(reader, writer, getattr(self, name))
                 for name, service in {**types.LIFECYCLE, **types.PARAMETERS}.items()
-                for reader, writer in [participant.service(f"~/{name}", service.request, service.response)]
+                for reader, writer in [participant.service(f"~/{name}", service)]
             },
             log,
             lambda _, error: log.error(f"service: {error}"),
@@ -95,9 +95,9 @@ class NodeServices:
         return types.SetParametersResult(True, "")
 
 
-def _answering(
-    reader: Any, writer: Any, response: type, answer: Callable[[Any], Mapping[str, Any]]
-) -> Callable[[Any], None]:
+def _answering(reader: Any, writer: Any, answer: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], None]:
+    response = writer.data_type.message
+
     def on_request(request: Any) -> None:
         values = answer(request)
         _wait_for_way_back(reader, writer, request.sample_info.publication_handle)

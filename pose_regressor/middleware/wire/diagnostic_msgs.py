@@ -1,24 +1,22 @@
 """The messages of diagnostic_msgs."""
 
-# cyclonedds reads the annotations as types, so there is no `from __future__ import annotations`. mypy takes its
-# sequence[...] and array[...] for classes of their own.
+# The annotations are values, so there is no `from __future__ import annotations`, and mypy cannot read them.
 # mypy: ignore-errors
 from dataclasses import dataclass, field
 
-from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import byte, sequence
-
+from pose_regressor.middleware.wire.fields import byte, sequence
 from pose_regressor.middleware.wire.geometry_msgs import Header
+from pose_regressor.middleware.wire.message import Message
 
 
 @dataclass
-class KeyValue(IdlStruct, typename="diagnostic_msgs::msg::dds_::KeyValue_"):
+class KeyValue(Message, name="diagnostic_msgs/msg/KeyValue"):
     key: str = ""
     value: str = ""
 
 
 @dataclass
-class DiagnosticStatus(IdlStruct, typename="diagnostic_msgs::msg::dds_::DiagnosticStatus_"):
+class DiagnosticStatus(Message, name="diagnostic_msgs/msg/DiagnosticStatus"):
     level: byte = 0
     name: str = ""
     message: str = ""
@@ -27,7 +25,7 @@ class DiagnosticStatus(IdlStruct, typename="diagnostic_msgs::msg::dds_::Diagnost
 
 
 @dataclass
-class DiagnosticArray(IdlStruct, typename="diagnostic_msgs::msg::dds_::DiagnosticArray_"):
+class DiagnosticArray(Message, name="diagnostic_msgs/msg/DiagnosticArray"):
     header: Header = field(default_factory=Header)
     status: sequence[DiagnosticStatus] = field(default_factory=list)
 

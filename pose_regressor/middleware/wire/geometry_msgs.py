@@ -1,34 +1,33 @@
 """The messages of builtin_interfaces, std_msgs, geometry_msgs and tf2_msgs. `idl` says how they are written."""
 
-# cyclonedds reads the annotations as types, so there is no `from __future__ import annotations`. mypy takes its
-# sequence[...] and array[...] for classes of their own.
+# The annotations are values, so there is no `from __future__ import annotations`, and mypy cannot read them.
 # mypy: ignore-errors
 from dataclasses import dataclass, field
 
-from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import array, float32, float64, int32, sequence, uint32
+from pose_regressor.middleware.wire.fields import array, float32, float64, int32, sequence, uint32
+from pose_regressor.middleware.wire.message import Message
 
 
 @dataclass
-class Time(IdlStruct, typename="builtin_interfaces::msg::dds_::Time_"):
+class Time(Message, name="builtin_interfaces/msg/Time"):
     sec: int32 = 0
     nanosec: uint32 = 0
 
 
 @dataclass
-class Duration(IdlStruct, typename="builtin_interfaces::msg::dds_::Duration_"):
+class Duration(Message, name="builtin_interfaces/msg/Duration"):
     sec: int32 = 0
     nanosec: uint32 = 0
 
 
 @dataclass
-class Header(IdlStruct, typename="std_msgs::msg::dds_::Header_"):
+class Header(Message, name="std_msgs/msg/Header"):
     stamp: Time = field(default_factory=Time)
     frame_id: str = ""
 
 
 @dataclass
-class ColorRGBA(IdlStruct, typename="std_msgs::msg::dds_::ColorRGBA_"):
+class ColorRGBA(Message, name="std_msgs/msg/ColorRGBA"):
     r: float32 = 0.0
     g: float32 = 0.0
     b: float32 = 0.0
@@ -36,21 +35,21 @@ class ColorRGBA(IdlStruct, typename="std_msgs::msg::dds_::ColorRGBA_"):
 
 
 @dataclass
-class Vector3(IdlStruct, typename="geometry_msgs::msg::dds_::Vector3_"):
+class Vector3(Message, name="geometry_msgs/msg/Vector3"):
     x: float64 = 0.0
     y: float64 = 0.0
     z: float64 = 0.0
 
 
 @dataclass
-class Point(IdlStruct, typename="geometry_msgs::msg::dds_::Point_"):
+class Point(Message, name="geometry_msgs/msg/Point"):
     x: float64 = 0.0
     y: float64 = 0.0
     z: float64 = 0.0
 
 
 @dataclass
-class Quaternion(IdlStruct, typename="geometry_msgs::msg::dds_::Quaternion_"):
+class Quaternion(Message, name="geometry_msgs/msg/Quaternion"):
     x: float64 = 0.0
     y: float64 = 0.0
     z: float64 = 0.0
@@ -58,30 +57,30 @@ class Quaternion(IdlStruct, typename="geometry_msgs::msg::dds_::Quaternion_"):
 
 
 @dataclass
-class Pose(IdlStruct, typename="geometry_msgs::msg::dds_::Pose_"):
+class Pose(Message, name="geometry_msgs/msg/Pose"):
     position: Point = field(default_factory=Point)
     orientation: Quaternion = field(default_factory=Quaternion)
 
 
 @dataclass
-class PoseWithCovariance(IdlStruct, typename="geometry_msgs::msg::dds_::PoseWithCovariance_"):
+class PoseWithCovariance(Message, name="geometry_msgs/msg/PoseWithCovariance"):
     pose: Pose = field(default_factory=Pose)
     covariance: array[float64, 36] = field(default_factory=lambda: [0.0] * 36)
 
 
 @dataclass
-class Transform(IdlStruct, typename="geometry_msgs::msg::dds_::Transform_"):
+class Transform(Message, name="geometry_msgs/msg/Transform"):
     translation: Vector3 = field(default_factory=Vector3)
     rotation: Quaternion = field(default_factory=Quaternion)
 
 
 @dataclass
-class TransformStamped(IdlStruct, typename="geometry_msgs::msg::dds_::TransformStamped_"):
+class TransformStamped(Message, name="geometry_msgs/msg/TransformStamped"):
     header: Header = field(default_factory=Header)
     child_frame_id: str = ""
     transform: Transform = field(default_factory=Transform)
 
 
 @dataclass
-class TFMessage(IdlStruct, typename="tf2_msgs::msg::dds_::TFMessage_"):
+class TFMessage(Message, name="tf2_msgs/msg/TFMessage"):
     transforms: sequence[TransformStamped] = field(default_factory=list)

@@ -1,8 +1,7 @@
-"""The ROS 2 messages that the nodes use, as IDL types: this module is the `types` namespace of `messages`.
+"""The ROS 2 messages that the nodes use: this module is the `types` namespace of `messages`.
 
-They follow ROS 2's wire. Types are called ``<package>::msg::dds_::<Name>_``. Fields are in the order of the .msg file,
-with ROS 2's defaults, and can be given as keywords, as in rclpy. Types are final, which is cyclonedds' default, and are
-written as XCDR1. Each module beside this one holds the packages that its name or first line says.
+Fields are in the order of the .msg file, with ROS 2's defaults, and can be given as keywords, as in rclpy. Each module
+beside this one holds the packages that its name or first line says.
 """
 
 # ruff: noqa: F401

@@ -1,42 +1,38 @@
-"""The services of a managed node and of its parameters as IDL types, as rmw_cyclonedds writes them.
-
-A service is two topics, rq/<name>Request and rr/<name>Reply. Each sample begins with the client's id and the number of
-the request; the reply repeats those of its request.
-"""
+"""The services of a managed node and of its parameters, as the messages of their requests and responses."""
 
 # As in `geometry_msgs`.
 # mypy: ignore-errors
 from dataclasses import dataclass, field
 from typing import Any
 
-from cyclonedds.idl import IdlStruct, make_idl_struct
-from cyclonedds.idl.types import byte, float64, int64, sequence, uint8, uint64
+from pose_regressor.middleware.wire.fields import byte, float64, int64, sequence, uint8, uint64
+from pose_regressor.middleware.wire.message import Message, message_class
 
 #: ROS 2 puts this field into a message that has none.
 EMPTY = {"structure_needs_at_least_one_member": uint8}
 
 
 @dataclass
-class State(IdlStruct, typename="lifecycle_msgs::msg::dds_::State_"):
+class State(Message, name="lifecycle_msgs/msg/State"):
     id: uint8 = 0
     label: str = ""
 
 
 @dataclass
-class Transition(IdlStruct, typename="lifecycle_msgs::msg::dds_::Transition_"):
+class Transition(Message, name="lifecycle_msgs/msg/Transition"):
     id: uint8 = 0
     label: str = ""
 
 
 @dataclass
-class TransitionDescription(IdlStruct, typename="lifecycle_msgs::msg::dds_::TransitionDescription_"):
+class TransitionDescription(Message, name="lifecycle_msgs/msg/TransitionDescription"):
     transition: Transition = field(default_factory=Transition)
     start_state: State = field(default_factory=State)
     goal_state: State = field(default_factory=State)
 
 
 @dataclass
-class ParameterValue(IdlStruct, typename="rcl_interfaces::msg::dds_::ParameterValue_"):
+class ParameterValue(Message, name="rcl_interfaces/msg/ParameterValue"):
     type: uint8 = 0
     bool_value: bool = False
     integer_value: int64 = 0
@@ -50,39 +46,39 @@ class ParameterValue(IdlStruct, typename="rcl_interfaces::msg::dds_::ParameterVa
 
 
 @dataclass
-class Parameter(IdlStruct, typename="rcl_interfaces::msg::dds_::Parameter_"):
+class Parameter(Message, name="rcl_interfaces/msg/Parameter"):
     name: str = ""
     value: ParameterValue = field(default_factory=ParameterValue)
 
 
 @dataclass
-class SetParametersResult(IdlStruct, typename="rcl_interfaces::msg::dds_::SetParametersResult_"):
+class SetParametersResult(Message, name="rcl_interfaces/msg/SetParametersResult"):
     successful: bool = False
     reason: str = ""
 
 
 @dataclass
-class ListParametersResult(IdlStruct, typename="rcl_interfaces::msg::dds_::ListParametersResult_"):
+class ListParametersResult(Message, name="rcl_interfaces/msg/ListParametersResult"):
     names: sequence[str] = field(default_factory=list)
     prefixes: sequence[str] = field(default_factory=list)
 
 
 @dataclass
-class FloatingPointRange(IdlStruct, typename="rcl_interfaces::msg::dds_::FloatingPointRange_"):
+class FloatingPointRange(Message, name="rcl_interfaces/msg/FloatingPointRange"):
     from_value: float64 = 0.0
     to_value: float64 = 0.0
     step: float64 = 0.0
 
 
 @dataclass
-class IntegerRange(IdlStruct, typename="rcl_interfaces::msg::dds_::IntegerRange_"):
+class IntegerRange(Message, name="rcl_interfaces/msg/IntegerRange"):
     from_value: int64 = 0
     to_value: int64 = 0
     step: uint64 = 0
 
 
 @dataclass
-class ParameterDescriptor(IdlStruct, typename="rcl_interfaces::msg::dds_::ParameterDescriptor_"):
+class ParameterDescriptor(Message, name="rcl_interfaces/msg/ParameterDescriptor"):
     name: str = ""
     type: uint8 = 0
     description: str = ""
@@ -95,18 +91,17 @@ class ParameterDescriptor(IdlStruct, typename="rcl_interfaces::msg::dds_::Parame
 
 @dataclass(frozen=True)
 class ServiceType:
-    """request, response: IdlStructs whose first two fields say which request of which client it is."""
+    """The two message classes of a service."""
 
-    request: type
-    response: type
+    request: type[Message]
+    response: type[Message]
 
 
 def _service(name: str, request: dict[str, Any], response: dict[str, Any]) -> ServiceType:
     package, short = name.split("/")
-    who = {"guid": uint64, "sequence_number": int64}
     return ServiceType(
         *(
-            make_idl_struct(f"{short}_{part}", f"{package}::srv::dds_::{short}_{part}_", {**who, **fields})
+            message_class(f"{package}/srv/{short}_{part}", fields)
             for part, fields in (("Request", request), ("Response", response))
         )
     )

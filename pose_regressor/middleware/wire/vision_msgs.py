@@ -1,36 +1,34 @@
 """The messages of vision_msgs."""
 
-# cyclonedds reads the annotations as types, so there is no `from __future__ import annotations`. mypy takes its
-# sequence[...] and array[...] for classes of their own.
+# The annotations are values, so there is no `from __future__ import annotations`, and mypy cannot read them.
 # mypy: ignore-errors
 from dataclasses import dataclass, field
 
-from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import float64, sequence
-
+from pose_regressor.middleware.wire.fields import float64, sequence
 from pose_regressor.middleware.wire.geometry_msgs import Header, Pose, PoseWithCovariance, Vector3
+from pose_regressor.middleware.wire.message import Message
 
 
 @dataclass
-class ObjectHypothesis(IdlStruct, typename="vision_msgs::msg::dds_::ObjectHypothesis_"):
+class ObjectHypothesis(Message, name="vision_msgs/msg/ObjectHypothesis"):
     class_id: str = ""
     score: float64 = 0.0
 
 
 @dataclass
-class ObjectHypothesisWithPose(IdlStruct, typename="vision_msgs::msg::dds_::ObjectHypothesisWithPose_"):
+class ObjectHypothesisWithPose(Message, name="vision_msgs/msg/ObjectHypothesisWithPose"):
     hypothesis: ObjectHypothesis = field(default_factory=ObjectHypothesis)
     pose: PoseWithCovariance = field(default_factory=PoseWithCovariance)
 
 
 @dataclass
-class BoundingBox3D(IdlStruct, typename="vision_msgs::msg::dds_::BoundingBox3D_"):
+class BoundingBox3D(Message, name="vision_msgs/msg/BoundingBox3D"):
     center: Pose = field(default_factory=Pose)
     size: Vector3 = field(default_factory=Vector3)
 
 
 @dataclass
-class Detection3D(IdlStruct, typename="vision_msgs::msg::dds_::Detection3D_"):
+class Detection3D(Message, name="vision_msgs/msg/Detection3D"):
     header: Header = field(default_factory=Header)
     results: sequence[ObjectHypothesisWithPose] = field(default_factory=list)
     bbox: BoundingBox3D = field(default_factory=BoundingBox3D)
@@ -38,6 +36,6 @@ class Detection3D(IdlStruct, typename="vision_msgs::msg::dds_::Detection3D_"):
 
 
 @dataclass
-class Detection3DArray(IdlStruct, typename="vision_msgs::msg::dds_::Detection3DArray_"):
+class Detection3DArray(Message, name="vision_msgs/msg/Detection3DArray"):
     header: Header = field(default_factory=Header)
     detections: sequence[Detection3D] = field(default_factory=list)

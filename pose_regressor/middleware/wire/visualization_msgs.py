@@ -1,31 +1,29 @@
 """The messages of visualization_msgs."""
 
-# cyclonedds reads the annotations as types, so there is no `from __future__ import annotations`. mypy takes its
-# sequence[...] and array[...] for classes of their own.
+# The annotations are values, so there is no `from __future__ import annotations`, and mypy cannot read them.
 # mypy: ignore-errors
 from dataclasses import dataclass, field
 
-from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import float32, int32, sequence, uint8
-
+from pose_regressor.middleware.wire.fields import float32, int32, sequence, uint8
 from pose_regressor.middleware.wire.geometry_msgs import ColorRGBA, Duration, Header, Point, Pose, Vector3
+from pose_regressor.middleware.wire.message import Message
 from pose_regressor.middleware.wire.sensor_msgs import CompressedImage
 
 
 @dataclass
-class UVCoordinate(IdlStruct, typename="visualization_msgs::msg::dds_::UVCoordinate_"):
+class UVCoordinate(Message, name="visualization_msgs/msg/UVCoordinate"):
     u: float32 = 0.0
     v: float32 = 0.0
 
 
 @dataclass
-class MeshFile(IdlStruct, typename="visualization_msgs::msg::dds_::MeshFile_"):
+class MeshFile(Message, name="visualization_msgs/msg/MeshFile"):
     filename: str = ""
     data: sequence[uint8] = field(default_factory=list)
 
 
 @dataclass
-class Marker(IdlStruct, typename="visualization_msgs::msg::dds_::Marker_"):
+class Marker(Message, name="visualization_msgs/msg/Marker"):
     header: Header = field(default_factory=Header)
     ns: str = ""
     id: int32 = 0
@@ -48,5 +46,5 @@ class Marker(IdlStruct, typename="visualization_msgs::msg::dds_::Marker_"):
 
 
 @dataclass
-class MarkerArray(IdlStruct, typename="visualization_msgs::msg::dds_::MarkerArray_"):
+class MarkerArray(Message, name="visualization_msgs/msg/MarkerArray"):
     markers: sequence[Marker] = field(default_factory=list)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cyclonedds.idl import IdlStruct
-from cyclonedds.idl.types import array, bounded_str, byte, float64, int64, sequence, uint8, uint64
+from cyclonedds.idl.types import array, bounded_str, float64, int64, sequence, uint8, uint64
 
 from .messages import Header
 
@@ -35,7 +35,7 @@ class KeyValue(IdlStruct, typename="diagnostic_msgs::msg::dds_::KeyValue_"):
 
 @dataclass
 class DiagnosticStatus(IdlStruct, typename="diagnostic_msgs::msg::dds_::DiagnosticStatus_"):
-    level: byte
+    level: uint8  # byte in ROS 2, announced as uint8 by its RMW
     name: str
     message: str
     hardware_id: str
@@ -95,7 +95,7 @@ class ParameterValue(IdlStruct, typename="rcl_interfaces::msg::dds_::ParameterVa
     integer_value: int64 = 0
     double_value: float64 = 0.0
     string_value: str = ""
-    byte_array_value: sequence[byte] = ()
+    byte_array_value: sequence[uint8] = ()
     bool_array_value: sequence[bool] = ()
     integer_array_value: sequence[int64] = ()
     double_array_value: sequence[float64] = ()
