@@ -46,10 +46,12 @@ def test_it_is_absent(command):
 
 def test_a_message_there_and_back(command):
     script = """
-from pose_regressor.middleware.wire import idl, service_types, type_hash
+from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.service_types import LIFECYCLE
+from pose_regressor.middleware.wire.type_hash import type_hash
 image = idl.Image(idl.Header(idl.Time(1, 2), "optical"), 1, 2, "mono8", 0, 2, b"ab")
 again = idl.Image.deserialize(image.serialize())
-print(again.data.tolist(), again.header.frame_id, type_hash.type_hash(service_types.LIFECYCLE["get_state"].request)[:10])
+print(again.data.tolist(), again.header.frame_id, type_hash(LIFECYCLE["get_state"].request)[:10])
 """
     assert command("-c", script).stdout.split() == ["[97,", "98]", "optical", "RIHS01_77a"]
 

@@ -27,12 +27,6 @@ RANGES = {  # `rosbags` takes a byte for a signed number
     "uint64": (0, 2**64 - 1),
 }
 DTYPES = {**{name: name for name in (*RANGES, "float32", "float64", "bool")}, "byte": "uint8"}
-    **{name: name for name in RANGES},
-    "byte": "uint8",
-    "float32": "float32",
-    "float64": "float64",
-    "bool": "bool",
-}
 SEED = range(20)
 
 
