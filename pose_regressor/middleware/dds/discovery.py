@@ -25,6 +25,10 @@ LARGE_MESSAGES = (
     "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize></General>"
     '<Internal><SocketReceiveBufferSize min="default" max="4MB"/></Internal>'
 )
+#: Matches by the names of types alone, as ROS 2's own RMWs did before they announced type information. What they
+#: announce differs from RMW to RMW for the same type: Fast DDS 3.2 (Kilted) writes type objects that Cyclone refuses,
+#: and rmw_cyclonedds leaves fields of services out. 1.15 is Fast DDS, 1.16 Cyclone DDS.
+TYPES_BY_NAME = "<Compatibility><IgnoreTypeInformation>1.15,1.16</IgnoreTypeInformation></Compatibility>"
 
 
 @dataclass(frozen=True)
@@ -103,7 +107,7 @@ def discovery(environment: Mapping[str, str] = os.environ) -> Discovery:
 
 def cyclone_uri(environment: Mapping[str, str], found: Discovery) -> str:
     """The value of CYCLONEDDS_URI that puts `found` into effect. The user's own value comes last, so it overrides."""
-    return ",".join(filter(None, (found.configuration(), environment.get(URI) or LARGE_MESSAGES)))
+    return ",".join(filter(None, (found.configuration(), TYPES_BY_NAME, environment.get(URI) or LARGE_MESSAGES)))
 
 
 def _check_peer(peer: str) -> None:

@@ -20,7 +20,7 @@ from cyclonedds.util import duration
 
 from pose_regressor.middleware.dds.discovery import LAST_PARTICIPANT, URI, cyclone_uri, discovery
 from pose_regressor.middleware.dds.graph import Graph, endpoint_qos
-from pose_regressor.middleware.dds.type_support import Writer, dds_type, with_request_id
+from pose_regressor.middleware.dds.type_support import Writer, dds_type, service_type
 from pose_regressor.middleware.kit.log import Log, Throttle
 from pose_regressor.middleware.wire.service_types import ServiceType
 from pose_regressor.types import InputError
@@ -101,7 +101,7 @@ class Participant:
         """
         with self._changing:
             qos = endpoint_qos(reliable, depth, message, transient_local)
-            reader = self._make_reader(dds_topic(topic, self.node_name), message, qos)
+            reader = self._make_reader(dds_topic(topic, self.node_name), dds_type(message), qos)
             self._graph.announce(self._readers, self._writers)
         return reader
 
@@ -109,7 +109,7 @@ class Participant:
         """A volatile writer of the ROS 2 topic. message: a class of `idl`."""
         with self._changing:
             writer = self._make_writer(
-                dds_topic(topic, self.node_name), message, endpoint_qos(reliable, depth, message)
+                dds_topic(topic, self.node_name), dds_type(message), endpoint_qos(reliable, depth, message)
             )
             self._graph.announce(self._readers, self._writers)
         return writer
@@ -126,7 +126,7 @@ class Participant:
             # By this a client recognises which reader and writer belong together.
             own = f"serviceid={'.'.join(f'{byte:x}' for byte in self._dds.guid.bytes[:12])}.{self._services:x};"
             asked, answered = (endpoint_qos(True, 10, message, user_data=own) for message in messages)
-            request, response = map(with_request_id, messages)
+            request, response = map(service_type, messages)
             reader = self._make_reader(f"rq{path}Request", request, asked)
             writer = self._make_writer(f"rr{path}Reply", response, answered)
             self._graph.announce(self._readers, self._writers)
@@ -140,17 +140,17 @@ class Participant:
                 endpoint.__del__()  # as in `close`
             self._graph.announce(self._readers, self._writers)
 
-    def _make_reader(self, topic: str, message: type, qos: Qos) -> DataReader[Any]:
-        self._readers.append(DataReader(self._dds, self._topic(topic, message), qos=qos))
+    def _make_reader(self, topic: str, kind: Any, qos: Qos) -> DataReader[Any]:
+        self._readers.append(DataReader(self._dds, self._topic(topic, kind), qos=qos))
         return self._readers[-1]
 
-    def _make_writer(self, topic: str, message: type, qos: Qos) -> Writer:
-        self._writers.append(Writer(self._dds, self._topic(topic, message), qos=qos))
+    def _make_writer(self, topic: str, kind: Any, qos: Qos) -> Writer:
+        self._writers.append(Writer(self._dds, self._topic(topic, kind), qos=qos))
         return self._writers[-1]
 
-    def _topic(self, name: str, message: type) -> Topic[Any]:
+    def _topic(self, name: str, kind: Any) -> Topic[Any]:
         if name not in self._topics:
-            self._topics[name] = Topic(self._dds, name, dds_type(message))
+            self._topics[name] = Topic(self._dds, name, kind)
         return self._topics[name]
 
     def namesakes(self) -> int:

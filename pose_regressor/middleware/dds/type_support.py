@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import functools
 import re
+from dataclasses import replace
 from typing import Any
 
 from cyclonedds.idl import IdlStruct, make_idl_struct, types
 from cyclonedds.pub import DataWriter
 
+from pose_regressor.middleware.wire.cdr import HEADER
 from pose_regressor.middleware.wire.fields import FieldType, fields, int64, uint64
 from pose_regressor.middleware.wire.message import Message, message_class
 
@@ -87,9 +89,30 @@ def _idl(kind: FieldType) -> Any:
 
 
 @functools.cache
-def with_request_id(message: Any) -> type[Message]:
-    """A service's request or response as rmw_cyclonedds writes it: behind the client's id and the request's number."""
-    return message_class(message.ros_name, {"guid": uint64, "sequence_number": int64, **dict(fields(message))})
+def service_type(message: Any) -> Any:
+    """The class by which cyclonedds knows a service's request or response: a subclass of Carrier.
+
+    As rmw_cyclonedds writes them, their messages begin with the client's `guid` and the request's `sequence_number`.
+    """
+    own: dict[str, Any] = {"guid": uint64, "sequence_number": int64}
+    whole: Any = message_class(message.ros_name, {**own, **dict(fields(message))})
+    idl = idl_struct(whole).__idl__
+    _announce_minimal(idl, idl_struct(message).__idl__)
+    return type(whole.__name__, (Carrier,), {"message": whole, "__idl__": idl})
+
+
+def _announce_minimal(idl: Any, other: Any) -> None:
+    """Makes the minimal half of a type's information that of another type.
+
+    The type information of rmw_cyclonedds (4.1 on) leaves out the first two fields of requests and responses. Cyclone
+    DDS compares the minimal halves where both sides have one, and the fields of samples with its own complete half.
+    """
+    information = replace(idl.get_type_info(), minimal=other.get_type_info().minimal)
+    pairs = other.get_type_mapping().identifier_object_pair_minimal
+    mapping = replace(idl.get_type_mapping(), identifier_object_pair_minimal=pairs)
+    # cyclonedds has no public way to set it. Without it, only peers that compare types fail to match.
+    idl._xt_data = (information, mapping)
+    idl._xt_bytedata = tuple(part.serialize(use_version_2=True)[len(HEADER) :] for part in idl._xt_data)
 
 
 def dds_name(ros_type: str) -> str:

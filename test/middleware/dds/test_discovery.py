@@ -10,7 +10,7 @@ from pose_regressor.types import InputError
 pytest.importorskip("cyclonedds")
 from pose_regressor.doctor import Level
 from pose_regressor.doctor.network import check_discovery
-from pose_regressor.middleware.dds.discovery import cyclone_uri, discovery
+from pose_regressor.middleware.dds.discovery import TYPES_BY_NAME, cyclone_uri, discovery
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.wire import idl
 
@@ -164,7 +164,7 @@ def test_the_environment_stays_as_it_is(environment, monkeypatch):
 
 def test_large_messages_fit_unless_the_user_has_a_configuration():
     assert "<FragmentSize>60000B</FragmentSize>" in cyclone_uri({}, discovery({}))
-    assert cyclone_uri({"CYCLONEDDS_URI": "mine"}, discovery({RANGE: "SYSTEM_DEFAULT"})) == "mine"
+    assert cyclone_uri({"CYCLONEDDS_URI": "mine"}, discovery({RANGE: "SYSTEM_DEFAULT"})) == f"{TYPES_BY_NAME},mine"
 
 
 @pytest.mark.parametrize(
