@@ -5,6 +5,8 @@ TORCH ?= torch==2.13.0
 
 # Images a second of the demo; auto: 30, or less on a machine that cannot keep up.
 RATE ?= auto
+# Of the demo: 1 plays the clip's depth, too.
+DEPTH ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -12,7 +14,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 # One worker for each core, each with a DDS domain of its own. More than WORKERS gain little: the longest tests remain.
 WORKERS ?= 4
-PYTEST := $(BIN)/python -m pytest -n logical --maxprocesses $(WORKERS) --dist worksteal
+PYTEST := python -m pytest -n logical --maxprocesses $(WORKERS) --dist worksteal
+# Without what a ROS 2 for another Python has set in this shell.
+NO_ROS := env -u PYTHONPATH -u LD_LIBRARY_PATH -u AMENT_PREFIX_PATH -u RMW_IMPLEMENTATION -u _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
 .DEFAULT_GOAL := help
 # What `make fuzz` breaks: messages in all, files of each kind, and after how many seconds it ends at the latest.
@@ -20,26 +24,32 @@ MESSAGES ?= 1000000
 FILES ?= 100000
 SECONDS ?= 36000
 
-.PHONY: help demo test lint sanitize fuzz train-demo clean
+.PHONY: help demo test test-ros2 lint sanitize fuzz train-demo clean
 
 help:
 	@echo "make demo        install what is needed and see the pose of a box follow it through a video"
 	@echo "make test        run the tests (those that need ROS 2 where it is sourced)"
+	@echo "make test-ros2   run the tests of ROS 2 with the one that pip installs"
 	@echo "make lint        ruff and mypy"
 	@echo "make sanitize    the C++ and CUDA code of cuda_ext under the address, undefined-behaviour and thread sanitizers"
 	@echo "make fuzz        break a million messages and 100,000 files of each kind: MESSAGES=, FILES=, SECONDS= change that"
-	@echo "make train-demo  train the demo's network again, into out/train (one to two hours on two cores)"
+	@echo "make train-demo  train the demo's network again, into out/train (about two hours on one core)"
 	@echo "make clean       remove the environment and everything made here"
 
 demo: $(VENV)/.runtime
-	$(BIN)/pose-regressor demo --out out/demo --rate $(RATE)
+	$(BIN)/pose-regressor demo --out out/demo --rate $(RATE) $(if $(filter-out 0,$(DEPTH)),--depth)
 
+# The tests of ROS 2 take the one that is sourced, if there is one.
 test: $(VENV)/.develop $(VENV)/.extension
 	@if $(BIN)/python -c "import rclpy" 2>/dev/null; then \
-	  $(PYTEST); \
+	  $(BIN)/$(PYTEST); \
 	else \
-	  $(PYTEST) -m "not ros2"; \
+	  $(BIN)/$(PYTEST) -m "not ros2"; \
 	fi
+
+# The tests of ROS 2 with pip's, where none is sourced.
+test-ros2: $(VENV)/.ros2 $(VENV)/.extension
+	@if [ -x $(VENV)/ros2/bin/python ]; then $(NO_ROS) $(VENV)/ros2/bin/$(PYTEST) -rs -m ros2 test/middleware; fi
 
 sanitize: $(VENV)/.develop
 	$(BIN)/python -m pytest -rs test/cuda_ext/test_sanitizers.py
@@ -87,6 +97,11 @@ $(VENV)/.runtime: $(VENV)/.torch setup.py
 $(VENV)/.develop: $(VENV)/.runtime $(wildcard training/setup.py training/pyproject.toml)
 	@echo "installing pose_regressor_training and the tools for tests"
 	@$(PIP) -e ".[dds,bag,onnx,test]" -e "./training[test]"
+	@touch $@
+
+# For the tests. pip installs no launch, ros2cli, tf2_ros or cv_bridge: tests of these say so and are skipped.
+$(VENV)/.ros2: $(VENV)/.develop setup.py test/helpers/pip_ros2.sh
+	@test/helpers/pip_ros2.sh $(VENV)
 	@touch $@
 
 # Without a compiler the torch reference does its work, and the tests of the extension are left out.

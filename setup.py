@@ -12,6 +12,7 @@ SHARED = {
     "config": ["config/*.yaml", "config/*.rviz"],
     "models": ["models/*.safetensors", "models/*.md"],
     "demo": ["demo/*.mp4", "demo/*.json", "demo/*.md"],
+    "demo/depth": ["demo/depth/*.png"],
 }
 
 
@@ -22,6 +23,13 @@ def shared_files():
         if files:
             yield f"share/{NAME}/{folder}".rstrip("/"), files
 
+
+#: rclpy of ROS 2 Kilted from the package index, over Fast DDS. tf2_msgs and vision_msgs are missing there:
+#: `pose_regressor_build_messages` builds them.
+ROS = [
+    f"ros-kilted-{name}; platform_machine == 'x86_64' and sys_platform == 'linux'"
+    for name in ["rclpy", "rmw-fastrtps-cpp", "sensor-msgs", "diagnostic-msgs", "visualization-msgs", "lifecycle-msgs"]
+]
 
 setup(
     name=NAME,
@@ -48,6 +56,7 @@ setup(
         "dds": ["cyclonedds>=11.0.1"],
         "bag": ["mcap>=1.2"],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],
+        "ros": ROS,
         "test": [
             *("pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5"),
             *("rosbags>=0.10", "hypothesis", "scipy", "ruff", "mypy", "types-PyYAML"),
@@ -60,6 +69,8 @@ setup(
             "pose_regressor_node = pose_regressor.middleware.executables:node",
             "pose_regressor_fusion = pose_regressor.middleware.executables:fusion",
             "pose_regressor_player = pose_regressor.middleware.executables:player",
+            # For an rclpy that pip installed.
+            "pose_regressor_build_messages = pose_regressor.middleware.executables:build_messages",
             "pose_regressor_demo_listener = pose_regressor.demo.listener:main",
         ],
     },

@@ -1,10 +1,14 @@
 """What measured depth adds to poses: LM-O's eight objects, each bundle by itself, with and without depth.
 
     python benchmarks/depth.py --rgbd SCENE --lmo FOLDER [--every N] [--json FILE] [--results FOLDER]
+    python benchmarks/depth.py --pathtraced DATASET [--sensor KIND ...] [--bias SHARE]
 
 real       SCENE, a BOP scene with a real sensor's depth. The objects of which at least half is seen.
 simulated  The images of FOLDER/dev/000002, with depth made of their given poses: the eight objects and a table, seen by
            a structured-light sensor, a tenth of which is holes. The objects of FOLDER/dev_targets_bop19.json.
+           The images on which nothing was chosen, all but every third, are said apart, as "other".
+pathtraced DATASET, made by `generate --renderer photoreal` as docs/depth.md says; simulated sensors measure its true
+           depth. Headlines are those of the first sensor.
 
 Right: ADD, or ADD-S of a symmetric object, of the pose with the best score is below 0.1 and 0.05 diameters.
 The rival is the same program without depth, in the same run.
@@ -21,6 +25,7 @@ from pathlib import Path
 import numpy as np
 from headlines import Headline, finish
 from lmo_depth import DepthSimulator
+from pathtraced_depth import report as report_pathtraced
 from rich.console import Console
 from rich.table import Table
 
@@ -32,10 +37,12 @@ from pose_regressor.geometry.errors import add
 from pose_regressor.sources import open_source
 from pose_regressor.types import FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 from pose_regressor_training.evaluate.errors import add_s
-from pose_regressor_training.samples.sensor_depth import SensorDepth
+from pose_regressor_training.samples.sensor_depth import BIAS, KINDS, SensorDepth
 
 NAMES = ("ape", "can", "cat", "driller", "duck", "eggbox", "glue", "holepuncher")
 TIGHT, WIDE = 0.05, 0.1
+#: On every third of LM-O's images some numbers of the program were chosen.
+CHOSEN_ON = 3
 #: Share of an object that must be seen in the real frame.
 SEEN = 0.5
 HOLES = 0.1
@@ -43,11 +50,15 @@ HOLES = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """A frame with depth, the poses in it, and the ids of the objects that are to be found."""
+    """A frame with depth, the poses in it, and the ids of the objects that are to be found.
+
+    other: nothing was chosen on this frame
+    """
 
     frame: Frame
     poses: Sequence[TruePose]
     wanted: frozenset[int]
+    other: bool = False
 
     def truth(self, obj_id: int) -> FloatArray:
         return next(pose.cam_from_obj for pose in self.poses if pose.obj_id == obj_id)
@@ -72,7 +83,7 @@ def simulated_shots(folder: Path, every: int) -> Iterator[Shot]:
         if number % every == 0:
             depth = simulator.depth(poses[frame.index], frame.camera, np.random.default_rng(frame.index))
             wanted = frozenset(obj_id for im_id, obj_id in targets if im_id == frame.index)
-            yield Shot(replace(frame, depth=depth), poses[frame.index], wanted)
+            yield Shot(replace(frame, depth=depth), poses[frame.index], wanted, number % CHOSEN_ON > 0)
 
 
 def error(estimates: Sequence[PoseEstimate], truth: FloatArray, model: ObjectModel) -> float:
@@ -84,7 +95,10 @@ def error(estimates: Sequence[PoseEstimate], truth: FloatArray, model: ObjectMod
 
 
 def errors_of(shots: Sequence[Shot], results: Path | None) -> dict[str, dict[str, FloatArray]]:
-    """Name of the object -> "rgb" and "rgbd" -> (N,) errors in diameters. results: folder for a CSV of each."""
+    """Name of the object -> "rgb" and "rgbd" -> (N,) errors in diameters, "other" -> (N,) as of Shot.
+
+    results: folder for a CSV of each
+    """
     found: dict[str, dict[str, FloatArray]] = {}
     with ExitStack() as stack:
         write = {
@@ -94,10 +108,11 @@ def errors_of(shots: Sequence[Shot], results: Path | None) -> dict[str, dict[str
         for name in NAMES:
             estimator = PoseEstimator(find_model(f"lmo_{name}"), "cpu")
             (model,) = estimator.objects
-            errors: dict[str, list[float]] = {"rgb": [], "rgbd": []}
+            errors: dict[str, list[float]] = {"rgb": [], "rgbd": [], "other": []}
             for shot in shots:
                 if model.obj_id not in shot.wanted:
                     continue
+                errors["other"].append(shot.other)
                 for kind, frame in (("rgb", replace(shot.frame, depth=None)), ("rgbd", shot.frame)):
                     estimates = estimator.estimate(frame)
                     errors[kind].append(error(estimates, shot.truth(model.obj_id), model))
@@ -128,6 +143,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rgbd", type=Path, metavar="SCENE", help="BOP scene with real depth")
     parser.add_argument("--lmo", type=Path, metavar="FOLDER", help="LM-O with models/, dev/ and targets")
+    parser.add_argument("--pathtraced", type=Path, metavar="DATASET", help="path-traced frames of our own objects")
+    parser.add_argument(
+        "--sensor", action="append", choices=KINDS, help="of the path-traced frames; repeat it (default: stereo)"
+    )
+    parser.add_argument(
+        "--bias", type=float, default=BIAS, metavar="SHARE",
+        help="of the distance: what the depths of a path-traced frame are wrong by together (default: %(default)s)",
+    )  # fmt: skip
     parser.add_argument("--every", type=int, default=1, help="take one frame in this many (default: %(default)s)")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="also write BOP result CSVs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
@@ -137,13 +160,25 @@ def main() -> None:
         parts["real"] = list(real_shots(options.rgbd))
     if options.lmo and options.lmo.is_dir():
         parts["simulated"] = list(simulated_shots(options.lmo, options.every))
-    if not parts:
-        print("skipped: neither --rgbd nor --lmo names a folder that is there")
+    headlines: list[Headline] = []
+    results: dict[str, object] = {}
+    if options.pathtraced and options.pathtraced.is_dir():
+        headlines, results["pathtraced"] = report_pathtraced(
+            options.pathtraced, options.sensor or ["stereo"], options.bias
+        )
+    elif not parts:
+        print("skipped: none of --rgbd, --lmo and --pathtraced names a folder that is there")
         return
-    headlines, results = [], {}
     for title, shots in parts.items():
         errors = errors_of(shots, options.results / title if options.results else None)
         headlines += report(title, errors)
+        other = {
+            name: {kind: own[kind][own["other"] > 0] for kind in ("rgb", "rgbd")}
+            for name, own in errors.items()
+            if own["other"].any()
+        }
+        if other:
+            headlines += report(f"{title}, other frames", other)
         results[title] = {name: {kind: values.tolist() for kind, values in own.items()} for name, own in errors.items()}
     finish(headlines, options.json, results=results)
 

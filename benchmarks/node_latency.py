@@ -1,6 +1,6 @@
 """How long from an image message to the transform on /tf, over DDS, and where does the time go?
 
-    PYTHONPATH=. python benchmarks/node_latency.py [--model box] [--source CLIP --camera FILE] [--json FILE]
+    PYTHONPATH=. python benchmarks/node_latency.py [--model box] [--source CLIP --camera FILE] [--depth] [--json FILE]
 
 The node runs in this process, a camera in another. The camera sends an image, waits for its transform, and sends the
 next. All times are of one clock of this machine.
@@ -10,6 +10,9 @@ receive     from before the camera writes the image until the node has the frame
 preprocess, network, decode  the estimator's stages; decode includes the tracker's bookkeeping
 publish     until the transform has arrived in the camera's process
 follow      the steady state: looks around the last pose; search: looks at the whole image every time
+
+--depth compares VGA images without depth, with aligned depth, and with depth that the node registers, in turn. Depth
+shows the object's box before a wall, and is sent before its image. There is no other rival then.
 
 Other image sizes than the clip's are made from it by scaling and padding, with the exact intrinsics.
 
@@ -35,6 +38,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from depth_frames import MODES, DepthCamera, check_depth_used, depth_headlines, with_depth
 from dope import HEIGHT, WIDTH, Dope
 from headlines import Headline, finish
 
@@ -57,16 +61,21 @@ STAGES = ("receive", "preprocess", "network", "decode", "publish")
 CLIP = 24  # frames of the clip that are played, forwards and backwards in turn
 WARM_UP = 5  # frames of each run that are not counted
 PATIENCE = 2.0  # seconds after which an image counts as unanswered
+ROUNDS = 3  # runs of each kind with --depth
 DOPE_RUNS = 3  # runs of the rival in each precision, between two runs of the node
 
 
 # ------------------------------------------------------------------ the camera's process
 
 
-def camera_process(pipe: Connection, frames: list[Frame], count: int) -> None:
-    """Sends `count` images one by one. Puts (stamp, arrival of its transform or None) of each into the pipe, in ns."""
+def camera_process(pipe: Connection, frames: list[Frame], count: int, depth: str) -> None:
+    """Sends `count` images one by one. Puts (stamp, arrival of its transform or None) of each into the pipe, in ns.
+
+    depth: one of depth_frames.MODES.
+    """
     keep_memory()  # as the player does, and drivers with buffers of their own: the node is to be timed, not the camera
     with Participant("benchmark_camera") as participant, TfListener() as listener:
+        send_depth = DepthCamera(participant, depth).send
         images = participant.writer("image", idl.Image, reliable=True, depth=1)
         infos = participant.writer("camera_info", idl.CameraInfo, reliable=True, depth=1)
         while not (images.matched_sub and infos.matched_sub and listener.writers):
@@ -80,6 +89,7 @@ def camera_process(pipe: Connection, frames: list[Frame], count: int) -> None:
             message = image_message(idl, frame.image, 0, "camera")
             stamp = time.time_ns()
             message.header.stamp = idl.Time(*divmod(stamp, 1_000_000_000))
+            send_depth(frame, stamp)
             images.write(message)
             listener.wait(lambda transforms, stamp=stamp: bool(transforms) and transforms[-1].stamp == stamp, PATIENCE)
             found = [t.received for t in listener.transforms[-4:] if t.stamp == stamp]
@@ -130,18 +140,21 @@ class Row:
     p99: float
 
 
-def run_node(model: str, frames: list[Frame], size: str, follow: bool, count: int) -> Row:
+def run_node(model: str, frames: list[Frame], size: str, follow: bool, count: int, depth: str = "off") -> Row:
+    """depth: one of depth_frames.MODES."""
     tracker = Watched(open_tracker(NodeConfig(model=(model,), follow=follow)))
     here, there = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
-    camera = context.Process(target=camera_process, args=(there, frames, count + WARM_UP), daemon=True)
-    with Participant() as participant, DdsNode(participant, NodeConfig(model=(model,)), lambda _: tracker):
+    camera = context.Process(target=camera_process, args=(there, frames, count + WARM_UP, depth), daemon=True)
+    config = NodeConfig(model=(model,), **MODES[depth])
+    with Participant() as participant, DdsNode(participant, config, lambda _: tracker) as node:
         camera.start()
         while not here.poll(1.0):
             if not camera.is_alive():
                 raise InputError("the camera's process ended early")
         answers = here.recv()[WARM_UP:]
         camera.join()
+        check_depth_used(node.managed.core)
     samples = []
     for stamp, arrival in answers:
         if arrival is None or stamp not in tracker.seen:
@@ -155,7 +168,8 @@ def run_node(model: str, frames: list[Frame], size: str, follow: bool, count: in
     stages = {stage: statistics.median(sample[stage] for sample, _ in samples) for stage in STAGES}
     totals = [total for _, total in samples]
     p99 = float(np.percentile(totals, 99))
-    return Row(size, "follow" if follow else "search", len(samples), count, stages, statistics.median(totals), p99)
+    mode = ("follow" if follow else "search") + ("" if depth == "off" else f", {depth}")
+    return Row(size, mode, len(samples), count, stages, statistics.median(totals), p99)
 
 
 # ------------------------------------------------------------------ the rival
@@ -216,13 +230,28 @@ def own_network() -> None:
     os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 
 
-def report(rows: list[Row], rival: Rival) -> list[Headline]:
+def compare_depth(options: argparse.Namespace, frames: list[Frame]) -> int:
+    frames = with_depth(frames, options.model)
+    rows = [
+        run_node(options.model, frames, "VGA", True, options.frames, depth) for _ in range(ROUNDS) for depth in MODES
+    ]
+    show(rows)
+    figures = {"threads": torch.get_num_threads(), "model": options.model, "rows": [vars(row) for row in rows]}
+    finish(depth_headlines(rows), options.json, **figures)
+    return 0
+
+
+def show(rows: list[Row]) -> None:
     print(
-        f"{'size':8} {'mode':7} {'found':>8} " + " ".join(f"{s:>10}" for s in STAGES) + f" {'total':>9} {'p99':>8}  ms"
+        f"{'size':8} {'mode':18} {'found':>8} " + " ".join(f"{s:>10}" for s in STAGES) + f" {'total':>9} {'p99':>8}  ms"
     )
     for row in rows:
         stages = " ".join(f"{row.stages[stage]:10.2f}" for stage in STAGES)
-        print(f"{row.size:8} {row.mode:7} {row.found:>4}/{row.sent:<3} {stages} {row.total:9.2f} {row.p99:8.2f}")
+        print(f"{row.size:8} {row.mode:18} {row.found:>4}/{row.sent:<3} {stages} {row.total:9.2f} {row.p99:8.2f}")
+
+
+def report(rows: list[Row], rival: Rival) -> list[Headline]:
+    show(rows)
     medians = {precision: statistics.median(times) for precision, times in rival.times.items()}
     for precision, median in medians.items():
         print(f"DOPE's network alone, {HEIGHT}x{WIDTH}, {precision}: {median:.0f} ms")
@@ -240,6 +269,7 @@ def main() -> int:
     parser.add_argument("--source", help="clip that shows the model's object (default: the demo's)")
     parser.add_argument("--camera", help="camera file of --source")
     parser.add_argument("--frames", type=int, default=100, help="images a run (default: %(default)s)")
+    parser.add_argument("--depth", action="store_true", help="what depth costs, with VGA images")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
@@ -249,6 +279,8 @@ def main() -> int:
         camera_file = options.camera or (None if options.source else demo_folder() / "camera.json")
         with open_source(source, load_camera(camera_file) if camera_file else None) as clip:
             frames = [frame for frame, _ in zip(clip, range(CLIP), strict=False)]
+        if options.depth:
+            return compare_depth(options, [resized(frame, *SIZES["VGA"]) for frame in frames])
         rival = Rival()
         rows = []
         for size, (width, height) in SIZES.items():

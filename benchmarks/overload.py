@@ -1,10 +1,10 @@
 """What happens to latency and memory when images come six times as fast as the network can take them?
 
-    PYTHONPATH=. python benchmarks/overload.py [--frames 10000] [--rate 60] [--network 0.1] [--json FILE]
+    PYTHONPATH=. python benchmarks/overload.py [--frames 10000] [--rate 60] [--network 0.1] [--depth] [--json FILE]
 
 A camera process sends VGA images at a rate over DDS. It sends them reliably, so that none is lost on the way and all
 can be accounted for. The node runs in a process of its own. In place of the estimator it waits --network seconds;
-everything else is as on a robot.
+everything else is as on a robot. With --depth each image comes with an aligned depth image.
 
 Latency: from before the camera writes an image until its transform arrives there, on one clock. Memory: the node's
 resident set, read twice a second from the fifth second on.
@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from headlines import Headline, finish
@@ -36,7 +37,9 @@ from rich.table import Table
 from pose_regressor.middleware.dds.listener import TfListener
 from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Listening, Participant
+from pose_regressor.middleware.kit.counts import Counts
 from pose_regressor.middleware.kit.memory import process_memory
+from pose_regressor.middleware.messages.depth import depth_message
 from pose_regressor.middleware.messages.images import camera_info_message, image_message, stamp_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.wire import idl
@@ -80,18 +83,22 @@ class Accounts:
     """What the node did with all images: received = processed + the sum of dropped.
 
     dropped: images by reason; memory: lowest and highest resident set, bytes
+    with_depth: images that were worked on with depth; without_depth: the others, by reason; both empty without --depth
     """
 
     received: int
     processed: int
     dropped: dict[str, int]
     memory: tuple[int, int]
+    with_depth: int
+    without_depth: dict[str, int]
 
 
-def node_process(pipe: Connection, seconds: float) -> None:
+def node_process(pipe: Connection, seconds: float, depth: bool) -> None:
     """Runs the node until something comes through the pipe, then puts its Accounts there."""
     memory: list[int] = []
-    config = NodeConfig(image_reliability="reliable", overlay=False)
+    topic = "depth" if depth else ""
+    config = NodeConfig(image_reliability="reliable", overlay=False, depth_topic=topic, depth_reliability="reliable")
     with Participant() as participant, DdsNode(participant, config, lambda _: SlowTracker(seconds)) as node:
         core = node.managed.core
         assert core
@@ -101,15 +108,18 @@ def node_process(pipe: Connection, seconds: float) -> None:
                 memory.append(process_memory())
         core.pause()
         core.wait_idle(10.0)
-        counts = core.counts
-    pipe.send(Accounts(counts.received, counts.processed, dict(counts.dropped), (min(memory), max(memory))))
+        counts, used = core.counts, core.depth.counts if core.depth else Counts()
+    span = min(memory), max(memory)
+    pipe.send(
+        Accounts(counts.received, counts.processed, dict(counts.dropped), span, used.processed, dict(used.dropped))
+    )
 
 
-def rival_process(pipe: Connection, seconds: float) -> None:
+def rival_process(pipe: Connection, seconds: float, depth: bool) -> None:
     """Runs a plain subscription until something comes through the pipe, then puts its latencies there, in seconds."""
     latencies = []
 
-    def on_image(message: idl.Image) -> None:
+    def on_image(message: Any) -> None:
         time.sleep(seconds)
         latencies.append((time.time_ns() - stamp_from_message(message.header.stamp)) / 1e9)
 
@@ -120,7 +130,7 @@ def rival_process(pipe: Connection, seconds: float) -> None:
     pipe.send(latencies)
 
 
-def send_images(frames: int, rate: float) -> list[float]:
+def send_images(frames: int, rate: float, depth: bool) -> list[float]:
     """The camera. Returns the latencies in seconds of all transforms that came back."""
     pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     with Participant("camera") as participant, TfListener() as listener:
@@ -132,26 +142,34 @@ def send_images(frames: int, rate: float) -> list[float]:
         infos.write(camera_info_message(idl, CAMERA, time.time_ns(), "camera"))
         time.sleep(0.5)
         message = image_message(idl, pixels, 0, "camera")
+        depths, measured = participant.writer("depth", idl.Image, reliable=True, depth=5), None
+        if depth:
+            measured = depth_message(idl, np.full((HEIGHT, WIDTH), 1.0, np.float32), 0, "camera")
+            while not depths.matched_sub:
+                time.sleep(0.01)
         start = time.monotonic()
         for number in range(frames):
             time.sleep(max(0.0, start + number / rate - time.monotonic()))
             stamp = time.time_ns()
             message.header.stamp = idl.Time(*divmod(stamp, 1_000_000_000))
+            if measured:
+                measured.header.stamp = message.header.stamp
+                depths.write(measured)
             images.write(message)
         listener.wait(lambda transforms: bool(transforms) and transforms[-1].stamp == stamp, 5.0)
         return [(t.received - t.stamp) / 1e9 for t in listener.transforms]
 
 
-def run(frames: int, rate: float, seconds: float) -> tuple[Accounts, list[float], list[float]]:
+def run(frames: int, rate: float, seconds: float, depth: bool) -> tuple[Accounts, list[float], list[float]]:
     context = multiprocessing.get_context("spawn")
     pipes, processes = [], []
     for target in (node_process, rival_process):
         here, there = multiprocessing.Pipe()
-        process = context.Process(target=target, args=(there, seconds), daemon=True)
+        process = context.Process(target=target, args=(there, seconds, depth), daemon=True)
         process.start()
         pipes.append(here)
         processes.append(process)
-    latencies = send_images(frames, rate)
+    latencies = send_images(frames, rate, depth)
     for pipe in pipes:
         pipe.send("stop")
     accounts, rival = (pipe.recv() for pipe in pipes)
@@ -165,12 +183,13 @@ def main() -> int:
     parser.add_argument("--frames", type=int, default=10_000, help="images to send (default: %(default)s)")
     parser.add_argument("--rate", type=float, default=60.0, help="images a second (default: %(default)s)")
     parser.add_argument("--network", type=float, default=0.1, help="seconds that an image takes (default: %(default)s)")
+    parser.add_argument("--depth", action="store_true", help="send a depth image with each image")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     own_network()
     threading.current_thread().name = "camera"
-    accounts, latencies, rival = run(options.frames, options.rate, options.network)
+    accounts, latencies, rival = run(options.frames, options.rate, options.network, options.depth)
     if not latencies or not rival:
         raise InputError("no answer came")
     report(options, accounts, latencies, rival)
@@ -189,6 +208,8 @@ def report(options: argparse.Namespace, accounts: Accounts, latencies: list[floa
     print(f"sent {options.frames}, received {accounts.received}, processed {accounts.processed}, dropped {dropped}")
     for reason, count in accounts.dropped.items():
         print(f"    {count} {reason}")
+    if options.depth:
+        print(f"worked on with depth {accounts.with_depth}, without {accounts.without_depth}")
     unaccounted = options.frames - accounts.processed - dropped
     print(f"unaccounted for: {unaccounted}; answers that were lost: {accounts.processed - len(latencies)}")
     print(f"memory of the node: {low / 1e6:.1f} to {high / 1e6:.1f} MB")

@@ -21,6 +21,8 @@ PARAMETERS = {
     "camera_file": "camera file that replaces the camera_info topic",
     "frame_prefix": "begins the names of the objects' TF frames",
     "image_transport": "raw, or compressed (then images come from <image>/compressed)",
+    "depth_topic": "topic of depth; one that ends with /compressedDepth is compressed",
+    "depth_info_topic": "camera info of the depth camera, if depth is not aligned to the image",
     "autostart": "true, or false: wait for a lifecycle manager to configure and activate the node",
 }
 ARGUMENTS = (

@@ -9,20 +9,17 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
 from pose_regressor.files.bop import SceneFiles, find_scene, read_scene_camera
-from pose_regressor.files.depth_images import DepthImages
+from pose_regressor.files.depth_images import DepthImages, scene_camera_of
 from pose_regressor.files.images import image_size, photo_is_turned, read_image, rgb_from_bgr
 from pose_regressor.types import NANOSECONDS, Camera, Frame, InputError
-
-if TYPE_CHECKING:
-    pass  # newer than the OpenCV of Ubuntu 22.04
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm", ".pgm")
 #: A video is cut off if its frame at this share of its length cannot be read. The last frame is no test: containers
@@ -40,6 +37,7 @@ class Source:
     fps: frames per second; None: the images carry no time
     scene_id: BOP's number of the scene; 0: none
     live: True: a camera, which sets its own pace and has no end
+    depth: depth images of its frames; None: it has none. Single frames may lack one.
     """
 
     name: str
@@ -47,6 +45,21 @@ class Source:
     fps: float | None = None
     scene_id: int = 0
     live: bool = False
+    depth: DepthImages | None = None
+
+    def add_depth(self, depth: DepthImages) -> None:
+        """Gives depth to the frames. InputError: they cannot have any, or the files are those of other frames."""
+        raise InputError(f"{self.name}: expected images or a video as files, for a webcam leave out --depth")
+
+    def _with_depth(self, frame: Frame, image: Path | None = None) -> Frame:
+        """The frame with its depth, if it has any. image: its file; None: it is a video's. InputError: a wrong one."""
+        depth = self.depth.of(image, frame.index) if self.depth else None
+        if self.depth is None or depth is None:
+            return frame
+        try:
+            return replace(frame, depth=depth)
+        except InputError as error:
+            raise InputError(f"{self.depth.path_of(image, frame.index)}: {error}") from None
 
     def __iter__(self) -> Iterator[Frame]:
         raise NotImplementedError
@@ -67,16 +80,17 @@ def open_source(spec: str | Path, camera: Camera | None = None, depth: str = "of
     spec: a video file, an image, a folder of images, a scene in BOP's layout (a folder with a scene_camera.json, or its
         folder of images), `webcam:N`, `/dev/videoN`, or a link to it such as those in /dev/v4l/by-id
     camera: of the images; None: a BOP scene uses its own intrinsics, all others need one
-    depth: a folder of depth images with the images' names; auto: the folder `depth` of a BOP scene, if there is one;
-        off: none
-    InputError: the source cannot be played, or `camera` is missing or for another image size.
+    depth: a folder of depth images with the images' names, or named by the number of a video's frame; auto: the folder
+        `depth` of a BOP scene, if there is one; off: none
+    InputError: the source cannot be played, `camera` is missing or for another image size, or no frame has depth.
     """
-    source, scene = _open(spec, camera), Path(spec)
-    if depth == "off" or (depth == "auto" and not (scene / "depth").is_dir()):
-        return source
-    if not isinstance(source, ImageSource):
-        raise InputError(f"{spec}: expected images as files, beside which depth images can lie; leave out --depth")
-    source.depth = DepthImages(scene / "depth" if depth == "auto" else Path(depth), scene / "scene_camera.json")
+    source, folder = _open(spec, camera), None if depth in ("auto", "off") else Path(depth)
+    if depth == "auto" and isinstance(source, ImageSource) and source.scene:
+        own = source.scene.subfolder("depth")
+        folder = own if own.is_dir() else None
+    if folder is not None:
+        scene = source.scene.json("scene_camera") if isinstance(source, ImageSource) and source.scene else None
+        source.add_depth(DepthImages(folder, scene or scene_camera_of(folder)))
     return source
 
 
@@ -122,16 +136,22 @@ def _check_size(
 
 
 class ImageSource(Source):
-    """Image files. files: (frame number, path), in order; cameras: one for all or one for each."""
-
-    depth: DepthImages | None = None  # of the same names
+    """Image files. files: (frame number, path), in order; cameras: one for all or one for each; scene: whose they are,
+    if they are a BOP scene's.
+    """
 
     def __init__(
-        self, path: Path, files: Sequence[tuple[int, Path]], cameras: Camera | Sequence[Camera], scene_id: int = 0
+        self,
+        path: Path,
+        files: Sequence[tuple[int, Path]],
+        cameras: Camera | Sequence[Camera],
+        scene: SceneFiles | None = None,
     ) -> None:
         self.name = str(path)
         self.length = len(files)
-        self.scene_id = scene_id
+        self.scene = scene
+        number = scene.folder.resolve().name if scene else ""
+        self.scene_id = int(number) if re.fullmatch(r"[0-9]+", number) else 0
         self._files = files
         self._cameras = [cameras] * len(files) if isinstance(cameras, Camera) else cameras
         for (_, image), camera in zip(files, self._cameras, strict=True):
@@ -139,8 +159,11 @@ class ImageSource(Source):
 
     def __iter__(self) -> Iterator[Frame]:
         for (index, path), camera in zip(self._files, self._cameras, strict=True):
-            depth = self.depth.of(path, index) if self.depth else None
-            yield Frame(image=read_image(path), camera=camera, index=index, depth=depth)
+            yield self._with_depth(Frame(image=read_image(path), camera=camera, index=index), path)
+
+    def add_depth(self, depth: DepthImages) -> None:
+        depth.check(path for _, path in self._files)
+        self.depth = depth
 
 
 def _images_in(folder: Path) -> list[Path]:
@@ -165,9 +188,8 @@ def _numbered(images: Sequence[Path]) -> list[tuple[int, Path]]:
 def _open_scene(files: SceneFiles, camera: Camera | None) -> ImageSource:
     folder = files.folder
     images = _numbered(_images_in(files.images))
-    scene_id = int(folder.resolve().name) if re.fullmatch(r"[0-9]+", folder.resolve().name) else 0
     if camera is not None:
-        return ImageSource(folder, images, camera, scene_id)
+        return ImageSource(folder, images, camera, files)
     matrices = read_scene_camera(files.json("scene_camera"))
     cameras = []
     for index, path in images:
@@ -175,7 +197,7 @@ def _open_scene(files: SceneFiles, camera: Camera | None) -> ImageSource:
             raise InputError(f"{files.json('scene_camera')}: expected an entry for image {index} ({path.name})")
         width, height = image_size(path)
         cameras.append(Camera(width=width, height=height, matrix=matrices[index]))
-    return ImageSource(folder, images, cameras, scene_id)
+    return ImageSource(folder, images, cameras, files)
 
 
 # ------------------------------------------------------------------ video
@@ -223,10 +245,14 @@ class VideoSource(Source):
                 if not ok:
                     return
                 stamp = round(index * NANOSECONDS / self.fps) if self.fps else 0
-                yield Frame(image=rgb_from_bgr(image), camera=self._camera, stamp=stamp, index=index)
+                yield self._with_depth(Frame(image=rgb_from_bgr(image), camera=self._camera, stamp=stamp, index=index))
                 index += 1
         finally:
             capture.release()
+
+    def add_depth(self, depth: DepthImages) -> None:
+        depth.check_numbers(self.length or 1)
+        self.depth = depth
 
 
 class WebcamSource(Source):

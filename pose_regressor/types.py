@@ -22,6 +22,8 @@ NANOSECONDS = 1_000_000_000
 NEAREST_MEDIAN, FARTHEST_MEDIAN = 0.01, 100.0
 #: About as many depths as their median is taken from.
 _DEPTHS = 10_000
+#: Longest edge of an image, in pixels.
+LARGEST_IMAGE = 100_000
 
 
 def _image_size(width: object, height: object) -> tuple[int, int]:
@@ -29,9 +31,9 @@ def _image_size(width: object, height: object) -> tuple[int, int]:
         size = operator.index(width), operator.index(height)  # type: ignore[arg-type]
     except TypeError:
         size = (0, 0)
-    if isinstance(width, bool) or isinstance(height, bool) or min(size) < 1:
-        got = f"got {width!r}x{height!r}"
-        raise InputError("camera: expected a width and height of at least 1 pixel, whole numbers", got)
+    if isinstance(width, bool) or isinstance(height, bool) or min(size) < 1 or max(size) > LARGEST_IMAGE:
+        got = f"got {width!r:.40}x{height!r:.40}"
+        raise InputError(f"camera: expected a width and height of 1 to {LARGEST_IMAGE} pixels, whole numbers", got)
     return size
 
 
@@ -75,6 +77,14 @@ class Camera:
                 "image: size differs from its camera info",
                 f"got {width}x{height}, expected {self.width}x{self.height}; calibrate at the size that is published",
             )
+
+    def same_as(self, other: Camera) -> bool:
+        """Whether the other one sees the same pixels at the same places."""
+        return (
+            (self.width, self.height, self.distortion_model) == (other.width, other.height, other.distortion_model)
+            and np.array_equal(self.matrix, other.matrix)
+            and np.array_equal(self.distortion, other.distortion)
+        )
 
     @property
     def is_fisheye(self) -> bool:
@@ -129,20 +139,32 @@ class Frame:
                 "depth: size differs from the image",
                 f"got {width}x{height}, expected {columns}x{rows}; use depth that is aligned to the image",
             )
-        measured = depth[(depth > 0) & (depth < np.inf)]
-        if not len(measured):
-            return
-        median = float(np.median(measured[:: max(1, len(measured) // _DEPTHS)]))
-        if not NEAREST_MEDIAN <= median <= FARTHEST_MEDIAN:
-            factor = (
-                "divide millimetres by 1000"
-                if median > FARTHEST_MEDIAN
-                else "check the scale, it may have been divided by 1000 twice"
-            )
-            raise InputError(
-                "depth: expected metres, the unit is wrong",
-                f"got a median of {median:.3g}, expected {NEAREST_MEDIAN:g} to {FARTHEST_MEDIAN:g} m; {factor}",
-            )
+        check_depth_unit(depth)
+
+
+def check_depth_unit(depth: NDArray[np.float32]) -> None:
+    """InputError if the median of what was measured, (H, W), cannot be metres."""
+    pixels = depth.reshape(-1)
+    measured = _positive(pixels[:: max(1, len(pixels) // _DEPTHS)])
+    if not len(measured):
+        measured = _positive(pixels)
+    if not len(measured):
+        return
+    median = float(np.median(measured[:: max(1, len(measured) // _DEPTHS)]))
+    if not NEAREST_MEDIAN <= median <= FARTHEST_MEDIAN:
+        factor = (
+            "divide millimetres by 1000"
+            if median > FARTHEST_MEDIAN
+            else "check the scale, it may have been divided by 1000 twice"
+        )
+        raise InputError(
+            "depth: expected metres, the unit is wrong",
+            f"got a median of {median:.3g}, expected {NEAREST_MEDIAN:g} to {FARTHEST_MEDIAN:g} m; {factor}",
+        )
+
+
+def _positive(depths: NDArray[np.float32]) -> NDArray[np.float32]:
+    return depths[(depths > 0) & (depths < np.inf)]
 
 
 @dataclass(frozen=True, eq=False)

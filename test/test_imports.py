@@ -59,12 +59,14 @@ ONLY_BELOW = {
     "middleware/dds": {"cyclonedds"},
     "network/runners.py": {"onnx", "onnxruntime"},
     "network/onnx_runtime.py": {"onnx", "onnxruntime"},
-    "doctor/observe.py": {"cyclonedds"},
+    "doctor": {"cyclonedds"},
     "bag": {"mcap", "zstandard"},
     "middleware/ros2": {
         *("rclpy", "cv_bridge", "tf2_ros", "tf_transformations", "ament_index_python", "launch", "launch_ros"),
         *("builtin_interfaces", "rcl_interfaces", "std_msgs", "geometry_msgs", "sensor_msgs", "tf2_msgs"),
         *("vision_msgs", "visualization_msgs", "diagnostic_msgs", "lifecycle_msgs"),
+        *("rosidl_adapter", "rosidl_generator_c", "rosidl_generator_py", "rosidl_generator_type_description"),
+        *("rosidl_typesupport_c", "rosidl_typesupport_fastrtps_c", "rosidl_typesupport_introspection_c"),
     },
 }
 
@@ -177,6 +179,9 @@ def test_the_extension_imports_neither(path):
         ("pose_regressor.geometry.errors", "torch rclpy cyclonedds"),
         ("pose_regressor.tracking.tracker", "torch rclpy cyclonedds"),
         ("pose_regressor.middleware", "torch rclpy cyclonedds"),
+        ("pose_regressor.middleware.wire.idl", "torch cv2 rclpy cyclonedds"),
+        ("pose_regressor.bag.process", "rclpy cyclonedds"),
+        ("pose_regressor.bag.record", "torch rclpy cyclonedds"),
         ("pose_regressor.ops.projection", "cv2 pose_regressor_cuda"),
     ],
 )

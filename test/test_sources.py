@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from pose_regressor.files.depth_images import DepthImages
 from pose_regressor.files.images import image_size
-from pose_regressor.sources import open_source
+from pose_regressor.sources import Source, open_source
 from pose_regressor.types import Camera, InputError
 
 WIDTH, HEIGHT = 64, 48
@@ -174,8 +175,59 @@ def test_depth_from_a_folder_of_its_own(tmp_path):
     np.testing.assert_allclose(frame.depth, 0.4)
 
 
-def test_depth_needs_images_as_files(tmp_path):
-    write_video(tmp_path / "clip.avi")
-    assert open_source(tmp_path / "clip.avi", camera(), depth="auto").length == 40
-    with pytest.raises(InputError, match="leave out --depth"):
-        open_source(tmp_path / "clip.avi", camera(), depth=str(tmp_path))
+def test_depth_of_a_scene_named_by_its_images_and_of_one_of_several_cameras(tmp_path):
+    write_scene(tmp_path / "one")
+    write_depth(tmp_path / "one" / "depth")
+    first, second = open_source(tmp_path / "one" / "rgb", depth="auto")
+    np.testing.assert_allclose(first.depth, 0.8)
+    assert second.depth is None
+    write_scene(tmp_path / "two")
+    for name in ("rgb", "scene_camera.json"):
+        path = tmp_path / "two" / name
+        path.rename(path.with_name(f"{path.stem}_left{path.suffix}"))
+    write_depth(tmp_path / "two" / "depth_left")
+    write_depth(tmp_path / "two" / "depth", "000002.png")
+    first, second = open_source(tmp_path / "two", depth="auto")
+    np.testing.assert_allclose(first.depth, 0.8)
+    assert second.depth is None
+
+
+def test_depth_of_another_scene_has_its_own_scale(tmp_path):
+    """As of a sensor that `generate` simulates: SCENE/depth_sensor, in the steps of SCENE/scene_camera.json."""
+    write_scene(tmp_path / "scene")
+    write_depth(tmp_path / "scene" / "depth_sensor")
+    write_image(tmp_path / "images" / "000001.png")
+    for source in (tmp_path / "scene", tmp_path / "images"):
+        given = None if source.name == "scene" else camera()
+        frame = next(iter(open_source(source, given, depth=str(tmp_path / "scene" / "depth_sensor"))))
+        np.testing.assert_allclose(frame.depth, 0.8)
+
+
+def test_depth_of_a_video_is_named_by_frame_numbers(tmp_path):
+    write_video(tmp_path / "clip.avi", 3)
+    write_depth(tmp_path / "depths", "000001.png")
+    frames = list(open_source(tmp_path / "clip.avi", camera(), depth=str(tmp_path / "depths")))
+    assert [frame.depth is None for frame in frames] == [True, False, True]
+    np.testing.assert_allclose(frames[1].depth, 0.4)
+    assert all(frame.depth is None for frame in open_source(tmp_path / "clip.avi", camera(), depth="auto"))
+
+
+def test_depth_that_is_refused(tmp_path):
+    write_video(tmp_path / "clip.avi", 3)
+    write_image(tmp_path / "images" / "left.png")
+    write_depth(tmp_path / "depths", "right.png")
+    with pytest.raises(InputError, match="depths: expected depth images named by the number of their frame"):
+        open_source(tmp_path / "clip.avi", camera(), depth=str(tmp_path / "depths"))
+    with pytest.raises(InputError, match="depths: expected depth images with the names of the images"):
+        open_source(tmp_path / "images", camera(), depth=str(tmp_path / "depths"))
+    write_image(tmp_path / "images" / "right.png", 32, 20)
+    with pytest.raises(InputError, match=r"right\.png: depth: size differs from the image, got 64x48, expected 32x20"):
+        list(open_source(tmp_path / "images" / "right.png", camera(32, 20), depth=str(tmp_path / "depths")))
+
+
+def test_a_camera_of_this_machine_has_no_depth(tmp_path):
+    write_depth(tmp_path / "depths")
+    source = Source()  # as a webcam's, which is not here
+    source.name = "webcam:0"
+    with pytest.raises(InputError, match="webcam:0: expected images or a video as files"):
+        source.add_depth(DepthImages(tmp_path / "depths"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
 from typing import Any
 
+from pose_regressor.bag.depth import BagDepth
 from pose_regressor.bag.reading import Recorded
 from pose_regressor.bag.topics import CameraTopics
 from pose_regressor.geometry.camera_info import camera_from_info
@@ -14,24 +16,34 @@ from pose_regressor.middleware.messages.poses import detections_message, tf_mess
 from pose_regressor.middleware.pose.core import NO_CAMERA_INFO, Tracking
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.wire import idl
-from pose_regressor.types import Camera, InputError
+from pose_regressor.types import NANOSECONDS, Camera, InputError
 
 #: Where a message with a header has its stamp, in CDR.
 STAMP = slice(4, 12)
+#: Depth that was recorded later than this after its image is not waited for, nanoseconds.
+LATEST_DEPTH = NANOSECONDS // 2
 
 
 class BagCamera:
     """Answers the images of one camera.
 
     detections: the topic of its detections.
-    counts: number of images, of those answered, and of those with a pose found.
+    depth: of its images; None if it has none.
+    counts: number of images, of those answered, of those with a pose found, and of those with a pose that used depth.
     dropped: images that were not answered, by reason.
     examples: the first error for each of these reasons.
     """
 
-    def __init__(self, topics: CameraTopics, camera: Camera | None, config: NodeConfig, tracker: Tracking) -> None:
-        """camera: None takes it from the bag's camera infos."""
-        self.topics = topics
+    def __init__(
+        self,
+        topics: CameraTopics,
+        camera: Camera | None,
+        config: NodeConfig,
+        tracker: Tracking,
+        depth: BagDepth | None = None,
+    ) -> None:
+        """camera: None takes it from the bag's camera infos; depth: None if it has none."""
+        self.topics, self.depth = topics, depth
         space = topics.namespace.strip("/")
         self.detections = f"/{space}/pose_regressor/detections" if space else "/pose_regressor/detections"
         self._prefix = config.frame_prefix or (f"{space.replace('/', '_')}_" if space else "")
@@ -53,6 +65,14 @@ class BagCamera:
         except InputError as error:
             self._camera = error
 
+    def waits(self, recorded: Recorded, now: int) -> bool:
+        """Whether an image waits for depth that was recorded after it. now: log time of what was read last, ns."""
+        message = recorded.message
+        if self.depth is None or now > message.log_time + LATEST_DEPTH or len(message.data) < STAMP.stop:
+            return False
+        seconds, nanoseconds = struct.unpack_from("<iI" if message.data[1] & 1 else ">iI", message.data, STAMP.start)
+        return not self.depth.complete(seconds * NANOSECONDS + nanoseconds)
+
     def answer(self, recorded: Recorded) -> list[tuple[str, Any, int]]:
         """The answers to an image, as (topic, message, depth of the topic's history); none if it cannot be used."""
         self.counts["images"] += 1
@@ -70,9 +90,12 @@ class BagCamera:
             self.dropped[error.reason] += 1
             self.examples.setdefault(error.reason, error.with_traceback(None))
             return []
+        if self.depth:
+            frame = self.depth.added_to(frame)
         estimates = self._tracker.update(frame)
         self.counts["answered"] += 1
         self.counts["found"] += bool(estimates)
+        self.counts["found by depth"] += any(estimate.depth_share is not None for estimate in estimates)
         answers: list[tuple[str, Any, int]] = [(self.detections, detections_message(idl, frame, estimates), 10)]
         if estimates:
             answers.insert(0, ("/tf", tf_message(idl, frame, estimates, self._prefix), 100))

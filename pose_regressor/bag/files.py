@@ -12,8 +12,9 @@ from pose_regressor.types import InputError
 
 MAGIC = b"\x89MCAP0\r\n"
 ZSTD = b"\x28\xb5\x2f\xfd"
+SQLITE = b"SQLite format 3\0"
 #: Other bags, by how their files begin.
-OTHER_BAGS = {b"SQLite format 3\0": "a bag in SQLite, rosbag2's older storage", b"#ROSBAG V": "a bag of ROS 1"}
+OTHER_BAGS = {b"#ROSBAG V": "a bag of ROS 1"}
 #: Compressed files, by how they begin: the format, and the command that unpacks one beside itself.
 COMPRESSED = {
     ZSTD: ("zstd", "zstd -d"),
@@ -30,7 +31,7 @@ METADATA = "metadata.yaml"
 def bag_files(path: Path) -> list[Path]:
     """The files of the bag at `path`, in the order of recording: the file itself, or those of rosbag2's folder.
 
-    InputError: there are none. Whether they are MCAP is left to `check_head`.
+    InputError: there are none. Whether they are bags is left to `check_head`.
     """
     if path.name == METADATA and path.is_file():
         path = path.parent
@@ -38,9 +39,9 @@ def bag_files(path: Path) -> list[Path]:
 
 
 def check_head(path: Path, bag: Path) -> None:
-    """InputError if a file of the bag is no MCAP: it says what it is, and the command that makes it one."""
+    """InputError if a file of the bag is neither MCAP nor SQLite: it says what it is, and the command that helps."""
     head = read_head(path)
-    if head.startswith(MAGIC):
+    if head.startswith((MAGIC, SQLITE)):
         return
     for magic, (kind, command) in COMPRESSED.items():
         if head.startswith(magic):
@@ -48,8 +49,10 @@ def check_head(path: Path, bag: Path) -> None:
     source = bag if (bag / METADATA).is_file() else path
     for magic, what in OTHER_BAGS.items():
         if head.startswith(magic):
-            raise InputError(f"{path}: expected an MCAP file, got {what}; {conversion(source)}")
-    raise InputError(f"{path}: expected an MCAP file, got one that begins with {head[:8].hex() or 'nothing'}")
+            raise InputError(f"{path}: expected a bag of ROS 2 (MCAP or SQLite), got {what}; {conversion(source)}")
+    raise InputError(
+        f"{path}: expected a bag of ROS 2 (MCAP or SQLite), got a file that begins with {head[:8].hex() or 'nothing'}"
+    )
 
 
 def conversion(path: Path) -> str:
@@ -86,7 +89,7 @@ def _files_of_folder(folder: Path) -> list[Path]:
 def _listed(metadata: Path) -> tuple[list[str], str]:
     """The files that a metadata.yaml names. If it names none: an empty list, and what is wrong with it."""
     if not metadata.is_file():
-        return [], f"{metadata.parent}: expected a bag's folder with a {METADATA}, or an MCAP file"
+        return [], f"{metadata.parent}: expected a bag's folder with a {METADATA}, or a bag's file"
     try:
         content = read_yaml(metadata)
     except InputError as error:
@@ -105,13 +108,16 @@ def _as_it_is_now(folder: Path, name: str) -> Path | None:
     candidates = [place / Path(name).name for place in (folder / Path(name).parent, folder)]
     unpacked = [path.with_suffix("") for path in candidates if path.suffix]
     there = [path for path in (*candidates, *unpacked) if path.is_file()]
-    return next((path for path in there if read_head(path).startswith(MAGIC)), there[0] if there else None)
+    return next((path for path in there if read_head(path).startswith((MAGIC, SQLITE))), there[0] if there else None)
 
 
 def _bags_in(folder: Path) -> list[Path]:
-    """The MCAP files in a folder; if there are none, files of other bags. Part 10 of a recording is after part 9."""
+    """The MCAP files in a folder; if there are none, those in SQLite, then files of other bags.
+
+    Part 10 of a recording is after part 9.
+    """
     heads = {path: read_head(path) for path in folder.iterdir() if path.is_file()}
-    kinds: tuple[Sequence[bytes], ...] = ((MAGIC,), (*OTHER_BAGS, *COMPRESSED))
+    kinds: tuple[Sequence[bytes], ...] = ((MAGIC,), (SQLITE,), (*OTHER_BAGS, *COMPRESSED))
     for magics in kinds:
         if found := [path for path, head in heads.items() if head.startswith(tuple(magics))]:
             return sorted(found, key=lambda path: [(not part.isdigit(), part.zfill(20)) for part in _parts(path)])

@@ -32,6 +32,7 @@ ESTIMATE = np.dtype(
         ("cam_from_obj", "<f8", (4, 4)),
         ("covariance", "<f8", (6, 6)),
         ("box", "<f8", (4,)),
+        ("depth_share", "<f8"),
     ]
 )
 
@@ -131,6 +132,7 @@ def pack(estimates: Sequence[PoseEstimate], models: Sequence[ObjectModel]) -> by
         row["model"], row["method"], row["instance"], row["score"] = values
         row["cam_from_obj"], row["covariance"] = e.cam_from_obj, e.covariance
         row["box"] = np.nan if e.box is None else e.box
+        row["depth_share"] = np.nan if e.depth_share is None else e.depth_share
     return rows.tobytes()
 
 
@@ -145,6 +147,7 @@ def unpack(block: bytes, models: Sequence[ObjectModel]) -> list[PoseEstimate]:
             method=METHODS[row["method"]],
             box=None if np.isnan(row["box"]).any() else row["box"].copy(),
             instance=int(row["instance"]),
+            depth_share=None if np.isnan(row["depth_share"]) else float(row["depth_share"]),
         )
         for row in np.frombuffer(block, ESTIMATE)
     ]

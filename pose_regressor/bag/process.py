@@ -13,13 +13,18 @@ from typing import Any
 
 import pose_regressor
 from pose_regressor.assets import find_model
+from pose_regressor.bag.ahead import Ahead
 from pose_regressor.bag.answer import BagCamera, read_camera_info
-from pose_regressor.bag.journal import Journal, RememberingEstimator
+from pose_regressor.bag.depth import BagDepth
+from pose_regressor.bag.depth_topics import find_depth
+from pose_regressor.bag.journal import ESTIMATE, Journal, RememberingEstimator
 from pose_regressor.bag.reading import Bag, Recorded, open_bag
 from pose_regressor.bag.topics import CameraTopics, find_cameras, with_namespaces
 from pose_regressor.bag.writing import BagWriter, bag_writer
 from pose_regressor.files.cameras import load_camera
+from pose_regressor.middleware.messages.transform_tree import TransformTree
 from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.pose.topics import TF_PATIENCE
 from pose_regressor.middleware.wire import idl
 from pose_regressor.types import Camera, InputError
 
@@ -33,12 +38,17 @@ class Options:
     """Which images to look at.
 
     images, infos: topics, as for `find_cameras`.
+    depth: whether to use depth.
+    depths, depth_infos: topics, as for `find_depth`; if none are given, those of the config, if it has any.
     every: look at each n-th image of a camera.
     overwrite: replace the target if it exists.
     """
 
     images: Sequence[str] = ()
     infos: Sequence[str] = ()
+    depth: bool = True
+    depths: Sequence[str] = ()
+    depth_infos: Sequence[str] = ()
     every: int = 1
     overwrite: bool = False
 
@@ -51,7 +61,9 @@ class Result:
     seconds: that this run took.
     remembered: calls of the estimator that an earlier run had answered already.
     images, answered, found: images looked at, those answered, and those with a pose found.
+    with_depth, found_by_depth: images that had depth, and those with a pose that used it.
     dropped: images without an answer, by reason.
+    without_depth: images that were to have depth and had none, by reason.
     """
 
     recorded: float
@@ -60,7 +72,10 @@ class Result:
     images: int = 0
     answered: int = 0
     found: int = 0
+    with_depth: int = 0
+    found_by_depth: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    without_depth: Counter[str] = field(default_factory=Counter)
 
 
 def add_poses(
@@ -70,11 +85,13 @@ def add_poses(
     options: Options = Options(),
     progress: Callable[[int], object] = lambda images: None,
     warn: Callable[[str], object] = lambda text: None,
+    say: Callable[[str], object] = lambda text: None,
 ) -> Result:
     """Copies the bag `source` to `target` and adds the poses of the objects in its images, on /tf and as detections.
 
     progress: called after each image with the number of images so far.
     warn: called with what the user should know, such as the image topics that are left out.
+    say: called with what was chosen.
     InputError: it failed; the answers so far are kept beside `target` for the next run.
     """
     start = time.monotonic()
@@ -86,19 +103,32 @@ def add_poses(
     if not fixed:
         cameras, infos, uncalibrated = _calibrated(bag, cameras, config.rectified)
         left_out |= uncalibrated
+    if options.depth:
+        depths = options.depths or _given(config.depth_topic)
+        cameras, without = find_depth(bag, cameras, depths, options.depth_infos or _given(config.depth_info_topic))
+        left_out = {topic: why for topic, why in left_out.items() if topic not in {c.depth for c in cameras}} | without
+    for camera in cameras:
+        if camera.depth:
+            how = f"registered by {camera.depth_info} and TF" if camera.depth_info else "aligned to the images"
+            say(f"depth of {camera.image}: {camera.depth}, {how}")
     for topic, why in left_out.items():
         warn(f"{topic} is left out: {why}")
     models = [find_model(name) for name in config.model]
     with Journal(target.with_name(f"{target.name}.journal"), _key(bag, cameras, models, config, options)) as journal:
-        views, remembered = _open_cameras(cameras, fixed, infos, config, models, journal)
+        views, tree, remembered = _open_cameras(bag, cameras, fixed, infos, config, models, journal)
         _check_topics(bag, views)
         with bag_writer(target, bag.profile, bag.compression, bag.qos) as writer:
-            _process(bag, views, writer, options.every, progress)
+            reader = Ahead(bag, views, tree)
+            _process(bag, reader, views, writer, options.every, progress)
             result = Result(bag.seconds, remembered=remembered)
             _add_counts(result, bag, views, warn)
         journal.discard()
     result.seconds = time.monotonic() - start
     return result
+
+
+def _given(topic: str) -> tuple[str, ...]:
+    return (topic,) if topic else ()
 
 
 def _check_target(bag: Bag, target: Path, overwrite: bool) -> None:
@@ -148,6 +178,7 @@ def _key(
     settings = {name: value for name, value in vars(config).items() if name not in ("frame_prefix", "frame_id")}
     return {
         "version": pose_regressor.__version__,
+        "answers": ESTIMATE.descr,
         "bag": files,
         "cameras": [vars(camera) for camera in cameras],
         "models": [hashlib.sha256(model.read_bytes()).hexdigest() for model in models],
@@ -158,13 +189,14 @@ def _key(
 
 
 def _open_cameras(
+    bag: Bag,
     cameras: Sequence[CameraTopics],
     fixed: Camera | None,
     infos: Mapping[str, bytes],
     config: NodeConfig,
     models: Sequence[Path],
     journal: Journal,
-) -> tuple[list[BagCamera], int]:
+) -> tuple[list[BagCamera], TransformTree, int]:
     # Imported late: torch takes seconds, and errors in the bag should be reported before.
     from pose_regressor.estimation.estimator import PoseEstimator
     from pose_regressor.tracking.tracker import Tracker
@@ -172,17 +204,23 @@ def _open_cameras(
     looking = PoseEstimator(list(models), config.device, config.score_threshold, config.backend)
     estimator: Any = RememberingEstimator(looking, journal)
     views = []
+    tree = TransformTree(TF_PATIENCE)
+    first = bag.first_messages({camera.depth_info for camera in cameras})
     for camera in cameras:  # each has a tracker of its own
-        views.append(BagCamera(camera, fixed, config, Tracker(estimator, config.follow, config.objects, config.smooth)))
+        depth = BagDepth(camera, config, tree if camera.depth_info else None) if camera.depth else None
+        tracker = Tracker(estimator, config.follow, config.objects, config.smooth)
+        views.append(BagCamera(camera, fixed, config, tracker, depth))
         if camera.info in infos:
             views[-1].on_info(infos[camera.info])
-    return views, estimator.remembered
+        if depth and camera.depth_info in first:
+            depth.on_info(first[camera.depth_info])
+    return views, tree, estimator.remembered
 
 
 def _check_topics(bag: Bag, views: Sequence[BagCamera]) -> None:
     """InputError if the added messages do not fit in with the bag's topics."""
     types = {topic.name: (topic.type, topic.encoding) for topic in bag.counts}
-    expected = (idl.TFMessage.ros_name, "cdr")
+    expected = (idl.TFMessage.ros_type, "cdr")
     if types.get(TF, expected) != expected:
         raise InputError(f"{bag.path}: expected {expected[0]} on {TF}, got {' '.join(types[TF])}")
     for view in views:
@@ -191,7 +229,12 @@ def _check_topics(bag: Bag, views: Sequence[BagCamera]) -> None:
 
 
 def _process(
-    bag: Bag, views: Sequence[BagCamera], writer: BagWriter, every: int, progress: Callable[[int], object]
+    bag: Bag,
+    reader: Ahead,
+    views: Sequence[BagCamera],
+    writer: BagWriter,
+    every: int,
+    progress: Callable[[int], object],
 ) -> None:
     by_image = {view.topics.image: view for view in views}
     by_info: dict[str, list[BagCamera]] = {}
@@ -200,7 +243,7 @@ def _process(
     seen: Counter[str] = Counter()
     if TF in bag.channels:
         writer.continue_topic(*bag.channels[TF])
-    for record in bag.records():
+    for record in reader.records():
         writer.copy(record)
         if not isinstance(record, Recorded):
             continue
@@ -222,7 +265,11 @@ def _add_counts(result: Result, bag: Bag, views: Sequence[BagCamera], warn: Call
         result.images += view.counts["images"]
         result.answered += view.counts["answered"]
         result.found += view.counts["found"]
+        result.found_by_depth += view.counts["found by depth"]
         result.dropped += view.dropped
+        if view.depth:
+            result.with_depth += view.depth.input.counts.processed
+            result.without_depth += view.depth.input.counts.dropped
         if not view.counts["answered"]:
             reason, count = next(iter(view.dropped.most_common(1)), ("no image", 0))
             example = view.examples.get(reason, reason)

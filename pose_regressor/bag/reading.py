@@ -1,12 +1,13 @@
-"""Reads bags that rosbag2 records as MCAP: one file, or a folder. Needs no ROS 2."""
+"""Reads bags of rosbag2, in MCAP or SQLite: one file, or a folder. Needs no ROS 2."""
 
 from __future__ import annotations
 
+import sqlite3
 import struct
 from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,8 @@ from mcap.reader import SeekingReader
 from mcap.records import Channel, Chunk, McapRecord, Message, Schema
 from mcap.stream_reader import StreamReader, breakup_chunk
 
-from pose_regressor.bag.files import MAGIC, ZSTD, bag_files, check_head, conversion
+from pose_regressor.bag import sqlite
+from pose_regressor.bag.files import MAGIC, SQLITE, ZSTD, bag_files, check_head, read_head
 from pose_regressor.types import NANOSECONDS, InputError
 
 #: Exceptions of the libraries below for a damaged file.
@@ -24,6 +26,8 @@ DAMAGE = (
     *(McapError, zstandard.ZstdError, struct.error, ValueError, KeyError, RuntimeError, EOFError, MemoryError),
     OverflowError,
 )
+#: Longest message that is unpacked, in bytes.
+LONGEST_MESSAGE = 2**30
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,8 @@ class Bag:
     def records(self) -> Iterator[Recorded | McapRecord]:
         """Everything in the order of the files: messages as Recorded, all else as it is.
 
+        Messages that rosbag2 compressed one by one are unpacked.
+
         InputError: a file is damaged.
         """
         for path in self.files:
@@ -93,14 +99,12 @@ class Bag:
     def first_messages(self, topics: Collection[str]) -> dict[str, bytes]:
         """By topic: the data of its first message. Topics without messages are left out.
 
-        InputError: a file is damaged, or rosbag2 compressed each message by itself.
+        InputError: a file is damaged.
         """
         wanted = {topic.name for topic, count in self.counts.items() if topic.name in topics and count}
         found: dict[str, bytes] = {}
         for record in self.records() if wanted else ():
             if isinstance(record, Recorded) and record.channel.topic in wanted:
-                if record.message.data.startswith(ZSTD):
-                    raise InputError(f"{self.path}: its messages are compressed one by one; {conversion(self.path)}")
                 found.setdefault(record.channel.topic, record.message.data)
                 if len(found) == len(wanted):
                     break
@@ -108,13 +112,13 @@ class Bag:
 
 
 def open_bag(path: str | Path) -> Bag:
-    """The bag at `path`: an MCAP file, or rosbag2's folder. InputError: there is none, or it is cut off."""
+    """The bag at `path`: a file in MCAP or SQLite, or rosbag2's folder. InputError: there is none, or it is cut off."""
     path = Path(path)
     with _reading(path):
         bag = Bag(path, bag_files(path))
     for number, file in enumerate(bag.files):
         _survey(bag, file, first=number == 0)
-    if not bag.counts:
+    if not bag.counts.total():
         raise InputError(f"{path}: expected a bag with messages, this has none")
     return bag
 
@@ -130,14 +134,19 @@ def _reading(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from None
+    except sqlite3.Error as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: expected a whole bag in SQLite, this is damaged ({reason[:200]})") from None
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise InputError(f"{path}: expected a whole MCAP file, this is damaged ({reason[:200]})") from None
 
 
 def _check_ends(path: Path, bag: Path) -> None:
-    """Checks both ends of the file. A recording that was not closed lacks the second one."""
+    """Checks both ends of an MCAP file. A recording that was not closed lacks the second one."""
     check_head(path, bag)
+    if _is_sqlite(path):
+        return
     with path.open("rb") as file:
         file.seek(0, 2)
         file.seek(max(0, file.tell() - len(MAGIC)))
@@ -153,6 +162,11 @@ def _survey(bag: Bag, path: Path, first: bool) -> None:
     """Adds the topics, times and so on of one file to the bag."""
     with _reading(path):
         _check_ends(path, bag.path)
+        if _is_sqlite(path):
+            for channel, schema, count, start, end in sqlite.survey(path):
+                _add_channel(bag, channel, schema, count)
+                _add_times(bag, start, end, count)
+            return
         with path.open("rb") as file:
             reader = SeekingReader(file, record_size_limit=path.stat().st_size)
             if first:
@@ -168,6 +182,10 @@ def _survey(bag: Bag, path: Path, first: bool) -> None:
         _add_times(bag, statistics.message_start_time, statistics.message_end_time, statistics.message_count)
         if first and summary.chunk_indexes:
             bag.compression = summary.chunk_indexes[0].compression
+
+
+def _is_sqlite(path: Path) -> bool:
+    return read_head(path).startswith(SQLITE)
 
 
 def _survey_all(bag: Bag, path: Path) -> None:
@@ -191,9 +209,27 @@ def _add_times(bag: Bag, start: int, end: int, messages: int) -> None:
 
 
 def _records(path: Path) -> Iterator[Recorded | McapRecord]:
+    with _reading(path):
+        in_sqlite = (Recorded(*parts) for parts in sqlite.messages(path))
+        for record in in_sqlite if _is_sqlite(path) else _mcap_records(path):
+            yield _unpacked(record) if isinstance(record, Recorded) else record
+
+
+def _unpacked(record: Recorded) -> Recorded:
+    """The message without zstd, if rosbag2 compressed it by itself. CDR never begins as zstd does."""
+    data = record.message.data
+    if record.channel.message_encoding != "cdr" or not data.startswith(ZSTD):
+        return record
+    if zstandard.frame_content_size(data) > LONGEST_MESSAGE:
+        raise ValueError("a message that is too long")
+    whole = zstandard.ZstdDecompressor().decompress(data, max_output_size=LONGEST_MESSAGE)
+    return replace(record, message=replace(record.message, data=whole))
+
+
+def _mcap_records(path: Path) -> Iterator[Recorded | McapRecord]:
     channels: dict[int, Channel] = {}
     schemas: dict[int, Schema] = {}
-    with _reading(path), path.open("rb") as file:
+    with path.open("rb") as file:
         # Without a limit, a wrong length would be believed up to the size of the memory.
         reader = StreamReader(file, emit_chunks=True, record_size_limit=path.stat().st_size)
         for outer in reader.records:

@@ -31,12 +31,18 @@ class CameraTopics:
     info: of its camera info; '' if the camera comes from a file.
     compressed: whether the images are sensor_msgs/CompressedImage.
     namespace: put before the topics of its answers; '' if it is the only camera.
+    depth: of its depth; '' if it has none.
+    depth_info: of the camera info of its depth; '' if depth is aligned to the images.
+    depth_compressed: whether depth is sensor_msgs/CompressedImage.
     """
 
     image: str
     info: str
     compressed: bool
     namespace: str = ""
+    depth: str = ""
+    depth_info: str = ""
+    depth_compressed: bool = False
 
 
 def find_cameras(
@@ -51,12 +57,13 @@ def find_cameras(
     camera_file: whether the camera comes from a file.
     InputError: there is no such topic, or the choice is not clear; the message lists the topics to choose from.
     """
-    known = {topic.name: topic for topic, count in bag.counts.items() if count and topic.encoding == "cdr"}
-    chosen = [_known(bag, known, name, (IMAGE, COMPRESSED)) for name in dict.fromkeys(images)]
-    info_topics = [_known(bag, known, name, (CAMERA_INFO,)).name for name in infos]
+    known = known_topics(bag)
+    chosen = [known_topic(bag, known, name, (IMAGE, COMPRESSED)) for name in dict.fromkeys(images)]
+    info_topics = [known_topic(bag, known, name, (CAMERA_INFO,)).name for name in infos]
     left_out: dict[str, str] = {}
     if not chosen:
-        left_out = _depth_topics(bag, known)
+        texts = depth_topics(bag, known)
+        left_out = {name: f"depth images ({text}), which poses are not estimated from" for name, text in texts.items()}
         seen = {name: topic for name, topic in known.items() if name not in left_out}
         if left_out and not any(topic.type in (IMAGE, COMPRESSED) for topic in seen.values()):
             listed = "; ".join(f"{name}: {why}" for name, why in left_out.items())
@@ -84,8 +91,13 @@ def with_namespaces(cameras: Sequence[CameraTopics]) -> list[CameraTopics]:
     return [replace(camera, namespace=name) for camera, name in zip(cameras, names, strict=True)]
 
 
-def _depth_topics(bag: Bag, known: Mapping[str, Topic]) -> dict[str, str]:
-    """The topics of depth images, by what their first message says, with why they are left out."""
+def known_topics(bag: Bag) -> dict[str, Topic]:
+    """By name: the topics that have messages which can be read."""
+    return {topic.name: topic for topic, count in bag.counts.items() if count and topic.encoding == "cdr"}
+
+
+def depth_topics(bag: Bag, known: Mapping[str, Topic]) -> dict[str, str]:
+    """The topics of depth images, by what their first message says, each with its encoding or format."""
     kinds: dict[str, Any] = {IMAGE: idl.Image, COMPRESSED: idl.CompressedImage}
     first = bag.first_messages({topic.name for topic in known.values() if topic.type in kinds})
     found = {}
@@ -96,11 +108,11 @@ def _depth_topics(bag: Bag, known: Mapping[str, Topic]) -> dict[str, str]:
             continue  # it is counted when its turn comes
         text = message.encoding if known[name].type == IMAGE else message.format
         if DEPTH.match(text) or name.endswith(DEPTH_TRANSPORT):
-            found[name] = f"depth images ({text or DEPTH_TRANSPORT}), which poses are not estimated from"
+            found[name] = text or DEPTH_TRANSPORT
     return found
 
 
-def _known(bag: Bag, known: Mapping[str, Topic], name: str, types: tuple[str, ...]) -> Topic:
+def known_topic(bag: Bag, known: Mapping[str, Topic], name: str, types: tuple[str, ...]) -> Topic:
     full = name if name.startswith("/") else f"/{name}"
     topic = known.get(full) or known.get(name)
     if topic is None or topic.type not in types:

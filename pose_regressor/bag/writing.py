@@ -12,8 +12,8 @@ from typing import Any
 from mcap.records import Attachment, Channel, McapRecord, Metadata, Schema
 from mcap.writer import CompressionType, Writer
 
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.bag.reading import Recorded
+from pose_regressor.middleware.wire.definitions import ros2msg
 from pose_regressor.middleware.wire.type_hash import type_hash
 from pose_regressor.types import InputError
 
@@ -49,7 +49,7 @@ class BagWriter:
         """Adds a message of `idl`. log_time: ns; depth: of the history that its publisher would offer."""
         if topic not in self._types:
             kind: Any = type(message)
-            schema = self._schema(Schema(0, ros2msg(kind).encode(), "ros2msg", kind.ros_name))
+            schema = self._schema(Schema(0, ros2msg(kind).encode(), "ros2msg", kind.ros_type))
             metadata = {"topic_type_hash": type_hash(kind)}
             if self._qos_style:
                 metadata["offered_qos_profiles"] = qos_text(self._qos_style, depth)

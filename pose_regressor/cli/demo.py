@@ -18,6 +18,9 @@ def demo(
             "rate; images that the node skips are counted.",
         ),
     ] = "auto",
+    depth: Annotated[
+        bool, typer.Option("--depth", help="Play the clip's depth too, as a simulated stereo camera measured it.")
+    ] = False,
 ) -> None:
     """Play the shipped clip to the node over DDS and compare the poses on /tf with the true ones.
 
@@ -31,7 +34,7 @@ def demo(
 
     wanted = rate_or_auto(rate)
     with reporting() as report:
-        summary = run_demo(out, wanted, report)
+        summary = run_demo(out, wanted, report, depth)
     print_summary(summary, out, wanted)
     if not summary.good:
         raise typer.Exit(1)

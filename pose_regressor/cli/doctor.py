@@ -12,6 +12,8 @@ from pose_regressor.cli.node_options import node_config
 from pose_regressor.cli.options import (
     CameraInfoTopicOption,
     CameraOption,
+    DepthInfoTopicOption,
+    DepthTopicOption,
     ImageTopicOption,
     NodeDeviceOption,
     NodeModelOption,
@@ -22,6 +24,7 @@ from pose_regressor.settings import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 
 if TYPE_CHECKING:
     from pose_regressor.doctor import Finding
+    from pose_regressor.middleware.pose.parameters import NodeConfig
 
 COLOURS = ("green", "yellow", "red")
 
@@ -31,6 +34,8 @@ def doctor(
     camera: CameraOption = None,
     image_topic: ImageTopicOption = IMAGE_TOPIC,
     camera_info_topic: CameraInfoTopicOption = CAMERA_INFO_TOPIC,
+    depth_topic: DepthTopicOption = None,
+    depth_info_topic: DepthInfoTopicOption = None,
     fixed_frame: Annotated[
         str,
         typer.Option(
@@ -45,7 +50,7 @@ def doctor(
     settings: SettingsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON. Default: a table.")] = False,
 ) -> None:
-    """Find what is wrong with a set-up: machine, model, camera, QoS, clocks, frames, domain. Needs no ROS 2.
+    """Find what is wrong with a set-up: machine, model, camera, depth, QoS, clocks, frames, domain. Needs no ROS 2.
 
     Takes the options of `run`, listens for some seconds and changes nothing. Exit code 1: there is an ERROR.
 
@@ -55,11 +60,13 @@ def doctor(
     from pose_regressor.doctor.machine import check_machine
     from pose_regressor.middleware import NEEDS, missing
 
-    parameters = node_config(config, model, camera, device, settings)
+    topics = {"depth_topic": depth_topic, "depth_info_topic": depth_info_topic}
+    parameters = node_config(config, model, camera, device, settings, **topics)
     findings = check_machine(parameters)
     if reason := missing("dds"):
         findings.append(warn("network", f"not checked: {reason.partition(';')[0]}", NEEDS["dds"][1]))
     else:
+        from pose_regressor.doctor.depth import check_depth
         from pose_regressor.doctor.network import check_network
         from pose_regressor.doctor.observe import observe
         from pose_regressor.middleware.dds.participant import dds_topic
@@ -67,14 +74,28 @@ def doctor(
         compressed = parameters.image_transport == "compressed"
         images = dds_topic(f"{image_topic}/compressed" if compressed else image_topic).removeprefix("rt")
         infos = dds_topic(camera_info_topic).removeprefix("rt")
-        seen = observe(images, infos, compressed, seconds)
+        depth, depth_infos = _depth_topics(parameters)
+        seen = observe(images, infos, compressed, seconds, (depth, depth_infos) if depth else None)
         findings += check_network(seen, parameters, images, infos, os.environ, fixed_frame.lstrip("/"))
+        findings += check_depth(seen, parameters, depth, depth_infos)
     if as_json:
         print(json.dumps([{**vars(finding), "level": finding.level.name} for finding in findings], indent=1))
     else:
         _print(findings)
     if any(finding.level == Level.ERROR for finding in findings):
         raise typer.Exit(1)
+
+
+def _depth_topics(parameters: NodeConfig) -> tuple[str, str]:
+    """Full names of depth and its camera info; of aligned depth, the one that is beside it by convention."""
+    from pose_regressor.doctor.depth import info_beside
+    from pose_regressor.middleware.dds.participant import dds_topic
+
+    if not parameters.depth_topic:
+        return "", ""
+    depth = dds_topic(parameters.depth_topic).removeprefix("rt")
+    infos = parameters.depth_info_topic
+    return depth, dds_topic(infos).removeprefix("rt") if infos else info_beside(depth)
 
 
 def _print(findings: list[Finding]) -> None:

@@ -48,6 +48,8 @@ def info(
 
 def describe(bundle: Bundle, path: Path) -> dict[str, Any]:
     """The contents of a bundle by section."""
+    from pose_regressor.network.calibration import RGBD_CALIBRATION, Calibration
+
     return {
         "bundle": {"file": str(path), "bytes": path.stat().st_size},
         "objects": [
@@ -66,9 +68,17 @@ def describe(bundle: Bundle, path: Path) -> dict[str, Any]:
             **bundle.config.to_dict(),
             "parameters": sum(parameter.numel() for parameter in bundle.network.parameters()),
         },
+        "calibration": {
+            "images": _calibration(bundle.calibration == Calibration()),
+            "images with depth": _calibration(bundle.rgbd_calibration == RGBD_CALIBRATION),
+        },
         "training": bundle.training,
         "metrics": bundle.metrics,
     }
+
+
+def _calibration(is_default: bool) -> str:
+    return "the default: not measured for this bundle" if is_default else "measured for this bundle"
 
 
 def machine() -> dict[str, Any]:

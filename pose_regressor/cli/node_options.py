@@ -21,10 +21,18 @@ SIM_TIME = (
 
 
 def node_config(
-    config: Path | None, model: list[str] | None, camera: Path | None, device: str | None, settings: list[str] | None
+    config: Path | None,
+    model: list[str] | None,
+    camera: Path | None,
+    device: str | None,
+    settings: list[str] | None,
+    **topics: str | None,
 ) -> NodeConfig:
-    """The parameters of the node from the options that `run`, `bag` and `doctor` share."""
-    options = {"model": model, "camera_file": str(camera) if camera else None, "device": device}
+    """The parameters of the node from the options that `run`, `bag` and `doctor` share.
+
+    topics: parameters that name topics, such as depth_topic; None: not given
+    """
+    options = {"model": model, "camera_file": str(camera) if camera else None, "device": device, **topics}
     return read_config(NodeConfig, config, options, settings)
 
 

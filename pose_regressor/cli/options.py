@@ -34,6 +34,15 @@ CameraOption = Annotated[
         help="Camera file of BOP, ROS, OpenCV or Kalibr, or a CameraInfo message as YAML. Default: none.",
     ),
 ]
+DepthImagesOption = Annotated[
+    str,
+    typer.Option(
+        "--depth",
+        metavar="auto|off|FOLDER",
+        help="Depth images with the images' names, or named by frame numbers of a video: 16-bit millimetres or 32-bit "
+        "metres. auto: a BOP scene's own.",
+    ),
+]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=_DEVICE)]
 BackendOption = Annotated[
     str,
@@ -69,6 +78,18 @@ NodeModelOption = Annotated[
 ]
 NodeDeviceOption = Annotated[
     str | None, typer.Option("--device", metavar="DEVICE", help=f"{_DEVICE} Default: {NodeConfig.device}.")
+]
+DepthTopicOption = Annotated[
+    str | None,
+    typer.Option("--depth-topic", metavar="TOPIC", help="Topic of depth that is aligned to the image. Default: none."),
+]
+DepthInfoTopicOption = Annotated[
+    str | None,
+    typer.Option(
+        "--depth-info-topic",
+        metavar="TOPIC",
+        help="Camera info of a depth camera whose depth is not aligned: the node registers it. Default: none.",
+    ),
 ]
 ParametersOption = Annotated[
     Path | None,

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pose_regressor.cli.options import BackendOption, CameraOption, DeviceOption, ModelOption, SourceArgument
+from pose_regressor.cli.options import (
+    BackendOption,
+    CameraOption,
+    DepthImagesOption,
+    DeviceOption,
+    ModelOption,
+    SourceArgument,
+)
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.settings import SCORE_THRESHOLD
+
+if TYPE_CHECKING:
+    from pose_regressor.files.bop import ImageResult
 
 #: Frames per second of the overlay if the images carry no time.
 DEFAULT_FPS = 10.0
@@ -32,14 +42,17 @@ def predict(
             "faster to write. Default: none.",
         ),
     ] = None,
-    camera: CameraOption = None,
-    depth: Annotated[
-        str,
+    json_lines: Annotated[
+        Path | None,
         typer.Option(
-            metavar="auto|off|FOLDER",
-            help="Depth images with the images' names, 16-bit millimetres or 32-bit metres. auto: a BOP scene's own.",
+            "--json",
+            metavar="FILE.jsonl",
+            help="File to write with a line of JSON for each frame: also covariances, methods, and how much of each "
+            "surface depth saw. Default: none.",
         ),
-    ] = "auto",
+    ] = None,
+    camera: CameraOption = None,
+    depth: DepthImagesOption = "auto",
     device: DeviceOption = NodeConfig.device,
     backend: BackendOption = NodeConfig.backend,
     track: Annotated[
@@ -72,13 +85,16 @@ def predict(
     from pose_regressor.sources import open_source
 
     bundles = [find_model(name) for name in model]
-    frames = found = 0
-    seconds: list[float] = []
+    counts = _Counts()
     interrupted = False
     with ExitStack() as stack:
         # Bad input is refused before torch is imported, which takes seconds.
         opened = stack.enter_context(open_source(source, load_camera(camera) if camera else None, depth))
-        add_result = stack.enter_context(result_writer(out))
+        writers = [stack.enter_context(result_writer(out))]
+        if json_lines is not None:
+            from pose_regressor.files.pose_lines import pose_lines_writer
+
+            writers.append(stack.enter_context(pose_lines_writer(json_lines)))
         if overlay is not None:
             from pose_regressor.draw import draw_poses
             from pose_regressor.video import video_writer
@@ -94,24 +110,45 @@ def predict(
             for frame in bar:
                 started = time.perf_counter()
                 estimates = estimate(frame)
-                seconds.append(time.perf_counter() - started)
-                frames += 1
-                found += bool(estimates)
-                add_result(ImageResult(opened.scene_id, frame.index, estimates, seconds[-1]))
+                taken = time.perf_counter() - started
+                result = ImageResult(opened.scene_id, frame.index, estimates, taken, frame.depth is not None)
+                for add in (counts.add, *writers):
+                    add(result)
                 if overlay is not None:
                     add_image(draw_poses(frame.image, frame.camera, estimates))
         except KeyboardInterrupt:
             interrupted = True  # the only way to end a webcam, so the results are kept
-    if frames:
-        _summarize(frames, found, seconds, [path for path in (out, overlay) if path])
+    if counts.frames:
+        print(f"{counts.sentence()}; wrote {' and '.join(str(path) for path in (out, json_lines, overlay) if path)}")
     if interrupted:
         raise typer.Exit(130)
-    if not found:
+    if not counts.found:
         raise typer.Exit(1)
 
 
-def _summarize(frames: int, found: int, seconds: Sequence[float], written: Sequence[Path]) -> None:
-    print(
-        f"{frames} frames, a pose in {found} ({100 * found / frames:.1f} %), "
-        f"median {1000 * statistics.median(seconds):.0f} ms a frame; wrote {' and '.join(map(str, written))}"
-    )
+@dataclass
+class _Counts:
+    """What became of the frames, for the line at the end."""
+
+    frames: int = 0
+    found: int = 0
+    with_depth: int = 0
+    poses: int = 0
+    poses_by_depth: int = 0
+    seconds: list[float] = field(default_factory=list)
+
+    def add(self, result: ImageResult) -> None:
+        self.frames += 1
+        self.found += bool(result.estimates)
+        self.with_depth += result.has_depth
+        self.poses += len(result.estimates)
+        self.poses_by_depth += sum(estimate.depth_share is not None for estimate in result.estimates)
+        self.seconds.append(result.seconds)
+
+    def sentence(self) -> str:
+        frames, median = self.frames, statistics.median(self.seconds)
+        text = f"{frames} frames, a pose in {self.found} ({100 * self.found / frames:.1f} %), "
+        text += f"median {1000 * median:.0f} ms a frame"
+        if self.with_depth:
+            text += f"; with depth: {self.with_depth} of {frames} frames, {self.poses_by_depth} of {self.poses} poses"
+        return text

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pose_regressor.cli.options import CameraOption, SourceArgument
+from pose_regressor.cli.options import CameraOption, DepthImagesOption, SourceArgument
 from pose_regressor.settings import CAMERA_NAMESPACE
 from pose_regressor.types import InputError
 
@@ -17,6 +17,7 @@ def record(
     source: SourceArgument,
     target: Annotated[Path, typer.Argument(metavar="OUT.mcap", help="Bag to write; it must not exist.")],
     camera: CameraOption = None,
+    depth: DepthImagesOption = "auto",
     namespace: Annotated[
         str, typer.Option(metavar="NAME", help="Namespace of the camera's topics.")
     ] = CAMERA_NAMESPACE,
@@ -25,6 +26,8 @@ def record(
     ] = False,
 ) -> None:
     """Write SOURCE as a bag (MCAP), as if a camera were recorded: NAME/image_raw and NAME/camera_info.
+
+    If SOURCE has depth, NAME/aligned_depth/image_raw is written too.
 
     A BOP scene brings its own camera, all other sources need --camera. Ctrl-C ends the recording and keeps what was
     recorded until then (exit code 130); a webcam ends in no other way.
@@ -38,7 +41,8 @@ def record(
 
     if target.exists():
         raise InputError(f"{target}: exists already")
-    with open_source(source, load_camera(camera) if camera else None) as opened, ended_by_interrupt() as stop:
+    seen_by = load_camera(camera) if camera else None
+    with open_source(source, seen_by, depth) as opened, ended_by_interrupt() as stop:
         count = write(opened, target, namespace, compressed, time.time_ns(), stop)
     print(f"{count} frames; wrote {target}")
     if stop.is_set():

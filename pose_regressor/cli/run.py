@@ -10,6 +10,8 @@ from pose_regressor.cli.node_options import node_config, start_log
 from pose_regressor.cli.options import (
     CameraInfoTopicOption,
     CameraOption,
+    DepthInfoTopicOption,
+    DepthTopicOption,
     ImageTopicOption,
     MiddlewareOption,
     NodeDeviceOption,
@@ -27,6 +29,8 @@ def run(
     camera: CameraOption = None,
     image_topic: ImageTopicOption = IMAGE_TOPIC,
     camera_info_topic: CameraInfoTopicOption = CAMERA_INFO_TOPIC,
+    depth_topic: DepthTopicOption = None,
+    depth_info_topic: DepthInfoTopicOption = None,
     middleware: MiddlewareOption = "auto",
     device: NodeDeviceOption = None,
     config: ParametersOption = None,
@@ -42,7 +46,8 @@ def run(
     """
     from pose_regressor.middleware import choose
 
-    parameters = node_config(config, model, camera, device, settings)
+    topics = {"depth_topic": depth_topic, "depth_info_topic": depth_info_topic}
+    parameters = node_config(config, model, camera, device, settings, **topics)
     chosen = choose(middleware)
     start_log()
     node = importlib.import_module(f"pose_regressor.middleware.{chosen}.node")

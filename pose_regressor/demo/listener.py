@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from pose_regressor.demo.report import print_summary, reporting
-from pose_regressor.demo.run import conclude, fresh_record, receive, shipped_clip
+from pose_regressor.demo.run import DepthCounts, conclude, fresh_record, receive, shipped_clip
 from pose_regressor.middleware import choose
 from pose_regressor.middleware.kit.interrupts import interruptible
 from pose_regressor.middleware.kit.player import AUTO, DETECTIONS, rate_or_auto
@@ -35,13 +35,15 @@ def _listen(arguments: list[str]) -> int:
     options = _parser().parse_args(_without_ros(arguments))
     rate = rate_or_auto(options.rate)
     listener = importlib.import_module(f"pose_regressor.middleware.{choose(options.middleware)}.listener")
-    with listener.TfListener(detections=DETECTIONS) as heard:
+    counted = DepthCounts()
+    with listener.TfListener(detections=DETECTIONS, diagnostics=counted.on_diagnostics) as heard:
         record = fresh_record(options.out)  # the player's --record must name this file
         clip = shipped_clip()  # imports torch, which takes seconds in which the first poses may come
         with reporting() as report:
             images = receive(heard, record, len(clip.truth), rate, report)
         answered, transforms = set(heard.answers.received), heard.transforms
-    summary = conclude(options.out, clip, images, answered, transforms)
+        with_depth = counted.wait() if options.depth == "on" else None
+    summary = conclude(options.out, clip, images, answered, transforms, with_depth)
     print_summary(summary, options.out, rate)
     return 0 if summary.good else 1
 
@@ -56,6 +58,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--rate", default=AUTO, help=f"as the player's: images a second, or {AUTO} (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--depth", choices=("on", "off"), default="off", help="whether depth is played, too (default: %(default)s)"
     )
     parser.add_argument("--middleware", default="auto", help="auto, ros2 or dds (default: %(default)s)")
     return parser

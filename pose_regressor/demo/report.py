@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pose_regressor.demo.results import CLOSE, LEAST_CLOSE, LEAST_FOUND, Summary
+from pose_regressor.demo.results import CLOSE, LEAST_CLOSE, LEAST_FOUND, LEAST_WITH_DEPTH, Summary
 from pose_regressor.middleware.kit.pacing import RATES
 
 #: If the node answers a smaller share of the images, the report calls the machine too slow.
@@ -44,6 +44,8 @@ def print_summary(summary: Summary, out: Path, rate: float | None) -> None:
 
     row("images played", summary.played, "d")
     row("images answered, of those played", summary.answered, ".1%")
+    if summary.with_depth is not None:
+        row("with depth, of those answered", summary.with_depth, ".1%", f">= {LEAST_WITH_DEPTH:.0%}")
     row("found, of those answered", summary.found, ".1%", f">= {LEAST_FOUND:.0%}")
     row(f"ADD < {CLOSE:g} diameter, of those found", summary.close, ".1%", f">= {LEAST_CLOSE:.0%}")
     row("ADD / diameter, median", summary.add_median, ".3f")

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 #: The demo passes if the object is found in LEAST_FOUND of the answered images, and LEAST_CLOSE of these poses have an
 #: ADD under CLOSE diameters. Images that the node skipped do not count.
 LEAST_FOUND = 0.90
+#: With --depth, this share of the images must have come with depth.
+LEAST_WITH_DEPTH = 0.90
 LEAST_CLOSE = 0.85
 CLOSE = 0.1
 
@@ -71,6 +73,7 @@ class Summary:
     rates: images a second that the player intended, in the order in which it lowered them
     played_per_second: what came of it, over the whole clip
     latency_ms_p50, latency_ms_p99: percentiles, of the found ones
+    with_depth: share of the images that the node looked at and for which it had depth; None: the demo was without
     """
 
     played: int
@@ -84,6 +87,7 @@ class Summary:
     played_per_second: float
     latency_ms_p50: float | None
     latency_ms_p99: float | None
+    with_depth: float | None = None
 
     @property
     def failure(self) -> str:
@@ -100,6 +104,8 @@ class Summary:
                 f"{self.close or 0:.1%} of the poses found are accurate (ADD under {CLOSE:g} diameters), "
                 f"expected at least {LEAST_CLOSE:.0%}"
             )
+        if self.with_depth is not None and self.with_depth < LEAST_WITH_DEPTH:
+            return f"the node had depth for {self.with_depth:.1%} of the images, expected {LEAST_WITH_DEPTH:.0%}"
         return ""
 
     @property
@@ -146,8 +152,8 @@ def _compare(model: ObjectModel, index: int, true: FloatArray, transform: Stampe
     )
 
 
-def summarise(results: Sequence[FrameResult], images: Sequence[Image]) -> Summary:
-    """InputError: there is no result."""
+def summarise(results: Sequence[FrameResult], images: Sequence[Image], with_depth: float | None = None) -> Summary:
+    """with_depth: as in Summary. InputError: there is no result."""
     if not results:
         raise InputError("demo: expected frames with a true pose in scene_gt.json, none was played")
     answered = [result for result in results if result.answered]
@@ -171,4 +177,5 @@ def summarise(results: Sequence[FrameResult], images: Sequence[Image]) -> Summar
         played_per_second=(len(stamps) - 1) / seconds if seconds > 0 else 0.0,
         latency_ms_p50=percentile("latency_ms", 50),
         latency_ms_p99=percentile("latency_ms", 99),
+        with_depth=with_depth,
     )

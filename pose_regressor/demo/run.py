@@ -2,15 +2,17 @@
 
 A player publishes the shipped clip as a camera would, the node estimates, and this process listens to the transforms
 on /tf and to the node's detections, which come for every image it looked at. Stamps tell which image they belong to.
+With depth, the player also publishes the clip's depth, and the node's diagnostics tell for how many images it came.
 """
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from pose_regressor.middleware.messages.transforms import StampedTransform
 
 OBJECT = "box"
+DEPTH_TOPIC = "depth"
 START_TIMEOUT = 120.0  # seconds until the node listens: importing torch from a cold disk takes its time
+LAST_DIAGNOSTICS = 5.0  # seconds to wait for the node's diagnostics
 LAST_FRAMES = 2.0  # seconds to wait for the answer to the last image
 SHEET_IMAGES = 12
 
@@ -48,12 +52,42 @@ class Listening(Protocol):
     def transforms(self) -> list[StampedTransform]: ...
 
 
+class DepthCounts:
+    """For how many images the node had depth, as its diagnostics say, which come once a second."""
+
+    def __init__(self) -> None:
+        self._with, self._without = 0, 0
+        self._came = threading.Event()
+
+    @property
+    def share(self) -> float:
+        """Of all images that the node has looked at until its last diagnostics."""
+        return self._with / max(1, self._with + self._without)
+
+    def wait(self) -> float:
+        """The share once the next diagnostics have come, or have not come for LAST_DIAGNOSTICS."""
+        self._came.clear()
+        self._came.wait(LAST_DIAGNOSTICS)
+        return self.share
+
+    def on_diagnostics(self, msg: Any) -> None:
+        """Takes a diagnostic_msgs/DiagnosticArray."""
+        for status in msg.status:
+            if str(status.name).endswith(": depth"):
+                values = {str(value.key): str(value.value) for value in status.values}
+                self._with = int(values.get("Images with depth since startup", 0))
+                without = (count for key, count in values.items() if key.startswith("Without depth since startup"))
+                self._without = sum(map(int, without))
+                self._came.set()
+
+
 @dataclass(frozen=True, eq=False)
 class Clip:
-    """What the demo plays, and what is true of it. truth: (4, 4) cam_from_obj by frame number."""
+    """What the demo plays, and what is true of it. depth: folder; truth: (4, 4) cam_from_obj by frame number."""
 
     video: Path
     camera: Path
+    depth: Path
     bundle: Path
     model: ObjectModel
     truth: dict[int, FloatArray]
@@ -73,14 +107,14 @@ def shipped_clip() -> Clip:
         for pose in poses
         if pose.obj_id == model.obj_id
     }
-    return Clip(folder / "box.mp4", folder / "camera.json", bundle, model, truth)
+    return Clip(folder / "box.mp4", folder / "camera.json", folder / "depth", bundle, model, truth)
 
 
-def run_demo(out: Path, rate: float | None, report: Report) -> Summary:
+def run_demo(out: Path, rate: float | None, report: Report, depth: bool = False) -> Summary:
     """Runs the demo over DDS. Writes overlay.mp4, contact_sheet.png, result.json and the processes' logs to `out`.
 
-    rate: images a second; None: as fast as the node answers. InputError: something it needs is missing, or a process
-    failed.
+    rate: images a second; None: as fast as the node answers. depth: play the clip's depth, too. InputError: something
+    it needs is missing, or a process failed.
     """
     from pose_regressor.middleware import missing
 
@@ -90,11 +124,18 @@ def run_demo(out: Path, rate: float | None, report: Report) -> Summary:
 
     clip = shipped_clip()
     record = fresh_record(out)
-    with own_domain(), TfListener(detections=DETECTIONS) as listener, Processes(out) as processes:
-        processes.start("node", "pose_regressor", "run", "--middleware", "dds", "--model", str(clip.bundle))
+    counted = DepthCounts()
+    with (
+        own_domain(),
+        TfListener(detections=DETECTIONS, diagnostics=counted.on_diagnostics) as listener,
+        Processes(out) as processes,
+    ):
+        node = ["run", "--middleware", "dds", "--model", str(clip.bundle)]
+        processes.start("node", "pose_regressor", *node, *(["--depth-topic", DEPTH_TOPIC] if depth else []))
         # The player waits until the node subscribes.
         player = ["pose_regressor.middleware.dds.player", str(clip.video), "--camera", str(clip.camera)]
         player += ["--rate", f"{rate:g}" if rate else AUTO, "--timeout", f"{START_TIMEOUT:g}", "--record", str(record)]
+        player += ["--depth", str(clip.depth) if depth else "off", "--depth-topic", DEPTH_TOPIC]
         processes.start("player", *player)
 
         def check() -> None:
@@ -104,7 +145,8 @@ def run_demo(out: Path, rate: float | None, report: Report) -> Summary:
 
         images = receive(listener, record, len(clip.truth), rate, report, check)
         answered, transforms = set(listener.answers.received), listener.transforms
-    return conclude(out, clip, images, answered, transforms)
+        with_depth = counted.wait() if depth else None
+    return conclude(out, clip, images, answered, transforms, with_depth)
 
 
 def fresh_record(out: Path) -> Path:
@@ -144,14 +186,19 @@ def receive(
 
 
 def conclude(
-    out: Path, clip: Clip, images: Sequence[Image], answered: set[int], transforms: Sequence[StampedTransform]
+    out: Path,
+    clip: Clip,
+    images: Sequence[Image],
+    answered: set[int],
+    transforms: Sequence[StampedTransform],
+    with_depth: float | None = None,
 ) -> Summary:
     """Compares with the true poses and writes overlay.mp4, contact_sheet.png and result.json.
 
-    answered: stamps of the images that the node answered.
+    answered: stamps of the images that the node answered. with_depth: as in Summary.
     """
     results = evaluate(clip.model, clip.truth, images, answered, transforms)
-    summary = summarise(results, images)
+    summary = summarise(results, images, with_depth)
     with open_source(clip.video, load_camera(clip.camera)) as source:
         _draw(out, source, clip.model, clip.truth, {result.index: result for result in results})
     each = [{key: value for key, value in asdict(result).items() if key != "cam_from_obj"} for result in results]

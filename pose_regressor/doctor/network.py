@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import difflib
 import statistics
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from pose_regressor.doctor import Finding, error, ok, warn
-from pose_regressor.doctor.peers import check_names, check_services, refusal
 from pose_regressor.doctor.seen import Endpoint, Seen
 from pose_regressor.geometry.camera_info import camera_from_info
-from pose_regressor.middleware import missing
 from pose_regressor.middleware.dds.discovery import RANGE, URI, discovery
 from pose_regressor.middleware.messages.compressed import image_from_compressed
 from pose_regressor.middleware.messages.images import image_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
-from pose_regressor.middleware.wire import idl
-from pose_regressor.middleware.wire.type_hash import type_hash
 from pose_regressor.types import NANOSECONDS, Camera, InputError
 
 IMAGE_TYPES = {False: "sensor_msgs/msg/Image", True: "sensor_msgs/msg/CompressedImage"}
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
-MESSAGES = {message.ros_name: message for message in (idl.Image, idl.CompressedImage, idl.CameraInfo)}
 #: Seconds between a stamp and this machine's clock that transport can explain.
 SKEW = 0.5
 #: A stamp before this one comes from a simulation, or from a camera that counts since it was switched on.
@@ -54,7 +50,7 @@ def check_network(
     if seen.images:
         findings.append(check_clock(seen))
         findings.append(check_frames(seen, config.frame_id, fixed_frame))
-    findings += [check_static_transforms(seen), check_names(seen), check_services(seen, bool(missing("ros2")))]
+    findings += [check_static_transforms(seen), check_names(seen)]
     return findings
 
 
@@ -99,8 +95,8 @@ def check_images(seen: Seen, topic: str, kind: str, reliable: bool, camera: Came
     check = "images"
     publishers = seen.of(topic)
     if not publishers:
-        return error(check, f"nobody publishes {topic}", _near_misses(seen, topic, tuple(IMAGE_TYPES.values())))
-    if mismatch := _mismatch(publishers, topic, kind, reliable):
+        return error(check, f"nobody publishes {topic}", near_misses(seen, topic, tuple(IMAGE_TYPES.values())))
+    if mismatch := mismatch_of(publishers, topic, kind, reliable):
         return error(check, *mismatch)
     if seen.unreadable and not seen.images:
         return error(
@@ -111,7 +107,7 @@ def check_images(seen: Seen, topic: str, kind: str, reliable: bool, camera: Came
             check,
             f"{topic} has a publisher, but no image came within {seen.seconds:g} s",
             "is the camera running (ros2 topic hz)? Large images get lost where socket buffers are small: "
-            f"sysctl -w net.core.rmem_max=4194304, or image_transport compressed{refusal(publishers)}",
+            "sysctl -w net.core.rmem_max=4194304, or image_transport compressed",
         )
     if unusable := _unusable_image(seen.image, topic, kind, camera):
         return unusable
@@ -144,9 +140,9 @@ def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool) -> tuple
     check = "camera info"
     publishers = seen.of(topic)
     if not publishers:
-        advice = _near_misses(seen, topic, (INFO_TYPE,))
+        advice = near_misses(seen, topic, (INFO_TYPE,))
         return None, error(check, f"nobody publishes {topic}", f"{advice}; or give --camera FILE")
-    if mismatch := _mismatch(publishers, topic, INFO_TYPE, reliable):
+    if mismatch := mismatch_of(publishers, topic, INFO_TYPE, reliable):
         return None, error(check, *mismatch)
     if topic in seen.unreadable and seen.info is None:
         text = f"{topic}: {seen.unreadable[topic]}"
@@ -155,7 +151,7 @@ def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool) -> tuple
         return None, error(
             check,
             f"{topic} has a publisher, but nothing came within {seen.seconds:g} s",
-            f"drivers publish it with every image: is the camera running? Or give --camera FILE{refusal(publishers)}",
+            "drivers publish it with every image: is the camera running? Or give --camera FILE",
         )
     try:
         camera = camera_from_info(seen.info, rectified)
@@ -170,26 +166,28 @@ def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool) -> tuple
     return camera, ok(check, f"{topic}: {size}, {camera.distortion_model}")
 
 
-def _mismatch(publishers: list[Endpoint], topic: str, kind: str, reliable: bool) -> tuple[str, str] | None:
-    """Why no publisher reaches a reader of this type and QoS, and what to do; None if one does."""
+def mismatch_of(
+    publishers: list[Endpoint], topic: str, kind: str, reliable: bool, depth: bool = False
+) -> tuple[str, str] | None:
+    """Why no publisher reaches a reader of this type and QoS, and what to do; None if one does.
+
+    depth: whether the topic is one of depth.
+    """
     if kind not in {publisher.type for publisher in publishers}:
         types = ", ".join(sorted({publisher.type for publisher in publishers}))
-        return f"{topic} has the type {types}, expected {kind}", "name another topic, or set image_transport"
-    here = type_hash(MESSAGES[kind])
-    if all(publisher.type_hash not in ("", here) for publisher in publishers if publisher.type == kind):
-        return (
-            f"{topic} is a {kind} of another definition than here: its messages cannot be read",
-            "let both sides use ROS 2's own definition of this message",
+        return f"{topic} has the type {types}, expected {kind}", (
+            "name another topic" if depth else "name another topic, or set image_transport"
         )
     if reliable and not any(publisher.reliable for publisher in publishers if publisher.type == kind):
         return (
             f"{topic} is published best effort, but the node asks for reliable: they never match",
-            "set image_reliability or camera_info_reliability to best_effort, which accepts both",
+            f"set {'depth_reliability' if depth else 'image_reliability or camera_info_reliability'} to best_effort, "
+            "which accepts both",
         )
     return None
 
 
-def _near_misses(seen: Seen, topic: str, types: tuple[str, ...]) -> str:
+def near_misses(seen: Seen, topic: str, types: tuple[str, ...]) -> str:
     there = sorted({publisher.topic for publisher in seen.publishers if publisher.type in types})
     if not there:
         return f"no topic of {' or '.join(types)} is published in domain {seen.domain}: start the camera"
@@ -235,9 +233,9 @@ def check_frames(seen: Seen, frame_id: str, fixed_frame: str) -> Finding:
         return error(check, f"{child} has several parents: {', '.join(sorted(found))}", advice)
     # The objects' poses hang below the camera's frame, so being a parent does not yet connect it to anything.
     known = set(parents) | {edge.parent for edge in seen.edges if edge.static or edge.parent != frame}
-    chain = _upwards(frame, parents)
+    chain = upwards(frame, parents)
     if fixed_frame:
-        if _upwards(fixed_frame, parents)[-1] == chain[-1] and fixed_frame in known:
+        if upwards(fixed_frame, parents)[-1] == chain[-1] and fixed_frame in known:
             return ok(check, f"{frame} is connected to {fixed_frame}")
         missing = "is not on TF" if fixed_frame not in known else f"is not connected to {frame}"
         return error(
@@ -255,7 +253,7 @@ def check_frames(seen: Seen, frame_id: str, fixed_frame: str) -> Finding:
     )
 
 
-def _upwards(frame: str, parents: Mapping[str, set[str]]) -> list[str]:
+def upwards(frame: str, parents: Mapping[str, set[str]]) -> list[str]:
     """The frame, its parent, and so on up to the root."""
     chain = [frame]
     while (above := parents.get(chain[-1])) and next(iter(above)) not in chain:
@@ -273,3 +271,12 @@ def check_static_transforms(seen: Seen) -> Finding:
             "publish it transient local, as tf2's StaticTransformBroadcaster does",
         )
     return ok(check, f"{len([edge for edge in seen.edges if edge.static])} of {len(publishers)} publishers")
+
+
+def check_names(seen: Seen) -> Finding:
+    check = "node names"
+    twice = sorted(name for name, count in Counter(seen.nodes).items() if count > 1)
+    if twice:
+        advice = "start each with a name or namespace of its own (--ros-args -r __node:=...)"
+        return warn(check, f"several nodes are called {', '.join(twice)}", advice)
+    return ok(check, f"{len(seen.nodes)} nodes, each name once")

@@ -5,10 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-FAST_DDS, CYCLONE_DDS = "Fast DDS", "Cyclone DDS"
-#: By the first two bytes of a participant's GUID, as RTPS has it.
-VENDORS = {b"\x01\x0f": FAST_DDS, b"\x01\x10": CYCLONE_DDS}
-
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -16,16 +12,12 @@ class Endpoint:
 
     topic, type: as ROS 2 names them.
     reliable, transient_local: its QoS.
-    type_hash: as RIHS01_...; "": it says none.
-    vendor: of its DDS, as in VENDORS.
     """
 
     topic: str
     type: str
     reliable: bool
     transient_local: bool
-    type_hash: str = ""
-    vendor: str = ""
 
 
 @dataclass(frozen=True)
@@ -62,12 +54,11 @@ class Seen:
     domain: ROS_DOMAIN_ID.
     seconds: how long the doctor listened.
     participants: number of other DDS participants.
-    vendors: whose DDS they use, as in VENDORS: one entry for each of them.
-    unnamed: number of participants that announce no ROS 2 node.
     nodes: full names of all other nodes.
     publishers: of other participants.
     images, infos: the arrivals on the two topics.
     image, info: the last message on each of them.
+    depths, depth, depth_info: likewise those of depth and its camera info, if they were asked for.
     edges: the transforms on /tf and /tf_static.
     unreadable: by topic, why its last unreadable message cannot be read.
     """
@@ -75,14 +66,15 @@ class Seen:
     domain: int
     seconds: float
     participants: int = 0
-    vendors: list[str] = field(default_factory=list)
-    unnamed: int = 0
     nodes: list[str] = field(default_factory=list)
     publishers: list[Endpoint] = field(default_factory=list)
     images: list[Arrival] = field(default_factory=list)
     infos: list[Arrival] = field(default_factory=list)
     image: Any = None
     info: Any = None
+    depths: list[Arrival] = field(default_factory=list)
+    depth: Any = None
+    depth_info: Any = None
     edges: set[Edge] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
 

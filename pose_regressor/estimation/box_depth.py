@@ -11,8 +11,9 @@ from pose_regressor.estimation.windows import cut_depth
 from pose_regressor.geometry.camera import window_from_image
 from pose_regressor.types import Camera, FloatArray, ObjectModel
 
-#: Peaks of the box head that are compared with depth.
-PEAKS = 12
+#: Peaks of the box head that are compared with depth, and most of those that are looked at: more than without depth,
+#: which tells false poses from right ones.
+PEAKS, MOST_FITTING = 24, 8
 #: Depths that are read in a box, along an edge.
 SAMPLES = 24
 #: How far a box's size, as a factor, may be off.

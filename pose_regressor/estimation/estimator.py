@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from pose_regressor.estimation.box_depth import PEAKS, fitting
+from pose_regressor.estimation.box_depth import MOST_FITTING, PEAKS, fitting
 from pose_regressor.estimation.boxes import (
     FIND_MORE_THRESHOLD,
     FIND_THRESHOLD,
@@ -161,7 +161,9 @@ class PoseEstimator:
     def warm_up(self, width: int, height: int) -> None:
         """Run everything once, so that the first real frames do not pay for allocation and kernel selection.
 
-        Every network runs on as many crops as a search may bring. width, height: of the frames to come, pixels.
+        Every network runs on as many crops as a search without depth may bring.
+
+        width, height: of the frames to come, pixels
         """
         focal, watch = float(max(width, height)), Stopwatch()
         camera = Camera(width, height, np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]))
@@ -224,7 +226,7 @@ class PoseEstimator:
                         if score > least
                     ]
                     if frame.depth is not None:
-                        found = fitting(found, model, frame.camera, frame.depth)[:MAX_CANDIDATES]
+                        found = fitting(found, model, frame.camera, frame.depth)[:MOST_FITTING]
                     candidates += [Candidate(number, channel, model, box) for box in found]
         return candidates
 

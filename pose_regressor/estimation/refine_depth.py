@@ -33,10 +33,13 @@ REWEIGHTINGS = 2
 OUTLYING = 2.0
 #: Least standard deviation of a residual: metres, and as a share of the diameter, for meshes are not exact either.
 LEAST_SIGMA, MESH_SIGMA = 0.001, 0.005
-#: Neighbouring depths err together: all points count as this many.
-EFFECTIVE_POINTS = 60.0
+#: All points count as at most this many independent ones: meshes are not exact, and sensors err in ways that residuals
+#: do not show.
+MOST_POINTS = 200.0
+#: Unknowns of a pose, and the least share of the errors' variance that fitting them is thought to leave.
+UNKNOWNS, LEAST_LEFT = 6, 0.25
 #: Standard deviation of what all depths in a crop are wrong by: metres, and as a share of the distance.
-BIAS_SIGMA, BIAS_SHARE = 0.002, 0.003
+BIAS_SIGMA, BIAS_SHARE = 0.001, 0.003
 #: Where this share of what depth can decide on contradicts the refined pose, its variance is twice as large: something
 #: other than noise is wrong.
 CONTRADICTED = 0.12
@@ -103,12 +106,12 @@ def refine_on_depth(
     shift[:3] = _slide(first, covariance[2, 2], cam_from_obj, solid.diameter)
     prior[:6, :6] = np.linalg.inv(_widened(covariance, cam_from_obj, shift[:3], solid.diameter))
     prior[6, 6] = 1 / (BIAS_SIGMA**2 + (BIAS_SHARE * cam_from_obj[2, 3]) ** 2)
-    pose, information = stepped(cam_from_obj, shift[:6]), prior
+    pose = stepped(cam_from_obj, shift[:6])
     for width in WIDTHS:
         compared = compare(pose, camera_matrix, probability, depth, solid)
         if compared is None or not compared.enough:
             return unchanged
-        step, information = _step(compared, prior, shift, width * solid.diameter, solid.diameter)
+        step, after = _step(compared, prior, shift, width * solid.diameter, solid.diameter)
         shift = shift + step
         pose = stepped(pose, step[:6])
     last = compare(pose, camera_matrix, probability, depth, solid)
@@ -116,7 +119,7 @@ def refine_on_depth(
         return unchanged
     evidence = _evidence(last, solid, shift[6])
     wrong = 1 + ((1 - evidence.confirmed) / CONTRADICTED) ** 2
-    return DepthFit(pose, np.asarray(wrong * np.linalg.inv(information)[:6, :6]), evidence)
+    return DepthFit(pose, np.asarray(wrong * after[:6, :6]), evidence)
 
 
 def _widened(covariance: FloatArray, pose: FloatArray, slide: FloatArray, diameter: float) -> FloatArray:
@@ -151,7 +154,7 @@ def _slide(compared: Compared, variance: float, pose: FloatArray, diameter: floa
 def _step(
     compared: Compared, prior: FloatArray, shift: FloatArray, width: float, diameter: float
 ) -> tuple[FloatArray, FloatArray]:
-    """The next step (7,) of pose and bias, and the information (7, 7) after it.
+    """The next step (7,) of pose and bias, and their covariance (7, 7) after it.
 
     shift: (7,) all steps before; width: residual, metres, that at most counts half
     """
@@ -161,15 +164,38 @@ def _step(
     apart = compared.apart - compared.by_depth * shift[6]
     shown = np.maximum(compared.shown, UNMASKED)
     least = np.hypot(LEAST_SIGMA, MESH_SIGMA * diameter)
-    step, information = np.zeros(7), prior
+    step, covariance = np.zeros(7), np.zeros((7, 7))
     for _ in range(REWEIGHTINGS):
         residual = apart - jacobian @ step
         sigma = np.clip(_weighted_median(np.abs(residual), shown) / 0.6745, least, width / OUTLYING)
         weight = shown / cauchy_divisor(residual, OUTLYING * sigma)
-        weight *= EFFECTIVE_POINTS / (len(apart) * sigma**2)
-        information = prior + (jacobian * weight[:, None]).T @ jacobian
-        step = np.linalg.solve(information, jacobian.T @ (weight * apart) - prior @ shift)
-    return step, information
+        seen, independent = _independent(residual, weight, compared.cell)
+        # Information of one independent point; `seen` such points count in the step.
+        weight = weight / (weight.sum() * sigma**2)
+        data = (jacobian * weight[:, None]).T @ jacobian
+        inverse = np.linalg.inv(prior + seen * data)
+        step = inverse @ (seen * (weight * apart) @ jacobian - prior @ shift)
+        covariance = inverse @ (prior + seen**2 / independent * data) @ inverse
+    return step, covariance
+
+
+def _independent(residual: FloatArray, weight: FloatArray, cell: NDArray[np.intp]) -> tuple[float, float]:
+    """How many independent points would tell as much as these, whose errors are alike where they lie side by side.
+
+    Points of different cells are taken as independent. Compared with what it were if all points were independent, the
+    variance of a cell's sum of errors tells how many err together.
+
+    cell: number of the cell that each point lies in
+
+    Returns this number as the residuals show it, and a smaller one, which allows for what the pose has taken away from
+    them. The step is made with the first: a pose that is still far off makes residuals alike, too.
+    """
+    errors, total = weight * residual, float(weight.sum())
+    sums, weights = np.bincount(cell, errors), np.bincount(cell, weight)
+    together = max(float(sums @ sums / max(float(errors @ errors), 1e-30)), 1.0)
+    left = max(1 - UNKNOWNS * float(weights @ weights) / total**2, LEAST_LEFT)
+    seen = total / together
+    return min(seen, MOST_POINTS), min(seen * left, MOST_POINTS)
 
 
 def _weighted_median(values: FloatArray, weights: FloatArray) -> float:

@@ -22,6 +22,8 @@ FACING = 0.3
 HIDDEN = 0.04
 #: Least points with measured depth, and least share of the visible surface that they are.
 MIN_POINTS, MIN_SHARE = 30, 0.1
+#: Cells along the edge of a crop, for points that lie side by side.
+CELLS = 6
 #: Least depth that is divided by, metres.
 TOUCHING = 1e-6
 
@@ -60,6 +62,7 @@ class Compared:
     along: (N,) the same along the ray, as a difference of depths; positive: measured farther
     by_depth: (N,) derivative of `apart` by the measured depth
     shown: (N,) probability that the pixel shows the object
+    cell: (N,) number of the cell of the crop, of CELLS x CELLS, that the pixel lies in
     visible: number of visible points, with those at which nothing was measured
     """
 
@@ -69,6 +72,7 @@ class Compared:
     along: FloatArray
     by_depth: FloatArray
     shown: FloatArray
+    cell: NDArray[np.intp]
     visible: int
 
     @property
@@ -107,7 +111,8 @@ def compare(
     by_depth = np.einsum("ij,ij->i", normal, rays)
     apart = by_depth * measured - np.einsum("ij,ij->i", normal, at)
     along = measured - at[:, 2]
-    return Compared(turned, normal, apart, along, by_depth, probability[row, column].astype(np.float64), visible)
+    shown, cell = probability[row, column].astype(np.float64), row * CELLS // size * CELLS + column * CELLS // size
+    return Compared(turned, normal, apart, along, by_depth, shown, cell, visible)
 
 
 def _drawn_at(

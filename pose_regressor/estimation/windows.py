@@ -61,7 +61,7 @@ def cut_depth(
     scale = np.float32(window_from_frame[0, 0])
     columns, rows = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)
     if camera.is_distorted:
-        x, y = cv2.initUndistortRectifyMap(camera.matrix, camera.distortion, None, camera_matrix, size, cv2.CV_32FC1)
+        x, y = undistortion_maps(camera, camera.matrix, camera_matrix, size, cv2.CV_32FC1)
     else:
         left, top = window_from_frame[:2, 2].astype(np.float32)
         x, y = np.meshgrid((columns - left) / scale, (rows - top) / scale)

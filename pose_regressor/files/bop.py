@@ -138,8 +138,11 @@ def read_scene_camera(path: str | Path) -> dict[int, FloatArray]:
         where = f" of image {key}"
         entry = as_mapping(path, f"image {key}", entry)
         if "cam_K" not in entry and "cam_model" in entry:
+            model = entry["cam_model"] if isinstance(entry["cam_model"], dict) else {}
+            kind = str(model.get("projection_model_type", "fisheye624")).rpartition(".")[2].lower()[:40]
             raise InputError(
-                f"{path}: image {key} has a cam_model (HOT3D), expected a pinhole's cam_K; undistort it first"
+                f"{path}: image {key} has a cam_model (HOT3D's {kind}), which is not read here, expected a pinhole's "
+                "cam_K; undistort the images first"
             )
         matrix = entry_of(path, where, entry, "cam_K")
         matrices[as_whole_number(path, "image id", key)] = as_numbers(path, f"cam_K{where}", matrix, 9).reshape(3, 3)
@@ -196,12 +199,14 @@ class ImageResult:
     scene_id, im_id: BOP ids of the scene and the image
     estimates: the poses
     seconds: time they took, for the whole image; -1: not measured
+    has_depth: whether the image came with depth
     """
 
     scene_id: int
     im_id: int
     estimates: Sequence[PoseEstimate]
     seconds: float = -1.0
+    has_depth: bool = False
 
 
 @contextmanager

@@ -61,18 +61,18 @@ def undistorted(pixels: FloatArray, camera: Camera) -> FloatArray:
 
 
 def undistortion_maps(
-    camera: Camera, source: FloatArray, target: FloatArray, size: tuple[int, int]
+    camera: Camera, source: FloatArray, target: FloatArray, size: tuple[int, int], kind: int = cv2.CV_16SC2
 ) -> tuple[NDArray, NDArray]:
     """OpenCV's maps for `cv2.remap`: where in the camera's image each pixel of a pinhole's window is seen.
 
-    source, target: (3, 3) intrinsics of the camera's image, perhaps resized, and of the window; size: width and height
-    of the window, pixels. Rays beyond a fisheye's largest angle point outside the image, so that they stay black.
+    source, target: (3, 3) intrinsics of the camera's image, perhaps resized, and of the window
+    size: width and height of the window, pixels
+    kind: of the maps: CV_16SC2, which is fast, or CV_32FC1, which is x and y
+    Rays beyond a fisheye's largest angle point outside the image, so that they stay black.
     """
     if not camera.is_fisheye:
-        return cv2.initUndistortRectifyMap(source, camera.distortion, None, target, size, cv2.CV_16SC2)
-    first, second = cv2.fisheye.initUndistortRectifyMap(
-        source, camera.distortion, np.eye(3), target, size, cv2.CV_16SC2
-    )
+        return cv2.initUndistortRectifyMap(source, camera.distortion, None, target, size, kind)
+    first, second = cv2.fisheye.initUndistortRectifyMap(source, camera.distortion, np.eye(3), target, size, kind)
     if (limit := _largest_angle(camera)) < np.pi / 2:
         columns, rows = (np.arange(length) for length in size)
         x, y = (columns - target[0, 2]) / target[0, 0], (rows - target[1, 2]) / target[1, 1]

@@ -12,7 +12,10 @@ from pose_regressor.types import InputError
 
 Middleware = Literal["ros2", "dds"]
 NEEDS = {
-    "ros2": ("rclpy", "source ROS 2 first (source /opt/ros/<distro>/setup.bash)"),
+    "ros2": (
+        "rclpy",
+        'source ROS 2 first (source /opt/ros/<distro>/setup.bash), or pip install "pose_regressor[ros]"',
+    ),
     "dds": ("cyclonedds", 'pip install "pose_regressor[dds]"'),
 }
 

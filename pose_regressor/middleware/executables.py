@@ -26,6 +26,10 @@ def player() -> int:
     return _run("player")
 
 
+def build_messages() -> int:
+    return _run("build_messages")
+
+
 def _run(name: str) -> int:
     status = 0
     with interruptible():

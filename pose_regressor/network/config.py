@@ -24,19 +24,25 @@ class NetworkConfig(Config):
 
     width: int = count(32, "channels of the first stage; ResNet-18 has 64", 8, MOST_WIDTH, multiple=8)
     blocks: tuple[int, ...] = counts((2, 2, 2, 2), "residual blocks of each stage", 1, MOST_BLOCKS)
-    crop_size: int = count(128, "edge of the square crop around an object", 32, MOST_PIXELS, multiple=32, unit="pixels")
-    crop_margin: float = number(1.4, "edge of that crop over the longer edge of the object's box", 1, MOST_MARGIN)
+    crop_size: int = count(128, "side of the square crop around an object", 32, MOST_PIXELS, multiple=32, unit="pixels")
+    crop_margin: float = number(
+        1.4, "side of that crop, divided by the longer side of the object's box", 1, MOST_MARGIN
+    )
     find_size: int = count(
         320,
-        "longer edge of the whole frame in which objects are searched for",
+        "longer side of the whole frame, as it is scaled for the search for objects",
         32,
         MOST_PIXELS,
         multiple=32,
         unit="pixels",
     )
-    mean: tuple[float, ...] = numbers((0.485, 0.456, 0.406), "mean of red, green and blue, white is 1")
+    mean: tuple[float, ...] = numbers(
+        (0.485, 0.456, 0.406), "mean of red, green and blue, which is subtracted; white is 1"
+    )
     std: tuple[float, ...] = numbers(
-        (0.229, 0.224, 0.225), "standard deviation of red, green and blue, white is 1", 1e-9
+        (0.229, 0.224, 0.225),
+        "standard deviation of red, green and blue, by which the image is divided; white is 1",
+        1e-9,
     )
 
     @classmethod

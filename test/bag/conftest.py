@@ -2,7 +2,7 @@ from itertools import islice
 
 import pytest
 
-# cyclonedds and mcap may not be here: then the test modules are left out, and nothing of them is asked for.
+# mcap may not be here: then the test modules are left out, and nothing of it is asked for.
 from pose_regressor.assets import demo_folder
 from pose_regressor.cli import main
 from pose_regressor.files.cameras import load_camera

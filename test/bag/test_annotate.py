@@ -18,10 +18,10 @@ pytest.importorskip("mcap")
 from mcap.writer import CompressionType
 
 from pose_regressor.assets import find_model
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.cli import main
 from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.definitions import ros2msg
 from pose_regressor.tracking.tracker import Tracker
 
 rosbags_highlevel = pytest.importorskip("rosbags.highlevel")

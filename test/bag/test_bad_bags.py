@@ -12,9 +12,9 @@ import pytest
 
 pytest.importorskip("mcap")
 
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.cli import main
 from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.definitions import ros2msg
 
 spec = importlib.util.spec_from_file_location("contents", Path(__file__).with_name("contents.py"))
 contents = importlib.util.module_from_spec(spec)
@@ -34,7 +34,7 @@ def info(k=K):
 def write(path, *pairs):
     """Topic and message, one after the other."""
     items = [
-        (topic, type(message).ros_name, ros2msg(type(message)), {}, 1000 + number, message.serialize())
+        (topic, message.ros_type, ros2msg(type(message)), {}, 1000 + number, message.serialize())
         for number, (topic, message) in enumerate(pairs)
     ]
     contents.write(path, items)
@@ -93,8 +93,8 @@ def test_bags_that_cannot_be_used(name, tmp_path, capsys):
     ("damage", "expected"),
     [
         (lambda data: data[: len(data) // 2], "the file is cut off"),
-        (lambda data: b"", "expected an MCAP file, got one that begins with nothing"),
-        (lambda data: b"#ROSBAG V2.0\n" + data[13:], "expected an MCAP file"),
+        (lambda data: b"", "expected a bag of ROS 2 (MCAP or SQLite), got a file that begins with nothing"),
+        (lambda data: b"#ROSBAG V2.0\n" + data[13:], "expected a bag of ROS 2 (MCAP or SQLite), got a bag of ROS 1"),
         (lambda data: data[:50] + b"\xff" * 60 + data[110:], "damaged"),
         (lambda data: data[:50_000] + b"\0" * 10 + data[50_010:], "damaged"),
     ],

@@ -18,7 +18,14 @@ def estimate(seed):
     rng = np.random.default_rng(seed)
     pose, covariance, box = rng.normal(size=(4, 4)), rng.normal(size=(6, 6)), rng.normal(size=4)
     return PoseEstimate(
-        MODELS[seed % 2], pose, covariance, float(rng.random()), ("pnp", "regression")[seed % 2], box, seed
+        MODELS[seed % 2],
+        pose,
+        covariance,
+        float(rng.random()),
+        ("pnp", "regression")[seed % 2],
+        box,
+        seed,
+        depth_share=float(rng.random()) if seed % 2 else None,
     )
 
 

@@ -1,10 +1,15 @@
 """`pose-regressor record`: what has no end is ended by hand, and what was recorded is kept."""
 
+import json
 import signal
 import subprocess
 import sys
 
+import cv2
+import numpy as np
 import pytest
+
+from pose_regressor.cli import main
 
 pytest.importorskip("mcap")
 highlevel = pytest.importorskip("rosbags.highlevel")
@@ -53,6 +58,25 @@ def test_an_interrupt_keeps_what_was_recorded(tmp_path):
         ]
     assert [time for time, _ in images] == [7 * number for number in range(count)]
     assert [int(image.data[0]) for _, image in images] == [number % 256 for number in range(count)]
+
+
+def test_depth_is_recorded_beside_the_images(tmp_path):
+    """Read by rosbags: millimetres with the stamp and the frame of their image."""
+    for folder, image in {"images": np.zeros((6, 8, 3), np.uint8), "depths": np.full((6, 8), 1234, np.uint16)}.items():
+        (tmp_path / folder).mkdir()
+        for number in (0, 1) if folder == "images" else (1,):
+            assert cv2.imwrite(str(tmp_path / folder / f"{number}.png"), image)
+    camera = {"width": 8, "height": 6, "fx": 9, "fy": 9, "cx": 4, "cy": 3}
+    (tmp_path / "camera.json").write_text(json.dumps(camera))
+    command = ["record", str(tmp_path / "images"), str(tmp_path / "out.mcap"), "--depth", str(tmp_path / "depths")]
+    assert main([*command, "--camera", str(tmp_path / "camera.json")]) == 0
+    with highlevel.AnyReader([tmp_path / "out.mcap"]) as reader:
+        found = [(c.topic, time, reader.deserialize(data, c.msgtype)) for c, time, data in reader.messages()]
+    images = [(time, message) for topic, time, message in found if topic == "/camera/image_raw"]
+    [(time, depth)] = [(t, message) for topic, t, message in found if topic == "/camera/aligned_depth/image_raw"]
+    assert (time, depth.header) == (images[1][0], images[1][1].header)
+    assert (depth.encoding, depth.width, depth.height, depth.step, depth.is_bigendian) == ("16UC1", 8, 6, 16, 0)
+    assert (depth.data.view("<u2") == 1234).all()
 
 
 def test_a_second_interrupt_ends_what_hangs(tmp_path):

@@ -9,11 +9,11 @@ import pytest
 
 pytest.importorskip("mcap")
 
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.bag.reading import Bag, Topic
 from pose_regressor.bag.topics import CAMERA_INFO, COMPRESSED, IMAGE, find_cameras
 from pose_regressor.cli import main
 from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.definitions import ros2msg
 from pose_regressor.types import InputError
 
 spec = importlib.util.spec_from_file_location("contents", Path(__file__).with_name("contents.py"))
@@ -36,7 +36,7 @@ def beside(recorded, path, *others):
     for topic, _, _, schema, log_time, *_, data in contents.messages(recorded / "raw.mcap"):
         name = topic.replace("/camera/", "/camera/color/")
         items += [
-            (other, type(message).ros_name, ros2msg(type(message)), {}, log_time, message.serialize())
+            (other, message.ros_type, ros2msg(type(message)), {}, log_time, message.serialize())
             for other, message in others
         ]
         items.append((name, schema[0], schema[2].decode(), {}, log_time, data))

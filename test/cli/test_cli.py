@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -14,7 +15,10 @@ import pytest
 
 import pose_regressor
 from pose_regressor.cli import PLUGIN_GROUP, main
+from pose_regressor.cli.info import describe
 from pose_regressor.estimation.estimates import Estimates
+from pose_regressor.network.bundle import Bundle
+from pose_regressor.network.calibration import RGBD_CALIBRATION
 from pose_regressor.types import ObjectModel, PoseEstimate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,6 +110,26 @@ def test_predict_writes_what_it_found(folder, fake, capsys):
     assert overlay.read()[1].any()
 
 
+def test_predict_says_what_was_used(folder, fake, capsys):
+    (folder / "depths").mkdir()
+    assert cv2.imwrite(str(folder / "depths" / "000005.png"), np.full((48, 64), 500, np.uint16))
+
+    def answer(frame):
+        return [replace(found(), method="pnp", depth_share=None if frame.depth is None else 0.75)]
+
+    fake.answer = staticmethod(answer)
+    assert predict(folder, "--depth", str(folder / "depths"), "--json", str(folder / "out.jsonl")) == 0
+    assert " ms a frame; with depth: 1 of 3 frames, 1 of 3 poses; wrote " in capsys.readouterr().out
+    lines = [json.loads(line) for line in (folder / "out.jsonl").read_text().splitlines()]
+    assert [(line["im_id"], line["depth"]) for line in lines] == [(3, False), (5, True), (7, False)]
+    assert [line["poses"][0]["depth_share"] for line in lines] == [None, 0.75, None]
+    (pose,) = lines[1]["poses"]
+    assert (pose["object"], pose["obj_id"], pose["method"], pose["score"]) == ("box", 4, "pnp", 0.9)
+    assert pose["translation"] == [0, 0, 0.5] and pose["quaternion_xyzw"] == [0, 0, 0, 1]
+    assert np.shape(pose["covariance"]) == (6, 6)
+    assert len((folder / "out.csv").read_text().splitlines()) == 4
+
+
 def test_predict_that_finds_nothing_exits_with_1(folder, fake):
     fake.answer = staticmethod(lambda frame: [])
     assert predict(folder) == 1
@@ -192,6 +216,17 @@ def test_absent_cuda_is_said(folder, fake, monkeypatch, capsys):
     monkeypatch.undo()  # the real estimator
     assert predict(folder, "--device", "cuda") == 2
     assert "cuda" in capsys.readouterr().err
+
+
+def test_info_says_what_a_bundle_was_calibrated_for():
+    path = ROOT / "models" / "box.safetensors"
+    bundle = replace(Bundle.load(path), rgbd_calibration=RGBD_CALIBRATION)
+    assert describe(bundle, path)["calibration"] == {
+        "images": "measured for this bundle",
+        "images with depth": "the default: not measured for this bundle",
+    }
+    bundle = replace(bundle, rgbd_calibration=replace(RGBD_CALIBRATION, covariance_scale=2.0))
+    assert describe(bundle, path)["calibration"]["images with depth"] == "measured for this bundle"
 
 
 def test_info_of_this_machine(capsys):

@@ -15,7 +15,7 @@ from pose_regressor.cli import main
 from pose_regressor.demo import run as demo
 from pose_regressor.demo.processes import Processes, own_domain
 from pose_regressor.demo.report import sentences
-from pose_regressor.demo.results import Image, evaluate, summarise
+from pose_regressor.demo.results import FrameResult, Image, evaluate, summarise
 from pose_regressor.middleware.kit.pacing import Answers
 from pose_regressor.types import InputError, ObjectModel
 
@@ -118,6 +118,21 @@ def test_what_makes_it_fail_is_said():
         summarise([], [])
 
 
+def test_images_without_depth_are_counted_and_make_it_fail():
+    counts = demo.DepthCounts()
+    assert counts.share == 0
+    values = {"Images with depth (%)": "50.0", "Images with depth since startup": "6"}
+    values |= {f"Without depth since startup: depth: {why}": n for why, n in {"late": "3", "none comes": "1"}.items()}
+    pairs = [SimpleNamespace(key=key, value=value) for key, value in values.items()]
+    statuses = [SimpleNamespace(name=f"pose_regressor: {name}", values=pairs) for name in ("depth", "poses")]
+    counts.on_diagnostics(SimpleNamespace(status=statuses))
+    assert counts.share == 0.6
+    images = played()
+    results = [FrameResult(image.index, True, at(0.5), 0.01, 0.1, 1.0, 9.0) for image in images]
+    assert summarise(results, images, 0.95).good and summarise(results, images).with_depth is None
+    assert summarise(results, images, 0.6).failure == "the node had depth for 60.0% of the images, expected 90%"
+
+
 def test_the_rate_and_a_slow_machine_are_said():
     truth = {index: at(0.5) for index in range(1, 21)}
     exact = [transform(image.stamp, 1, (0, 0, 0.5)) for image in played()]
@@ -172,7 +187,8 @@ def test_the_listener_hears_before_torch_is_imported():
 
 
 @pytest.mark.slow
-def test_the_whole_demo_with_an_untrained_network(tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("with_depth", [False, True])
+def test_the_whole_demo_with_an_untrained_network(tmp_path, monkeypatch, capsys, with_depth):
     """All processes start, talk and end; what comes out of an untrained network fails the demo's check."""
     pytest.importorskip("cyclonedds")
     from pose_regressor.network.bundle import Bundle
@@ -189,15 +205,19 @@ def test_the_whole_demo_with_an_untrained_network(tmp_path, monkeypatch, capsys)
     (tmp_path / "camera.json").write_text(json.dumps(camera))
     pose = {"cam_R_m2c": np.eye(3).ravel().tolist(), "cam_t_m2c": [0, 0, 500], "obj_id": MODEL.obj_id}
     (tmp_path / "scene_gt.json").write_text(json.dumps({str(index): [pose] for index in range(10)}))
+    (tmp_path / "depth").mkdir()
+    for index in range(10):
+        assert cv2.imwrite(str(tmp_path / "depth" / f"{index:06d}.png"), np.full((120, 160), 500, np.uint16))
     monkeypatch.setattr(demo, "demo_folder", lambda: tmp_path)
     monkeypatch.setattr(demo, "find_model", lambda name: bundle)
     monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
 
     out = tmp_path / "out"
-    assert main(["demo", "--out", str(out)]) == 1
+    assert main(["demo", "--out", str(out), *(["--depth"] if with_depth else [])]) == 1
     result = json.loads((out / "result.json").read_text())
     assert (result["played"], result["good"], len(result["each"])) == (10, False, 10)
     assert result["answered"] > 0
+    assert result["with_depth"] > 0 if with_depth else result["with_depth"] is None
     assert result["failure"]
     assert " an image in " in (out / "player.log").read_text()
     assert cv2.VideoCapture(str(out / "overlay.mp4")).get(cv2.CAP_PROP_FRAME_COUNT) == 10

@@ -164,6 +164,22 @@ def test_the_covariance_holds_with_noise_that_neighbours_share_and_a_bias():
     assert np.median(squared) > 0.3, "else it claims to know less than it does"
 
 
+def test_noise_that_neighbours_share_tells_less():
+    """Equal noise in every pixel: the rotation's variance is larger where neighbours err together."""
+    import cv2
+
+    ratios = []
+    for truth, start, rng in draws(12, seed=3):
+        depth, shows = traced(truth)
+        variance = []
+        for blur in (0.3, 2.0):
+            noise = cv2.GaussianBlur(rng.standard_normal(depth.shape), (0, 0), blur)
+            fit = refined(start, (depth + 0.003 * noise / noise.std()).astype(np.float32), shows)
+            variance.append(np.trace(fit.covariance[3:, 3:]))
+        ratios.append(variance[1] / variance[0])
+    assert np.median(ratios) > 1.5
+
+
 def test_free_space_contradicts_and_a_hidden_object_does_not():
     truth = TRUTHS[0]
     depth, shows = traced(truth)

@@ -171,7 +171,8 @@ def test_depth_is_the_nearest_measurement_and_knows_where_it_was_made(camera, ed
     cut = cut_depth(numbers, camera, window.camera_matrix, (128, 128))
     shown = cut.depth > 0
     read = np.stack(np.divmod(cut.depth[shown].astype(int) - 1, camera.width)[::-1], 1).astype(np.float64)
-    ideal = cv2.undistortPoints(read[:, None], camera.matrix, camera.distortion, P=window.camera_matrix)[:, 0]
+    undistort = cv2.fisheye.undistortPoints if camera.is_fisheye else cv2.undistortPoints
+    ideal = undistort(read[:, None], camera.matrix, camera.distortion, P=window.camera_matrix)[:, 0]
     made_at = np.stack([cut.x[shown], cut.y[shown]], 1)
     scale = window.camera_matrix[0, 0] / camera.matrix[0, 0]
     np.testing.assert_allclose(made_at, ideal, atol=(0.15 if camera.is_distorted else 1e-3) * max(scale, 0.1))

@@ -18,6 +18,7 @@ import warnings
 from collections import Counter
 from pathlib import Path
 
+from fuzz_depth import DepthMessages
 from fuzz_files import Files
 from fuzz_messages import Messages
 from rich.console import Console
@@ -66,7 +67,7 @@ class Run:
 
 def main():
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--messages", type=int, default=1_000_000, help="in all, a third of each kind (%(default)s)")
+    parser.add_argument("--messages", type=int, default=1_000_000, help="in all, as many of each kind (%(default)s)")
     parser.add_argument("--files", type=int, default=100_000, help="of each of four: bundles, meshes, YAML, MCAP")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=float("inf"), help="share these among all kinds")
@@ -74,13 +75,13 @@ def main():
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        messages, files = Messages(), Files(Path(folder))
+        messages, depths, files = Messages(), DepthMessages(), Files(Path(folder))
         groups = {"bundle": ["bundle"], "text": [], "bag": [], "mesh": []}
         for kind in files.kinds:
             first = kind.split()[0]
             groups[first if first in groups else "text"] += [kind] * (kind != "bundle")
-        each = math.ceil(options.messages / len(messages.cores))
-        runs = [Run(kind, messages.one, each, options.seed) for kind in messages.cores]
+        ways = [(kind, part.one) for part in (messages, depths) for kind in part.cores]
+        runs = [Run(kind, one, math.ceil(options.messages / len(ways)), options.seed) for kind, one in ways]
         for kinds in groups.values():
             runs += [Run(kind, files.one, math.ceil(options.files / len(kinds)), options.seed) for kind in kinds]
         kinds = [run.kind for run in runs]
@@ -91,6 +92,7 @@ def main():
             run.go(time.monotonic() + options.seconds / len(runs))
             print(f"{run.kind}: {run.done} in {run.seconds:.0f} s, {len(run.faults)} faults", flush=True)
         messages.close()
+        depths.close()
     table = Table("kind", "done", "a second", "taken", "refused", "reasons", "growth (MB)", "faults")
     for run in runs:
         taken = run.reasons[""]

@@ -1,8 +1,10 @@
-"""Files: broken bundles, meshes, YAML, JSON and MCAP files. Each is read or refused by an InputError of one line."""
+"""Files: broken bundles, meshes, YAML, JSON, bags. Each is read or refused by an InputError of one line."""
 
 import json
 import shutil
+import sqlite3
 import struct
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +13,6 @@ from fuzz_cameras import CAMERAS
 from fuzz_messages import image, info
 from fuzz_mutations import mutate
 
-from pose_regressor.bag.definitions import ros2msg
 from pose_regressor.bag.reading import Recorded, open_bag
 from pose_regressor.bag.topics import find_cameras
 from pose_regressor.bag.writing import bag_writer
@@ -20,6 +21,7 @@ from pose_regressor.files.bop import read_scene_gt
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.definitions import ros2msg
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
@@ -59,6 +61,29 @@ def bag_bytes(folder, compression):
             writer.add("/depth/image_raw", replace(image(), encoding="16UC1"), number, 5)
         writer.add("/tf", idl.TFMessage(), 4, 100)
     assert ros2msg(idl.TFMessage).encode() in path.read_bytes() or compression
+    return path.read_bytes()
+
+
+def database_bytes(folder):
+    """The bag in SQLite, as rosbag2 records one since Iron."""
+    path = folder / "whole.db3"
+    bag = open_bag(folder / "whole.mcap")
+    with closing(sqlite3.connect(path)) as base, base:
+        base.execute(
+            "CREATE TABLE topics(id INTEGER PRIMARY KEY, name, type, serialization_format, type_description_hash)"
+        )
+        base.execute("CREATE TABLE messages(id INTEGER PRIMARY KEY, topic_id INTEGER, timestamp INTEGER, data BLOB)")
+        base.execute("CREATE TABLE message_definitions(topic_type, encoding, encoded_message_definition)")
+        for number, (topic, (_, schema)) in enumerate(bag.channels.items()):
+            base.execute("INSERT INTO topics VALUES (?, ?, ?, 'cdr', 'RIHS01_00')", (number, topic, schema.name))
+            base.execute(
+                "INSERT INTO message_definitions VALUES (?, 'ros2msg', ?)", (schema.name, schema.data.decode())
+            )
+        numbers = {topic: number for number, topic in enumerate(bag.channels)}
+        for record in bag.records():
+            if isinstance(record, Recorded):
+                row = (numbers[record.channel.topic], record.message.log_time, record.message.data)
+                base.execute("INSERT INTO messages VALUES (NULL, ?, ?, ?)", row)
     return path.read_bytes()
 
 
@@ -115,6 +140,7 @@ class Files:
             "bag": (".mcap", bag_bytes(folder, ""), load_bag, mutate),
             "bag zstd": (".mcap", bag_bytes(folder, "zstd"), load_bag, mutate),
             "bag lz4": (".mcap", bag_bytes(folder, "lz4"), load_bag, mutate),
+            "bag db3": (".db3", database_bytes(folder), load_bag, mutate),
             "bag folder": (".yaml", METADATA.encode(), load_folder, mutate),
         }
         self.kinds |= {name: (suffix, text.encode(), load_camera, mutate) for name, (suffix, text) in CAMERAS.items()}

@@ -35,7 +35,9 @@ newmtl skin
 Kd 1 0.5 0.2
 map_Kd -s 1 1 1 -clamp on skin.png
 newmtl plain
-Kd 0.2 0.3 0.4
+Kd 0 0 0
+Ke 0.2 0.3 0.4
+d 0.9
 """
 PLY = """ply
 format ascii 1.0
@@ -51,15 +53,21 @@ element face 4
 property list uchar int vertex_indices
 property list uchar float texcoord
 property int texnumber
+property int material_index
+element material 1
+property uchar diffuse_red
+property uchar diffuse_green
+property uchar diffuse_blue
 end_header
 0 0 0 255 0 0
 1 0 0 0 255 0
 0 1 0 0 0 255
 0 0 1 9 9 9
-3 0 1 2 6 0 0 1 0 1 1 0
-3 0 1 3 6 0 0 1 0 1 1 0
-3 1 2 3 0 0
-3 0 2 3 6 0 0 1 0 1 1 0
+3 0 1 2 6 0 0 1 0 1 1 0 0
+3 0 1 3 6 0 0 1 0 1 1 0 0
+3 1 2 3 0 0 0
+3 0 2 3 6 0 0 1 0 1 1 0 -1
+7 8 9
 """
 DAE = """<?xml version="1.0"?>
 <COLLADA xmlns="http://www.collada.org/2005/11/COLLADASchema" version="1.4.1">
@@ -67,7 +75,7 @@ DAE = """<?xml version="1.0"?>
 <library_images><image id="i"><init_from>skin.png</init_from></image></library_images>
 <library_effects><effect id="e"><profile_COMMON>
 <newparam sid="f"><surface type="2D"><init_from>i</init_from></surface></newparam>
-<newparam sid="s"><sampler2D><source>f</source></sampler2D></newparam>
+<newparam sid="s"><sampler2D><source>f</source><wrap_s>CLAMP</wrap_s></sampler2D></newparam>
 <technique sid="c"><lambert><diffuse><texture texture="s" texcoord="UV"/></diffuse></lambert></technique>
 </profile_COMMON></effect></library_effects>
 <library_materials><material id="m"><instance_effect url="#e"/></material></library_materials>
@@ -82,6 +90,8 @@ DAE = """<?xml version="1.0"?>
 <input semantic="TEXCOORD" source="#u" offset="1" set="0"/><p>0 0 1 1 2 2 0 0 1 1 3 2</p></triangles>
 <polylist material="x" count="1"><input semantic="VERTEX" source="#v" offset="0"/>
 <input semantic="TEXCOORD" source="#u" offset="1" set="0"/><vcount>4</vcount><p>0 0 2 1 3 2 1 1</p></polylist>
+<tristrips material="x" count="1"><input semantic="VERTEX" source="#v" offset="0"/>
+<input semantic="TEXCOORD" source="#u" offset="1" set="0"/><p>0 0 1 1 2 2 3 0</p></tristrips>
 </mesh></geometry></library_geometries>
 <library_visual_scenes><visual_scene id="w"><node><translate>1 2 3</translate><instance_geometry url="#g">
 <bind_material><technique_common><instance_material symbol="x" target="#m"/></technique_common></bind_material>
@@ -101,30 +111,37 @@ def binary_ply():
 
 
 def glb(picture):
-    """A textured tetrahedron with whole texture coordinates, a texture transform and colours of vertices."""
+    """A textured tetrahedron with whole texture coordinates, a texture transform, colours of vertices, a skeleton."""
     parts = [
         np.array([(0, 0, 0), (1, 0, 0), (0, 1, 0), (0, 0, 1)], "<f4").tobytes(),
         np.array([(0, 0), (65535, 0), (0, 65535), (30000, 30000)], "<u2").tobytes(),
         np.array([(0.5, 0.5, 1)] * 4, "<f4").tobytes(),
         np.array([0, 1, 2, 0, 1, 3, 1, 2, 3, 0, 2, 3], "<u2").tobytes(),
+        np.array([(0, 1, 0, 0)] * 4, "<u1").tobytes(),
+        np.array([(0.5, 0.5, 0, 0)] * 4, "<f4").tobytes(),
+        np.stack([np.eye(4)] * 2).astype("<f4").tobytes(),
         picture + bytes(-len(picture) % 4),
     ]
     views, place = [], 0
     for part in parts:
         views.append({"buffer": 0, "byteOffset": place, "byteLength": len(part)})
         place += len(part)
-    kinds = ((5126, 4, "VEC3"), (5123, 4, "VEC2"), (5126, 4, "VEC3"), (5123, 12, "SCALAR"))
+    kinds = ((5126, 4, "VEC3"), (5123, 4, "VEC2"), (5126, 4, "VEC3"), (5123, 12, "SCALAR"), (5121, 4, "VEC4"),
+             (5126, 4, "VEC4"), (5126, 2, "MAT4"))  # fmt: skip
     accessors = [{"bufferView": i, "componentType": c, "count": n, "type": t, "normalized": i == 1}
                  for i, (c, n, t) in enumerate(kinds)]  # fmt: skip
     texture = {"index": 0, "extensions": {"KHR_texture_transform": {"scale": [0.5, 2], "rotation": 0.1}}}
-    attributes = {"POSITION": 0, "TEXCOORD_0": 1, "COLOR_0": 2}
+    attributes = {"POSITION": 0, "TEXCOORD_0": 1, "COLOR_0": 2, "JOINTS_0": 4, "WEIGHTS_0": 5}
+    primitive = {"attributes": attributes, "indices": 3, "material": 0, "mode": 4, "targets": [{"POSITION": 2}]}
     tiny = f"data:application/octet-stream;base64,{base64.b64encode(b'unused').decode()}"
     content = {
         "asset": {"version": "2.0"}, "scene": 0, "scenes": [{"nodes": [0]}],
-        "nodes": [{"children": [1], "rotation": [0, 0, 0, 1]}, {"mesh": 0, "scale": [1, 2, 1]}],
-        "meshes": [{"primitives": [{"attributes": attributes, "indices": 3, "material": 0, "mode": 4}]}],
+        "nodes": [{"children": [1], "rotation": [0, 0, 0, 1]}, {"mesh": 0, "scale": [1, 2, 1], "skin": 0}],
+        "meshes": [{"primitives": [primitive], "weights": [0.5]}],
+        "skins": [{"joints": [0, 1], "inverseBindMatrices": 6}],
         "materials": [{"pbrMetallicRoughness": {"baseColorTexture": texture, "baseColorFactor": [1, 0.5, 1, 1]}}],
-        "textures": [{"source": 0}], "images": [{"bufferView": 4, "mimeType": "image/png"}],
+        "textures": [{"source": 0, "sampler": 0}], "images": [{"bufferView": 7, "mimeType": "image/png"}],
+        "samplers": [{"wrapS": 33071, "wrapT": 33648}],
         "accessors": accessors, "bufferViews": views, "extensionsUsed": ["KHR_texture_transform"],
         "buffers": [{"byteLength": place}, {"byteLength": 6, "uri": tiny}],
     }  # fmt: skip
@@ -146,42 +163,77 @@ def mutate_glb(rng, data):
 
 
 def cut_off(rng, data):
-    """The file without its end, which is more than the last chunk of a PNG: without that one the picture is whole."""
-    return data[: rng.randrange(len(data) - 20)]
+    """The picture without its end, or with zeros in its place, as an interrupted download leaves it.
+
+    A PNG is whole without its last bytes: they are checksums and an empty chunk.
+    """
+    length = rng.randrange(len(data) - (40 if data.startswith(b"\x89PNG") else 0))
+    return data[:length] + bytes(len(data) - length) * rng.randrange(2)
+
+
+def encoded(kind):
+    """The bytes of a picture of noise."""
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
+    Image.fromarray(noise).save(buffer, kind, **({"quality": 95} if kind == "JPEG" else {}))
+    return buffer.getvalue()
+
+
+def all_pictured(folder, suffix):
+    """Reads a picture beside and within meshes of all kinds. None of them may take it."""
+    name = f"broken{suffix}"
+    (folder / f"pictured{suffix}.mtl").write_text(MTL.replace("skin.png", name))
+    (folder / f"pictured{suffix}.obj").write_text(OBJ.replace("broken.mtl", f"pictured{suffix}.mtl"))
+    (folder / f"pictured{suffix}.ply").write_text(PLY.replace("skin.png", name))
+    (folder / f"pictured{suffix}.dae").write_text(DAE.replace("skin.png", name))
+
+    def load(path):
+        (folder / f"pictured{suffix}.glb").write_bytes(glb(path.read_bytes()))
+        reasons = [refusal(folder / f"pictured{suffix}{kind}") for kind in (".obj", ".ply", ".dae", ".glb")]
+        raise InputError(str(reasons[0]))
+
+    return load
+
+
+def refusal(path):
+    try:
+        load_mesh(path)
+    except InputError as error:
+        assert "\n" not in str(error), str(error)
+        return error
+    raise AssertionError(f"a picture that is cut off was taken from a mesh in {path.suffix}")
 
 
 def mesh_kinds(folder):
     """Ending, whole bytes, reader and mutation of each kind of mesh file. What they name is written to the folder."""
-    noise = np.random.default_rng(0).integers(0, 255, (24, 24, 3), np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(noise).save(buffer, "PNG")
-    picture = buffer.getvalue()
+    picture = encoded("PNG")
     (folder / "skin.png").write_bytes(picture)
     (folder / "whole.mtl").write_text(MTL)
     (folder / "named.obj").write_text(OBJ)
-    (folder / "pictured.obj").write_text(OBJ.replace("broken.mtl", "pictured.mtl"))
-    (folder / "pictured.mtl").write_text(MTL.replace("skin.png", "broken.png"))
 
     def load_named(_):
         load_mesh(folder / "named.obj")
-
-    def load_pictured(_):
-        try:
-            load_mesh(folder / "pictured.obj")
-        except InputError:
-            raise
-        raise AssertionError("a picture that is cut off was taken")
 
     cube = trimesh.creation.box((0.1, 0.2, 0.3))
     return {
         "mesh obj": (".obj", OBJ.replace("broken.mtl", "whole.mtl").encode(), load_mesh, mutate),
         "mesh mtl": (".mtl", MTL.encode(), load_named, mutate),
-        "mesh picture": (".png", picture, load_pictured, cut_off),
+        "mesh png": (".png", picture, all_pictured(folder, ".png"), cut_off),
+        "mesh jpeg": (".jpg", encoded("JPEG"), all_pictured(folder, ".jpg"), cut_off),
         "mesh ply": (".ply", PLY.encode(), load_mesh, mutate),
         "mesh ply binary": (".ply", binary_ply(), load_mesh, mutate),
-        "mesh stl": (".stl", cube.export(file_type="stl"), load_mesh, mutate),
+        "mesh stl": (".stl", painted(cube.export(file_type="stl")), load_mesh, mutate),
         "mesh stl text": (".stl", cube.export(file_type="stl_ascii").encode(), load_mesh, mutate),
         "mesh glb": (".glb", glb(picture), load_mesh, mutate_glb),
         "mesh off": (".off", cube.export(file_type="off").encode(), load_mesh, mutate),
         "mesh dae": (".dae", DAE.encode(), load_mesh, mutate),
     }
+
+
+def painted(data):
+    """A binary STL with a colour in each facet."""
+    out = bytearray(data)
+    out[:12] = b"COLOR=\xff\x80\x40\xffxx"
+    for place in range(84 + 48, len(out), 50):
+        struct.pack_into("<H", out, place, place * 37 % 0x10000)
+    return bytes(out)

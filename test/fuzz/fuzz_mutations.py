@@ -82,7 +82,15 @@ def _number(rng, out):
         out[start:end] = rng.choice(NUMBERS).encode()
 
 
-CHANGES = (_flip, _byte, _word, _cut, _remove, _insert, _repeat, _number)
+def _name(rng, out):
+    """Of a text: another of its words in place of one, which leaves XML and JSON whole more often than not."""
+    found = list(re.finditer(rb"[A-Za-z_][A-Za-z0-9_]*", bytes(out[:20_000])))
+    if found:
+        start, end = rng.choice(found).span()
+        out[start:end] = rng.choice(found)[0]
+
+
+CHANGES = (_flip, _byte, _word, _cut, _remove, _insert, _repeat, _number, _name)
 
 
 def whole(rng):

@@ -2,8 +2,10 @@
 
 import pytest
 
+pytest.importorskip("cyclonedds")
 pytest.importorskip("mcap")
 from fuzz_cameras import CAMERAS
+from fuzz_depth import DepthMessages
 from fuzz_files import Files
 from fuzz_messages import Messages
 from hypothesis import HealthCheck, given, settings
@@ -11,10 +13,12 @@ from hypothesis import strategies as st
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # libraries warn of what they are given here
 MESSAGES = ("image", "compressed", "info")
+DEPTH = ("depth", "depth registered", "depth compressed")
 FILES = (
     *("bundle", "calibration", "parameters", "camera", "truth", "bag", "bag zstd", "bag lz4"),
+    *("bag db3", "bag folder"),
     *CAMERAS,
-    *("mesh obj", "mesh mtl", "mesh picture", "mesh ply", "mesh ply binary", "mesh stl", "mesh stl text"),
+    *("mesh obj", "mesh mtl", "mesh png", "mesh jpeg", "mesh ply", "mesh ply binary", "mesh stl", "mesh stl text"),
     *("mesh glb", "mesh off", "mesh dae"),
 )
 SHORT = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
@@ -24,6 +28,13 @@ CHANCE = st.randoms(use_true_random=False)
 @pytest.fixture(scope="module")
 def messages():
     made = Messages()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def depth_messages():
+    made = DepthMessages()
     yield made
     made.close()
 
@@ -39,6 +50,16 @@ def test_broken_messages_are_counted_with_a_reason(messages, kind):
     @given(CHANCE)
     def run(rng):
         messages.one(rng, kind)
+
+    run()
+
+
+@pytest.mark.parametrize("kind", DEPTH)
+def test_broken_depth_costs_no_image(depth_messages, kind):
+    @SHORT
+    @given(CHANCE)
+    def run(rng):
+        depth_messages.one(rng, kind)
 
     run()
 

@@ -1,9 +1,11 @@
 """ROS domains of the tests' own: no two tests share one, in other workers, runs and checkouts of this machine too."""
 
 import contextlib
+import fcntl
 import random
 import socket
 import time
+from pathlib import Path
 
 #: Of a DDS domain, by the RTPS standard: its first port, and those of its participants after it.
 BASE, GAIN, FIRST, PARTICIPANTS = 7400, 250, 10, 33
@@ -11,6 +13,8 @@ BASE, GAIN, FIRST, PARTICIPANTS = 7400, 250, 10, 33
 CLAIM = 200
 #: Above the ports that Linux gives out by itself; and below them, for a machine on which those are all taken.
 DOMAINS, MORE_DOMAINS = range(215, 231), range(40, 101)
+#: Seconds. A lock file that is younger may be of a process that is about to lock it.
+YOUNG = 0.2
 #: Written out, and not taken from the package: the network of the tests is theirs alone.
 CYCLONE = (
     "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize>"
@@ -65,4 +69,19 @@ def own_domain():
         "CYCLONEDDS_URI": CYCLONE,
     }
     with claim:
-        yield number, environment
+        try:
+            yield number, environment
+        finally:
+            _remove_shared_memory_of_the_dead()
+
+
+def _remove_shared_memory_of_the_dead():
+    """Removes what processes of Fast DDS that were killed have left in /dev/shm, whose locks nobody holds."""
+    for lock in Path("/dev/shm").glob("fastdds_*_el"):
+        with contextlib.suppress(OSError), lock.open() as file:
+            if time.time() - lock.stat().st_mtime < YOUNG:
+                continue
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            name = lock.name.removesuffix("_el")
+            for left in (name, f"{name}_el", f"{name}_sl", f"sem.{name}_mutex"):
+                lock.with_name(left).unlink(missing_ok=True)

@@ -1,9 +1,10 @@
 """The DDS node with a stand-in for the tracker, run as a process: ``standin_node.py '{"frame_prefix": "x/"}'``, or
 ``standin_node.py '{}' SOURCE CAMERA`` to take the frames from a source.
 
-The stand-in finds one object where the brightness of the first pixel and the focal length say. A first pixel of 255
-makes it fail, one of 254 run out of memory, and one of 253 work for longer than anybody waits. STANDIN_DELAY in the
-environment: seconds that it takes over every image, as a slow network would.
+The stand-in finds one object where the brightness of the first pixel and the focal length say; with depth, as far away
+as the middle pixel's depth says. A first pixel of 255 makes it fail, one of 254 run out of memory, and one of 253 work
+for longer than anybody waits. STANDIN_DELAY in the environment: seconds that it takes over every image, as a slow
+network would.
 """
 
 import json
@@ -81,7 +82,10 @@ class StandIn:
         if brightness == 253:
             work_for(30.0)
         time.sleep(DELAY)
-        found = [estimate(brightness / 10, focal=frame.camera.matrix[0, 0])] if brightness else []
+        away = brightness / 10
+        if frame.depth is not None:
+            away = float(frame.depth[frame.depth.shape[0] // 2, frame.depth.shape[1] // 2])
+        found = [estimate(away, focal=frame.camera.matrix[0, 0])] if brightness else []
         return [e for e in found if e.score >= self.score_threshold]
 
 

@@ -25,9 +25,10 @@ LARGE_MESSAGES = (
     "<General><MaxMessageSize>65500B</MaxMessageSize><FragmentSize>60000B</FragmentSize></General>"
     '<Internal><SocketReceiveBufferSize min="default" max="4MB"/></Internal>'
 )
+
 #: Matches by the names of types alone, as ROS 2's own RMWs did before they announced type information. What they
-#: announce differs from RMW to RMW for the same type: Fast DDS 3.2 (Kilted) writes type objects that Cyclone refuses,
-#: and rmw_cyclonedds leaves fields of services out. 1.15 is Fast DDS, 1.16 Cyclone DDS.
+#: announce differs for the same type: Fast DDS 3.2 (Kilted) writes type objects that Cyclone DDS refuses, and
+#: rmw_cyclonedds (Lyrical) leaves fields of services out. 1.15 is Fast DDS, 1.16 Cyclone DDS.
 TYPES_BY_NAME = "<Compatibility><IgnoreTypeInformation>1.15,1.16</IgnoreTypeInformation></Compatibility>"
 
 

@@ -10,14 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.middleware.dds.participant import Listening, Participant, dds_topic
-from pose_regressor.middleware.kit.endpoints import Closing, Subscription, Transforms
+from pose_regressor.middleware.kit.endpoints import Closing, Subscription, Transforms, hear_transforms
 from pose_regressor.middleware.kit.log import Log, Throttle
 from pose_regressor.middleware.messages.images import image_message
-from pose_regressor.middleware.messages.transform_tree import TransformTree
 from pose_regressor.middleware.wire import idl
-from pose_regressor.types import InputError
-
-TF_DEPTH = 100
 
 
 class DdsPublisher:
@@ -69,19 +65,8 @@ class DdsEndpoints:
             return stack.pop_all()
 
     def transforms(self, patience: float) -> Transforms:
-        tree, warn = TransformTree(patience), Throttle(self._log.warning)
-
-        def ignore(error: InputError) -> None:
-            warn("TF", f"TF ignored: {error}")
-
-        message: type = idl.TFMessage
-        heard = self.subscribe(
-            [
-                Subscription("/tf", message, tree.on_tf, True, TF_DEPTH, ignore),
-                Subscription("/tf_static", message, tree.on_tf_static, True, TF_DEPTH, ignore, transient_local=True),
-            ]
-        )
-        return Transforms(tree.lookup, heard.close)
+        warn = Throttle(self._log.warning)
+        return hear_transforms(self, patience, lambda error: warn("TF", f"TF ignored: {error}"))
 
     def image(self, pixels: NDArray[np.uint8], stamp: int, frame_id: str) -> Any:
         return image_message(idl, pixels, stamp, frame_id)

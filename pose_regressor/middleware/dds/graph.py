@@ -12,7 +12,7 @@ from cyclonedds.sub import DataReader
 from cyclonedds.topic import Topic
 from cyclonedds.util import duration
 
-from pose_regressor.middleware.dds.type_support import Writer, dds_type
+from pose_regressor.middleware.dds.samples import Writer, sample_type
 from pose_regressor.middleware.wire import rmw_dds_common
 from pose_regressor.middleware.wire.type_hash import type_hash
 
@@ -39,7 +39,7 @@ class Graph:
     def __init__(self, participant: DomainParticipant, node_name: str) -> None:
         self._participant, self._node_name = participant, node_name
         self._message: Any = rmw_dds_common.ParticipantEntitiesInfo
-        self._topic = Topic(participant, TOPIC, dds_type(self._message))
+        self._topic = Topic(participant, TOPIC, sample_type(self._message))
         self._writer = Writer(participant, self._topic, qos=self._qos(1))
         self._reader: DataReader[Any] | None = None
         self._names: dict[int, list[tuple[str, str]]] = {}
@@ -60,11 +60,6 @@ class Graph:
     def namesakes(self) -> int:
         """How many other nodes have this node's name. Not thread-safe."""
         return self.others().count((NAMESPACE, self._node_name))
-
-    @property
-    def announced(self) -> int:
-        """How many other participants announced nodes, by the last call of `others`."""
-        return len(self._names)
 
     def others(self) -> list[tuple[str, str]]:
         """Namespace and name of every other node. Not thread-safe."""

@@ -17,10 +17,17 @@ class TfListener(TransformCollector):
     """Collects from when it is made until `close`; a context manager.
 
     detections: a node's topic of detections, which tell which images it answered; "" listens to transforms only
+    diagnostics: called with each diagnostic_msgs/DiagnosticArray on /diagnostics; None: nobody asks
     answers: to those images, empty without `detections`
     """
 
-    def __init__(self, topic: str = "/tf", log: Log | None = None, detections: str = "") -> None:
+    def __init__(
+        self,
+        topic: str = "/tf",
+        log: Log | None = None,
+        detections: str = "",
+        diagnostics: Callable[[Any], object] | None = None,
+    ) -> None:
         super().__init__()
         self.answers = Answers()
         self._participant = Participant("pose_regressor_listener")
@@ -29,6 +36,9 @@ class TfListener(TransformCollector):
         if detections:
             reader = self._participant.reader(detections, idl.Detection3DArray, reliable=True, depth=100)
             handlers[reader] = self.answers.on_detections
+        if diagnostics:
+            reader = self._participant.reader("/diagnostics", idl.DiagnosticArray, reliable=True, depth=10)
+            handlers[reader] = diagnostics
         self._listening = Listening(self._participant, handlers, log or logging.getLogger("pose_regressor"))
 
     @property

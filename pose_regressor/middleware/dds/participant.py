@@ -20,9 +20,8 @@ from cyclonedds.util import duration
 
 from pose_regressor.middleware.dds.discovery import LAST_PARTICIPANT, URI, cyclone_uri, discovery
 from pose_regressor.middleware.dds.graph import Graph, endpoint_qos
-from pose_regressor.middleware.dds.type_support import Writer, dds_type, service_type
+from pose_regressor.middleware.dds.samples import Writer, sample_type
 from pose_regressor.middleware.kit.log import Log, Throttle
-from pose_regressor.middleware.wire.service_types import ServiceType
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor"
@@ -97,38 +96,34 @@ class Participant:
     ) -> DataReader[Any]:
         """A reader of the ROS 2 topic.
 
-        message: a class of `idl`; transient_local: reads samples from before, too, if the writer keeps them.
+        message: a class of `wire.idl`; transient_local: reads samples from before, too, if the writer keeps them.
         """
         with self._changing:
             qos = endpoint_qos(reliable, depth, message, transient_local)
-            reader = self._make_reader(dds_topic(topic, self.node_name), dds_type(message), qos)
+            reader = self._make_reader(dds_topic(topic, self.node_name), message, qos)
             self._graph.announce(self._readers, self._writers)
         return reader
 
     def writer(self, topic: str, message: type, *, reliable: bool, depth: int) -> Writer:
-        """A volatile writer of the ROS 2 topic. message: a class of `idl`."""
+        """A volatile writer of the ROS 2 topic. message: a class of `wire.idl`."""
         with self._changing:
             writer = self._make_writer(
-                dds_topic(topic, self.node_name), dds_type(message), endpoint_qos(reliable, depth, message)
+                dds_topic(topic, self.node_name), message, endpoint_qos(reliable, depth, message)
             )
             self._graph.announce(self._readers, self._writers)
         return writer
 
-    def service(self, name: str, service: ServiceType) -> tuple[DataReader[Any], Writer]:
-        """The reader of requests and the writer of responses of a ROS 2 service.
-
-        Both kinds of messages begin with `guid` and `sequence_number`, which a response repeats.
-        """
+    def service(self, name: str, request: type, response: type) -> tuple[DataReader[Any], Writer]:
+        """The reader of requests and the writer of responses of a ROS 2 service. Their samples are Calls."""
         path = dds_topic(name, self.node_name).removeprefix("rt")
-        messages: list[Any] = [service.request, service.response]
         with self._changing:
             self._services += 1
             # By this a client recognises which reader and writer belong together.
             own = f"serviceid={'.'.join(f'{byte:x}' for byte in self._dds.guid.bytes[:12])}.{self._services:x};"
-            asked, answered = (endpoint_qos(True, 10, message, user_data=own) for message in messages)
-            request, response = map(service_type, messages)
-            reader = self._make_reader(f"rq{path}Request", request, asked)
-            writer = self._make_writer(f"rr{path}Reply", response, answered)
+            asked = endpoint_qos(True, 10, request, user_data=own)
+            answered = endpoint_qos(True, 10, response, user_data=own)
+            reader = self._make_reader(f"rq{path}Request", request, asked, is_call=True)
+            writer = self._make_writer(f"rr{path}Reply", response, answered, is_call=True)
             self._graph.announce(self._readers, self._writers)
         return reader, writer
 
@@ -140,17 +135,17 @@ class Participant:
                 endpoint.__del__()  # as in `close`
             self._graph.announce(self._readers, self._writers)
 
-    def _make_reader(self, topic: str, kind: Any, qos: Qos) -> DataReader[Any]:
-        self._readers.append(DataReader(self._dds, self._topic(topic, kind), qos=qos))
+    def _make_reader(self, topic: str, message: type, qos: Qos, is_call: bool = False) -> DataReader[Any]:
+        self._readers.append(DataReader(self._dds, self._topic(topic, message, is_call), qos=qos))
         return self._readers[-1]
 
-    def _make_writer(self, topic: str, kind: Any, qos: Qos) -> Writer:
-        self._writers.append(Writer(self._dds, self._topic(topic, kind), qos=qos))
+    def _make_writer(self, topic: str, message: type, qos: Qos, is_call: bool = False) -> Writer:
+        self._writers.append(Writer(self._dds, self._topic(topic, message, is_call), qos=qos))
         return self._writers[-1]
 
-    def _topic(self, name: str, kind: Any) -> Topic[Any]:
+    def _topic(self, name: str, message: type, is_call: bool) -> Topic[Any]:
         if name not in self._topics:
-            self._topics[name] = Topic(self._dds, name, kind)
+            self._topics[name] = Topic(self._dds, name, sample_type(message, is_call))
         return self._topics[name]
 
     def namesakes(self) -> int:
@@ -160,10 +155,6 @@ class Participant:
     def nodes(self) -> list[str]:
         """The full names of all other nodes. A name that several nodes have comes several times."""
         return [f"{namespace.rstrip('/')}/{name}" for namespace, name in self._graph.others()]
-
-    def announced(self) -> int:
-        """How many other participants announced nodes, by the last call of `nodes`."""
-        return self._graph.announced
 
     def discovered(self, kind: BuiltinTopic) -> list[Any]:
         """The samples of a builtin topic: what DDS knows of other participants or of their endpoints."""

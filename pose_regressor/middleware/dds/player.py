@@ -1,4 +1,4 @@
-"""Plays a source as a camera does: publishes Image and CameraInfo at a rate, stamped with the time now.
+"""Plays a source as a camera does: publishes Image, CameraInfo and depth at a rate, stamped with the time now.
 
 As a process: ``python -m pose_regressor.middleware.dds.player clip.mp4 --camera camera.json``.
 """
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pose_regressor.middleware.dds.participant import Listening, Participant
 from pose_regressor.middleware.kit.pacing import Answers
 from pose_regressor.middleware.kit.player import Playing, play_from_command_line
+from pose_regressor.middleware.messages.depth import depth_message
 from pose_regressor.middleware.messages.images import camera_info_message, image_message
 from pose_regressor.middleware.wire import idl
 from pose_regressor.types import Frame, InputError
@@ -21,13 +22,16 @@ DEPTH = 5
 
 
 class DdsOutlet:
-    """Publishes on two topics of a participant. It does so reliably, which reaches both kinds of readers."""
+    """Publishes on topics of a participant. It does so reliably, which reaches both kinds of readers."""
 
     def __init__(self, participant: Participant, playing: Playing) -> None:
         self.domain = participant.domain
         self.answers = Answers()
         self._images = participant.writer(playing.image_topic, idl.Image, reliable=True, depth=DEPTH)
         self._infos = participant.writer(playing.camera_info_topic, idl.CameraInfo, reliable=True, depth=DEPTH)
+        self._depths = None
+        if playing.depth_topic:
+            self._depths = participant.writer(playing.depth_topic, idl.Image, reliable=True, depth=DEPTH)
         if playing.answers_topic:
             reader = participant.reader(playing.answers_topic, idl.Detection3DArray, reliable=True, depth=100)
             # The participant ends it.
@@ -39,8 +43,13 @@ class DdsOutlet:
     def camera_info_subscribers(self) -> int:
         return len(self._infos.matched_sub)
 
+    def depth_subscribers(self) -> int:
+        return len(self._depths.matched_sub) if self._depths else 0
+
     def send(self, frame: Frame) -> None:
         self._infos.write(camera_info_message(idl, frame.camera, frame.stamp, frame.frame_id))
+        if self._depths and frame.depth is not None:
+            self._depths.write(depth_message(idl, frame.depth, frame.stamp, frame.frame_id))
         self._images.write(image_message(idl, frame.image, frame.stamp, frame.frame_id))
 
 

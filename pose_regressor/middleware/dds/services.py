@@ -9,6 +9,7 @@ from typing import Any
 from cyclonedds.qos import Policy
 
 from pose_regressor.middleware.dds.participant import Listening, Participant
+from pose_regressor.middleware.dds.samples import Call
 from pose_regressor.middleware.kit.lifecycle import State, Transition
 from pose_regressor.middleware.kit.log import Log
 from pose_regressor.middleware.kit.managed import Managed
@@ -44,9 +45,9 @@ class NodeServices:
         self._listening = Listening(
             participant,
             {
-                reader: _answering(reader, writer, getattr(self, name))
+                reader: _answering(reader, writer, service.response, getattr(self, name))
                 for name, service in {**types.LIFECYCLE, **types.PARAMETERS}.items()
-                for reader, writer in [participant.service(f"~/{name}", service)]
+                for reader, writer in [participant.service(f"~/{name}", service.request, service.response)]
             },
             log,
             lambda _, error: log.error(f"service: {error}"),
@@ -95,13 +96,13 @@ class NodeServices:
         return types.SetParametersResult(True, "")
 
 
-def _answering(reader: Any, writer: Any, answer: Callable[[Any], Mapping[str, Any]]) -> Callable[[Any], None]:
-    response = writer.data_type.message
-
+def _answering(
+    reader: Any, writer: Any, response: type, answer: Callable[[Any], Mapping[str, Any]]
+) -> Callable[[Any], None]:
     def on_request(request: Any) -> None:
-        values = answer(request)
+        values = answer(request.body)
         _wait_for_way_back(reader, writer, request.sample_info.publication_handle)
-        writer.write(response(guid=request.guid, sequence_number=request.sequence_number, **values))
+        writer.write(Call(request.guid, request.sequence_number, response(**values)))
 
     return on_request
 

@@ -9,7 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.middleware.messages.transform_tree import TransformTree
 from pose_regressor.types import FloatArray, InputError
+
+#: How many messages of /tf and of /tf_static may wait, as in tf2.
+TF_DEPTH = 100
 
 
 class Closing(Protocol):
@@ -90,3 +94,16 @@ class Endpoints(Protocol):
 
     def namesakes(self) -> int:
         """How many other nodes have this node's name."""
+
+
+def hear_transforms(
+    endpoints: Endpoints, patience: float, reject: Callable[[InputError], object] = lambda _: None
+) -> Transforms:
+    """Subscribes to /tf and /tf_static and keeps what comes in a tree of frames, as tf2's listener does.
+
+    patience: as for `Endpoints.transforms`; reject: as for `Subscription`.
+    """
+    tree, message = TransformTree(patience), endpoints.types.TFMessage
+    moving = Subscription("/tf", message, tree.on_tf, True, TF_DEPTH, reject)
+    fixed = Subscription("/tf_static", message, tree.on_tf_static, True, TF_DEPTH, reject, transient_local=True)
+    return Transforms(tree.lookup, endpoints.subscribe([moving, fixed]).close)

@@ -1,4 +1,5 @@
-"""A player: publishes a source as a camera does, as Image and CameraInfo at a rate, stamped with the time now.
+"""A player: publishes a source as a camera does, as Image and CameraInfo at a rate, stamped with the time now. If the
+source has depth, it is published too, as an Image that is aligned to the colours and has their stamp.
 
 The players of all middlewares share this; each brings its own `Outlet`.
 """
@@ -25,7 +26,7 @@ from pose_regressor.types import Frame, InputError
 DEFAULT_RATE = 30.0  # frames a second of images that carry no time
 DETECTIONS = "/pose_regressor/detections"  # where the pose node answers under its usual name
 AUTO = "auto"  # as a rate on a command line: as fast as the node answers
-GRACE = 0.5  # seconds more for the camera info's subscriber, once the image's is there
+GRACE = 0.5  # seconds more for the subscribers of camera info and depth, once the image's is there
 #: Seconds more for the subscribers to hear of this side. What is written before they have is lost to them.
 SETTLE = 0.3
 
@@ -38,7 +39,9 @@ class Playing:
     answers_topic: topic of a node's detections. If given, `rate` is ignored: the player plays as fast as the node
         answers, see AnswerPace. A live source keeps its own pace.
     image_topic, camera_info_topic: where to publish
-    frame_id: TF frame of the camera
+    depth_topic: where to publish the source's depth; "": nowhere
+    frame_id: TF frame of the camera, without the leading '/' that ROS 1 wrote, since tf2 refuses to look it up; the
+        player takes it off
     timeout: seconds to wait for a subscriber of the image
     loop: start over until interrupted
     """
@@ -47,9 +50,16 @@ class Playing:
     answers_topic: str = ""
     image_topic: str = "image"
     camera_info_topic: str = "camera_info"
+    depth_topic: str = ""
     frame_id: str = "camera"
     timeout: float = 30.0
     loop: bool = False
+
+    def __post_init__(self) -> None:
+        name = self.frame_id.lstrip("/")
+        if not name or any(letter.isspace() for letter in name):
+            raise InputError(f"--frame-id: expected a TF frame name without spaces, got {self.frame_id!r}")
+        object.__setattr__(self, "frame_id", name)
 
 
 @dataclass(frozen=True)
@@ -71,8 +81,9 @@ class Outlet(Protocol):
 
     def image_subscribers(self) -> int: ...
     def camera_info_subscribers(self) -> int: ...
+    def depth_subscribers(self) -> int: ...
     def send(self, frame: Frame) -> None:
-        """Publishes the frame's camera info and image."""
+        """Publishes the frame's camera info, its depth if it has any, and its image."""
 
 
 #: Opens an Outlet on the topics of a Playing.
@@ -110,7 +121,9 @@ def _wait_for_subscribers(outlet: Outlet, name: str, playing: Playing) -> None:
             )
         time.sleep(0.01)
     deadline = time.monotonic() + GRACE
-    while not outlet.camera_info_subscribers() and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if outlet.camera_info_subscribers() and (not playing.depth_topic or outlet.depth_subscribers()):
+            break
         time.sleep(0.01)
     time.sleep(SETTLE)
 
@@ -148,6 +161,7 @@ def play_from_command_line(prog: str, description: str, open_outlet: OpenOutlet,
         answers_topic=options.detections_topic if options.rate == AUTO else "",
         image_topic=options.image_topic,
         camera_info_topic=options.camera_info_topic,
+        depth_topic=options.depth_topic or depth_topic_beside(options.image_topic),
         frame_id=options.frame_id,
         timeout=options.timeout,
         loop=options.loop,
@@ -155,11 +169,19 @@ def play_from_command_line(prog: str, description: str, open_outlet: OpenOutlet,
     camera = load_camera(options.camera) if options.camera else None
     keep_memory()
     record: list[Played] = []
-    with interruptible(), open_source(options.source, camera) as source:
+    with interruptible(), open_source(options.source, camera, options.depth) as source:
+        if source.depth is None:
+            playing = replace(playing, depth_topic="")
         play(open_outlet, source, playing, None if options.loop else record)
     if options.record:
         write_text(options.record, json.dumps([[frame.index, frame.stamp, frame.rate] for frame in record]))
     return 0
+
+
+def depth_topic_beside(image_topic: str) -> str:
+    """The topic of depth in the namespace of an image topic."""
+    namespace, slash, _ = image_topic.rpartition("/")
+    return f"{namespace}{slash}depth"
 
 
 def _parser(prog: str, description: str) -> argparse.ArgumentParser:
@@ -175,6 +197,18 @@ def _parser(prog: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--image-topic", default=usual.image_topic, help="topic of the images (default: %(default)s)")
     parser.add_argument(
         "--camera-info-topic", default=usual.camera_info_topic, help="topic of the camera info (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--depth",
+        metavar="auto|off|FOLDER",
+        default=AUTO,
+        help="depth images with the images' names, or named by a video's frame numbers; auto: a BOP scene's own "
+        "(default: %(default)s)",
+    )
+    parser.add_argument(
+        "--depth-topic",
+        metavar="TOPIC",
+        help="topic of depth, as 16UC1 millimetres (default: depth, in the namespace of the images)",
     )
     parser.add_argument(
         "--detections-topic", default=DETECTIONS, help=f"the node's answers, for --rate {AUTO} (default: %(default)s)"

@@ -38,46 +38,24 @@ class RateLimit:
         return True
 
 
-class Worker(Generic[Item]):
-    """Calls ``handle(item)`` in a thread of its own, always with the newest item. All methods are thread-safe.
+class Stage:
+    """Somewhere items wait or are worked on, with the counts of what became of them. All methods are thread-safe.
 
-    handle: returns None if the item was processed, or the reason for which it was dropped, which is not logged. If it
-        raises an InputError, the item is dropped for its reason. If it raises anything else, the item is dropped as an
-        internal error. Both are logged, and the thread lives on.
     period: seconds between two log lines about the same reason.
     what: an item in words.
     """
 
-    def __init__(
-        self, handle: Callable[[Item], str | None], log: Log, period: float = 5.0, what: str = "frame"
-    ) -> None:
-        self._handle, self._what = handle, what
+    def __init__(self, log: Log, period: float = 5.0, what: str = "frame") -> None:
+        self._what = what
         self._warn = Throttle(log.warning, period)
-        self._fail = Throttle(log.error, period)
         self._counts = Counts()
         self._ready = threading.Condition()
-        self._waiting: list[Item] = []  # none or one
-        self._running, self._working = True, False
-        self._thread = threading.Thread(target=self._run, name=f"pose_regressor {what}", daemon=True)
-        self._thread.start()
 
     @property
     def counts(self) -> Counts:
         """A copy of the counters."""
         with self._ready:
             return self._counts.copy()
-
-    def submit(self, item: Item) -> None:
-        """Takes `item` in place of the one that still waits. Never blocks on the work."""
-        with self._ready:
-            self._counts.received += 1
-            if not self._running:
-                self._counts.drop(STOPPED)
-                return
-            if self._waiting:
-                self._counts.drop(SUPERSEDED)  # not logged: under load this is expected
-            self._waiting[:] = [item]
-            self._ready.notify_all()
 
     def reject(self, error: InputError) -> None:
         """Counts and logs an item that was received but cannot be submitted."""
@@ -90,6 +68,44 @@ class Worker(Generic[Item]):
         with self._ready:
             self._counts.received += 1
             self._counts.drop(reason)
+
+    def _reject(self, error: InputError) -> None:
+        with self._ready:
+            key = self._counts.drop(error.reason)
+        self._warn(key, f"{self._what} dropped: {error}")
+
+
+class Worker(Stage, Generic[Item]):
+    """Calls ``handle(item)`` in a thread of its own, always with the newest item.
+
+    handle: returns None if the item was processed, or the reason for which it was dropped, which is not logged. If it
+        raises an InputError, the item is dropped for its reason. If it raises anything else, the item is dropped as an
+        internal error. Both are logged, and the thread lives on.
+    log, period, what: as for `Stage`.
+    """
+
+    def __init__(
+        self, handle: Callable[[Item], str | None], log: Log, period: float = 5.0, what: str = "frame"
+    ) -> None:
+        super().__init__(log, period, what)
+        self._handle = handle
+        self._fail = Throttle(log.error, period)
+        self._waiting: list[Item] = []  # none or one
+        self._running, self._working = True, False
+        self._thread = threading.Thread(target=self._run, name=f"pose_regressor {what}", daemon=True)
+        self._thread.start()
+
+    def submit(self, item: Item) -> None:
+        """Takes `item` in place of the one that still waits. Never blocks on the work."""
+        with self._ready:
+            self._counts.received += 1
+            if not self._running:
+                self._counts.drop(STOPPED)
+                return
+            if self._waiting:
+                self._counts.drop(SUPERSEDED)  # not logged: under load this is expected
+            self._waiting[:] = [item]
+            self._ready.notify_all()
 
     def clear(self, reason: str) -> None:
         """Drops the item that waits."""
@@ -143,11 +159,6 @@ class Worker(Generic[Item]):
                     self._counts.drop(reason)
                 else:
                     self._counts.processed += 1
-
-    def _reject(self, error: InputError) -> None:
-        with self._ready:
-            key = self._counts.drop(error.reason)
-        self._warn(key, f"{self._what} dropped: {error}")
 
     def _fail_on(self, error: Exception) -> None:
         reason = internal_reason(error)

@@ -29,7 +29,7 @@ def image_from_compressed(msg: Any, camera: Camera) -> Image:
     The size is checked before anything is unpacked: a few bytes can claim to be an image of gigabytes.
     """
     data = bytes(msg.data)
-    camera.check_size(*_size(data))
+    camera.check_size(*file_size(data))
     source, _, rest = (part.strip() for part in str(msg.format).partition(";"))
     refuse_depth(source)
     if source.startswith("bayer_"):
@@ -61,8 +61,8 @@ def _from_bayer(data: bytes, source: str, target: str) -> Image | None:
     return np.asarray(cv2.cvtColor(pixels, codes[channels]), np.uint8)
 
 
-def _size(data: bytes) -> tuple[int, int]:
-    """Width and height in pixels, as the file says."""
+def file_size(data: bytes) -> tuple[int, int]:
+    """Width and height in pixels, as a JPEG or PNG file says."""
     try:
         if data.startswith(PNG):
             width, height = struct.unpack_from(">II", data, 16)

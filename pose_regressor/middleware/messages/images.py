@@ -101,32 +101,46 @@ def stamp_from_message(stamp: Any) -> int:
 
 def image_from_message(msg: Any) -> Image:
     """sensor_msgs/Image -> (H, W, 3) uint8 RGB. For rgb8 without gaps: a read-only view of the message's memory."""
-    width, height, step = int(msg.width), int(msg.height), int(msg.step)
-    if width < 1 or height < 1:
-        raise InputError("image: expected at least one pixel", f"got {width}x{height}")
+    width, height = image_size(msg)
     refuse_depth(msg.encoding)
     encoding = _ENCODINGS.get(msg.encoding)
     if encoding is None:
         raise _unknown_encoding(msg.encoding, ENCODINGS)
-    if step < width * encoding.channels:
+    rows = height + height // 2 * encoding.with_colours_below
+    pixels = pixel_bytes(msg, encoding.channels, rows)
+    _check_shape(width, height, msg.encoding)
+    shape = (rows, width) if encoding.channels == 1 else (rows, width, encoding.channels)
+    # cv2 needs rows without gaps; this copies only if the step leaves gaps.
+    return encoding.to_rgb(np.ascontiguousarray(pixels).reshape(shape), bool(msg.is_bigendian))
+
+
+def image_size(msg: Any, what: str = "image") -> tuple[int, int]:
+    """Width and height of a sensor_msgs/Image, in pixels. what: the image in words."""
+    width, height = int(msg.width), int(msg.height)
+    if width < 1 or height < 1:
+        raise InputError(f"{what}: expected at least one pixel", f"got {width}x{height}")
+    return width, height
+
+
+def pixel_bytes(msg: Any, channels: int, rows: int, what: str = "image") -> Image:
+    """(rows, width * channels) bytes of a sensor_msgs/Image: a view of its memory, without what follows each row.
+
+    channels: bytes of each pixel; what: the image in words.
+    """
+    width, step = int(msg.width), int(msg.step)
+    if step < width * channels:
         raise InputError(
-            "image: the step is shorter than a row",
-            f"expected a step of at least {width * encoding.channels} bytes ({width} pixels of {msg.encoding}), "
-            f"got {step}",
+            f"{what}: the step is shorter than a row",
+            f"expected a step of at least {width * channels} bytes ({width} pixels of {msg.encoding}), got {step}",
         )
     try:
         data = np.frombuffer(msg.data, dtype=np.uint8)
     except TypeError:  # a plain list, as some message libraries give it
         data = np.asarray(msg.data, dtype=np.uint8)
-    rows = height + height // 2 * encoding.with_colours_below
     if data.size < step * rows:
         expected = f"expected {step * rows} bytes of data (step {step} x height {rows})"
-        raise InputError("image: too little data", f"{expected}, got {data.size}")
-    _check_shape(width, height, msg.encoding)
-    pixels = data[: step * rows].reshape(rows, step)[:, : width * encoding.channels]
-    shape = (rows, width) if encoding.channels == 1 else (rows, width, encoding.channels)
-    # cv2 needs rows without gaps; this copies only if the step leaves gaps.
-    return encoding.to_rgb(np.ascontiguousarray(pixels).reshape(shape), bool(msg.is_bigendian))
+        raise InputError(f"{what}: too little data", f"{expected}, got {data.size}")
+    return data[: step * rows].reshape(rows, step)[:, : width * channels]
 
 
 def bayer_to_rgb(mosaic: NDArray[np.uint8] | NDArray[np.uint16], encoding: str) -> Image:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
-
-import numpy as np
 
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.geometry.camera_info import camera_from_info
@@ -17,7 +16,9 @@ from pose_regressor.middleware.kit.log import Log
 from pose_regressor.middleware.kit.memory import free_device_memory
 from pose_regressor.middleware.kit.worker import RateLimit, Worker
 from pose_regressor.middleware.messages.compressed import frame_from_compressed
-from pose_regressor.middleware.messages.images import frame_from_image
+from pose_regressor.middleware.messages.images import frame_from_image, image_stamp
+from pose_regressor.middleware.pose.depth import DepthInput
+from pose_regressor.middleware.pose.pairing import DepthMessage, Pairing
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
 
@@ -52,12 +53,28 @@ class Publishing(Protocol):
         """Whether anybody reads them."""
 
 
+@dataclass(frozen=True, eq=False)
+class _Job:
+    """An image on its way to its answer.
+
+    arrived: when its message came (time.monotonic).
+    image: the message; once it is decompressed, the Frame.
+    depth: the depth message of its time, or why there is none; None while that is not decided, or without depth.
+    """
+
+    arrived: float
+    image: Any
+    depth: DepthMessage | InputError | None = None
+
+
 class NodeCore:
     """Turns Image and CameraInfo messages into poses for `output`. Always works on the newest image.
 
     It takes images from `start` on. The newest camera info counts, whenever it came; with the parameter `camera_file`
     none is needed. Every image that is processed is published, even if nothing is found in it. `output` is called in
-    the core's own threads. All methods are thread-safe; `on_image` and `on_camera_info` return at once.
+    the core's own threads. All methods are thread-safe; those that take messages return at once.
+
+    depth: what adds depth to the images; None: they have none. `on_depth` takes its messages.
     """
 
     def __init__(self, config: NodeConfig, tracker: Tracking, output: Publishing, log: Log) -> None:
@@ -73,9 +90,16 @@ class NodeCore:
         self._active = self._afresh = False
         self._publishing = threading.Lock()
         self._latencies: deque[Latency] = deque(maxlen=LATENCIES)
-        self._worker: Worker[tuple[float, Any]] = Worker(self._work, log)
+        self._worker: Worker[_Job] = Worker(self._work, log)
+        self.depth = DepthInput(config, log) if config.depth_topic else None
+        self._pairing: Pairing[_Job] | None = None
+        if self.depth:
+            self._pairing = Pairing(self._paired, config.depth_tolerance, config.depth_patience, log)
         compressed = config.image_transport == "compressed"
-        self._decoder: Worker[tuple[float, Any]] | None = Worker(self._decode, log) if compressed else None
+        self._decoder: Worker[_Job] | None = Worker(self._decode, log) if compressed else None
+        # Where images come by, in this order.
+        stages = (self._decoder, self._pairing, self._worker)
+        self._stages: list[Worker[_Job] | Pairing[_Job]] = [stage for stage in stages if stage]
         self._overlay: Worker[tuple[NodeConfig, Frame, list[PoseEstimate]]] = Worker(self._draw, log, what="overlay")
 
     @property
@@ -85,11 +109,10 @@ class NodeCore:
     @property
     def counts(self) -> Counts:
         """What became of the images so far."""
-        last = self._worker.counts
-        if self._decoder is None:
-            return last
-        first = self._decoder.counts
-        return Counts(first.received, last.processed, first.dropped + last.dropped)
+        # The last stage is read first, so that an image that moves on in the meantime is not counted twice.
+        counts = [stage.counts for stage in reversed(self._stages)]
+        dropped = sum((stage.dropped for stage in counts), Counter())
+        return Counts(counts[-1].received, counts[0].processed, dropped)
 
     @property
     def latencies(self) -> list[Latency]:
@@ -123,6 +146,8 @@ class NodeCore:
         """Changes the parameters from the next frame on. InputError: no bundle knows an object; nothing changes."""
         self._tracker.wanted(config.objects)
         self._limit.rate = config.max_rate
+        if self._pairing:
+            self._pairing.tune(config.depth_tolerance, config.depth_patience)
         self._config = config
 
     def on_camera_info(self, msg: Any) -> None:
@@ -134,7 +159,7 @@ class NodeCore:
         except InputError as error:
             self._camera = error
             return
-        if not (isinstance(self._camera, Camera) and _same(camera, self._camera)):
+        if not (isinstance(self._camera, Camera) and camera.same_as(self._camera)):
             self._camera = camera  # an equal one is not replaced: what was computed for it stays valid
 
     def on_image(self, msg: Any) -> None:
@@ -145,15 +170,39 @@ class NodeCore:
         elif not self._limit.passes(now):
             self._stages[0].skip(RATE_LIMITED)
         else:
-            self._stages[0].submit((now, msg))
+            job = _Job(now, msg)
+            self._decoder.submit(job) if self._decoder else self._pair(job)
 
     def reject(self, error: InputError) -> None:
         """Counts an image that arrived but could not be read as a message."""
         self._stages[0].reject(error)
 
-    @property
-    def _stages(self) -> list[Worker[tuple[float, Any]]]:
-        return [self._worker] if self._decoder is None else [self._decoder, self._worker]
+    def on_depth(self, msg: Any) -> None:
+        """Takes a sensor_msgs/Image, or CompressedImage, from the parameter `depth_topic`."""
+        if not (self._active and self.depth and self._pairing):
+            return
+        try:
+            stamp = image_stamp(msg)
+        except InputError as error:
+            self.depth.count_message(error.of("depth"))
+            return
+        self.depth.count_message()
+        self._pairing.on_depth(msg, stamp)
+
+    def _pair(self, job: _Job) -> None:
+        """Lets the image wait for its depth, if depth is wanted."""
+        if self._pairing is None:
+            self._worker.submit(job)
+            return
+        try:
+            stamp = job.image.stamp if isinstance(job.image, Frame) else image_stamp(job.image)
+        except InputError as error:
+            self._pairing.reject(error)
+            return
+        self._pairing.submit(job, stamp)
+
+    def _paired(self, job: _Job, depth: DepthMessage | InputError) -> None:
+        self._worker.submit(replace(job, depth=depth))
 
     def _frame(self, msg: Any, convert: Callable[[Any, Camera, str, int], Frame]) -> Frame:
         camera = self._camera
@@ -163,13 +212,13 @@ class NodeCore:
         self._index += 1
         return frame
 
-    def _decode(self, item: tuple[float, Any]) -> None:
-        arrived, msg = item
-        self._worker.submit((arrived, self._frame(msg, frame_from_compressed)))
+    def _decode(self, job: _Job) -> None:
+        self._pair(replace(job, image=self._frame(job.image, frame_from_compressed)))
 
-    def _work(self, item: tuple[float, Any]) -> str | None:
-        arrived, msg = item
-        frame = msg if self._decoder else self._frame(msg, frame_from_image)
+    def _work(self, job: _Job) -> str | None:
+        frame = job.image if self._decoder else self._frame(job.image, frame_from_image)
+        if self.depth and job.depth:
+            frame = self.depth.added_to(frame, job.depth)
         config = self._config  # taken before the answer, which may lead somebody to change it
         estimates = self._track(frame)
         with self._publishing:
@@ -177,7 +226,7 @@ class NodeCore:
                 return INACTIVE
             self._output.poses(frame, estimates)
         now = time.monotonic()
-        self._latencies.append(Latency(now, now - arrived))
+        self._latencies.append(Latency(now, now - job.arrived))
         if (config.overlay and self._output.overlay_wanted()) or self._output.markers_wanted():
             self._overlay.submit((config, frame, estimates))
         return None
@@ -208,11 +257,3 @@ def show(config: NodeConfig, output: Publishing, frame: Frame, estimates: list[P
         output.markers(frame, estimates)
     if config.overlay and output.overlay_wanted():
         output.overlay(frame, estimates)
-
-
-def _same(a: Camera, b: Camera) -> bool:
-    return (
-        (a.width, a.height, a.distortion_model) == (b.width, b.height, b.distortion_model)
-        and np.array_equal(a.matrix, b.matrix)
-        and np.array_equal(a.distortion, b.distortion)
-    )

@@ -83,6 +83,36 @@ class NodeConfig(Config):
         ("best_effort", "reliable"),
         "QoS requested from camera_info publishers; best_effort accepts both kinds",
     )
+    depth_topic: str = text(
+        "",
+        "topic of depth: Image in 16UC1 millimetres or 32FC1 metres; CompressedImage if the name ends with "
+        "/compressedDepth or /compressed; empty: no depth",
+    )
+    depth_info_topic: str = text(
+        "",
+        "camera info of the depth camera; with it the node registers depth to the image, by the transform from TF; "
+        "empty: depth is aligned to the image",
+    )
+    depth_rectified: bool = switch(
+        False,
+        "with depth_info_topic: depth is rectified, and seen through the P of its camera info, not its K and D",
+    )
+    depth_tolerance: float = number(
+        0.02, "most time between the stamps of an image and of its depth", 0.0, 1.0, unit="s", live=True
+    )
+    depth_patience: float = number(
+        0.05,
+        "longest time that an image waits for depth which comes later; then it is answered without",
+        0.0,
+        1.0,
+        unit="s",
+        live=True,
+    )
+    depth_reliability: str = choice(
+        "best_effort",
+        ("best_effort", "reliable"),
+        "QoS requested from publishers of depth and of its camera info; best_effort accepts both kinds",
+    )
     overlay: bool = switch(
         True, "publish the image with the poses drawn on it; costs nothing without a subscriber", live=True
     )
@@ -104,6 +134,12 @@ class NodeConfig(Config):
             raise InputError("model: expected at least one bundle, got none")
         if self.rectified and self.camera_file:
             raise InputError("rectified: applies to the camera_info topic, expected no camera_file with it")
+        if self.depth_info_topic and not self.depth_topic:
+            raise InputError("depth_info_topic: applies to depth, expected depth_topic with it")
+        if self.depth_rectified and not self.depth_info_topic:
+            raise InputError(
+                "depth_rectified: applies to depth_info_topic, expected one; aligned depth is seen as the image"
+            )
 
 
 PARAMETERS: tuple[Parameter, ...] = NodeConfig.table()

@@ -24,6 +24,8 @@ def publish_source(
     """
     frames = poses = 0
     time.sleep(SETTLE)
+    if config.depth_topic:
+        log.warning(f"depth_topic has no effect on {source.name}: it belongs to an image topic")
     log.info(f"ready: images from {source.name}, poses on /tf")
     try:
         for frame in paced(source, rate, config.frame_id or "camera"):

@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from pose_regressor.draw import draw_poses
 from pose_regressor.middleware.kit.endpoints import Closing, Endpoints, Subscription
 from pose_regressor.middleware.kit.log import Log, Throttle
+from pose_regressor.middleware.messages.depth import is_compressed
 from pose_regressor.middleware.messages.poses import detections_message, tf_message
 from pose_regressor.middleware.pose.core import NodeCore
+from pose_regressor.middleware.pose.depth import DepthInput
 from pose_regressor.middleware.pose.markers import Shapes
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import Frame, InputError, PoseEstimate
@@ -16,6 +18,8 @@ from pose_regressor.types import Frame, InputError, PoseEstimate
 #: The receiving thread only passes images on, so its queue is empty except for hiccups. In a shorter queue images
 #: would be overwritten without being counted.
 IMAGE_DEPTH = 5
+#: Seconds for which a frame between depth camera and image that is no longer heard of is taken to stay where it was.
+TF_PATIENCE = 0.1
 
 
 class Output:
@@ -62,7 +66,7 @@ class PoseTopics:
     ) -> None:
         self._endpoints, self._config = endpoints, config
         self._images, self._infos = image_topic, camera_info_topic
-        for topic in (image_topic, camera_info_topic):
+        for topic in filter(None, (image_topic, camera_info_topic, config.depth_topic, config.depth_info_topic)):
             endpoints.full_name(topic)  # so that a bad name is an error at once
         self._warn = Throttle(log.warning)
         self._output: Output | None = None
@@ -92,8 +96,29 @@ class PoseTopics:
         message = types.CompressedImage if compressed else types.Image
         reliable = config.image_reliability == "reliable"
         subscriptions.append(Subscription(topic, message, core.on_image, reliable, IMAGE_DEPTH, core.reject))
-        self._subscribed = self._endpoints.subscribe(subscriptions)
-        return f"images from {topic}, camera from {camera}, domain {self._endpoints.domain}"
+        where = f"images from {topic}, camera from {camera}"
+        with ExitStack() as stack:
+            if core.depth:
+                subscriptions += self._depth_subscriptions(core, core.depth)
+                where += f", depth from {self._endpoints.full_name(config.depth_topic)}"
+                if config.depth_info_topic:
+                    transforms = self._endpoints.transforms(TF_PATIENCE)
+                    stack.callback(transforms.close)
+                    core.depth.lookup = transforms.lookup
+            stack.callback(self._endpoints.subscribe(subscriptions).close)
+            self._subscribed = stack.pop_all()
+        return f"{where}, domain {self._endpoints.domain}"
+
+    def _depth_subscriptions(self, core: NodeCore, depth: DepthInput) -> list[Subscription]:
+        config, types = self._config, self._endpoints.types
+        reliable = config.depth_reliability == "reliable"
+        topic = self._endpoints.full_name(config.depth_topic)
+        message = types.CompressedImage if is_compressed(topic) else types.Image
+        found = [Subscription(topic, message, core.on_depth, reliable, IMAGE_DEPTH, depth.count_message)]
+        if config.depth_info_topic:
+            info = self._endpoints.full_name(config.depth_info_topic)
+            found.append(Subscription(info, types.CameraInfo, depth.on_info, reliable, 1, self._ignore_info))
+        return found
 
     def unsubscribe(self) -> None:
         self._subscribed.close()

@@ -7,5 +7,5 @@ try:
 except ImportError as error:
     raise InputError(
         f"ROS 2: rclpy does not import ({error}); source ROS 2 first (source /opt/ros/<distro>/setup.bash) "
-        "and use the Python it was built for"
+        'and use the Python it was built for, or pip install "pose_regressor[ros]"'
     ) from error

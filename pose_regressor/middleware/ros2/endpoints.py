@@ -12,10 +12,9 @@ from rclpy.exceptions import NameValidationException
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 
-from pose_regressor.middleware.kit.endpoints import Closing, Subscription, Transforms
+from pose_regressor.middleware.kit.endpoints import Closing, Subscription, Transforms, hear_transforms
 from pose_regressor.middleware.messages.images import image_message
 from pose_regressor.middleware.ros2 import interfaces
-from pose_regressor.middleware.ros2.transforms import listen
 from pose_regressor.types import InputError
 
 
@@ -65,7 +64,7 @@ class RosEndpoints:
             return stack.pop_all()
 
     def transforms(self, patience: float) -> Transforms:
-        return listen(self._node, patience)
+        return hear_transforms(self, patience)
 
     def image(self, pixels: NDArray[np.uint8], stamp: int, frame_id: str) -> Any:
         return image_message(interfaces, pixels, stamp, frame_id, interfaces.image_data)

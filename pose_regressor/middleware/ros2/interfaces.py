@@ -11,15 +11,24 @@ from geometry_msgs.msg import Point, Pose, PoseWithCovariance, Quaternion, Trans
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import ColorRGBA, Header
-from tf2_msgs.msg import TFMessage
-from vision_msgs.msg import (
-    BoundingBox3D,
-    Detection3D,
-    Detection3DArray,
-    ObjectHypothesis,
-    ObjectHypothesisWithPose,
-)
 from visualization_msgs.msg import Marker, MarkerArray
+
+from pose_regressor.types import InputError
+
+try:  # those that a ROS 2 may lack, and that the package index does lack
+    from tf2_msgs.msg import TFMessage
+    from vision_msgs.msg import (
+        BoundingBox3D,
+        Detection3D,
+        Detection3DArray,
+        ObjectHypothesis,
+        ObjectHypothesisWithPose,
+    )
+except ModuleNotFoundError as error:
+    raise InputError(
+        f"ROS 2: {error.name} does not import; apt-get install ros-$ROS_DISTRO-vision-msgs ros-$ROS_DISTRO-tf2-msgs, "
+        "or where pip installed rclpy: pose_regressor_build_messages"
+    ) from error
 
 
 def octet(value: int) -> bytes:

@@ -35,6 +35,11 @@ class ManagedRosNode(LifecycleNode):
         self._diagnostics = self.create_publisher(interfaces.DiagnosticArray, "/diagnostics", 10)
         self._reporting = Reporting(self._report, RosLog(self))
 
+    def destroy_node(self) -> None:
+        """Also lets go of rclpy's state machine: it would keep the middleware alive for as long as the object lives."""
+        super().destroy_node()
+        self.__dict__.pop("_state_machine", None)
+
     def run(self, stop: threading.Event) -> int:
         """Runs until the event is set. Returns the exit code.
 

@@ -18,31 +18,25 @@ from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.pose.source import publish_source
 from pose_regressor.middleware.pose.topics import Output, PoseTopics
 from pose_regressor.middleware.ros2 import interfaces
+from pose_regressor.middleware.ros2.bridge import usable_bridge
 from pose_regressor.middleware.ros2.endpoints import RosEndpoints
 from pose_regressor.middleware.ros2.managed import ManagedRosNode
 from pose_regressor.middleware.ros2.parameters import declare_parameters
 from pose_regressor.middleware.ros2.session import RosLog, ros, ros_node, spinning
 from pose_regressor.settings import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 from pose_regressor.sources import Source
-from pose_regressor.types import InputError
-
-try:
-    from cv_bridge import CvBridge
-except (ImportError, AttributeError) as error:  # the latter from a cv_bridge that was built for another NumPy
-    raise InputError(
-        f"ROS 2: cv_bridge does not import ({error}); install it for this ROS 2, and if it was built for NumPy 1: "
-        "pip install 'numpy<2'"
-    ) from error
 
 
 class PoseEndpoints(RosEndpoints):
-    """Endpoints whose images are made by cv_bridge."""
+    """Endpoints whose images are made by cv_bridge where that works."""
 
     def __init__(self, node: Node) -> None:
         super().__init__(node)
-        self._bridge = CvBridge()
+        self._bridge = usable_bridge(RosLog(node))
 
     def image(self, pixels: NDArray[np.uint8], stamp: int, frame_id: str) -> Any:
+        if self._bridge is None:
+            return super().image(pixels, stamp, frame_id)
         return self._bridge.cv2_to_imgmsg(pixels, "rgb8", header(interfaces, stamp, frame_id))
 
 

@@ -1,4 +1,4 @@
-"""Plays a source under ROS 2 as a camera does: publishes Image and CameraInfo at a rate, stamped with the time now."""
+"""Plays a source under ROS 2 as a camera does: publishes Image, CameraInfo and depth, stamped with the time now."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rclpy.node import Node
 
 from pose_regressor.middleware.kit.pacing import Answers
 from pose_regressor.middleware.kit.player import Playing, play_from_command_line
+from pose_regressor.middleware.messages.depth import depth_message
 from pose_regressor.middleware.messages.images import camera_info_message, image_message
 from pose_regressor.middleware.ros2 import interfaces
 from pose_regressor.middleware.ros2.session import ros, ros_node, spinning
@@ -20,13 +21,16 @@ DEPTH = 5
 
 
 class RosOutlet:
-    """Publishes on two topics of a node. It does so reliably, which reaches both kinds of subscribers."""
+    """Publishes on topics of a node. It does so reliably, which reaches both kinds of subscribers."""
 
     def __init__(self, node: Node, playing: Playing) -> None:
         self.domain: int = node.context.get_domain_id()
         self.answers = Answers()
         self._images = node.create_publisher(interfaces.Image, playing.image_topic, DEPTH)
         self._infos = node.create_publisher(interfaces.CameraInfo, playing.camera_info_topic, DEPTH)
+        self._depths = None
+        if playing.depth_topic:
+            self._depths = node.create_publisher(interfaces.Image, playing.depth_topic, DEPTH)
         if playing.answers_topic:
             detections = interfaces.Detection3DArray
             node.create_subscription(detections, playing.answers_topic, self.answers.on_detections, 100)
@@ -37,9 +41,14 @@ class RosOutlet:
     def camera_info_subscribers(self) -> int:
         return int(self._infos.get_subscription_count())
 
+    def depth_subscribers(self) -> int:
+        return int(self._depths.get_subscription_count()) if self._depths else 0
+
     def send(self, frame: Frame) -> None:
         self._infos.publish(camera_info_message(interfaces, frame.camera, frame.stamp, frame.frame_id))
         data = interfaces.image_data
+        if self._depths and frame.depth is not None:
+            self._depths.publish(depth_message(interfaces, frame.depth, frame.stamp, frame.frame_id, data))
         self._images.publish(image_message(interfaces, frame.image, frame.stamp, frame.frame_id, data))
 
 

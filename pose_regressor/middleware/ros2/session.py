@@ -28,10 +28,13 @@ def ros(arguments: Sequence[str] = ()) -> Iterator[list[str]]:
         rclpy.init(args=list(arguments), signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # the base of rclpy's own exceptions
         raise InputError(f"ROS arguments cannot be used: {_one_line(error)}") from None
+    context = rclpy.get_default_context()
     try:
         yield remove_ros_args(list(arguments))
     finally:
         rclpy.try_shutdown()
+        # Ends the middleware now. Otherwise a process that ends in a hurry leaves its shared memory behind in /dev/shm.
+        context.destroy()
 
 
 @contextmanager

@@ -1,30 +1,32 @@
-"""Plain CDR (XCDR1), the encoding of ROS 2's messages.
+"""Plain CDR (XCDR1) of messages: what ROS 2 puts on every wire and into every bag.
 
-A codec is compiled once for each message class. It packs neighbouring numbers in one call, and neither copies nor
-loops over sequences of bytes: an image of 1080p takes about a millisecond. Positions count from behind the
-encapsulation header of 4 bytes, as alignment does.
+A sequence of bytes, such as an image, is copied once when it is written. It is not copied when it is read. Positions
+count from behind the encapsulation header of 4 bytes.
 """
 
 from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Iterator, Sequence
-from itertools import groupby, islice
-from typing import Any
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from pose_regressor.middleware.wire.fields import FieldType, fields
+from pose_regressor.types import InputError
 
-#: The encapsulation header of what is written here: plain CDR, little-endian, no options.
-HEADER = b"\x00\x01\x00\x00"
-#: Exceptions that a codec raises if the bytes are something else.
-BROKEN = (struct.error, ValueError)
+if TYPE_CHECKING:
+    from pose_regressor.middleware.wire.message import Field, Message
+
+LITTLE = b"\0\1\0\0"
+#: By the type of a field: how `struct` names it.
 CODES = {
     "bool": "?",
     "byte": "B",
+    "int8": "b",
     "uint8": "B",
+    "int16": "h",
+    "uint16": "H",
     "int32": "i",
     "uint32": "I",
     "int64": "q",
@@ -32,254 +34,243 @@ CODES = {
     "float32": "f",
     "float64": "d",
 }
+#: What some messages are in words, for errors.
+WORDS = {"Image": "image", "CompressedImage": "image", "CameraInfo": "camera info"}
+#: Sequences of these are blocks of bytes.
+OCTETS = ("byte", "uint8")
 
 
-@functools.lru_cache(4096)
-def _packed(order: str, codes: str, start: int) -> struct.Struct:
-    """Numbers from a position on, each aligned to its own size. start: the position modulo 8."""
-    parts, position = [order], start
-    for code in codes:
-        size = struct.calcsize(f"<{code}")
-        padding = -position % size
-        parts.append("x" * padding + code)
-        position += padding + size
-    return struct.Struct("".join(parts))
+def serialize(message: Message) -> bytes:
+    out = _Output()
+    _write(message, out)
+    return out.whole()
+
+
+def deserialize(kind: type[Message], data: bytes) -> Any:
+    """InputError: the bytes are no such message."""
+    try:
+        return _read(kind, _Input(data))
+    except (struct.error, UnicodeDecodeError, ValueError) as error:
+        name = kind.ros_type.replace("/msg/", "/")
+        word = WORDS.get(kind.__name__, "message")
+        raise InputError(f"{word}: expected a {name} in CDR", f"got other bytes ({error})") from None
 
 
 class _Output:
-    """What is written so far."""
+    """Bytes that are being written. Blocks are kept as they are until all is joined."""
 
     def __init__(self) -> None:
-        self.parts: list[Any] = [HEADER]
-        self.size = 0  # without the header
+        self._parts: list[Any] = [LITTLE]
+        self._before = 0  # bytes in the parts, without the header
+        self._open = bytearray()
 
-    def add(self, raw: Any) -> None:
-        self.parts.append(raw)
-        self.size += len(raw)
+    def align(self, size: int) -> bytearray:
+        """Where to append what has to begin at a multiple of `size`."""
+        self._open += bytes(-(self._before + len(self._open)) % size)
+        return self._open
 
-    def pack(self, codes: str, values: Sequence[Any]) -> None:
-        self.add(_packed("<", codes, self.size % 8).pack(*values))
+    def block(self, data: Any) -> None:
+        self._parts += (self._open, data)
+        self._before += len(self._open) + len(data)
+        self._open = bytearray()
+
+    def whole(self) -> bytes:
+        return b"".join((*self._parts, self._open))
 
 
 class _Input:
-    """A sample, and the position up to which it is read."""
+    """Bytes that are being read. order: as `struct` writes it."""
 
     def __init__(self, data: bytes) -> None:
-        if bytes(data[:2]) not in (b"\0\0", b"\0\1"):
+        if data[:2] not in (b"\0\0", b"\0\1"):
             raise ValueError(f"encapsulation {bytes(data[:2]).hex()}, not plain CDR")
-        self.data, self.position = data, 0
         self.order = "<" if data[1] else ">"
+        self.data = memoryview(data)[4:]
+        self.position = 0
 
-    def unpack(self, codes: str) -> tuple[Any, ...]:
-        packed = _packed(self.order, codes, self.position % 8)
-        values = packed.unpack_from(self.data, 4 + self.position)
-        self.position += packed.size
-        return values
+    def unpack(self, form: struct.Struct, size: int) -> tuple[Any, ...]:
+        """size: of one number, in bytes."""
+        start = self.position + (-self.position % size)
+        self.position = start + form.size
+        return form.unpack_from(self.data, start)
 
-    def take(self, size: int, what: str) -> int:
-        """Skips so many bytes. Returns where in `data` they begin."""
-        start = 4 + self.position
-        if start + size > len(self.data):  # checked before memory is allocated, since the size may be anything
-            raise ValueError(f"{what} of {size} bytes at {start} of {len(self.data)}")
-        self.position += size
-        return start
+    def block(self, count: int) -> memoryview:
+        if count > len(self.data) - self.position:
+            raise ValueError(f"{count} bytes announced, {len(self.data) - self.position} there")
+        self.position += count
+        return self.data[self.position - count : self.position]
 
-
-class _Number:
-    """One number. Like all codecs of fixed size it has `codes`, and turns values into a flat list and back."""
-
-    def __init__(self, name: str) -> None:
-        self.codes = CODES[name]
-
-    def flatten(self, value: Any, flat: list[Any]) -> None:
-        flat.append(value)
-
-    def build(self, flat: Iterator[Any]) -> Any:
-        return next(flat)
+    def count(self, least: int) -> int:
+        """The length of a sequence. least: bytes of one value. Checked before any memory is asked for."""
+        (count,) = self.unpack(_form(self.order, "I"), 4)
+        if count * least > len(self.data) - self.position:
+            raise ValueError(f"{count} values announced, {len(self.data) - self.position} bytes there")
+        return int(count)
 
 
-class _FixedArray:
-    def __init__(self, element: Any, length: int) -> None:
-        self._element, self._length = element, length
-        self.codes = element.codes * length
+class _Part(Protocol):
+    """How some fields of a message are written and read."""
 
-    def flatten(self, value: Any, flat: list[Any]) -> None:
-        if len(value) != self._length:
-            raise ValueError(f"expected {self._length} values, got {len(value)}")
-        for one in value:
-            self._element.flatten(one, flat)
-
-    def build(self, flat: Iterator[Any]) -> Any:
-        if isinstance(self._element, _Number):
-            return list(islice(flat, self._length))
-        return [self._element.build(flat) for _ in range(self._length)]
+    def write(self, message: Message, out: _Output) -> None: ...
+    def read(self, source: _Input) -> Sequence[Any]:
+        """The fields' values."""
 
 
-class _FixedStruct:
-    def __init__(self, message: type, members: Sequence[tuple[str, Any]]) -> None:
-        self._message, self._members = message, members
-        self.codes = "".join(codec.codes for _, codec in members)
+class _Numbers:
+    """Fields with numbers of one size, which lie side by side."""
 
-    def flatten(self, value: Any, flat: list[Any]) -> None:
-        for name, codec in self._members:
-            codec.flatten(getattr(value, name), flat)
+    def __init__(self, fields: Sequence[Field]) -> None:
+        self._names = [field.name for field in fields]
+        self._code = "".join(CODES[str(field.type)] for field in fields)
+        self._size = struct.calcsize(self._code[0])
 
-    def build(self, flat: Iterator[Any]) -> Any:
-        return self._message(*[codec.build(flat) for _, codec in self._members])
+    def write(self, message: Message, out: _Output) -> None:
+        values = [getattr(message, name) for name in self._names]
+        out.align(self._size).extend(_form("<", self._code).pack(*values))
 
-
-class _String:
-    codes = ""  # of no fixed size
-
-    def __init__(self, bound: int) -> None:
-        self._bound = bound
-
-    def write(self, out: _Output, value: str) -> None:
-        raw = value.encode()
-        if self._bound and len(raw) > self._bound:
-            raise ValueError(f"expected a string of at most {self._bound} bytes, got {len(raw)}")
-        out.pack("I", (len(raw) + 1,))
-        out.add(raw + b"\0")
-
-    def read(self, source: _Input) -> str:
-        (length,) = source.unpack("I")
-        if length < 1 or (self._bound and length > self._bound + 1):
-            raise ValueError(f"a string of {length} bytes")
-        start = source.take(length, "a string")
-        return bytes(source.data[start : start + length - 1]).decode()
+    def read(self, source: _Input) -> Sequence[Any]:
+        return source.unpack(_form(source.order, self._code), self._size)
 
 
-class _Bytes:
-    """A sequence of uint8: read as a view of the sample, written from anything that has a buffer of bytes."""
+class _One:
+    """A field with a value, or values, of any other type."""
 
-    codes = ""
+    def __init__(self, field: Field) -> None:
+        self._name = field.name
+        self._write, self._read = _ways(field)
 
-    def write(self, out: _Output, value: Any) -> None:
-        block = memoryview(bytes(value) if isinstance(value, list | tuple) else value).cast("B")
-        out.pack("I", (block.nbytes,))
-        out.add(block)
+    def write(self, message: Message, out: _Output) -> None:
+        self._write(getattr(message, self._name), out)
 
-    def read(self, source: _Input) -> Any:
-        (length,) = source.unpack("I")
-        start = source.take(length, "a block")
-        return np.frombuffer(source.data, np.uint8, length, start) if length else np.empty(0, np.uint8)
+    def read(self, source: _Input) -> Sequence[Any]:
+        return (self._read(source),)
 
 
-class _Several:
-    """A sequence, or an array of elements that have no fixed size."""
-
-    codes = ""
-
-    def __init__(self, element: Any, many: str, bound: int) -> None:
-        self._element, self._counted, self._bound = element, many == "sequence", bound
-        self._number = element.codes if isinstance(element, _Number) else ""
-
-    def write(self, out: _Output, value: Sequence[Any]) -> None:
-        self._check(len(value))
-        if self._counted:
-            out.pack("I", (len(value),))
-        if self._number:
-            if len(value):
-                padding = -out.size % struct.calcsize(f"<{self._number}")
-                out.add(struct.pack(f"<{padding}x{len(value)}{self._number}", *value))
-        else:
-            for one in value:
-                _write(self._element, out, one)
-
-    def read(self, source: _Input) -> list[Any]:
-        (count,) = source.unpack("I") if self._counted else (self._bound,)
-        self._check(count)
-        if not self._number:
-            return [_read(self._element, source) for _ in range(count)]
-        if not count:
-            return []
-        size = struct.calcsize(f"<{self._number}")
-        source.position += -source.position % size
-        start = source.take(count * size, "numbers")
-        return list(struct.unpack_from(f"{source.order}{count}{self._number}", source.data, start))
-
-    def _check(self, count: int) -> None:
-        if self._bound and (count > self._bound if self._counted else count != self._bound):
-            raise ValueError(f"expected {'at most ' * self._counted}{self._bound} values, got {count}")
+def _write(message: Message, out: _Output) -> None:
+    for part in _parts(cast("Hashable", type(message))):
+        part.write(message, out)
 
 
-class Codec:
-    """The codec of a message class that has no fixed size. `codec_of` makes it."""
-
-    codes = ""
-
-    def __init__(self, message: type, members: Sequence[tuple[str, Any]]) -> None:
-        self._message = message
-        # Neighbouring members of fixed size go together.
-        self._groups = [(bool(fixed), list(group)) for fixed, group in groupby(members, lambda m: bool(m[1].codes))]
-        self._runs = ["".join(codec.codes for _, codec in group) for _, group in self._groups]
-
-    def write(self, out: _Output, value: Any) -> None:
-        for codes, (fixed, group) in zip(self._runs, self._groups, strict=True):
-            if fixed:
-                flat: list[Any] = []
-                for name, codec in group:
-                    codec.flatten(getattr(value, name), flat)
-                out.pack(codes, flat)
-            else:
-                for name, codec in group:
-                    codec.write(out, getattr(value, name))
-
-    def read(self, source: _Input) -> Any:
-        values: list[Any] = []
-        for codes, (fixed, group) in zip(self._runs, self._groups, strict=True):
-            if fixed:
-                flat = iter(source.unpack(codes))
-                values += [codec.build(flat) for _, codec in group]
-            else:
-                values += [codec.read(source) for _, codec in group]
-        return self._message(*values)
+def _read(kind: type[Message], source: _Input) -> Any:
+    return kind(*(value for part in _parts(cast("Hashable", kind)) for value in part.read(source)))
 
 
 @functools.cache
-def _codec_of(message: type) -> Any:
-    members = [(name, _codec(kind)) for name, kind in fields(message)]
-    fixed = all(codec.codes for _, codec in members)
-    return _FixedStruct(message, members) if fixed else Codec(message, members)
+def _parts(kind: Hashable) -> tuple[_Part, ...]:
+    """kind: a message class."""
+    parts: list[_Part] = []
+    numbers: list[Field] = []
+    for field in cast("type[Message]", kind).fields:
+        if numbers and _size(field) != _size(numbers[0]):
+            parts.append(_Numbers(numbers))
+            numbers = []
+        if _size(field):
+            numbers.append(field)
+        else:
+            parts.append(_One(field))
+    return (*parts, _Numbers(numbers)) if numbers else tuple(parts)
 
 
-def _codec(kind: FieldType) -> Any:
-    if kind.many == "sequence" and kind.element == "uint8" and not kind.bound:
-        return _Bytes()
-    if kind.element == "string":
-        element: Any = _String(0 if kind.many else kind.bound)
-    elif isinstance(kind.element, str):
-        element = _Number(kind.element)
-    else:
-        element = _codec_of(kind.element)
-    if not kind.many:
-        return element
-    if kind.many == "array" and element.codes:
-        return _FixedArray(element, kind.bound)
-    return _Several(element, kind.many, kind.bound)
+def _size(field: Field) -> int:
+    """Bytes of a field with a single number; 0: of any other field."""
+    code = CODES.get(str(field.type), "")
+    return struct.calcsize(code) if code and not field.many else 0
 
 
-def _write(codec: Any, out: _Output, value: Any) -> None:
-    if codec.codes:
-        flat: list[Any] = []
-        codec.flatten(value, flat)
-        out.pack(codec.codes, flat)
-    else:
-        codec.write(out, value)
+@functools.cache
+def _form(order: str, code: str) -> struct.Struct:
+    return struct.Struct(order + code)
 
 
-def _read(codec: Any, source: _Input) -> Any:
-    return codec.build(iter(source.unpack(codec.codes))) if codec.codes else codec.read(source)
+# ------------------------------------------------------------------ values
+
+_Write = Callable[[Any, _Output], None]
+_Read = Callable[[_Input], Any]
 
 
-def serialize(message: Any) -> bytes:
-    """The message in little-endian plain CDR, with its encapsulation header."""
-    out = _Output()
-    kind: Any = type(message)
-    _write(_codec_of(kind), out, message)
-    return b"".join(out.parts)
+def _ways(field: Field) -> tuple[_Write, _Read]:
+    """How the value of a field is written and read."""
+    kind = field.type
+    if isinstance(kind, str) and kind in CODES:
+        if field.many == "sequence" and kind in OCTETS:
+            return _write_octets, _read_octets
+        return _numbers(CODES[kind], field.length if field.many == "array" else None)
+    one: tuple[_Write, _Read] = (_write, _reading(kind)) if not isinstance(kind, str) else (_write_string, _read_string)
+    if field.longest:
+        one = _limited(*one, field.longest, "characters")
+    if field.many:
+        one = _sequence(*one)
+    return _limited(*one, field.length, "values") if field.length else one
 
 
-def deserialize(message: type, data: bytes) -> Any:
-    """The message of this class in `data`: plain CDR in either byte order. One of BROKEN: it is something else."""
-    return _read(_codec_of(message), _Input(data))
+def _limited(write: _Write, read: _Read, most: int, what: str) -> tuple[_Write, _Read]:
+    """The same for values of limited length. ValueError: a value is longer."""
+
+    def checked(value: Any) -> Any:
+        if len(value) > most:
+            raise ValueError(f"expected at most {most} {what}, got {len(value)}")
+        return value
+
+    return lambda value, out: write(checked(value), out), lambda source: checked(read(source))
+
+
+def _reading(kind: type[Message]) -> _Read:
+    return lambda source: _read(kind, source)
+
+
+def _numbers(code: str, length: int | None) -> tuple[_Write, _Read]:
+    """Several numbers. length: None, if it is written before them."""
+    size = struct.calcsize(code)
+
+    def write(values: Any, out: _Output) -> None:
+        count = len(values)
+        if length is None:
+            out.align(4).extend(_form("<", "I").pack(count))
+        elif count != length:
+            raise ValueError(f"expected {length} numbers, got {count}")
+        if count:
+            out.align(size).extend(struct.pack(f"<{count}{code}", *values))
+
+    def read(source: _Input) -> list[Any]:
+        count = source.count(size) if length is None else length
+        if not count:
+            return []
+        form = _form(source.order, f"{count}{code}") if length else struct.Struct(f"{source.order}{count}{code}")
+        return list(source.unpack(form, size))
+
+    return write, read
+
+
+def _write_octets(data: Any, out: _Output) -> None:
+    """data: anything with a buffer of bytes, or a list or tuple of numbers."""
+    block = memoryview(bytes(data) if isinstance(data, list | tuple) else data).cast("B")
+    out.align(4).extend(_form("<", "I").pack(block.nbytes))
+    out.block(block)
+
+
+def _read_octets(source: _Input) -> Any:
+    return np.frombuffer(source.block(source.count(1)), np.uint8)
+
+
+def _write_string(text: str, out: _Output) -> None:
+    raw = text.encode()
+    out.align(4).extend(_form("<", "I").pack(len(raw) + 1) + raw + b"\0")
+
+
+def _read_string(source: _Input) -> str:
+    length = source.count(1)
+    if not length:
+        raise ValueError(f"a string of no bytes at {source.position}")
+    return bytes(source.block(length)[:-1]).decode()
+
+
+def _sequence(write_one: _Write, read_one: _Read) -> tuple[_Write, _Read]:
+    def write(values: Any, out: _Output) -> None:
+        out.align(4).extend(_form("<", "I").pack(len(values)))
+        for value in values:
+            write_one(value, out)
+
+    def read(source: _Input) -> list[Any]:
+        return [read_one(source) for _ in range(source.count(1))]
+
+    return write, read

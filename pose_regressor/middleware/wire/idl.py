@@ -1,7 +1,6 @@
 """The ROS 2 messages that the nodes use: this module is the `types` namespace of `messages`.
 
-Fields are in the order of the .msg file, with ROS 2's defaults, and can be given as keywords, as in rclpy. Each module
-beside this one holds the packages that its name or first line says.
+Each module beside this one holds the packages that its name or first line says.
 """
 
 # ruff: noqa: F401

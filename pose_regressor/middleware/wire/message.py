@@ -1,61 +1,117 @@
-"""The base of the message classes. They are dataclasses, whose fields have the types of `fields`:
+"""Message classes made of ROS 2's own definitions: the lines of a .msg file, without comments and constants.
 
-@dataclass
-class CameraInfo(Message, name="sensor_msgs/msg/CameraInfo", words="camera info"):
-    header: Header = field(default_factory=Header)
-    height: uint32 = 0
-    d: sequence[float64] = field(default_factory=list)
-    k: array[float64, 9] = field(default_factory=lambda: [0.0] * 9)
+A class is a dataclass with the fields in the file's order and ROS 2's defaults. It takes them as keywords, as in rclpy.
 """
 
 from __future__ import annotations
 
-import types
-from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar
+import copy
+import dataclasses
+import re
+from typing import Any, ClassVar
 
 from pose_regressor.middleware.wire import cdr
-from pose_regressor.types import InputError
 
-Self = TypeVar("Self", bound="Message")
+NUMBERS = ("int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64", "float32", "float64")
+#: Default values of the types that are no messages.
+DEFAULTS: dict[str, Any] = {"bool": False, "byte": 0, "string": ""} | {
+    name: 0.0 if name.startswith("float") else 0 for name in NUMBERS
+}
+LINE = re.compile(
+    r"(?P<type>[\w/]+)(<=(?P<longest>\d+))?(\[(?P<up_to><=)?(?P<length>\d*)\])? (?P<name>\w+)( (?P<default>\S+))?"
+)
+#: ROS 2 puts this field into a message that has none.
+EMPTY = "uint8 structure_needs_at_least_one_member"
+_CLASSES: dict[str, type[Message]] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One line of a .msg file.
+
+    name: of the field.
+    type: of one value: a key of DEFAULTS, or a message class.
+    length: number of values of an array; most values of a bounded sequence; 0 for any other.
+    many: "" for one value, "array", or "sequence".
+    longest: most characters of a bounded string; 0: not bounded.
+    default: the field's value in a new message.
+    """
+
+    name: str
+    type: str | type[Message]
+    length: int
+    many: str
+    longest: int
+    default: Any
+
+    @property
+    def type_text(self) -> str:
+        """The type as the .msg file has it, with the package of a message."""
+        text = self.type if isinstance(self.type, str) else self.type.ros_type.replace("/msg/", "/")
+        bound = f"<={self.longest}" if self.longest else ""
+        shown = {"": "", "array": f"[{self.length}]", "sequence": f"[<={self.length}]" if self.length else "[]"}
+        return text + bound + shown[self.many]
 
 
 class Message:
-    """A ROS 2 message, as CDR and as Python's fields.
+    """A message of ROS 2.
 
-    ros_name: its type, as sensor_msgs/msg/Image.
-    words: what error messages call it.
+    ros_type: as sensor_msgs/msg/Image.
+    fields: in the order of the .msg file.
     """
 
-    ros_name: ClassVar[str] = ""
-    words: ClassVar[str] = "message"
-
-    def __init_subclass__(cls, *, name: str = "", words: str = "") -> None:
-        super().__init_subclass__()
-        cls.ros_name = name or cls.ros_name
-        cls.words = words or cls.words
+    ros_type: ClassVar[str]
+    fields: ClassVar[tuple[Field, ...]]
 
     def serialize(self) -> bytes:
-        """The message in little-endian plain CDR (XCDR1), with its encapsulation header."""
+        """The message in little-endian plain CDR (XCDR1), with its encapsulation header.
+
+        struct.error: a number does not fit into its field. ValueError: a value is too long for its field.
+        """
         return cdr.serialize(self)
 
     @classmethod
-    def deserialize(cls: type[Self], data: bytes) -> Self:
-        """The message in `data`: plain CDR with its encapsulation header, in either byte order.
+    def deserialize(cls, data: bytes) -> Any:
+        """The message in plain CDR of either byte order. Sequences of bytes are views of `data`: nothing is copied.
 
-        Fields of type sequence[uint8] are views of `data`, not copies. InputError: `data` is something else.
+        InputError: these bytes are no such message.
         """
-        try:
-            message: Self = cdr.deserialize(cls, data)
-        except cdr.BROKEN as error:
-            expected = f"expected a {cls.ros_name.replace('/msg/', '/')} in CDR"
-            raise InputError(f"{cls.words}: {expected}", f"got other bytes ({error})") from None
-        return message
+        return cdr.deserialize(cls, data)
 
 
-def message_class(name: str, fields: dict[str, Any]) -> type[Message]:
-    """A message class without defaults. name: its ROS 2 type; fields: the type of each."""
-    short, options = name.rpartition("/")[2], {"name": name}
-    made: Any = types.new_class(short, (Message,), options, lambda body: body.update(__annotations__=fields))
-    found: type[Message] = dataclass(made)
-    return found
+def message(ros_type: str, *lines: str) -> Any:
+    """A new class. ros_type: as sensor_msgs/msg/Image; lines: its definition, of messages that were made before."""
+    fields = tuple(_field(line, ros_type.partition("/")[0]) for line in lines or (EMPTY,))
+    made = dataclasses.make_dataclass(
+        ros_type.rpartition("/")[2],
+        [(f.name, Any, dataclasses.field(default_factory=_factory(f))) for f in fields],
+        bases=(Message,),
+        namespace={"ros_type": ros_type, "fields": fields},
+    )
+    _CLASSES[ros_type] = made
+    return made
+
+
+def _field(line: str, package: str) -> Field:
+    found = LINE.fullmatch(line)
+    if found is None:
+        raise ValueError(f"no line of a .msg file: {line!r}")
+    name = found["type"]
+    kind: str | type[Message]
+    if name in DEFAULTS:
+        kind, default = name, DEFAULTS[name]
+        if found["default"]:
+            default = type(default)(found["default"])
+    else:
+        kind = _CLASSES["{}/msg/{}".format(*(name.split("/") if "/" in name else (package, name)))]
+        default = None
+    many = "" if found["length"] is None else "array" if found["length"] and not found["up_to"] else "sequence"
+    if many:
+        default = [DEFAULTS[name]] * int(found["length"]) if many == "array" else []
+    return Field(found["name"], kind, int(found["length"] or 0), many, int(found["longest"] or 0), default)
+
+
+def _factory(field: Field) -> Any:
+    if not field.many and not isinstance(field.type, str):
+        return field.type
+    return lambda: copy.copy(field.default)

@@ -1,130 +1,88 @@
-"""The services of a managed node and of its parameters, as the messages of their requests and responses."""
+"""The services of a managed node and of its parameters."""
 
-# As in `geometry_msgs`.
-# mypy: ignore-errors
-from dataclasses import dataclass, field
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from pose_regressor.middleware.wire.fields import byte, float64, int64, sequence, uint8, uint64
-from pose_regressor.middleware.wire.message import Message, message_class
+from pose_regressor.middleware.wire.message import Message, message
 
-#: ROS 2 puts this field into a message that has none.
-EMPTY = {"structure_needs_at_least_one_member": uint8}
-
-
-@dataclass
-class State(Message, name="lifecycle_msgs/msg/State"):
-    id: uint8 = 0
-    label: str = ""
-
-
-@dataclass
-class Transition(Message, name="lifecycle_msgs/msg/Transition"):
-    id: uint8 = 0
-    label: str = ""
-
-
-@dataclass
-class TransitionDescription(Message, name="lifecycle_msgs/msg/TransitionDescription"):
-    transition: Transition = field(default_factory=Transition)
-    start_state: State = field(default_factory=State)
-    goal_state: State = field(default_factory=State)
-
-
-@dataclass
-class ParameterValue(Message, name="rcl_interfaces/msg/ParameterValue"):
-    type: uint8 = 0
-    bool_value: bool = False
-    integer_value: int64 = 0
-    double_value: float64 = 0.0
-    string_value: str = ""
-    byte_array_value: sequence[byte] = field(default_factory=list)
-    bool_array_value: sequence[bool] = field(default_factory=list)
-    integer_array_value: sequence[int64] = field(default_factory=list)
-    double_array_value: sequence[float64] = field(default_factory=list)
-    string_array_value: sequence[str] = field(default_factory=list)
-
-
-@dataclass
-class Parameter(Message, name="rcl_interfaces/msg/Parameter"):
-    name: str = ""
-    value: ParameterValue = field(default_factory=ParameterValue)
-
-
-@dataclass
-class SetParametersResult(Message, name="rcl_interfaces/msg/SetParametersResult"):
-    successful: bool = False
-    reason: str = ""
-
-
-@dataclass
-class ListParametersResult(Message, name="rcl_interfaces/msg/ListParametersResult"):
-    names: sequence[str] = field(default_factory=list)
-    prefixes: sequence[str] = field(default_factory=list)
-
-
-@dataclass
-class FloatingPointRange(Message, name="rcl_interfaces/msg/FloatingPointRange"):
-    from_value: float64 = 0.0
-    to_value: float64 = 0.0
-    step: float64 = 0.0
-
-
-@dataclass
-class IntegerRange(Message, name="rcl_interfaces/msg/IntegerRange"):
-    from_value: int64 = 0
-    to_value: int64 = 0
-    step: uint64 = 0
-
-
-@dataclass
-class ParameterDescriptor(Message, name="rcl_interfaces/msg/ParameterDescriptor"):
-    name: str = ""
-    type: uint8 = 0
-    description: str = ""
-    additional_constraints: str = ""
-    read_only: bool = False
-    dynamic_typing: bool = False
-    floating_point_range: sequence[FloatingPointRange, 1] = field(default_factory=list)
-    integer_range: sequence[IntegerRange, 1] = field(default_factory=list)
+State = message("lifecycle_msgs/msg/State", "uint8 id", "string label")
+Transition = message("lifecycle_msgs/msg/Transition", "uint8 id", "string label")
+TransitionDescription = message(
+    "lifecycle_msgs/msg/TransitionDescription", "Transition transition", "State start_state", "State goal_state"
+)
+ParameterValue = message(
+    "rcl_interfaces/msg/ParameterValue",
+    "uint8 type",
+    "bool bool_value",
+    "int64 integer_value",
+    "float64 double_value",
+    "string string_value",
+    "byte[] byte_array_value",
+    "bool[] bool_array_value",
+    "int64[] integer_array_value",
+    "float64[] double_array_value",
+    "string[] string_array_value",
+)
+Parameter = message("rcl_interfaces/msg/Parameter", "string name", "ParameterValue value")
+SetParametersResult = message("rcl_interfaces/msg/SetParametersResult", "bool successful", "string reason")
+ListParametersResult = message("rcl_interfaces/msg/ListParametersResult", "string[] names", "string[] prefixes")
+FloatingPointRange = message(
+    "rcl_interfaces/msg/FloatingPointRange", "float64 from_value", "float64 to_value", "float64 step"
+)
+IntegerRange = message("rcl_interfaces/msg/IntegerRange", "int64 from_value", "int64 to_value", "uint64 step")
+ParameterDescriptor = message(
+    "rcl_interfaces/msg/ParameterDescriptor",
+    "string name",
+    "uint8 type",
+    "string description",
+    "string additional_constraints",
+    "bool read_only",
+    "bool dynamic_typing",
+    "FloatingPointRange[<=1] floating_point_range",
+    "IntegerRange[<=1] integer_range",
+)
 
 
 @dataclass(frozen=True)
 class ServiceType:
-    """The two message classes of a service."""
+    """The messages of a service."""
 
     request: type[Message]
     response: type[Message]
 
 
-def _service(name: str, request: dict[str, Any], response: dict[str, Any]) -> ServiceType:
+def _service(name: str, request: Sequence[str], response: Sequence[str]) -> ServiceType:
     package, short = name.split("/")
-    return ServiceType(
-        *(
-            message_class(f"{package}/srv/{short}_{part}", fields)
-            for part, fields in (("Request", request), ("Response", response))
-        )
-    )
+    made: list[Any] = [
+        message(f"{package}/srv/{short}_{part}", *lines)
+        for part, lines in (("Request", request), ("Response", response))
+    ]
+    return ServiceType(*made)
 
 
-NAMES, SETTING = {"names": sequence[str]}, {"parameters": sequence[Parameter]}
-TRANSITIONS = {"available_transitions": sequence[TransitionDescription]}
 LIFECYCLE = {
-    "change_state": _service("lifecycle_msgs/ChangeState", {"transition": Transition}, {"success": bool}),
-    "get_state": _service("lifecycle_msgs/GetState", EMPTY, {"current_state": State}),
-    "get_available_transitions": _service("lifecycle_msgs/GetAvailableTransitions", EMPTY, TRANSITIONS),
+    "change_state": _service("lifecycle_msgs/ChangeState", ["Transition transition"], ["bool success"]),
+    "get_state": _service("lifecycle_msgs/GetState", [], ["State current_state"]),
+    "get_available_transitions": _service(
+        "lifecycle_msgs/GetAvailableTransitions", [], ["TransitionDescription[] available_transitions"]
+    ),
 }
 PARAMETERS = {
     "describe_parameters": _service(
-        "rcl_interfaces/DescribeParameters", NAMES, {"descriptors": sequence[ParameterDescriptor]}
+        "rcl_interfaces/DescribeParameters", ["string[] names"], ["ParameterDescriptor[] descriptors"]
     ),
-    "get_parameters": _service("rcl_interfaces/GetParameters", NAMES, {"values": sequence[ParameterValue]}),
-    "get_parameter_types": _service("rcl_interfaces/GetParameterTypes", NAMES, {"types": sequence[uint8]}),
+    "get_parameters": _service("rcl_interfaces/GetParameters", ["string[] names"], ["ParameterValue[] values"]),
+    "get_parameter_types": _service("rcl_interfaces/GetParameterTypes", ["string[] names"], ["uint8[] types"]),
     "list_parameters": _service(
-        "rcl_interfaces/ListParameters", {"prefixes": sequence[str], "depth": uint64}, {"result": ListParametersResult}
+        "rcl_interfaces/ListParameters", ["string[] prefixes", "uint64 depth"], ["ListParametersResult result"]
     ),
-    "set_parameters": _service("rcl_interfaces/SetParameters", SETTING, {"results": sequence[SetParametersResult]}),
+    "set_parameters": _service(
+        "rcl_interfaces/SetParameters", ["Parameter[] parameters"], ["SetParametersResult[] results"]
+    ),
     "set_parameters_atomically": _service(
-        "rcl_interfaces/SetParametersAtomically", SETTING, {"result": SetParametersResult}
+        "rcl_interfaces/SetParametersAtomically", ["Parameter[] parameters"], ["SetParametersResult result"]
     ),
 }

@@ -1,41 +1,20 @@
 """The messages of vision_msgs."""
 
-# The annotations are values, so there is no `from __future__ import annotations`, and mypy cannot read them.
-# mypy: ignore-errors
-from dataclasses import dataclass, field
+from pose_regressor.middleware.wire import geometry_msgs  # noqa: F401  (defines what these are made of)
+from pose_regressor.middleware.wire.message import message
 
-from pose_regressor.middleware.wire.fields import float64, sequence
-from pose_regressor.middleware.wire.geometry_msgs import Header, Pose, PoseWithCovariance, Vector3
-from pose_regressor.middleware.wire.message import Message
-
-
-@dataclass
-class ObjectHypothesis(Message, name="vision_msgs/msg/ObjectHypothesis"):
-    class_id: str = ""
-    score: float64 = 0.0
-
-
-@dataclass
-class ObjectHypothesisWithPose(Message, name="vision_msgs/msg/ObjectHypothesisWithPose"):
-    hypothesis: ObjectHypothesis = field(default_factory=ObjectHypothesis)
-    pose: PoseWithCovariance = field(default_factory=PoseWithCovariance)
-
-
-@dataclass
-class BoundingBox3D(Message, name="vision_msgs/msg/BoundingBox3D"):
-    center: Pose = field(default_factory=Pose)
-    size: Vector3 = field(default_factory=Vector3)
-
-
-@dataclass
-class Detection3D(Message, name="vision_msgs/msg/Detection3D"):
-    header: Header = field(default_factory=Header)
-    results: sequence[ObjectHypothesisWithPose] = field(default_factory=list)
-    bbox: BoundingBox3D = field(default_factory=BoundingBox3D)
-    id: str = ""
-
-
-@dataclass
-class Detection3DArray(Message, name="vision_msgs/msg/Detection3DArray"):
-    header: Header = field(default_factory=Header)
-    detections: sequence[Detection3D] = field(default_factory=list)
+ObjectHypothesis = message("vision_msgs/msg/ObjectHypothesis", "string class_id", "float64 score")
+ObjectHypothesisWithPose = message(
+    "vision_msgs/msg/ObjectHypothesisWithPose",
+    "ObjectHypothesis hypothesis",
+    "geometry_msgs/PoseWithCovariance pose",
+)
+BoundingBox3D = message("vision_msgs/msg/BoundingBox3D", "geometry_msgs/Pose center", "geometry_msgs/Vector3 size")
+Detection3D = message(
+    "vision_msgs/msg/Detection3D",
+    "std_msgs/Header header",
+    "ObjectHypothesisWithPose[] results",
+    "BoundingBox3D bbox",
+    "string id",
+)
+Detection3DArray = message("vision_msgs/msg/Detection3DArray", "std_msgs/Header header", "Detection3D[] detections")

@@ -1,50 +1,30 @@
 """The messages of visualization_msgs."""
 
-# The annotations are values, so there is no `from __future__ import annotations`, and mypy cannot read them.
-# mypy: ignore-errors
-from dataclasses import dataclass, field
+from pose_regressor.middleware.wire import sensor_msgs  # noqa: F401  (defines what these are made of)
+from pose_regressor.middleware.wire.message import message
 
-from pose_regressor.middleware.wire.fields import float32, int32, sequence, uint8
-from pose_regressor.middleware.wire.geometry_msgs import ColorRGBA, Duration, Header, Point, Pose, Vector3
-from pose_regressor.middleware.wire.message import Message
-from pose_regressor.middleware.wire.sensor_msgs import CompressedImage
-
-
-@dataclass
-class UVCoordinate(Message, name="visualization_msgs/msg/UVCoordinate"):
-    u: float32 = 0.0
-    v: float32 = 0.0
-
-
-@dataclass
-class MeshFile(Message, name="visualization_msgs/msg/MeshFile"):
-    filename: str = ""
-    data: sequence[uint8] = field(default_factory=list)
-
-
-@dataclass
-class Marker(Message, name="visualization_msgs/msg/Marker"):
-    header: Header = field(default_factory=Header)
-    ns: str = ""
-    id: int32 = 0
-    type: int32 = 0
-    action: int32 = 0
-    pose: Pose = field(default_factory=Pose)
-    scale: Vector3 = field(default_factory=Vector3)
-    color: ColorRGBA = field(default_factory=ColorRGBA)
-    lifetime: Duration = field(default_factory=Duration)
-    frame_locked: bool = False
-    points: sequence[Point] = field(default_factory=list)
-    colors: sequence[ColorRGBA] = field(default_factory=list)
-    texture_resource: str = ""
-    texture: CompressedImage = field(default_factory=CompressedImage)
-    uv_coordinates: sequence[UVCoordinate] = field(default_factory=list)
-    text: str = ""
-    mesh_resource: str = ""
-    mesh_file: MeshFile = field(default_factory=MeshFile)
-    mesh_use_embedded_materials: bool = False
-
-
-@dataclass
-class MarkerArray(Message, name="visualization_msgs/msg/MarkerArray"):
-    markers: sequence[Marker] = field(default_factory=list)
+UVCoordinate = message("visualization_msgs/msg/UVCoordinate", "float32 u", "float32 v")
+MeshFile = message("visualization_msgs/msg/MeshFile", "string filename", "uint8[] data")
+Marker = message(
+    "visualization_msgs/msg/Marker",
+    "std_msgs/Header header",
+    "string ns",
+    "int32 id",
+    "int32 type",
+    "int32 action",
+    "geometry_msgs/Pose pose",
+    "geometry_msgs/Vector3 scale",
+    "std_msgs/ColorRGBA color",
+    "builtin_interfaces/Duration lifetime",
+    "bool frame_locked",
+    "geometry_msgs/Point[] points",
+    "std_msgs/ColorRGBA[] colors",
+    "string texture_resource",
+    "sensor_msgs/CompressedImage texture",
+    "UVCoordinate[] uv_coordinates",
+    "string text",
+    "string mesh_resource",
+    "MeshFile mesh_file",
+    "bool mesh_use_embedded_materials",
+)
+MarkerArray = message("visualization_msgs/msg/MarkerArray", "Marker[] markers")

@@ -35,7 +35,7 @@ class KeyValue(IdlStruct, typename="diagnostic_msgs::msg::dds_::KeyValue_"):
 
 @dataclass
 class DiagnosticStatus(IdlStruct, typename="diagnostic_msgs::msg::dds_::DiagnosticStatus_"):
-    level: uint8  # byte in ROS 2, announced as uint8 by its RMW
+    level: uint8  # a byte, which rmw_cyclonedds announces so
     name: str
     message: str
     hardware_id: str

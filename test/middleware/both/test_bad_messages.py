@@ -45,11 +45,11 @@ def test_the_same_fault_is_said_once_and_counted(start, peer):
     peer.send_info()
     for _ in range(20):
         peer.send_image(1, stamp=1, encoding="h264")
-        peer.state()  # an answer in between: no more than the queues hold
+        peer.state()  # an answer in between, so that some have arrived
     node.end()
     assert node.text.count("[WARN]") + node.text.count("WARNING") == 1
     received, processed, dropped = map(
         int, re.search(r"(\d+) received, (\d+) processed, (\d+) dropped", node.text).groups()
     )
-    assert received == dropped > 10
+    assert 1 < received == dropped  # a busy node misses those that its queue had no room for
     assert processed == 0

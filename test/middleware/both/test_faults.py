@@ -9,8 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-LISTENER = ["-m", "wire_peer"]
-PLAYER = ["-m", "pose_regressor.middleware.dds.player"]
 OK, WARN, ERROR = 0, 1, 2
 
 
@@ -31,7 +29,7 @@ def test_the_camera_dies_and_comes_back(fresh, wire, tmp_path):
         cv2.imwrite(str(folder / f"{number}.png"), np.full((48, 64, 3), 30, np.uint8))
     camera = tmp_path / "camera.json"
     camera.write_text(json.dumps({"width": 64, "height": 48, "fx": 50, "fy": 50, "cx": 32, "cy": 24, "depth_scale": 1}))
-    play = [*PLAYER, folder, "--camera", camera, "--loop", "--rate", 20]
+    play = [*wire.PLAYER, folder, "--camera", camera, "--loop", "--rate", 20]
     peer, reader = fresh.peer, fresh.peer.diagnostics_reader()
 
     def plays():
@@ -138,7 +136,7 @@ def test_out_of_memory(fresh, dropped):
 def test_a_listener_that_does_not_take_what_it_asked_for(fresh, wire):
     """Stopped, as a debugger does it: overlays for it soon fill what the writer may hold."""
     peer = fresh.peer
-    listener = fresh.launch(*LISTENER, fresh.domain)
+    listener = fresh.launch("-m", wire.__name__, fresh.domain)
     wire.until(lambda: "listening" in listener.text, "the listener")
     peer.calibrate(320, 240)
     os.kill(listener.process.pid, signal.SIGSTOP)

@@ -4,11 +4,7 @@ import itertools
 import time
 
 import pytest
-from cyclonedds.qos import Policy, Qos
 
-STATIC_QOS = Qos(
-    Policy.Reliability.Reliable(1_000_000_000), Policy.Durability.TransientLocal, Policy.History.KeepLast(100)
-)
 UPRIGHT, LEFT_TURN = (0.0, 0.0, 0.0, 1.0), (0.0, -(0.5**0.5), 0.0, 0.5**0.5)
 #: Sideways and along the view, in m²; about the axes, in rad².
 COVARIANCE = (1e-6, 1e-6, 1e-4, 1e-3, 1e-3, 1e-3)
@@ -34,7 +30,9 @@ def start(kind, launch):
 def cameras(make_peer, wire):
     """Two cameras that see a crate at the origin of the room: one from in front, one from the side."""
     peer = make_peer(node=NODE)
-    peer.static = peer.writer("rt/tf_static", wire.TFMessage, STATIC_QOS)  # which keeps what it wrote while it is there
+    peer.static = peer.writer(
+        "rt/tf_static", wire.TFMessage, wire.STATIC_QOS
+    )  # which keeps what it wrote while it is there
     header = wire.Header(wire.Time(0, 0), "room")
     places = {"front": ((0.0, 0.0, -1.0), UPRIGHT), "side": ((1.0, 0.0, 0.0), LEFT_TURN)}
     peer.static.write(

@@ -25,7 +25,7 @@ def test_the_overlay(fresh, wire):
     wire.until(lambda: overlays.matched_pub, "the overlay's writer")
     peer.introduce()
     peer.send_image(10, stamp=1, width=64, height=48)
-    peer.take(overlays, "an overlay")
+    wire.until(lambda: peer.take(overlays, "an overlay")[-1].header.stamp.sec == 1, "the overlay of image 1")
     assert peer.set_parameter("overlay", type=BOOL, bool_value=False) == ""
     for stamp in (2, 3):
         peer.send_image(10, stamp, width=64, height=48)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import struct
 import threading
 import time
 
@@ -38,13 +39,24 @@ class SetUp:
             )
         )
 
-    def info(self, k=K, frame_id="optical", size=(8, 6), d=(0.0,) * 5, p=(0.0,) * 12):
+    def info(self, k=K, frame_id="optical", size=(8, 6), d=(0.0,) * 5, p=(0.0,) * 12, topic="camera_info"):
         wire, roi = self.wire, self.wire.RegionOfInterest(0, 0, 0, 0, False)
-        writer = self.peer.writer("rt/camera_info", wire.CameraInfo, wire.RELIABLE_QOS)
+        writer = self.peer.writer(f"rt/{topic}", wire.CameraInfo, wire.RELIABLE_QOS)
         width, height = size
         header = wire.Header(wire.Time(0, 0), frame_id)
         rest = (height, width, "plumb_bob", list(d), list(k), [0.0] * 9, list(p), 0, 0, roi)
         self.messages.append(lambda: writer.write(wire.CameraInfo(header, *rest)))
+
+    def depth(self, metres=1.5, topic="depth", frame_id="optical", stamp=now, size=(8, 6), encoding="32FC1"):
+        wire = self.wire
+        writer = self.peer.writer(f"rt/{topic}", wire.Image)
+        width, height = size
+        data = list(struct.pack("<f", metres) * (width * height))
+        self.messages.append(
+            lambda: writer.write(
+                wire.Image(wire.Header(wire.Time(*stamp()), frame_id), height, width, encoding, 0, 4 * width, data)
+            )
+        )
 
     @contextlib.contextmanager
     def running(self):

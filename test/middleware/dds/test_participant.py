@@ -3,7 +3,7 @@ import pytest
 from pose_regressor.types import InputError
 
 pytest.importorskip("cyclonedds")
-from pose_regressor.middleware.dds.participant import Participant, dds_topic, domain_id
+from pose_regressor.middleware.dds.participant import Listening, Participant, dds_topic, domain_id
 from pose_regressor.middleware.wire import idl
 
 
@@ -62,3 +62,19 @@ def test_what_is_removed_is_gone(domain, until):
         until(lambda: not writer.matched_sub, "the reader to be gone")
         two.reader("image", idl.Image, reliable=True, depth=1)
         until(lambda: writer.matched_sub, "the next reader")
+
+
+def test_a_writer_that_goes_away_is_no_message(domain, until, log):
+    heard, bad = [], []
+    with Participant("one") as one:
+        reader = one.reader("image", idl.Image, reliable=True, depth=1)
+        with Listening(one, {reader: heard.append}, log, lambda reader, error: bad.append(error)):
+            for number in range(1, 4):
+                with Participant("two") as two:
+                    writer = two.writer("image", idl.Image, reliable=True, depth=1)
+                    until(lambda writer=writer: writer.matched_sub, "the reader")
+                    writer.write(idl.Image(width=number))
+                    until(lambda number=number: len(heard) == number, "the image")
+                until(lambda: not reader.matched_pub, "the writer to be gone")
+    assert [image.width for image in heard] == [1, 2, 3]
+    assert bad == []

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from pose_regressor.middleware.kit.pacing import RATES, TRIES
-from pose_regressor.middleware.kit.player import DETECTIONS, Playing, play
+from pose_regressor.middleware.kit.player import DETECTIONS, Playing, depth_topic_beside, play
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, InputError
 
@@ -60,6 +60,29 @@ def test_a_clip_comes_out_as_transforms(domain, clip, launch, tmp_path):
     assert {(t.frame_id, t.child) for t in transforms} == {("eye", "crate_0")}
     assert all(0 < t.received - t.stamp < 5e9 for t in transforms)
     assert node.end(signal.SIGTERM)[0] == 0
+
+
+def test_a_clip_with_depth(domain, clip, launch, tmp_path):
+    """The stand-in finds its object as far away as depth says, or without depth the brightness of the image."""
+    folder, camera = clip
+    (tmp_path / "depths").mkdir()
+    for number in {*range(FRAMES)} - {6}:
+        steps = np.full((48, 64), 500 + 100 * number, np.uint16)  # millimetres
+        cv2.imwrite(str(tmp_path / "depths" / f"{number:06d}.png"), steps)
+    record = tmp_path / "record.json"
+    config = {"depth_topic": "depth", "image_reliability": "reliable", "depth_reliability": "reliable"}
+    with TfListener() as listener:
+        launch(ROOT / "test" / "middleware" / "standin_node.py", json.dumps(config))
+        options = ["--timeout", PATIENCE, "--rate", 8, "--record", record, "--depth", tmp_path / "depths"]
+        player = launch(*PLAYER, folder, "--camera", camera, *options)
+        assert player.wait() == 0, player.text
+        stamps = {stamp: number for number, stamp, _ in json.loads(record.read_text())}
+        assert listener.wait(lambda transforms: bool(transforms) and transforms[-1].stamp == max(stamps), PATIENCE)
+        transforms = listener.transforms
+    # The first image does not wait for its depth.
+    distances = {stamps[t.stamp]: t.translation[2] for t in transforms[1:]}
+    assert distances == {number: pytest.approx(7.0 if number == 6 else 0.5 + 0.1 * number) for number in distances}
+    assert len(distances) > 1
 
 
 def test_a_source_without_an_image_topic(domain, clip, launch):
@@ -142,6 +165,14 @@ def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch):
 CAMERA = Camera(64, 48, np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]]))
 
 
+@pytest.mark.parametrize(("given", "name"), [("/optical", "optical"), ("//a/b", "a/b"), ("camera", "camera")])
+def test_a_leading_slash_is_taken_off_the_frame_id(given, name):
+    assert Playing(frame_id=given).frame_id == name
+    for wrong in ("/", "", "my camera"):
+        with pytest.raises(InputError, match=f"--frame-id: expected a TF frame name without spaces, got '{wrong}'"):
+            Playing(frame_id=wrong)
+
+
 def test_play_waits_for_the_reader_and_counts(domain, clip):
     folder, _ = clip
     source = open_source(folder, CAMERA)
@@ -185,6 +216,13 @@ def test_a_player_without_answers_plays_slowly(domain, clip, monkeypatch, capsys
         assert play(dds_outlet, open_source(folder, CAMERA), playing, record) == FRAMES
     assert {frame.rate for frame in record} == {100.0}
     assert capsys.readouterr().out == "no answer within 0 s: playing at 100 images a second\n"
+
+
+@pytest.mark.parametrize(
+    ("image", "depth"), [("image", "depth"), ("/cam/image_raw", "/cam/depth"), ("/image", "/depth")]
+)
+def test_depth_is_published_beside_the_image(image, depth):
+    assert depth_topic_beside(image) == depth
 
 
 def test_collect_gives_up_in_time(domain):

@@ -9,6 +9,7 @@ from pose_regressor.middleware.kit import health as kit_health
 from pose_regressor.middleware.kit.counts import SUPERSEDED, Counts, Latency
 from pose_regressor.middleware.kit.diagnostics import Level
 from pose_regressor.middleware.kit.lifecycle import State
+from pose_regressor.middleware.pose.depth import DepthUse
 from pose_regressor.middleware.pose.health import PoseHealth
 from pose_regressor.middleware.pose.parameters import NodeConfig
 
@@ -145,3 +146,36 @@ def test_a_failed_transition_and_a_namesake(node):
     assert health["node"].values["Device"] == "none"
     assert health["node"].values["Model"] == "a, b"
     assert health["node"].values["Last error"] == "a: no such model"
+
+
+def test_depth(node):
+    assert level(node.report(received=30, processed=30)["depth"]) == (Level.OK, "off")
+    depth = SimpleNamespace(uses=[], counts=Counts(), messages=Counts(70, 0, Counter({"depth: broken": 2})))
+    node.core.depth = depth
+    assert level(node.report()["depth"]) == (Level.OK, "no images yet")
+
+    def report(good, late):
+        now = kit_health.time.monotonic()
+        depth.uses += [DepthUse(now + 0.5, "", 0.004, 0.75)] * good + [DepthUse(now + 0.5, "depth: late")] * late
+        counts = depth.counts
+        dropped = counts.dropped + Counter({"depth: late": late})
+        depth.counts = Counts(counts.received + good + late, counts.processed + good, dropped)
+        return node.report(received=30, processed=30)["depth"]
+
+    assert level(report(30, 0)) == (Level.OK, "100 % of the images with depth, 4 ms apart")
+    said = report(20, 10)
+    assert level(said) == (Level.WARN, "10 of 60 images without depth: depth: late")
+    assert said.values == {
+        "Images with depth (%)": "83.3",
+        "Images with depth since startup": "50",
+        "Depth messages since startup": "70",
+        "Age p50 (ms)": "4.0",
+        "Valid pixels p50 (%)": "75.0",
+        "Without depth since startup: depth: late": "10",
+        "Ignored since startup: depth: broken": "2",
+    }
+    for _ in range(6):
+        said = report(0, 30)
+    assert level(said) == (Level.WARN, "no image with depth: depth: late")
+    node.lifecycle.state = State.INACTIVE
+    assert level(node.report()["depth"]) == (Level.OK, "not active")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 try:
-    import cv_bridge  # noqa: F401
     import rclpy  # noqa: F401
-    import tf_transformations  # noqa: F401
-except ImportError as error:  # no ROS 2, or one built for another Python or NumPy
+    import tf2_msgs  # noqa: F401
+    import vision_msgs  # noqa: F401
+except ImportError as error:  # no ROS 2, one built for another Python, or pip's without the messages that it lacks
     collect_ignore_glob = ["test_*.py"]
     if "rclpy" in sys.modules or not isinstance(error, ModuleNotFoundError):
         reason = str(error).strip().splitlines()[0]
@@ -123,6 +123,7 @@ def peer_node(domain):
     thread.join(5)
     node.destroy_node()
     rclpy.try_shutdown(context=context)
+    context.destroy()
 
 
 @pytest.fixture

@@ -13,13 +13,12 @@ pytest.importorskip("cyclonedds")
 import rclpy
 from sensor_msgs.msg import Image
 
-pytestmark = [
-    pytest.mark.ros2,
-    pytest.mark.skipif(
-        rclpy.get_rmw_implementation_identifier() != "rmw_cyclonedds_cpp",
-        reason="two implementations of DDS are another matter: RMW_IMPLEMENTATION=rmw_cyclonedds_cpp",
-    ),
-]
+pytestmark = pytest.mark.ros2
+#: For tests in which the DDS twin takes part.
+cyclone = pytest.mark.skipif(
+    rclpy.get_rmw_implementation_identifier() != "rmw_cyclonedds_cpp",
+    reason="two implementations of DDS are another matter: RMW_IMPLEMENTATION=rmw_cyclonedds_cpp",
+)
 
 DDS_STANDIN = Path(__file__).parents[1] / "standin_node.py"
 PLAYERS = {
@@ -27,6 +26,7 @@ PLAYERS = {
     "ros2": ["-c", "import sys; from pose_regressor.middleware.executables import player; sys.exit(player())"],
 }
 FRAMES = 12
+DDS = pytest.param("dds", marks=cyclone)
 
 
 @pytest.fixture
@@ -52,10 +52,10 @@ def check(transforms, record):
     assert {(t.frame_id, t.child) for t in transforms} == {("eye", "crate_0")}
 
 
-@pytest.mark.parametrize("listener", ["dds", "ros2"])
-@pytest.mark.parametrize("player", ["dds", "ros2"])
-@pytest.mark.parametrize("node", ["dds", "ros2"])
-def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, node, player, listener):
+@pytest.mark.parametrize("listener", [DDS, "ros2"])
+@pytest.mark.parametrize("player", [DDS, "ros2"])
+@pytest.mark.parametrize("node", [DDS, "ros2"])
+def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, until, node, player, listener):
     if listener == "dds":
         from pose_regressor.middleware.dds.listener import TfListener
     else:
@@ -65,6 +65,7 @@ def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, 
     record = tmp_path / "record.json"
     with TfListener() as heard:
         running = launch(DDS_STANDIN, "{}") if node == "dds" else start()
+        until(lambda: heard.writers, "the node's transforms")
         arguments = ["--camera", camera, "--rate", 10, "--timeout", 90, "--record", record, "--frame-id", "eye"]
         playing = launch(*PLAYERS[player], folder, *arguments)
         assert playing.wait() == 0, playing.text
@@ -76,6 +77,7 @@ def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, 
     assert prompt
 
 
+@cyclone
 def test_the_dds_node_is_a_node_to_ros(launch, peer, until):
     launch(DDS_STANDIN, "{}")
     peer.match()
@@ -106,8 +108,7 @@ def test_the_dds_node_is_a_node_to_ros(launch, peer, until):
 
 def test_tf2_knows_where_the_object_is(start, peer):
     """The way other nodes read it."""
-    import tf2_ros
-
+    tf2_ros = pytest.importorskip("tf2_ros")
     start()
     buffer = tf2_ros.Buffer()
     listener = tf2_ros.TransformListener(buffer, peer.node)
@@ -118,6 +119,33 @@ def test_tf2_knows_where_the_object_is(start, peer):
     found = buffer.lookup_transform("optical", "crate_0", rclpy.time.Time(), rclpy.duration.Duration(seconds=5))
     assert (found.header.stamp.sec, found.transform.translation.z) == (11, 2.0)
     listener.unregister()
+
+
+@pytest.mark.parametrize("node", ["dds", "ros2"])
+@pytest.mark.parametrize("player", ["dds", "ros2"])
+def test_a_clip_with_depth(launch, start, clip, tmp_path, node, player):
+    """The stand-ins find their object as far away as depth says."""
+    from pose_regressor.middleware.dds.listener import TfListener
+
+    folder, camera = clip
+    (tmp_path / "depths").mkdir()
+    for number in range(FRAMES):
+        steps = np.full((48, 64), 500 + 100 * number, np.uint16)  # millimetres
+        cv2.imwrite(str(tmp_path / "depths" / f"{number:06d}.png"), steps)
+    record = tmp_path / "record.json"
+    config = {"depth_topic": "depth", "image_reliability": "reliable", "depth_reliability": "reliable"}
+    with TfListener() as heard:
+        parameters = [word for key, value in config.items() for word in ("-p", f"{key}:={value}")]
+        running = launch(DDS_STANDIN, json.dumps(config)) if node == "dds" else start(*parameters)
+        arguments = ["--camera", camera, "--rate", 10, "--timeout", 90, "--record", record, "--depth"]
+        playing = launch(*PLAYERS[player], folder, *arguments, tmp_path / "depths")
+        assert playing.wait() == 0, playing.text
+        frames = {stamp: number for number, stamp, _ in json.loads(record.read_text())}
+        assert heard.wait(lambda transforms: bool(transforms) and transforms[-1].stamp == max(frames), 90)
+        transforms = heard.transforms
+    assert len(transforms) > 1
+    for transform in transforms[1:]:  # the first image does not wait for its depth
+        assert transform.translation[2] == pytest.approx(0.5 + 0.1 * frames[transform.stamp], abs=1e-6), running.text
 
 
 def test_the_ros_player_says_what_it_cannot_play(launch, clip):

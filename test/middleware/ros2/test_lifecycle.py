@@ -60,6 +60,7 @@ def run(launch, *arguments):
 
 @pytest.mark.slow
 def test_ros2_lifecycle_and_ros2_param(start, launch, peer_node, until):
+    pytest.importorskip("ros2cli")
     events = []
     peer_node.create_subscription(TransitionEvent, "/pose_regressor/transition_event", events.append, 10)
     node = start("-p", "autostart:=false")

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy")
+import rclpy
+
 pytestmark = pytest.mark.ros2
 
 ROOT = Path(__file__).parents[3]
@@ -77,6 +79,19 @@ def test_the_latest_camera_info_counts_and_a_file_stands_in_for_it(start, peer, 
     assert peer.infos.get_subscription_count() == 0
     peer.send_image(20, stamp=3)
     assert peer.take_tf()[0].transform.translation.z == 2.0
+
+
+@pytest.mark.skipif("fastrtps" not in rclpy.get_rmw_implementation_identifier(), reason="of Fast DDS")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_nothing_of_it_stays_in_shared_memory(start, peer, number):
+    node = start()
+    peer.match()
+    # Its own memory is the one whose lock it holds. What is named after a port may be others' as well.
+    files = [link.readlink() for link in Path(f"/proc/{node.process.pid}/fd").iterdir() if link.is_symlink()]
+    own = [Path(str(path).removesuffix("_el")) for path in files if re.fullmatch(r"fastdds_[0-9a-f]{16}_el", path.name)]
+    assert own
+    assert node.end(number)[0] == 0
+    assert not any(path.exists() for path in own)
 
 
 def test_signals_that_go_on_coming_leave_it_its_exit_code(launch, until, tiny_bundle, tmp_path):

@@ -1,4 +1,4 @@
-"""Our quaternions against those of tf_transformations, in messages of rclpy."""
+"""Our quaternions, in messages of rclpy, against those of tf_transformations, or of SciPy if that is not installed."""
 
 import numpy as np
 import pytest
@@ -7,8 +7,14 @@ from pose_regressor.middleware.messages import poses
 from pose_regressor.types import Frame
 
 pytest.importorskip("rclpy")
-pytest.importorskip("tf_transformations")
-from tf_transformations import quaternion_from_matrix
+try:
+    from tf_transformations import quaternion_from_matrix
+except ImportError:
+    from scipy.spatial.transform import Rotation
+
+    def quaternion_from_matrix(pose):
+        return Rotation.from_matrix(pose[:3, :3]).as_quat()
+
 
 from pose_regressor.middleware.ros2 import interfaces
 

@@ -48,6 +48,6 @@ MESSAGES = [
 ]
 
 
-@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.ros_name)
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.ros_type)
 def test_as_jazzy_has_it(message):
-    assert type_hash(message) == f"RIHS01_{JAZZY[message.ros_name]}"
+    assert type_hash(message) == f"RIHS01_{JAZZY[message.ros_type]}"

@@ -1,5 +1,7 @@
 """Scores, covariances and distances that are set to what synthetic frames show."""
 
+import json
+
 import numpy as np
 import pytest
 import typer
@@ -130,12 +132,18 @@ def test_the_command_writes_what_it_measured_into_the_bundle(tiny_bundle, brick,
         "16",
         "--name",
         "brick",
+        "--models-info",
+        str(tmp_path / "models_info.json"),
     ]
+    about = {"diameter": 200, **{f"{word}_{axis}": 100 for word in ("min", "size") for axis in "xyz"}}
+    about["symmetries_continuous"] = [{"axis": [0, 0, 1], "offset": [0, 0, 0]}]
+    (tmp_path / "models_info.json").write_text(json.dumps({str(tiny_bundle.objects[0].obj_id): about}))
     result = CliRunner().invoke(app, [*arguments, "--figure", str(figure)])
     assert result.exit_code == 0, result.output
     assert "16 synthetic frames" in result.output and figure.exists()
     calibrated = Bundle.load(path)
     assert calibrated.calibration.probability(0.3) < 0.2
+    assert len(calibrated.objects[0].symmetries) == 314  # any turn
     assert "| measured on 16 synthetic frames" in path.with_suffix(".md").read_text()
     result = CliRunner().invoke(app, [*arguments, "--measure-only", "--seed", "7"])
     assert result.exit_code == 0, result.output
@@ -144,6 +152,22 @@ def test_the_command_writes_what_it_measured_into_the_bundle(tiny_bundle, brick,
     assert again.metrics != calibrated.metrics
     for wrong in (["--unit", "m"], ["--name", "another"], ["--out", str(tmp_path)], ["--figure", "scores.pdf"]):
         assert isinstance(CliRunner().invoke(app, [*arguments, *wrong]).exception, InputError)
+
+
+def test_symmetries_are_taken_from_a_models_info(tiny_bundle, tmp_path):
+    path = tmp_path / "models_info.json"
+    about = {"diameter": 200, **{f"{word}_{axis}": 100 for word in ("min", "size") for axis in "xyz"}}
+    half_turn = [-1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1]
+    (known,) = tiny_bundle.objects
+    path.write_text(json.dumps({str(known.obj_id): about | {"symmetries_discrete": [half_turn]}}))
+    calibrate.take_symmetries(tiny_bundle, path)
+    np.testing.assert_allclose(tiny_bundle.objects[0].symmetries, [np.reshape(half_turn, (4, 4))])
+    path.write_text(json.dumps({str(known.obj_id): about}))
+    calibrate.take_symmetries(tiny_bundle, path)
+    assert not len(tiny_bundle.objects[0].symmetries)
+    path.write_text(json.dumps({"77": about}))
+    with pytest.raises(InputError, match=rf"expected one of the bundle's objects \({known.obj_id}\), got 77"):
+        calibrate.take_symmetries(tiny_bundle, path)
 
 
 def test_poses_with_depth_are_calibrated_apart(monkeypatch, tiny_bundle, brick):
@@ -167,3 +191,30 @@ def test_poses_with_depth_are_calibrated_apart(monkeypatch, tiny_bundle, brick):
     calibrate.calibrate(tiny_bundle, [brick], 1, 16, keep_distances=True, sensor=SensorDepth())
     assert tiny_bundle.calibration.covariance_scale == pytest.approx(9, rel=0.2)
     assert tiny_bundle.rgbd_calibration.covariance_scale == pytest.approx(2, rel=0.2)
+
+
+def test_only_poses_with_depth_are_calibrated(tiny_bundle, brick, tmp_path):
+    """All else in the bundle stays, bit by bit; the figures with depth stand beside those of the image."""
+    tiny_bundle.calibration, tiny_bundle.depth_scale = Calibration(((0.0, 0.0), (1.0, 0.9)), 2.0), 1.01
+    tiny_bundle.metrics = {"frames": 320, "objects": 400, "found_within_0.1d": 0.5}
+    path = tmp_path / "brick.safetensors"
+    tiny_bundle.save(path)
+    before = path.read_bytes()
+    for name, content in ply_files(brick, "brick").items():
+        (tmp_path / name).write_bytes(content)
+    app = typer.Typer()
+    add_commands(app)
+    mesh = str(tmp_path / "brick.ply")
+    arguments = ["calibrate", str(path), "--mesh", mesh, "--unit", "mm", "--frames", "16", "--only-depth"]
+    assert isinstance(CliRunner().invoke(app, arguments).exception, InputError)
+    assert path.read_bytes() == before
+    done = CliRunner().invoke(app, [*arguments, "--sensor", "mixed"])
+    assert done.exit_code == 0, done.output
+    after = Bundle.load(path)
+    assert (after.calibration, after.depth_scale) == (tiny_bundle.calibration, tiny_bundle.depth_scale)
+    assert after.metrics.pop("rgbd")["frames"] == 16 and after.metrics == tiny_bundle.metrics
+    header = 8 + int.from_bytes(before[:8], "little")
+    after.metrics = tiny_bundle.metrics
+    after.rgbd_calibration = RGBD_CALIBRATION
+    after.save(path)
+    assert path.read_bytes()[header:] == before[header:]

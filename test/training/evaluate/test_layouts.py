@@ -94,7 +94,7 @@ def test_lists_of_2024_name_images_only(dataset, tmp_path, rows):
     (dataset / "test_targets_bop24.json").write_text(json.dumps(images))
     ar, said = evaluate(dataset, write(tmp_path / "poses.csv", rows))
     assert ar == 1.0
-    assert "targets: test_targets_bop24.json; 3 objects in 2 images" in said
+    assert "targets: test_targets_bop24.json (the AP of BOP'24 is not computed); 3 objects in 2 images" in said
     (dataset / "test_targets_bop24.json").write_text(json.dumps(images[1:]))
     assert [(t.im_id, t.obj_id, t.wanted.tolist()) for t in open_dataset(dataset).targets] == [(5, 1, [False, True])]
     (dataset / "test_targets_bop19.json").write_text(json.dumps(LISTED))
@@ -198,8 +198,9 @@ def test_cameras_that_are_modalities(dataset, scene):
     named(scene, "gray1")
     (scene / "rgb_gray1").rename(scene / "gray1")
     assert open_dataset(dataset).targets[0].scene.image(3).shape == (240, 320, 3)
-    (scene / "scene_camera_gray1.json").write_text(json.dumps({3: {"cam_model": {}}, 5: {"cam_model": {}}}))
-    with pytest.raises(InputError, match=r"HOT3D.*, expected a pinhole's cam_K; undistort it first"):
+    model = {"projection_model_type": "CameraModelType.FISHEYE624", "projection_params": [600.0, 320, 240]}
+    (scene / "scene_camera_gray1.json").write_text(json.dumps({3: {"cam_model": model}, 5: {"cam_model": model}}))
+    with pytest.raises(InputError, match=r"HOT3D's fisheye624\).*, expected a pinhole's cam_K; undistort the images"):
         open_dataset(dataset)
 
 

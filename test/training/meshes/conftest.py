@@ -14,6 +14,36 @@ OUTWARDS = np.array([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0), (0, 0, 1), (0
 #: Corners on a patch of the picture, counter-clockwise, with a margin.
 PATCH = np.array([(0.2, 0.2), (0.8, 0.2), (0.8, 0.8), (0.2, 0.8)])
 
+DAE = """<?xml version="1.0" encoding="utf-8"?>
+<COLLADA xmlns="http://www.collada.org/2005/11/COLLADASchema" version="1.4.1">
+ <asset>{asset}</asset>
+ <library_images><image id="img"><init_from>{picture}</init_from></image></library_images>
+ <library_effects><effect id="fx"><profile_COMMON>
+  <newparam sid="sf"><surface type="2D"><init_from>img</init_from></surface></newparam>
+  <newparam sid="sp"><sampler2D><source>sf</source></sampler2D></newparam>
+  <technique sid="common"><lambert><diffuse>{diffuse}</diffuse></lambert></technique>
+ </profile_COMMON></effect></library_effects>
+ <library_materials><material id="mat" name="skin"><instance_effect url="#fx"/></material></library_materials>
+ <library_geometries><geometry id="geo"><mesh>
+  <source id="pos"><float_array id="pa" count="24">{positions}</float_array><technique_common>
+   <accessor source="#pa" count="8" stride="3"><param name="X" type="float"/><param name="Y" type="float"/>
+   <param name="Z" type="float"/></accessor></technique_common></source>
+  <source id="uv"><float_array id="ua" count="48">{uv}</float_array><technique_common>
+   <accessor source="#ua" count="24" stride="2"><param name="S" type="float"/><param name="T" type="float"/>
+   </accessor></technique_common></source>
+  <vertices id="vtx"><input semantic="POSITION" source="#pos"/></vertices>
+  <polylist material="m" count="6"><input semantic="VERTEX" source="#vtx" offset="0"/>
+   {coordinates}<vcount>4 4 4 4 4 4</vcount><p>{indices}</p></polylist>
+ </mesh></geometry></library_geometries>
+ <library_visual_scenes><visual_scene id="s"><node>{place}<instance_geometry url="#geo">
+  <bind_material><technique_common>
+  <instance_material symbol="m" target="#mat"><bind_vertex_input semantic="UVMap" input_semantic="TEXCOORD"
+   input_set="0"/></instance_material></technique_common></bind_material></instance_geometry></node>
+ </visual_scene></library_visual_scenes>
+ <scene><instance_visual_scene url="#s"/></scene>
+</COLLADA>
+"""
+
 
 class PaintedBox:
     """vertices (8, 3) mm, quads (6, 4) counter-clockwise from outside, uv (6, 4, 2) on the picture, v upwards."""
@@ -102,6 +132,19 @@ class PaintedBox:
         text += b" " * (-len(text) % 4)
         head = struct.pack("<4sIII4s", b"glTF", 2, 28 + len(text) + len(data), len(text), b"JSON")
         return head + text + struct.pack("<I4s", len(data), b"BIN\0") + data
+
+    def dae(
+        self, vertices, asset, picture="tex.png", diffuse='<texture texture="sp" texcoord="UVMap"/>', place="", uv=True
+    ):
+        """The text of a COLLADA file with quads. vertices: (8, 3) in its unit; asset: its unit and up axis."""
+        indices = [
+            f"{v} {4 * i + k}" if uv else f"{v}" for i, quad in enumerate(self.quads) for k, v in enumerate(quad)
+        ]
+        return DAE.format(
+            asset=asset, picture=picture, diffuse=diffuse, place=place, indices=" ".join(indices),
+            positions=" ".join(f"{x:g}" for x in vertices.ravel()), uv=" ".join(f"{x:.6f}" for x in self.uv.ravel()),
+            coordinates='<input semantic="TEXCOORD" source="#uv" offset="1" set="0"/>' if uv else "",
+        )  # fmt: skip
 
     def check(self, mesh, colors=COLORS, size=(0.08, 0.06, 0.04), tolerance=1):
         """The mesh is the box, outside out, and each face has its colour."""

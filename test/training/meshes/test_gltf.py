@@ -235,3 +235,45 @@ def test_broken_content(load, edit):
     with pytest.raises(InputError, match=r"mesh .*box.glb: ") as caught:
         load(edit)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("mode", "moved"), [(33648, "mirrored"), (33071, "stretched")])
+def test_what_is_seen_beyond_the_edges_of_a_picture(box, load, mode, moved):
+    def edit(content):
+        content["samplers"] = [{"wrapS": mode, "wrapT": mode}]
+        content["textures"] = [{"source": 0, "sampler": 0}]
+
+    uv = downwards(box)
+    if moved == "mirrored":
+        box.check(load(edit, uv=-uv))
+        box.check(load(edit, uv=2 - uv))
+        box.check(load(edit, uv=2 + uv))
+    else:
+        box.check(load(edit, uv=uv - 1), [box.colors[0]] * 6)
+        box.check(load(edit, uv=uv + (1, 1)), [box.colors[5]] * 6)
+        with pytest.raises(InputError, match=r"span .* times its texture, whose edge is stretched \(clamp\)"):
+            load(edit, uv=uv * 1e9)
+    assert load(edit, uv=uv).texture.shape == (32, 48, 3)  # nothing is added if nothing lies beyond
+    mesh = load(edit, uv=uv + (1 / 3, 0))  # no more is added than lies beyond: 0.27 of the width
+    assert mesh.texture.shape == (32, 48 + 13, 3)
+    box.check(mesh, box.colors[[1, 2, 2, 4, 5, 5]])
+
+
+def test_long_strips_of_a_picture(box, load):
+    def edit(content):
+        content["samplers"] = [{"wrapS": 33071}]
+        content["textures"] = [{"source": 0, "sampler": 0}]
+
+    mesh = load(edit, uv=downwards(box) * (2_500, 1) - (5_000, 0))
+    assert mesh.texture.shape[1] == 2048
+
+
+@pytest.mark.parametrize("mode", ["MASK", "BLEND"])
+def test_transparent_materials_are_said(box, load, mode):
+    with pytest.warns(UserWarning, match=rf"'skin' may be transparent \(alphaMode {mode}\); it is drawn opaque"):
+        box.check(load(lambda content: material(content).update(alphaMode=mode)))
+
+
+def test_a_picture_that_no_triangle_shows_is_said(box, load):
+    with pytest.warns(UserWarning, match="no triangles have its material 'skin', which has a picture"):
+        box.check(load(lambda content: content["meshes"][0]["primitives"][0].pop("material")), [(160, 160, 160)] * 6)

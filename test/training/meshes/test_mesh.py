@@ -11,7 +11,6 @@ from PIL import Image
 from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import InputError
 from pose_regressor_training.meshes.mesh import Mesh, load_mesh, object_model
-from pose_regressor_training.raytracer.bank import mesh_arrays
 from pose_regressor_training.raytracer.renderer import Raytracer
 from pose_regressor_training.scenes import blank_scenes
 
@@ -230,23 +229,6 @@ def test_points_without_a_triangle_do_not_count(tmp_path):
     (tmp_path / "stray.obj").write_text(OBJ + "v 4 4 4\nf 1 2 3\n")
     mesh = load_mesh(tmp_path / "stray.obj", "m")
     assert mesh.vertices.max() == pytest.approx(0.1) and len(mesh.vertices) == 3
-
-
-def test_closed_and_convex():
-    def arrays(shape: trimesh.Trimesh):
-        colors = np.zeros((len(shape.vertices), 3), np.uint8)
-        return mesh_arrays(Mesh(np.float32(shape.vertices), np.int32(shape.faces), None, None, colors))
-
-    box = trimesh.creation.box((0.1, 0.1, 0.1))
-    assert arrays(box).closed and arrays(box).convex
-    seams = trimesh.Trimesh(box.vertices[box.faces].reshape(-1, 3), np.arange(36).reshape(-1, 3), process=False)
-    assert arrays(seams).closed and arrays(seams).convex
-    assert not arrays(trimesh.Trimesh(box.vertices, box.faces[1:], process=False)).closed
-    assert not arrays(trimesh.Trimesh(box.vertices, box.faces[:, ::-1], process=False)).closed
-    ring = arrays(trimesh.creation.annulus(0.02, 0.05, 0.04))
-    assert ring.closed and not ring.convex
-    assert not arrays(box).faces["is_smooth"].any()
-    assert arrays(trimesh.creation.icosphere(subdivisions=3)).faces["is_smooth"].all()
 
 
 def test_object_model_of_a_box():

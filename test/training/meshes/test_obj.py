@@ -158,28 +158,13 @@ def test_some_faces_without_texture_coordinates(box, write, colors_of):
 def test_a_picture_that_no_face_shows_is_refused(box, write):
     with pytest.raises(InputError, match=r"material 'skin' names the picture tex.png, but its faces have no texture"):
         load_mesh(write(obj=box.obj(uv=False)), "mm")
-    with (
-        pytest.raises(InputError, match=r"names the picture tex.png, but no face uses that material .*no usemtl"),
-        pytest.warns(UserWarning, match="no material that names a picture"),
-    ):
+    with pytest.raises(InputError, match=r"names the picture tex.png, but no face uses that material .*no usemtl"):
         load_mesh(write(obj=box.obj(usemtl="")), "mm")
     with pytest.raises(InputError, match=r"no face uses that material \(they use 'other'\)"):
         load_mesh(write(MTL.format("tex.png") + "newmtl other\nKd 1 0 0\n", box.obj(usemtl="usemtl other")), "mm")
     with pytest.raises(InputError, match=r"its texture .*gone.png is not there.*--color"):
         load_mesh(write(MTL.format("gone.png")), "mm")
     box.check(load_mesh(write(MTL.format("gone.png")), "mm", "#0a63c7"), [(10, 99, 199)] * 6)  # needs no picture
-
-
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tga", "tif", "webp"])
-def test_pictures_that_are_cut_off(box, write, tmp_path, suffix):
-    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8))
-    noise.save(tmp_path / f"tex.{suffix}")
-    path = write(MTL.format(f"tex.{suffix}"))
-    assert load_mesh(path, "mm").texture.shape == (64, 64, 3)
-    whole = (tmp_path / f"tex.{suffix}").read_bytes()
-    (tmp_path / f"tex.{suffix}").write_bytes(whole[: len(whole) * 2 // 3])
-    with pytest.raises(InputError, match=rf"texture .*tex.{suffix} cannot be read"):
-        load_mesh(path, "mm")
 
 
 def test_a_picture_of_16_bits(box, write, tmp_path):
@@ -234,3 +219,37 @@ def test_broken_lines(tmp_path, lines, message):
     with pytest.raises(InputError, match=message) as caught:
         load_mesh(tmp_path / "a.obj", "m")
     assert "\n" not in str(caught.value)
+
+
+def test_colours_of_vertices_in_all_their_orders(box, write):
+    """Also with a weight before the colour, with alpha behind it, as 0 to 255, and as ZBrush's polypaint."""
+    expected = [(204, 51, 102)] * 6
+    for numbers in ("0.8 0.2 0.4", "1 0.8 0.2 0.4", "0.8 0.2 0.4 1", "204 51 102", "204 51 102 255"):
+        text = box.obj("", "", uv=False, vertex="{:g} {:g} {:g} " + numbers)
+        box.check(load_mesh(write(obj=text), "mm"), expected)
+    painted = "#MRGB " + "ffcc3366" * 5 + "\n#MRGB " + "ffcc3366" * 3
+    box.check(load_mesh(write(obj=box.obj(painted, "", uv=False)), "mm"), expected)
+    lines = box.obj("", "", uv=False).splitlines()
+    lines = [line + " 0 0 1" * (i < 5) for i, line in enumerate(lines)]
+    with pytest.warns(UserWarning, match="4 of 8 vertices have no colour; they are grey"):
+        mesh = load_mesh(write(obj="\n".join(lines)), "mm")
+    assert {tuple(color) for color in mesh.vertex_colors} == {(0, 0, 255), (160, 160, 160)}
+
+
+def test_keys_and_names_of_materials_with_other_capitals(box, write):
+    box.check(load_mesh(write(obj=box.obj("MTLLIB box.mtl", "UseMtl Skin")), "mm"))
+
+
+@pytest.mark.parametrize("mtl", ["# nothing\n", "newmtl other\nKd 1 0 0\n"])
+def test_a_material_that_is_in_no_file_is_named(box, write, mtl):
+    for uv in (True, False):
+        with pytest.warns(UserWarning, match="material 'skin' is in none of its material files; its faces are grey"):
+            load_mesh(write(mtl, box.obj(uv=uv)), "mm")
+
+
+def test_free_form_surfaces_are_refused(box, write):
+    surface = "cstype bezier\ndeg 3 3\nsurf 0 1 0 1 1 2 3 4\nend\n"
+    with pytest.raises(InputError, match=r"free-form surfaces \(surf\), expected triangles"):
+        load_mesh(write(obj=box.obj() + surface), "mm")
+    with pytest.raises(InputError, match=r"expected triangles, found none \(points alone need a surface first"):
+        load_mesh(write(obj="v 0 0 0\nv 1 0 0\n"), "mm")

@@ -1,4 +1,4 @@
-"""STL, OFF and COLLADA, units, sheets, and what is said of a mesh."""
+"""STL and OFF, units, sheets, and what is said of a mesh."""
 
 import struct
 import warnings
@@ -27,10 +27,52 @@ def test_binary_stl_is_read_by_its_count(box, tmp_path, header, behind):
     path.write_bytes(stl(box, header, behind))
     if b"facet" in header and behind:
         return  # whether this is a text cannot be told
-    box.check(load_mesh(path, "mm"), GREY)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        box.check(load_mesh(path, "mm"), GREY)
+    more = "states 12 triangles, which are read, but has bytes for 13"
+    assert [more in str(warning.message) for warning in said] == [True] * (len(behind) >= 50)
     path.write_bytes(stl(box)[:-60])
     with pytest.raises(InputError, match="is cut off: it has 10 of the 12 triangles"):
         load_mesh(path, "mm")
+
+
+@pytest.mark.parametrize("count", [0, 2**32 - 1])
+def test_binary_stl_whose_writer_did_not_know_the_count(box, tmp_path, count):
+    path = tmp_path / "a.stl"
+    path.write_bytes(stl(box)[:80] + struct.pack("<I", count) + stl(box)[84:])
+    box.check(load_mesh(path, "mm"), GREY)
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(InputError, match="found none" if count == 0 else "is cut off: it has 11 of the 4,294,967,295"):
+        load_mesh(path, "mm")
+
+
+def painted_stl(box, header, numbers):
+    """numbers: (6,) of the box's faces."""
+    data = bytearray(stl(box, header))
+    for place in range(12):
+        struct.pack_into("<H", data, 84 + 50 * place + 48, int(numbers[place % 6]))
+    return bytes(data)
+
+
+def test_colours_of_binary_stl(box, tmp_path):
+    """Five bits each. Magics: red lowest, bit 15: the colour of the whole. VisCAM: blue lowest, bit 15: its own."""
+    path = tmp_path / "a.stl"
+    red, green, blue = np.round(box.colors.T * 31 / 255).astype(int)
+    expected = np.round(np.stack([red, green, blue], 1) * 255 / 31)
+    magics = b"COLOR=" + bytes((204, 51, 102, 255)) + b",MATERIAL="
+    path.write_bytes(painted_stl(box, magics, red | green << 5 | blue << 10))
+    box.check(load_mesh(path, "mm"), expected)
+    path.write_bytes(painted_stl(box, magics, np.full(6, 0x8000)))
+    box.check(load_mesh(path, "mm"), [(204, 51, 102)] * 6)
+    own = 0x8000 | blue | green << 5 | red << 10
+    path.write_bytes(painted_stl(box, b"", own))
+    box.check(load_mesh(path, "mm"), expected)
+    path.write_bytes(painted_stl(box, b"", [0, *own[1:]]))
+    box.check(load_mesh(path, "mm"), [(160, 160, 160), *expected[1:]])
+    box.check(load_mesh(path, "mm", "#0a63c7"), [(10, 99, 199)] * 6)
+    path.write_bytes(painted_stl(box, b"", range(6)))  # numbers of another meaning
+    box.check(load_mesh(path, "mm"), GREY)
 
 
 def text_stl(box, solids=1):
@@ -47,7 +89,8 @@ def text_stl(box, solids=1):
 
 def test_text_stl(box, tmp_path):
     path = tmp_path / "a.stl"
-    for text in (text_stl(box), text_stl(box, 3), text_stl(box).upper(), text_stl(box).replace("\n", "\r\n")):
+    for text in (text_stl(box), text_stl(box, 3), text_stl(box).upper(), text_stl(box).replace("\n", "\r\n"),
+                 text_stl(box).replace("\n", "\r")):  # fmt: skip
         path.write_text(text, newline="")
         box.check(load_mesh(path, "mm"), GREY)
     path.write_text(text_stl(box)[:-300])
@@ -85,94 +128,6 @@ def test_off(box, tmp_path):
             load_mesh(path, "mm")
 
 
-DAE = """<?xml version="1.0" encoding="utf-8"?>
-<COLLADA xmlns="http://www.collada.org/2005/11/COLLADASchema" version="1.4.1">
- <asset>{asset}</asset>
- <library_images><image id="img"><init_from>{picture}</init_from></image></library_images>
- <library_effects><effect id="fx"><profile_COMMON>
-  <newparam sid="sf"><surface type="2D"><init_from>img</init_from></surface></newparam>
-  <newparam sid="sp"><sampler2D><source>sf</source></sampler2D></newparam>
-  <technique sid="common"><lambert><diffuse>{diffuse}</diffuse></lambert></technique>
- </profile_COMMON></effect></library_effects>
- <library_materials><material id="mat" name="skin"><instance_effect url="#fx"/></material></library_materials>
- <library_geometries><geometry id="geo"><mesh>
-  <source id="pos"><float_array id="pa" count="24">{positions}</float_array><technique_common>
-   <accessor source="#pa" count="8" stride="3"><param name="X" type="float"/><param name="Y" type="float"/>
-   <param name="Z" type="float"/></accessor></technique_common></source>
-  <source id="uv"><float_array id="ua" count="48">{uv}</float_array><technique_common>
-   <accessor source="#ua" count="24" stride="2"><param name="S" type="float"/><param name="T" type="float"/>
-   </accessor></technique_common></source>
-  <vertices id="vtx"><input semantic="POSITION" source="#pos"/></vertices>
-  <polylist material="m" count="6"><input semantic="VERTEX" source="#vtx" offset="0"/>
-   {coordinates}<vcount>4 4 4 4 4 4</vcount><p>{indices}</p></polylist>
- </mesh></geometry></library_geometries>
- <library_visual_scenes><visual_scene id="s"><node>{place}<instance_geometry url="#geo">
-  <bind_material><technique_common>
-  <instance_material symbol="m" target="#mat"><bind_vertex_input semantic="UVMap" input_semantic="TEXCOORD"
-   input_set="0"/></instance_material></technique_common></bind_material></instance_geometry></node>
- </visual_scene></library_visual_scenes>
- <scene><instance_visual_scene url="#s"/></scene>
-</COLLADA>
-"""
-
-
-def dae(box, vertices, asset, picture="tex.png", diffuse='<texture texture="sp" texcoord="UVMap"/>', place="", uv=True):
-    indices = [f"{v} {4 * i + k}" if uv else f"{v}" for i, quad in enumerate(box.quads) for k, v in enumerate(quad)]
-    return DAE.format(
-        asset=asset, picture=picture, diffuse=diffuse, place=place, indices=" ".join(indices),
-        positions=" ".join(f"{x:g}" for x in vertices.ravel()), uv=" ".join(f"{x:.6f}" for x in box.uv.ravel()),
-        coordinates='<input semantic="TEXCOORD" source="#uv" offset="1" set="0"/>' if uv else "",
-    )  # fmt: skip
-
-
-#: Where the file's axes x, y and z of each kind point in a frame with z up.
-AXES = {
-    "Z_UP": [(1, 0, 0), (0, 1, 0), (0, 0, 1)],
-    "Y_UP": [(1, 0, 0), (0, 0, 1), (0, -1, 0)],
-    "X_UP": [(0, 0, 1), (-1, 0, 0), (0, -1, 0)],
-}
-
-
-@pytest.mark.parametrize("up", AXES)
-@pytest.mark.parametrize(("name", "metres"), [("meter", 1.0), ("centimeter", 0.01), ("inch", 0.0254)])
-def test_collada_with_its_unit_and_up_axis(box, tmp_path, up, name, metres):
-    box.write_picture(tmp_path)
-    asset = f'<unit name="{name}" meter="{metres}"/><up_axis>{up}</up_axis>'
-    vertices = box.vertices / 1000 / metres @ np.array(AXES[up], float).T
-    path = tmp_path / "box.dae"
-    path.write_text(dae(box, vertices, asset))
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)  # its unit is known
-        mesh = load_mesh(path)
-    box.check(mesh)
-    assert "picture tex.png, 48x32 (material 'skin') on 100 %" in mesh.taken
-    if metres < 0.1:  # a unit that is given holds
-        box.check(load_mesh(path, "cm"), size=np.array((0.08, 0.06, 0.04)) / metres * 0.01)
-    half = "<matrix>0.5 0 0 0.1 0 0.5 0 0 0 0 0.5 0 0 0 0 1</matrix>"
-    path.write_text(dae(box, vertices, asset, place=half))
-    box.check(load_mesh(path), size=(0.04, 0.03, 0.02))
-
-
-def test_collada_with_plain_colours_and_without_pictures(box, tmp_path):
-    asset, path = "<up_axis>Z_UP</up_axis>", tmp_path / "box.dae"
-    path.write_text(dae(box, box.vertices / 1000, asset, diffuse="<color>0.8 0.2 0.4 1</color>"))
-    box.check(load_mesh(path), [(204, 51, 102)] * 6)
-    path.write_text(dae(box, box.vertices / 1000, asset))
-    with pytest.raises(InputError, match=r"its texture .*tex.png is not there .*'skin'.*put the picture beside"):
-        load_mesh(path)
-    box.write_picture(tmp_path)
-    path.write_text(dae(box, box.vertices / 1000, asset, picture="file:///home/me/my%20robot/tex.png"))
-    box.check(load_mesh(path))
-    path.write_text(dae(box, box.vertices / 1000, asset, uv=False))
-    with pytest.raises(InputError, match=r"names the picture tex.png, but its triangles have no texture coordinates"):
-        load_mesh(path)
-    for text in ("<COLLADA/>", "no XML", '<!DOCTYPE x [<!ENTITY a "b">]><COLLADA/>', ""):
-        path.write_text(text)
-        with pytest.raises(InputError, match=r"box.dae: ") as caught:
-            load_mesh(path)
-        assert "\n" not in str(caught.value)
-
-
 @pytest.mark.parametrize(("unit", "metres"), [("m", 1), ("mm", 0.001), ("cm", 0.01), ("in", 0.0254)])
 def test_units(box, tmp_path, unit, metres):
     (tmp_path / "a.stl").write_bytes(stl(box, scale=0.001 / metres))
@@ -205,9 +160,23 @@ def test_a_sheet_without_thickness_is_one_line(tmp_path, turn):
     find_symmetries(thick)
 
 
-@pytest.mark.parametrize(("name", "remedy"), [("a.step", "FreeCAD"), ("a.fbx", "Blender"), ("a.mtl", "give the OBJ"),
-                                              ("a.xyz", "Blender")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("a.step", "FreeCAD"), ("a.fbx", "Blender"), ("a.mtl", "give the OBJ"), ("a.xyz", "Blender"), ("a.zip", "unpack"),
+     ("a.obj.gz", "unpack")],
+)  # fmt: skip
 def test_other_formats_name_the_remedy(tmp_path, name, remedy):
     (tmp_path / name).write_text("x")
     with pytest.raises(InputError, match=rf"expected a file that ends in .obj, .ply.*\.dae; .*{remedy}"):
         load_mesh(tmp_path / name)
+
+
+def test_the_content_tells_the_format(box, tmp_path):
+    (tmp_path / "box.obj").write_bytes(box.glb())
+    box.check(load_mesh(tmp_path / "box.obj"))
+
+
+def test_other_words_between_numbers_are_named(tmp_path):
+    (tmp_path / "a.obj").write_text("v 0,5 1 2\nv 0 1 0\nv 1 0 0\nf 1 2 3\n")
+    with pytest.raises(InputError, match="expected numbers, found '0,5'"):
+        load_mesh(tmp_path / "a.obj")

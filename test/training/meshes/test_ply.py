@@ -161,6 +161,38 @@ def test_concave_polygons(tmp_path, form):
     assert np.linalg.norm(normals, axis=1).sum() / 2 == pytest.approx(8800e-6, rel=1e-4)
 
 
+def test_colours_of_faces_beside_plain_ones_of_vertices(box, tmp_path):
+    rgb = ("uchar red", "uchar green", "uchar blue")
+    faces = [(tuple(quad), *color) for quad, color in zip(box.quads, box.colors, strict=True)]
+    for own, rows in ((XYZ, box.vertices), ((*XYZ, *rgb), [(*v, 255, 255, 255) for v in box.vertices])):
+        elements = [("vertex", own, [tuple(row) for row in rows]), ("face", (LIST, *rgb), faces)]
+        box.check(load_mesh(write_ply(tmp_path / "a.ply", elements), "mm"))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_colours_of_materials(box, tmp_path, form):
+    colors = ("uchar diffuse_red", "uchar diffuse_green", "uchar diffuse_blue")
+    elements = [
+        ("vertex", XYZ, [tuple(v) for v in box.vertices]),
+        ("face", (LIST, "int material_index"), [(tuple(quad), 5 - i) for i, quad in enumerate(box.quads)]),
+        ("material", colors, [tuple(color) for color in box.colors[::-1]]),
+    ]
+    box.check(load_mesh(write_ply(tmp_path / "a.ply", elements, form=form), "mm"))
+    elements[2] = ("material", colors, [tuple(color) for color in box.colors[:5]])
+    with pytest.raises(InputError, match="a face names material 5 of 5"):
+        load_mesh(write_ply(tmp_path / "a.ply", elements, form=form), "mm")
+
+
+def test_names_with_capitals_and_colours_that_are_not_known(box, tmp_path):
+    faces = ("face", (LIST,), [(tuple(quad),) for quad in box.quads])
+    names = ("uchar Red", "uchar Green", "uchar Blue")
+    vertices = ("vertex", (*XYZ, *names), [(*v, 204, 51, 102) for v in box.vertices])
+    box.check(load_mesh(write_ply(tmp_path / "a.ply", [vertices, faces]), "mm"), [(204, 51, 102)] * 6)
+    vertices = ("vertex", (*XYZ, "uint rgb", "float quality"), [(*v, 204, 1) for v in box.vertices])
+    with pytest.warns(UserWarning, match="its properties rgb are not known as colours here, so it is grey"):
+        box.check(load_mesh(write_ply(tmp_path / "a.ply", [vertices, faces]), "mm"), [(160, 160, 160)] * 6)
+
+
 HEAD = "ply\nformat ascii 1.0\nelement vertex 3\nproperty float x\nproperty float y\nproperty float z\n"
 FACE = "element face 1\nproperty list uchar int vertex_indices\nend_header\n0 0 0\n1 0 0\n0 1 1\n"
 
@@ -170,7 +202,7 @@ FACE = "element face 1\nproperty list uchar int vertex_indices\nend_header\n0 0 
     [
         (HEAD + FACE + "3 0 1 9\n", "a face names vertex 9 of 3"),
         (HEAD + FACE + "3 0 1\n", "is cut off in 'face' 0"),
-        (HEAD + FACE + "3 0 one 2\n", "expected numbers, found other text"),
+        (HEAD + FACE + "3 0 one 2\n", "expected numbers, found 'one'"),
         (HEAD + FACE.replace("face 1", "face 999999999"), "999,999,999 triangles"),
         (HEAD.replace("vertex 3", "vertex 999999999") + FACE, "is cut off in 'vertex' 0"),
         (HEAD.replace("float z", "colour z") + FACE, "unknown line 'property colour z' in its PLY header"),

@@ -39,8 +39,9 @@ def image_path(scene: Path, im_id: int, suffix: str) -> Path:
     return scene / "rgb" / f"{im_id:06d}{suffix}"
 
 
-def depth_path(scene: Path, im_id: int) -> Path:
-    return scene / "depth" / f"{im_id:06d}.png"
+def depth_path(scene: Path, im_id: int, measured: bool = False) -> Path:
+    """measured: the one of a simulated sensor, which BOP does not have; else BOP's, which is true here."""
+    return scene / ("depth_sensor" if measured else "depth") / f"{im_id:06d}.png"
 
 
 def mask_path(scene: Path, im_id: int, index: int, visible: bool) -> Path:

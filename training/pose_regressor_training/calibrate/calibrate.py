@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.estimation.refine_colors import BLURS, POINTS
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.calibration import RGBD_CALIBRATION, Calibration
-from pose_regressor.types import FloatArray
+from pose_regressor.types import FloatArray, InputError
+from pose_regressor_training.bop.models_info import read_models_info
 from pose_regressor_training.calibrate.frames import check_meshes, true_frames
 from pose_regressor_training.calibrate.trial import FRAMES, RAW, Trial, try_out
 from pose_regressor_training.meshes.mesh import Mesh
@@ -41,7 +43,8 @@ class Calibrated:
     """What a calibration was measured on.
 
     depth_scale: the distance factor, as it was measured or left
-    trial: the poses by which scores and covariances were calibrated, with their raw scores
+    trial: the poses by which scores and covariances were calibrated, with their raw scores; those of the images alone,
+        unless only those with depth were calibrated
     """
 
     depth_scale: float
@@ -58,6 +61,7 @@ def calibrate(
     keep_distances: bool = False,
     progress: Callable[[int], None] = lambda done: None,
     sensor: SensorDepth | None = None,
+    only_depth: bool = False,
 ) -> Calibrated:
     """Measure the distance factor, the score map and the covariance scale of a bundle, and set them in it.
 
@@ -69,22 +73,26 @@ def calibrate(
     progress: called with the number of frames searched
     sensor: None calibrates the image alone; else the same frames, with the depth that this sensor measures, also
         calibrate `bundle.rgbd_calibration`, which doubles the time
+    only_depth: leave all else as it is; needs a sensor
 
     Whatever too few poses were found for keeps its default: a factor of 1, raw scores, covariances as PnP gives them.
-    Raises InputError if a mesh is not the one of its object.
+    Raises InputError if a mesh is not the one of its object, or if `only_depth` comes without a sensor.
     """
+    if only_depth and sensor is None:
+        raise InputError("calibrate: expected a sensor whose depth is to be calibrated, got none")
     frames = frames or FRAMES
-    if not keep_distances:
-        bundle.depth_scale = distance_factor(bundle, meshes, seed, max(frames // 2, 1), config, device)
-    plain = replace(bundle, calibration=RAW)
-    trial = try_out(plain, meshes, seed, frames, config, device, LEAST_RAW, progress)
-    bundle.calibration = calibration_of(trial)
+    if not only_depth:
+        if not keep_distances:
+            bundle.depth_scale = distance_factor(bundle, meshes, seed, max(frames // 2, 1), config, device)
+        plain = replace(bundle, calibration=RAW)
+        trial = try_out(plain, meshes, seed, frames, config, device, LEAST_RAW, progress)
+        bundle.calibration = calibration_of(trial)
     if sensor:
         # Depth weighs poses by the image's calibrated covariances, so these stay as they are now.
         plain = replace(bundle, rgbd_calibration=RAW)
         measured = try_out(plain, meshes, seed, frames, config, device, LEAST_RAW, progress, sensor)
         bundle.rgbd_calibration = calibration_of(measured.with_depth(), RGBD_CALIBRATION)
-    return Calibrated(bundle.depth_scale, trial)
+    return Calibrated(bundle.depth_scale, measured if only_depth else trial)
 
 
 def distance_factor(
@@ -154,6 +162,22 @@ def _share(block: NDArray) -> float:
 
 def _raw(block: NDArray) -> float:
     return float(block[1] / block[0])
+
+
+def take_symmetries(bundle: Bundle, models_info: Path) -> None:
+    """Give the bundle's objects the symmetries of a BOP models_info.json. Those that it does not name keep theirs.
+
+    Raises InputError if it names none of them.
+    """
+    infos = read_models_info(models_info)
+    ids = [model.obj_id for model in bundle.objects]
+    if not set(ids) & set(infos):
+        wanted, got = ", ".join(map(str, ids)), ", ".join(map(str, infos))[:100]
+        raise InputError(f"{models_info}: expected one of the bundle's objects ({wanted}), got {got}")
+    bundle.objects = tuple(
+        replace(model, symmetries=infos[model.obj_id].symmetries.discretised()) if model.obj_id in infos else model
+        for model in bundle.objects
+    )
 
 
 def add_colors(bundle: Bundle, meshes: Sequence[Mesh]) -> None:

@@ -17,7 +17,7 @@ from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.samples.batches import MIN_VISIBLE
 from pose_regressor_training.samples.generator import Generator
 from pose_regressor_training.samples.labels import silhouettes
-from pose_regressor_training.samples.sensor_depth import SensorDepth
+from pose_regressor_training.samples.sensor_depth import RANGE, SensorDepth
 from pose_regressor_training.scenes import NONE
 
 WIDTH, HEIGHT = 640, 480
@@ -95,7 +95,8 @@ def true_frames(
 
 def with_wall(depth: NDArray[np.float32], camera: Camera, rng: np.random.Generator) -> NDArray[np.float32]:
     """(H, W) metres: `depth` (H, W), with a wall at random where it is 0, as pictures behind a scene have no depth."""
-    distance = float(depth.max() or 1) * rng.uniform(*WALL)
+    # A ground may reach to the horizon.
+    distance = min(float(depth.max() or 1), RANGE) * rng.uniform(*WALL)
     across = (np.arange(depth.shape[1]) - camera.matrix[0, 2]) / camera.matrix[0, 0]
     wall = distance / np.maximum(1 - np.tan(rng.uniform(-WALL_TURN, WALL_TURN)) * across, 0.2)
     return np.where(depth > 0, depth, np.broadcast_to(wall, depth.shape)).astype(np.float32)

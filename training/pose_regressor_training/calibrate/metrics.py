@@ -16,6 +16,7 @@ from pose_regressor_training.calibrate.trial import FALSE, FRAMES, Trial, try_ou
 from pose_regressor_training.evaluate.reliability import reliability
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.config import RandomizeConfig
+from pose_regressor_training.samples.sensor_depth import SensorDepth
 
 
 def _percent(share: float) -> str:
@@ -35,6 +36,8 @@ WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
     "expected_calibration_error": ("expected calibration error of the scores", "{:.3f}".format),
     "inside_95_percent_ellipsoid": ("true poses inside the 95 % ellipsoid of the covariance", _percent),
 }
+#: Key of the metrics with simulated depth, and how their words in a table begin.
+DEPTH, WITH_DEPTH = "rgbd", "with depth: "
 #: How the header of the table begins, today and in cards of bundles from before.
 _HEADER = re.compile(r"\| (measured|scored)\b")
 #: How a card tells of the distance factor.
@@ -49,14 +52,19 @@ def measure(
     config: RandomizeConfig | None = None,
     device: str = "cpu",
     progress: Callable[[int], None] = lambda done: None,
+    sensor: SensorDepth | None = None,
 ) -> Trial:
     """Search synthetic frames as a user's program does, and set the bundle's metrics by what was found.
 
     Arguments are those of `calibrate`. The frames are others than those it takes for the same seed. Nothing else of the
-    bundle changes.
+    bundle changes. With a sensor, only the figures with depth change; without one, these stay.
     """
-    trial = try_out(bundle, meshes, seed + 1, frames or FRAMES, config, device, progress=progress)
-    bundle.metrics = metrics_of(trial)
+    trial = try_out(bundle, meshes, seed + 1, frames or FRAMES, config, device, progress=progress, sensor=sensor)
+    if sensor:
+        bundle.metrics = bundle.metrics | {DEPTH: metrics_of(trial)}
+    else:
+        kept = {key: value for key, value in bundle.metrics.items() if key == DEPTH}
+        bundle.metrics = metrics_of(trial) | kept
     return trial
 
 
@@ -104,7 +112,16 @@ def rows_of(metrics: Mapping[str, Any], objects: Sequence[ObjectModel]) -> list[
     """Words and value of each metric that is known. objects: decide between ADD and ADD-S."""
     symmetric = {len(model.symmetries) > 0 for model in objects}
     add = "ADD(-S)" if len(symmetric) > 1 else "ADD-S" if True in symmetric else "ADD"
-    return [(words.format(add=add), written(metrics[key])) for key, (words, written) in WORDS.items() if key in metrics]
+    with_depth = metrics.get(DEPTH, {})
+    rows = [
+        (begins + words.format(add=add), written(own[key]))
+        for begins, own in (("", metrics), (WITH_DEPTH, with_depth))
+        for key, (words, written) in WORDS.items()
+        if key in own
+    ]
+    if with_depth and with_depth["frames"] != metrics.get("frames"):
+        rows.append((f"{WITH_DEPTH}synthetic frames that this was measured on", str(with_depth["frames"])))
+    return rows
 
 
 def with_metrics(card: str, bundle: Bundle) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from pose_regressor_training.cli.options import (
     BundleMeshesOption,
+    BundleModelsInfoOption,
     BundleNameOption,
     ColorOption,
     DeviceOption,
@@ -24,6 +25,7 @@ def calibrate(
     unit: UnitsOption = None,
     color: ColorOption = None,
     name: BundleNameOption = None,
+    models_info: BundleModelsInfoOption = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help="Bundle to write. Default: BUNDLE itself.")
     ] = None,
@@ -48,10 +50,14 @@ def calibrate(
         str | None,
         typer.Option(
             metavar="SENSOR",
-            help="Also calibrate poses with depth, as this sensor measures it: structured_light, stereo or "
-            "time_of_flight. Default: leave that as it is.",
+            help="Also calibrate poses with depth, as this sensor measures it: structured_light, stereo, "
+            "time_of_flight, or mixed: all three in turn. Default: leave that as it is.",
         ),
     ] = None,
+    only_depth: Annotated[
+        bool,
+        typer.Option("--only-depth", help="With --sensor: calibrate poses with depth, and leave all else as it is."),
+    ] = False,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="Seed of the frames; take another one than the training's.")
     ] = 5_000,
@@ -70,7 +76,7 @@ def calibrate(
     from pose_regressor.files.io import check_file_to_write, read_text, write_text
     from pose_regressor.network.bundle import Bundle
     from pose_regressor.types import InputError
-    from pose_regressor_training.calibrate.calibrate import add_colors, calibrate
+    from pose_regressor_training.calibrate.calibrate import add_colors, calibrate, take_symmetries
     from pose_regressor_training.calibrate.metrics import measure, rows_of, with_metrics
     from pose_regressor_training.evaluate.plots import reliability_figure
     from pose_regressor_training.figures import print_table, write_figure
@@ -79,11 +85,15 @@ def calibrate(
     console, target = Console(), out or bundle
     measuring = SensorDepth(sensor) if sensor else None  # type: ignore[arg-type]  # it checks the name itself
     check_file_to_write(target)
+    if only_depth and measuring is None:
+        raise InputError("--only-depth: expected --sensor too, which says whose depth")
     if figure is not None and figure.suffix != ".png":
         raise InputError(f"{figure}: expected a name that ends in .png")
     loaded = Bundle.load(bundle)
     in_order = read_meshes(mesh, unit, color)
     meshes = [in_order[place] for place in _places([known.name for known in loaded.objects], name, len(mesh))]
+    if models_info is not None:
+        take_symmetries(loaded, models_info)
     on = str(select_device(device))
     scored = {}
     with Progress(console=console, transient=True) as bar:
@@ -93,13 +103,20 @@ def calibrate(
             return lambda done: bar.update(task, completed=done)
 
         if not measure_only:
-            add_colors(loaded, meshes)
+            if not only_depth:
+                add_colors(loaded, meshes)
             fitted = calibrate(
                 loaded, meshes, seed, frames, device=on, keep_distances=keep_distances, progress=line("calibrating"),
-                sensor=measuring,
+                sensor=measuring, only_depth=only_depth,
             )  # fmt: skip
             scored["raw"] = fitted.trial.scored()
-        measured = measure(loaded, meshes, seed, frames, device=on, progress=line("measuring"))
+        measured = None
+        if not only_depth:
+            measured = measure(loaded, meshes, seed, frames, device=on, progress=line("measuring"))
+        if measuring:
+            with_depth = measure(loaded, meshes, seed, frames, device=on, progress=line("with depth"), sensor=measuring)
+            measured = measured or with_depth
+    assert measured is not None
     loaded.save(target)
     card = target.with_suffix(".md")
     if card.is_file():
@@ -114,6 +131,9 @@ def calibrate(
         f"{target}: scores {knots}; covariance x {loaded.calibration.covariance_scale:g}; "
         f"distances x {loaded.depth_scale:g}"
     )
+    if measuring:
+        knots = ", ".join(f"{raw:.2f}→{share:.2f}" for raw, share in loaded.rgbd_calibration.score)
+        console.print(f"with depth: scores {knots}; covariance x {loaded.rgbd_calibration.covariance_scale:g}")
     if figure is not None:
         scored["calibrated"] = measured.scored()
         names = ", ".join(model.name for model in loaded.objects)

@@ -67,6 +67,13 @@ def generate(
             metavar="raytracer|photoreal", help="raytracer, or photoreal: Blender's path tracer, see docs/photoreal.md."
         ),
     ] = "raytracer",
+    sensor: Annotated[
+        str,
+        typer.Option(
+            metavar="none|structured_light|stereo|time_of_flight",
+            help="Also write depth as this sensor measures it, into depth_sensor/; see docs/depth.md.",
+        ),
+    ] = "none",
     device: DeviceOption = "cpu",
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
 ) -> None:
@@ -110,6 +117,7 @@ def generate(
         meshes=tuple(meshes),
         models=tuple(models),
         renderer=renderer,
+        sensor=sensor,
     )
     task = Task(out, job, tuple(symmetries), part, workers, str(select_device(device)), resume)
     said = _make(console, task)

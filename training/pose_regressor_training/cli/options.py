@@ -90,6 +90,14 @@ ModelsInfoOption = Annotated[
         help="BOP models_info.json with the symmetries of its objects. Default: found from the meshes.",
     ),
 ]
+BundleModelsInfoOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--models-info",
+        metavar="FILE",
+        help="BOP models_info.json with the symmetries of its objects, which the bundle takes. Default: the bundle's.",
+    ),
+]
 BesideOption = Annotated[
     list[Path] | None,
     typer.Option(

@@ -1,7 +1,8 @@
 """``python -m pose_regressor_training.demo_clip OUTDIR``: makes the demo clip and its true poses anew.
 
 Writes ``box.mp4``, ``camera.json``, ``scene_camera.json``, ``scene_gt.json`` and ``scene_gt_info.json`` in BOP's
-format: millimetres, image ids are frame numbers.
+format: millimetres, image ids are frame numbers. With ``--depth`` it writes the folder ``depth`` instead, which needs
+no Blender.
 """
 
 from __future__ import annotations
@@ -55,6 +56,13 @@ def make_clip(folder: Path, work: Path, samples: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write_video(folder / f"{OBJECT}.mp4", scene, frames)
     _write_truth(folder, scene, blender)
+
+
+def make_depth(folder: Path, work: Path) -> None:
+    """Write the clip's depth images. Raises InputError if a file cannot be written."""
+    from pose_regressor_training.demo_clip.depth import write_depth  # needs torch, which Blender's Python may lack
+
+    write_depth(folder / "depth", clip_scene(make_box(work)))
 
 
 def _encoder() -> Any:
@@ -150,12 +158,16 @@ def main() -> None:
         help="keeps the rendered frames; a run that was cut off goes on with them, delete it after changing the scene "
         "(default: %(default)s)",
     )
+    parser.add_argument("--depth", action="store_true", help="write the depth images instead of the clip")
     parser.add_argument("--samples", type=int, default=12, help="paths through every pixel (default: %(default)s)")
     arguments = parser.parse_args()
     if arguments.samples < 1:
         parser.error(f"--samples: expected at least 1, got {arguments.samples}")
     try:
-        make_clip(arguments.folder, arguments.work, arguments.samples)
+        if arguments.depth:
+            make_depth(arguments.folder, arguments.work)
+        else:
+            make_clip(arguments.folder, arguments.work, arguments.samples)
     except (InputError, OSError) as error:
         parser.exit(2, f"error: {error}\n")
 

@@ -77,6 +77,7 @@ def find_targets(
         words += "" if name == VISIBLE else f" (there is no {' or '.join(_names(split))})"
     else:
         wanted, words = _read_list(path, dataset / split, scenes), path.name
+        words += " (the AP of BOP'24 is not computed)" if path.name.endswith(LISTS[1]) else ""
     return [_target(scenes[key[0]], *key, counts) for key, counts in wanted.items() if counts.instances > 0], words
 
 

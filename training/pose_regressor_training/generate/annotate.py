@@ -46,12 +46,14 @@ class AnnotatedImage:
     depth: (H, W) float32 metres, 0 on the background
     camera_matrix: (3, 3)
     objects: in the image
+    measured: (H, W) float32 metres, the depth as a simulated sensor measures it, 0 where it has none; None: no sensor
     """
 
     color: NDArray[np.uint8]
     depth: NDArray[np.float32]
     camera_matrix: FloatArray
     objects: tuple[Annotation, ...]
+    measured: NDArray[np.float32] | None = None
 
 
 class Annotator:

@@ -13,11 +13,14 @@ from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.randomize.clutter import PLACES
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.raytracer.packing import MAX_THINGS
+from pose_regressor_training.samples.sensor_depth import KINDS
 
 #: Images drawn and rendered together. What they show depends only on the seed and on the chunk's number.
 CHUNK = 8
 #: Our own ray tracer, and Blender's path tracer.
 RENDERERS = ("raytracer", "photoreal")
+#: Depth sensors that a dataset can simulate.
+SENSORS = ("none", *KINDS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +38,7 @@ class Job:
     config: what is randomized
     meshes, models: of the objects
     renderer: one of RENDERERS
+    sensor: one of SENSORS, whose depth is written beside the true one
 
     Raises InputError for a value that is out of range.
     """
@@ -52,6 +56,7 @@ class Job:
     meshes: tuple[Mesh, ...]
     models: tuple[ObjectModel, ...]
     renderer: str = "raytracer"
+    sensor: str = "none"
 
     def __post_init__(self) -> None:
         for name in ("images", "scene_size", "width", "height"):
@@ -59,6 +64,8 @@ class Job:
                 raise InputError(f"{name.replace('_', ' ')}: expected at least 1, got {getattr(self, name)}")
         if self.renderer not in RENDERERS:
             raise InputError(f"renderer {self.renderer!r}: expected one of {', '.join(RENDERERS)}")
+        if self.sensor not in SENSORS:
+            raise InputError(f"sensor {self.sensor!r}: expected one of {', '.join(SENSORS)}")
         if self.seed < 0:
             raise InputError(f"seed: expected at least 0, got {self.seed}")
         least, most = self.objects
@@ -99,6 +106,8 @@ class Job:
             "image_format": self.suffix.removeprefix("."),
             "seed": self.seed,
             "renderer": self.renderer,
+            # Left out without a sensor, so that datasets from before there were sensors can be resumed.
+            **({} if self.sensor == "none" else {"sensor": self.sensor}),
             "randomization": self.config.to_dict(),
             "models": {
                 str(model.obj_id): {"name": model.name, "mesh": mesh.digest()}

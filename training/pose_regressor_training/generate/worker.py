@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -13,12 +14,13 @@ import torch
 from pose_regressor_training.blender.photoreal import Photoreal
 from pose_regressor_training.bop.reader import scene_folder
 from pose_regressor_training.bop.records import one_line_each
-from pose_regressor_training.generate.annotate import Annotator
+from pose_regressor_training.generate.annotate import AnnotatedImage, Annotator
 from pose_regressor_training.generate.plan import Chunk, Job
 from pose_regressor_training.generate.writer import ImageRecord, SceneWriter
 from pose_regressor_training.processes.children import heed_parent
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.samples.generator import Generator
+from pose_regressor_training.samples.sensor_depth import SensorDepth, guessed_albedo
 
 
 def unfinished(scene: Path) -> Path:
@@ -48,6 +50,8 @@ class Worker:
         self._generator = Generator(sampler, job.meshes, device, photoreal)
         obj_ids = [model.obj_id for model in job.models]
         self._annotator = Annotator(self._generator.raytracer, job.meshes, obj_ids)
+        # The job has checked the name.
+        self._sensor = None if job.sensor == "none" else SensorDepth(job.sensor)  # type: ignore[arg-type]
 
     def make(self, chunk: Chunk) -> None:
         job = self._job
@@ -56,10 +60,19 @@ class Worker:
         rng = np.random.default_rng((job.seed, chunk.number))
         samples = self._generator.frames(rng, chunk.count, job.width, job.height, job.objects, job.camera_matrix)
         records = {
-            str(chunk.first + place): writer.write_image(chunk.first + place, image)
-            for place, image in enumerate(self._annotator.images(samples))
+            str(im_id): writer.write_image(im_id, self._measured(image, chunk.scene_id, im_id))
+            for im_id, image in enumerate(self._annotator.images(samples), start=chunk.first)
         }
         writer.write(record_path(scene, chunk), one_line_each(records).encode())
+
+    def _measured(self, image: AnnotatedImage, scene_id: int, im_id: int) -> AnnotatedImage:
+        """The image with the sensor's depth, if there is a sensor."""
+        if self._sensor is None:
+            return image
+        # Numbers of its own: all else is the same with and without a sensor. The 1 tells it from a chunk's numbers.
+        rng = np.random.default_rng((self._job.seed, scene_id, im_id, 1))
+        albedo = guessed_albedo(image.color)
+        return replace(image, measured=self._sensor.measure(image.depth, image.camera_matrix, rng, albedo))
 
 
 def read_records(scene: Path, chunk: Chunk) -> dict[int, ImageRecord]:

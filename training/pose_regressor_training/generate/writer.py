@@ -40,10 +40,11 @@ class SceneWriter:
         """Write an image, its depth and its masks; returns its record. Raises InputError if a file cannot be
         written.
         """
-        depth = np.round(image.depth * (MILLIMETRES_PER_METRE / DEPTH_SCALE))
-        stored = np.where(depth <= np.iinfo(np.uint16).max, depth, 0).astype(np.uint16)
+        stored = _steps(image.depth)
         self._image(image_path(self._folder, im_id, self._suffix), image.color[..., ::-1])
         self._image(depth_path(self._folder, im_id), stored)
+        if image.measured is not None:
+            self._image(depth_path(self._folder, im_id, measured=True), _steps(image.measured))
         shown = [_visibility(annotation, stored) for annotation in image.objects]
         for index, annotation in enumerate(image.objects):
             for visible, mask in ((False, annotation.mask), (True, annotation.mask_visible)):
@@ -94,6 +95,12 @@ class SceneWriter:
         ok, encoded = cv2.imencode(path.suffix, np.ascontiguousarray(pixels), wanted)
         assert ok, f"OpenCV could not encode a {path.suffix} in memory"
         self.write(path, encoded.tobytes())
+
+
+def _steps(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """Depth (H, W), metres, in units of DEPTH_SCALE; 0 for what is beyond their reach."""
+    steps = np.round(depth * (MILLIMETRES_PER_METRE / DEPTH_SCALE))
+    return np.where(steps <= np.iinfo(np.uint16).max, steps, 0).astype(np.uint16)
 
 
 def _visibility(annotation: Annotation, depth: NDArray[np.uint16]) -> Visibility:

@@ -30,19 +30,27 @@ class Weights(Config):
 
     scope: ClassVar[str] = "losses."
 
-    presence: float = number(1.0, "whether the object is there")
-    box: float = number(0.5, "box around the object, [DPR]'s L_b")
-    mask: float = number(1.0, "which cells show the object")
-    coordinates: float = number(3.0, "object coordinates of each cell")
-    certainty: float = number(0.1, "certainty of these coordinates")
-    rotation: float = number(1.0, "regressed rotation, [DPR]'s L_r")
-    quaternion: float = number(0.0, "regressed rotation as a quaternion, [DPR]'s L_q")
-    location: float = number(2.0, "regressed location, [DPR]'s L_t")
-    projection: float = number(0.0, "projection of the regressed pose, [DPR]'s L_PL")
-    regularization: float = number(0.01, "unit length and right angle of the rotation's columns, [DPR]'s L_reg")
-    regions: float = number(1.0, "which part of the surface each cell shows; its head is for training only")
-    pose: float = number(1.0, "ADD of the pose by BPnP")
-    reprojection: float = number(0.0, "[BPnP]'s l_p; together with coordinates it is [BPnP]'s mixture")
+    presence: float = number(1.0, "whether the object is there, in each cell of the box head")
+    box: float = number(0.5, "box around the object ([DPR]: L_b)")
+    mask: float = number(1.0, "which cells of a crop show the object")
+    coordinates: float = number(3.0, "point of the object that each cell shows, in the object's coordinates")
+    certainty: float = number(0.1, "how certain the network is of these coordinates")
+    rotation: float = number(1.0, "regressed rotation as a matrix ([DPR]: L_r)")
+    quaternion: float = number(0.0, "regressed rotation as a quaternion ([DPR]: L_q)")
+    location: float = number(2.0, "regressed location ([DPR]: L_t)")
+    projection: float = number(
+        0.0, "silhouette of the object in the regressed pose, against the true one ([DPR]: L_PL)"
+    )
+    regularization: float = number(
+        0.01, "how far the regressed rotation's two columns are from unit length and a right angle ([DPR]: L_reg)"
+    )
+    regions: float = number(1.0, "which of 64 regions of the surface each cell shows; only the training uses this head")
+    pose: float = number(1.0, "ADD of the pose that PnP finds; BPnP gives the gradient")
+    reprojection: float = number(
+        0.0,
+        "projected points of the pose that PnP finds, against the true ones ([BPnP]: l_p); with `coordinates` it is "
+        "the mixture loss of [BPnP]",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -26,6 +26,9 @@ def shrunk(texture: NDArray[np.uint8], limit: int) -> NDArray[np.uint8]:
     scale = limit / max(texture.shape[:2])
     if scale >= 1:
         return texture
+    if scale * min(texture.shape[:2]) < 1:  # a strip
+        height, width = (max(1, round(scale * edge)) for edge in texture.shape[:2])
+        return cv2.resize(texture, (width, height), interpolation=cv2.INTER_AREA)
     return cv2.resize(texture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
 
 

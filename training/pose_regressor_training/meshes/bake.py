@@ -43,7 +43,15 @@ def multiplied(part: Part, light: FloatArray, path: Path) -> list[Part]:
 
 def _copy(part: Part, faces: NDArray[np.int64], color: FloatArray) -> Part:
     assert part.texture is not None
-    return replace(part, faces=faces, texture=srgb_from_linear(srgb_table()[part.texture] * color))
+    return replace(part, faces=faces, texture=tinted(part.texture, color))
+
+
+def tinted(picture: NDArray[np.uint8], color: FloatArray) -> NDArray[np.uint8]:
+    """The picture's light (H, W, 3) times a linear colour (3,)."""
+    if (color > 0.999).all():
+        return picture
+    codes = srgb_from_linear(srgb_table()[:, None] * color)
+    return np.stack([codes[:, i][picture[..., i]] for i in range(3)], -1)
 
 
 def _painted(part: Part, corners: FloatArray, path: Path) -> NDArray[np.float32]:

@@ -1,10 +1,11 @@
-"""How large a mesh is: the largest distance of two of its points."""
+"""How large a mesh is: the largest distance of two of its points, and the volume of its convex hull."""
 
 from __future__ import annotations
 
 import numpy as np
 import trimesh
 from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
 
 from pose_regressor.types import FloatArray
 
@@ -31,6 +32,16 @@ def diameter(vertices: NDArray[np.floating], faces: NDArray[np.integer]) -> floa
         return max(float(np.linalg.norm(corners - corner, axis=1).max()) for corner in corners)
     outermost = _outermost(corners)
     return max(_improved(corners, corners[outermost[end]]) for end in _widest_pairs(corners[outermost]))
+
+
+def hull_volume(vertices: NDArray[np.floating]) -> float:
+    """Volume of the convex hull of vertices (V, 3).
+
+    Of very many vertices, the outermost ones in a few thousand directions count: of a ball, they span 99.8 % of it.
+    """
+    if len(vertices) > HULL_VERTICES:
+        vertices = vertices[_outermost(np.asarray(vertices, np.float64))]
+    return float(ConvexHull(vertices).volume)
 
 
 def _outermost(points: FloatArray) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from pose_regressor_training.meshes.dae import read_dae
 from pose_regressor_training.meshes.gltf import read_gltf
 from pose_regressor_training.meshes.obj import read_obj
 from pose_regressor_training.meshes.part import Part, checked
+from pose_regressor_training.meshes.pictures import stand_in
 from pose_regressor_training.meshes.ply import read_header
 from pose_regressor_training.meshes.ply_parts import read_ply
 from pose_regressor_training.meshes.stl_off import read_off, read_stl, stl_count
@@ -31,7 +32,10 @@ OTHERS = {
     ".usdz": "open it in Blender and export it as GLB",
     ".3ds": "open it in Blender and export it as GLB",
     ".mtl": "give the OBJ that names this material file",
+    **dict.fromkeys((".zip", ".zae", ".gz", ".7z", ".rar", ".tar", ".tgz", ".xz", ".bz2", ".zst"), "unpack it first"),
 }
+#: How files begin whatever their names end in.
+BEGINNINGS = {b"glTF": ".glb", b"ply\n": ".ply", b"ply\r": ".ply"}
 #: Meshes with more triangles are refused before they are read: they would take minutes and gigabytes.
 MAX_TRIANGLES = 2_000_000
 #: No line of a triangle is shorter, so small files need no counting.
@@ -59,7 +63,11 @@ def read_mesh_file(path: Path, colored: bool = True) -> MeshFile:
     """
     if not path.is_file():
         raise InputError(f"mesh {path}: no such file")
-    kind = path.suffix.lower()
+    with path.open("rb") as file:
+        start = file.read(64)
+    if reason := stand_in(start):
+        raise InputError(f"mesh {path}: {reason}")
+    kind = BEGINNINGS.get(start[:4], path.suffix.lower())
     if kind not in FORMATS:
         remedy = OTHERS.get(kind, "open it in Blender and export it as GLB, or in FreeCAD and export it as STL")
         raise InputError(f"mesh {path}: expected a file that ends in {', '.join(FORMATS)}; {remedy}")
@@ -73,7 +81,9 @@ def read_mesh_file(path: Path, colored: bool = True) -> MeshFile:
         raise InputError(f"mesh {path}: cannot be read: {reason}") from error
     parts = [part for part in read.parts if len(part.faces)]
     if not parts:
-        raise InputError(f"mesh {path}: expected triangles, found none")
+        raise InputError(
+            f"mesh {path}: expected triangles, found none (points alone need a surface first, as MeshLab makes it)"
+        )
     _check_count(sum(len(part.faces) for part in parts), path)
     return MeshFile([checked(part, path) for part in parts], read.metres)
 
@@ -87,7 +97,7 @@ def _read(path: Path, kind: str, colored: bool) -> MeshFile:
         return MeshFile(read_obj(path, colored), None)
     if kind == ".ply":
         return MeshFile(read_ply(path, colored), None)
-    return MeshFile(read_stl(path) if kind == ".stl" else read_off(path), None)
+    return MeshFile(read_stl(path, colored) if kind == ".stl" else read_off(path), None)
 
 
 def _check_count(count: int, path: Path) -> None:
@@ -107,7 +117,7 @@ def _count_triangles(path: Path, kind: str) -> int:
         return _count_gltf(path)
     if kind == ".stl":
         count = stl_count(path)
-        return size // 200 if count is None else count
+        return size // 200 if count is None else min(count, size // 50)
     if size < MAX_TRIANGLES * SHORTEST_FACE:
         return 0
     with path.open("rb") as file:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
-from pose_regressor.color import srgb_from_linear, srgb_table
+from pose_regressor.color import srgb_from_linear
 from pose_regressor.types import FloatArray, InputError
-from pose_regressor_training.meshes.bake import multiplied
+from pose_regressor_training.meshes.bake import multiplied, tinted
 from pose_regressor_training.meshes.gltf_file import GltfFile
+from pose_regressor_training.meshes.gltf_pose import morphed, placed_nodes, skinned
 from pose_regressor_training.meshes.part import GREY, Part, shares
+from pose_regressor_training.meshes.pictures import repeating
 from pose_regressor_training.meshes.polygons import strip_triangles
 
 TRIANGLES, STRIP, FAN = 4, 5, 6
 WEBP, SPECULAR = "EXT_texture_webp", "KHR_materials_pbrSpecularGlossiness"
-#: Nodes below each other, at most.
-DEEPEST = 200
+#: What is seen beyond the edges of a texture, by the numbers of OpenGL.
+WRAPS: dict[Any, str] = {33071: "clamp", 33648: "mirror"}
 
 
 def read_gltf(path: Path, colored: bool = True) -> list[Part]:
@@ -31,51 +33,26 @@ def read_gltf(path: Path, colored: bool = True) -> list[Part]:
     """
     file = GltfFile(path)
     parts: list[Part] = []
-    for matrix, mesh in _placed(file):
-        for primitive in file.item("meshes", mesh)["primitives"]:
-            parts += _primitive(file, primitive, matrix, colored)
+    for matrix, node in placed_nodes(file):
+        for primitive in file.item("meshes", node["mesh"])["primitives"]:
+            parts += _primitive(file, primitive, node, matrix, colored)
+    if colored and not any(part.texture is not None for part in parts):
+        _say_which_picture_is_unused(file)
     return parts
 
 
-def _placed(file: GltfFile) -> list[tuple[FloatArray, Any]]:
-    """(4, 4) place and mesh of each node in the scene that is shown first."""
-    nodes = file.content.get("nodes", [])
-    if not nodes:
-        return [(np.eye(4), mesh) for mesh in range(len(file.content.get("meshes", [])))]
-    if scenes := file.content.get("scenes"):
-        roots = scenes[file.content.get("scene", 0)].get("nodes", [])
-    else:
-        below = {child for node in nodes for child in node.get("children", [])}
-        roots = [index for index in range(len(nodes)) if index not in below]
-    placed, seen = [], set()
-    waiting = [(root, np.eye(4), 0) for root in reversed(roots)]
-    while waiting:
-        index, parent, depth = waiting.pop()
-        if index in seen or depth > DEEPEST:
-            raise InputError(f"mesh {file.path}: cannot be read: its nodes form no tree")
-        seen.add(index)
-        node = file.item("nodes", index)
-        if "EXT_mesh_gpu_instancing" in node.get("extensions", {}):
-            file.refuse("EXT_mesh_gpu_instancing")
-        matrix = parent @ _matrix(node)
-        if "mesh" in node:
-            placed.append((matrix, node["mesh"]))
-        waiting += [(child, matrix, depth + 1) for child in reversed(node.get("children", []))]
-    return placed
+def _say_which_picture_is_unused(file: GltfFile) -> None:
+    for material in file.content.get("materials", []):
+        if _base(material)[1] is not None:
+            name = material.get("name", "")
+            warnings.warn(
+                f"mesh {file.path}: no triangles have its material {name!r}, which has a picture", stacklevel=5
+            )
 
 
-def _matrix(node: dict[str, Any]) -> FloatArray:
-    """(4, 4) of a node within its parent."""
-    if "matrix" in node:
-        return np.array(node["matrix"], np.float64).reshape(4, 4).T
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_quat(np.array(node.get("rotation", (0, 0, 0, 1)), np.float64)).as_matrix()
-    matrix[:3, :3] *= np.array(node.get("scale", (1, 1, 1)), np.float64).reshape(3)
-    matrix[:3, 3] = node.get("translation", (0, 0, 0))
-    return matrix
-
-
-def _primitive(file: GltfFile, primitive: dict[str, Any], matrix: FloatArray, colored: bool) -> list[Part]:
+def _primitive(
+    file: GltfFile, primitive: dict[str, Any], node: dict[str, Any], matrix: FloatArray, colored: bool
+) -> list[Part]:
     mode = primitive.get("mode", TRIANGLES)
     if mode not in (TRIANGLES, STRIP, FAN):
         return []  # points and lines
@@ -83,16 +60,19 @@ def _primitive(file: GltfFile, primitive: dict[str, Any], matrix: FloatArray, co
     _check_compression(file, primitive)
     if "POSITION" not in attributes:
         return []
-    vertices = _columns(file, attributes["POSITION"], 3).astype(np.float64)
+    vertices = file.columns(attributes["POSITION"], 3).astype(np.float64)
     order = file.accessor(primitive["indices"])[:, 0] if "indices" in primitive else np.arange(len(vertices))
     faces = _faces(order.astype(np.int64), mode)
     if not len(faces):
         return []
     if faces.max() >= len(vertices) or faces.min() < 0:
         raise InputError(f"mesh {file.path}: a face names vertex {faces.max()} of {len(vertices)}")
-    vertices = vertices @ matrix[:3, :3].T + matrix[:3, 3]
-    if np.linalg.det(matrix[:3, :3]) < 0:
-        faces = faces[:, ::-1]  # a mirror turns faces inside out
+    vertices = morphed(file, node, primitive, vertices)
+    posed = skinned(file, node, attributes, vertices)
+    mirrored = bool(np.linalg.det(matrix[:3, :3]) < 0)
+    vertices, mirrored = posed or (vertices @ matrix[:3, :3].T + matrix[:3, 3], mirrored)
+    if mirrored:
+        faces = faces[:, ::-1]  # else they would be inside out
     if not colored:
         return [Part(vertices, faces, None, None, np.full((len(vertices), 3), GREY, np.uint8))]
     material = file.item("materials", primitive["material"]) if "material" in primitive else None
@@ -109,13 +89,6 @@ def _check_compression(file: GltfFile, primitive: dict[str, Any]) -> None:
                 file.refuse(name)
 
 
-def _columns(file: GltfFile, index: Any, width: int) -> NDArray:
-    values = file.accessor(index)
-    if values.shape[1] < width:
-        raise InputError(f"mesh {file.path}: expected vectors of {width} numbers, got {values.shape[1]}")
-    return values[:, :width]
-
-
 def _faces(order: NDArray[np.int64], mode: int) -> NDArray[np.int64]:
     if mode == STRIP:
         return strip_triangles(order)
@@ -128,7 +101,7 @@ def _vertex_light(file: GltfFile, attributes: dict[str, Any], count: int) -> Flo
     """(V, 3) linear colours of the vertices; None if all are white."""
     if "COLOR_0" not in attributes:
         return None
-    values = _columns(file, attributes["COLOR_0"], 3)
+    values = file.columns(attributes["COLOR_0"], 3)
     if len(values) != count:
         raise InputError(f"mesh {file.path}: expected a colour for each of {count} vertices, got {len(values)}")
     light = shares(values, file.path)
@@ -151,9 +124,16 @@ def _painted(
             return [Part(vertices, faces, None, None, np.full((len(vertices), 3), GREY, np.uint8))]
         whole = np.ones_like(vertices) if light is None else light
         return [Part(vertices, faces, None, None, srgb_from_linear(whole * factor), name)]
+    if (alpha := str((material or {}).get("alphaMode", "OPAQUE"))) != "OPAQUE":
+        warnings.warn(
+            f"mesh {file.path}: material {name!r} may be transparent (alphaMode {alpha[:20]}); it is drawn opaque",
+            stacklevel=7,
+        )
     picture, title = file.picture(_source(file, texture))
     uv = _texture_coordinates(file, texture, attributes, name, len(vertices))
-    part = Part(vertices, faces, _times(picture, factor), np.stack([uv[:, 0], 1 - uv[:, 1]], 1), None, name, title)
+    uv = np.stack([uv[:, 0], 1 - uv[:, 1]], 1)
+    picture, uv = repeating(picture, uv, _beyond_edges(file, texture), file.path)
+    part = Part(vertices, faces, tinted(picture, factor), uv, None, name, title)
     return [part] if light is None else multiplied(part, light, file.path)
 
 
@@ -181,6 +161,13 @@ def _source(file: GltfFile, info: dict[str, Any]) -> Any:
     return texture["source"]
 
 
+def _beyond_edges(file: GltfFile, info: dict[str, Any]) -> tuple[str, str]:
+    """What is seen beyond the edges of a texture, along u and v."""
+    texture = file.item("textures", info["index"])
+    sampler = file.item("samplers", texture["sampler"]) if "sampler" in texture else {}
+    return WRAPS.get(sampler.get("wrapS"), "repeat"), WRAPS.get(sampler.get("wrapT"), "repeat")
+
+
 def _texture_coordinates(
     file: GltfFile, info: dict[str, Any], attributes: dict[str, Any], name: str, count: int
 ) -> FloatArray:
@@ -192,7 +179,7 @@ def _texture_coordinates(
             f"mesh {file.path}: material {name!r} names a picture, but its triangles have no {chosen}: export texture "
             "coordinates (UVs), or give --color for a part in one colour"
         )
-    uv = _columns(file, attributes[chosen], 2).astype(np.float64)
+    uv = file.columns(attributes[chosen], 2).astype(np.float64)
     if len(uv) != count or not np.isfinite(uv).all():
         raise InputError(f"mesh {file.path}: expected finite texture coordinates, one a vertex")
     cos, sin = np.cos(transform.get("rotation", 0)), np.sin(transform.get("rotation", 0))
@@ -200,11 +187,3 @@ def _texture_coordinates(
     # Counter-clockwise as seen on the picture, whose v points down: as Khronos' own viewer has it.
     uv = uv @ np.array([[cos, -sin], [sin, cos]])
     return uv + np.array(transform.get("offset", (0, 0)), np.float64).reshape(2)
-
-
-def _times(picture: NDArray[np.uint8], factor: FloatArray) -> NDArray[np.uint8]:
-    """The picture's light times a linear colour."""
-    if (factor > 0.999).all():
-        return picture
-    codes = srgb_from_linear(srgb_table()[:, None] * factor)
-    return np.stack([codes[:, i][picture[..., i]] for i in range(3)], -1)

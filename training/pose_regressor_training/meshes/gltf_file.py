@@ -16,7 +16,7 @@ from pose_regressor.types import InputError
 from pose_regressor_training.meshes.pictures import REMEDY, find_file, open_picture
 
 COMPONENTS = {5120: "i1", 5121: "u1", 5122: "i2", 5123: "u2", 5125: "u4", 5126: "f4"}
-WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
+WIDTHS = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}
 #: More values than this are no accessor of a mesh that is allowed.
 MOST = 20_000_000
 #: Extensions that change nothing that is read here, or are applied.
@@ -145,6 +145,13 @@ class GltfFile:
         if about.get("normalized") and kind.kind in "iu":
             values = np.maximum(values.astype(np.float64) / np.iinfo(kind).max, -1.0)
         return values
+
+    def columns(self, index: Any, width: int) -> NDArray:
+        """(N, width) values, of which the first `width` are taken."""
+        values = self.accessor(index)
+        if values.shape[1] < width:
+            raise InputError(f"mesh {self.path}: expected vectors of {width} numbers, got {values.shape[1]}")
+        return values[:, :width]
 
     def _rows(self, about: dict[str, Any], kind: np.dtype, width: int, count: int) -> NDArray:
         data, stride = self._view(about["bufferView"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from pose_regressor.types import FloatArray, InputError
 from pose_regressor_training.meshes.materials import Material, read_materials
 from pose_regressor_training.meshes.obj_file import ObjFaces, ObjFile
 from pose_regressor_training.meshes.part import GREY, Part, color_codes
-from pose_regressor_training.meshes.pictures import REMEDY, find_file, text, texts
+from pose_regressor_training.meshes.pictures import REMEDY, find_file, repeating, text, texts
 from pose_regressor_training.meshes.polygons import triangles
+
+#: Materials below this opacity are said to be drawn opaque.
+OPAQUE = 0.95
 
 
 def read_obj(path: Path, colored: bool = True) -> list[Part]:
@@ -27,32 +31,60 @@ def read_obj(path: Path, colored: bool = True) -> list[Part]:
     """
     file = ObjFile(path)
     if not file.faces or not file.counts[b"v"]:
-        raise InputError(f"mesh {path}: expected triangles, found none")
+        return []
     table = np.concatenate(file.tables[b"v"])
     vertices = table[:, :3]
     places = np.concatenate(file.tables[b"vt"] or [np.zeros((0, 3))])[:, :2]
     places = np.where(np.isnan(places), [np.nan, 0.0], places)  # `vt u` alone is on the lowest row
-    colors = _vertex_colors(table, path) if colored else None
+    colors = _vertex_colors(file, table) if colored else None
     materials = _materials(file, path) if colored else {}
     parts: list[Part] = []
     for name, faces in file.faces.items():
         found = _material(name, materials)
-        if found is None and name is not None and materials:
+        parts += _parts(path, vertices, places if colored else places[:0], colors, faces, found)
+    if not any(part.texture is not None for part in parts):
+        _check_no_picture_is_meant(path, materials, list(file.faces))
+    if colored and colors is None:
+        _say_what_is_grey(path, file, materials)
+    return parts
+
+
+def _vertex_colors(file: ObjFile, table: FloatArray) -> NDArray[np.uint8] | None:
+    """(V, 3) codes of `v x y z r g b`, with a weight before the colour or alpha behind it; None if there are none."""
+    whole, path = file.painted, file.path
+    if len(whole) == 8 * len(table):
+        with suppress(ValueError):
+            return np.frombuffer(bytes.fromhex(whole.decode("ascii", "replace")), np.uint8).reshape(-1, 4)[:, 1:]
+    seven = ~np.isnan(table[:, 6])
+    weighted = seven & bool((table[seven, 3] == 1).all())
+    colors = np.where(weighted[:, None], table[:, 4:7], table[:, 3:6])
+    without = np.isnan(colors).any(1)
+    if without.all():
+        return None
+    codes = np.full((len(table), 3), GREY, np.uint8)
+    codes[~without] = color_codes(colors[~without], path)
+    if without.any():
+        warnings.warn(
+            f"mesh {path}: {without.sum()} of {len(table)} vertices have no colour; they are grey", stacklevel=4
+        )
+    return codes
+
+
+def _say_what_is_grey(path: Path, file: ObjFile, materials: dict[bytes, Material]) -> None:
+    """Warn of faces that are grey although the file seems to mean more."""
+    for name, faces in file.faces.items():
+        if _material(name, materials) is not None:
+            continue
+        if name is not None and file.libraries:
             warnings.warn(
                 f"mesh {path}: material {text(name)!r} is in none of its material files; its faces are grey",
                 stacklevel=4,
             )
-        parts += _parts(
-            path, vertices, places if colored else places[:0], colors, faces, found, bool(name and materials)
-        )
-    _check_pictures_used(path, materials, parts)
-    return parts
-
-
-def _vertex_colors(table: FloatArray, path: Path) -> NDArray[np.uint8] | None:
-    """(V, 3) codes of `v x y z r g b` and `v x y z w r g b`; None if a vertex has none."""
-    last = np.where(np.isnan(table[:, 6:7]), table[:, 3:6], table[:, 4:7])
-    return None if np.isnan(last).any() else color_codes(last, path)
+        elif all((place >= 0).all() for place in faces.place):
+            warnings.warn(
+                f"mesh {path}: has texture coordinates, but no material that names a picture; its faces are grey",
+                stacklevel=4,
+            )
 
 
 def _materials(file: ObjFile, path: Path) -> dict[bytes, Material]:
@@ -82,7 +114,8 @@ def _material(name: bytes | None, materials: dict[bytes, Material]) -> Material 
     for key, material in materials.items():
         if not meanings.isdisjoint(texts(key)):
             return material
-    return materials.get(name.split(b"#")[0].strip())
+    alike = [material for key, material in materials.items() if key.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else materials.get(name.split(b"#")[0].strip())
 
 
 def _parts(
@@ -92,12 +125,8 @@ def _parts(
     colors: NDArray[np.uint8] | None,
     faces: ObjFaces,
     material: Material | None,
-    named: bool,
 ) -> list[Part]:
-    """The faces of one material: those on its picture, and those without texture coordinates.
-
-    named: whether they name a material of the files
-    """
+    """The faces of one material: those on its picture, and those without texture coordinates."""
     counts, corners = np.concatenate(faces.counts), np.concatenate(faces.vertex)
     place, normal = np.concatenate(faces.place), np.concatenate(faces.normal)
     if len(corners) and not 0 <= corners.min() <= corners.max() < len(vertices):
@@ -106,16 +135,14 @@ def _parts(
     cut = triangles(vertices, counts, corners)
     if not len(cut):
         return []
-    texture = material.texture(path) if material is not None else None
+    texture = material.pixels(path) if material is not None else None
     name = material.name if material is not None else ""
-    if texture is None:
-        if not named and len(places) and (place[cut] >= 0).all() and colors is None:
-            warnings.warn(
-                f"mesh {path}: has texture coordinates, but no material that names a picture; its faces are grey",
-                stacklevel=5,
-            )
+    if material is not None and material.opacity < OPAQUE:
+        warnings.warn(
+            f"mesh {path}: material {name!r} is transparent (d {material.opacity:g}); it is drawn opaque", stacklevel=5
+        )
+    if material is None or material.picture is None or texture is None:
         return [_plain(vertices, corners[cut], colors, material, name)]
-    assert material is not None
     if place.max(initial=-1) >= len(places):
         raise InputError(f"mesh {path}: a face names texture coordinate {place.max() + 1} of {len(places)}")
     mapped = (place[cut] >= 0).all(1)
@@ -128,7 +155,9 @@ def _parts(
     own = cut[mapped]
     extra = [normal[own]] if (normal[own] >= 0).all() else []
     joined, *kept = unmerge_faces(corners[own], place[own], *extra)
-    uv = places[kept[1]] * material.scale + material.offset
+    uv = places[kept[1]] * material.picture.scale + material.picture.offset
+    beyond = "clamp" if material.picture.clamped else "repeat"
+    texture, uv = repeating(texture, uv, (beyond, beyond), path)
     parts.append(Part(vertices[kept[0]], joined, texture, uv, None, name, material.picture_name))
     if not mapped.all():
         plain = _plain(vertices, corners[cut[~mapped]], None, material, name)
@@ -162,13 +191,13 @@ def _plain(
     return Part(vertices[used], faces, None, None, codes, name)
 
 
-def _check_pictures_used(path: Path, materials: dict[bytes, Material], parts: Sequence[Part]) -> None:
-    """Raises InputError if the material files name pictures, and no part has one."""
+def _check_no_picture_is_meant(path: Path, materials: dict[bytes, Material], used: Sequence[bytes | None]) -> None:
+    """Raises InputError if the material files name pictures, which no face uses."""
     named = [material for material in materials.values() if material.picture]
-    if named and not any(part.texture is not None for part in parts):
-        used = sorted({part.material for part in parts if part.material})
+    if named:
+        names = sorted(text(name) for name in used if name is not None)
         raise InputError(
             f"mesh {path}: its material {named[0].name!r} names the picture {named[0].picture_name}, but no face uses "
-            f"that material ({'they use ' + ', '.join(map(repr, used)) if used else 'there is no usemtl line'}): add "
+            f"that material ({'they use ' + ', '.join(map(repr, names)) if names else 'there is no usemtl line'}): add "
             f"'usemtl {named[0].name}' before the faces, or give --color; {REMEDY.split(',')[0]} if it is another one"
         )

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray, InputError
-from pose_regressor_training.meshes.pictures import text
+from pose_regressor_training.meshes.pictures import decoded, text
 from pose_regressor_training.meshes.stl_off import numbers
 
 #: Lines that are turned into arrays at once: lists of words take ten times the memory.
@@ -39,16 +39,17 @@ class ObjFile:
         self.tables: dict[bytes, list[FloatArray]] = {b"v": [], b"vt": []}
         self.counts = {b"v": 0, b"vt": 0, b"vn": 0}
         self.libraries: list[bytes] = []
+        self.painted = b""  # hexadecimal numbers of ZBrush: for each vertex a mask, red, green, blue
         self.faces: dict[bytes | None, ObjFaces] = {}
         self._lines: dict[bytes, list[bytes]] = {b"v": [], b"vt": []}
         self._corners: list[bytes] = []
         self._before: list[tuple[int, int, int, int]] = []  # corners of a face; vertices, places, normals so far
         self._material: bytes | None = None
-        self._read(_decoded(path))
+        self._read(_lines(path))
 
-    def _read(self, data: bytes) -> None:
+    def _read(self, all_lines: list[bytes]) -> None:
         counts, lines = self.counts, self._lines
-        for line in data.splitlines():
+        for line in all_lines:
             words = line.split(None, 1)
             if len(words) < 2:
                 continue
@@ -68,7 +69,11 @@ class ObjFile:
                     self._flush_numbers(key)
             elif key == b"vn":
                 counts[key] += 1
-            elif key == b"usemtl":
+            elif key == b"#MRGB":
+                self.painted += rest.strip()
+            elif key == b"surf":
+                raise InputError(f"mesh {self.path}: has free-form surfaces (surf), expected triangles: export those")
+            elif (key := key.lower()) == b"usemtl":
                 self._flush_faces()
                 self._material = rest.strip()
             elif key == b"mtllib":
@@ -129,12 +134,9 @@ class ObjFile:
             raise InputError(f"mesh {self.path}: expected numbers in a face, got {text(wrong)[:40]!r}") from None
 
 
-def _decoded(path: Path) -> bytes:
-    """The file's bytes in an encoding that keeps ASCII, without a byte order mark, continued lines joined."""
-    data = path.read_bytes()
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        data = data.decode("utf-16", errors="replace").encode()
-    data = data.removeprefix(b"\xef\xbb\xbf")
+def _lines(path: Path) -> list[bytes]:
+    """The file's lines, continued ones joined."""
+    data = decoded(path.read_bytes())
     if b"\\\n" in data or b"\\\r\n" in data:
         data = data.replace(b"\\\r\n", b" ").replace(b"\\\n", b" ")
-    return data
+    return data.splitlines()

@@ -29,7 +29,7 @@ HEADER_LIMIT = 1 << 16
 
 @dataclass(frozen=True)
 class Property:
-    """type: of a value, as numpy names it; length: type of a list's length, None if it is no list."""
+    """name: in lower case; type: of a value, as numpy names it; length: type of a list's length, None if it is none."""
 
     name: str
     type: str
@@ -95,9 +95,9 @@ def read_header(path: Path) -> Header:
 
 def _property(words: list[str]) -> Property | None:
     if len(words) == 2 and words[0] in TYPES:
-        return Property(words[1], TYPES[words[0]])
+        return Property(words[1].lower(), TYPES[words[0]])
     if len(words) == 4 and words[0] == "list" and words[1] in TYPES and words[2] in TYPES:
-        return Property(words[3], TYPES[words[2]], TYPES[words[1]])
+        return Property(words[3].lower(), TYPES[words[2]], TYPES[words[1]])
     return None
 
 

@@ -28,6 +28,8 @@ UV_NAMES = (
     ("uv_u", "uv_v"),
 )
 COLOR_NAMES = (("red", "green", "blue"), ("diffuse_red", "diffuse_green", "diffuse_blue"), ("r", "g", "b"))
+#: Other names that seem to mean colours.
+COLOR_LIKE = "colou?r|rgb|red|green|blue|gr[ae]y|intensity|luminance|material"
 CORNER_NAMES = ("vertex_indices", "vertex_index")
 
 
@@ -60,20 +62,31 @@ def read_ply(path: Path, colored: bool = True) -> list[Part]:
                 "or give --color for a part in one colour"
             )
         return _textured(path, names, vertices, corners[cut], uv, _numbers(vertex, face, corners[cut], polygon))
-    colors = _colors(vertex, path)
+    colors, of_faces = _colors(vertex, path), _face_colors(face, elements, path)
+    if of_faces is not None and (colors is None or (colors == colors[0]).all()):
+        own = np.repeat(of_faces[polygon], 3, 0)
+        return [_unshared(vertices, corners[cut], own, np.ones(len(cut), bool))]
     if colors is not None:
         return [Part(vertices, corners[cut], None, None, colors)]
-    colors = _colors(face, path)
-    if colors is not None:
-        own = np.repeat(colors[polygon], 3, 0)
-        return [_unshared(vertices, corners[cut], own, np.ones(len(cut), bool))]
-    if uv is not None:
+    _say_why_it_is_grey(path, uv is not None, vertex, face)
+    return [Part(vertices, corners[cut], None, None, np.full(vertices.shape, GREY, np.uint8))]
+
+
+def _say_why_it_is_grey(path: Path, has_uv: bool, vertex: Element, face: Element) -> None:
+    """Warn if the file seems to mean more than a grey mesh."""
+    unknown = [own.name for own in (*vertex.properties, *face.properties) if re.search(COLOR_LIKE, own.name)]
+    if has_uv:
         warnings.warn(
             f"mesh {path}: has texture coordinates, but names no picture and has no colours, so it is grey; add the "
             "line 'comment TextureFile NAME' to its header",
-            stacklevel=4,
+            stacklevel=5,
         )
-    return [Part(vertices, corners[cut], None, None, np.full(vertices.shape, GREY, np.uint8))]
+    elif unknown:
+        warnings.warn(
+            f"mesh {path}: its properties {', '.join(unknown)[:80]} are not known as colours here, so it is grey; "
+            "expected red, green, blue",
+            stacklevel=5,
+        )
 
 
 def _cut(
@@ -203,6 +216,18 @@ def _colors(element: Element, path: Path) -> NDArray[np.uint8] | None:
         if all(name in element.values for name in names):
             return color_codes(np.stack([element.values[name] for name in names], 1), path)
     return None
+
+
+def _face_colors(face: Element, elements: dict[str, Element], path: Path) -> NDArray[np.uint8] | None:
+    """(N, 3) colours of faces, their own or those of the materials that they name."""
+    own = _colors(face, path)
+    of_materials = _colors(elements["material"], path) if "material" in elements else None
+    if own is not None or of_materials is None or "material_index" not in face.values:
+        return own
+    index = face.values["material_index"].astype(np.int64)
+    if len(index) and index.max() >= len(of_materials):
+        raise InputError(f"mesh {path}: a face names material {index.max()} of {len(of_materials)}")
+    return np.where(index[:, None] < 0, np.uint8(GREY), of_materials[index])
 
 
 def _unshared(vertices: FloatArray, faces: NDArray, colors: NDArray[np.uint8], own: NDArray[np.bool_]) -> Part:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import struct
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,13 @@ from numpy.typing import NDArray
 
 from pose_regressor.types import FloatArray, InputError
 from pose_regressor_training.meshes.part import GREY, Part, color_codes
+from pose_regressor_training.meshes.pictures import decoded
 from pose_regressor_training.meshes.polygons import triangles
 
 FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 HEADER = 84
+#: Counts that writers leave in the header if they do not know better.
+UNKNOWN_COUNTS = (0, 2**32 - 1)
 
 
 def numbers(data: bytes, path: Path, kind: type = np.float64) -> NDArray:
@@ -25,7 +29,14 @@ def numbers(data: bytes, path: Path, kind: type = np.float64) -> NDArray:
         try:
             return np.fromstring(data, kind, sep=" ") if data.strip() else np.zeros(0, kind)
         except (DeprecationWarning, ValueError) as error:
-            raise InputError(f"mesh {path}: cannot be read: expected numbers, found other text") from error
+            found = f" {_other_word(data)[:40]!r}".removesuffix(" ''")
+            raise InputError(f"mesh {path}: cannot be read: expected numbers, found{found or ' other text'}") from error
+
+
+def _other_word(data: bytes) -> str:
+    """The first word that is no number; empty if it cannot be told."""
+    number = rb"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|(?i:[-+]?(nan|inf|infinity))"
+    return next((word.decode("ascii", "replace") for word in data.split() if not re.fullmatch(number, word)), "")
 
 
 def stl_count(path: Path) -> int | None:
@@ -39,6 +50,8 @@ def stl_count(path: Path) -> int | None:
     if size < HEADER:
         return None
     count = int(struct.unpack("<I", start[80:HEADER])[0])
+    if count in UNKNOWN_COUNTS and size > HEADER and (size - HEADER) % FACET.itemsize == 0:
+        count = (size - HEADER) // FACET.itemsize
     if size == HEADER + FACET.itemsize * count:
         return count
     if start[:5].lower() == b"solid" and (b"facet" in start or b"\0" not in start):
@@ -46,8 +59,11 @@ def stl_count(path: Path) -> int | None:
     return count
 
 
-def read_stl(path: Path) -> list[Part]:
-    """One grey part: STL knows no colours that readers agree on."""
+def read_stl(path: Path, colored: bool = True) -> list[Part]:
+    """One part. A binary file may have colours of its faces, as Materialise Magics or VisCAM write them.
+
+    colored: False leaves these out
+    """
     count = stl_count(path)
     if count is None:
         return [_grey(_text_corners(path))]
@@ -55,22 +71,44 @@ def read_stl(path: Path) -> list[Part]:
     there = (len(data) - HEADER) // FACET.itemsize
     if count > there:
         raise InputError(f"mesh {path}: is cut off: it has {there:,} of the {count:,} triangles that it states")
+    if count < there:
+        warnings.warn(
+            f"mesh {path}: states {count:,} triangles, which are read, but has bytes for {there:,}", stacklevel=4
+        )
     facets = np.frombuffer(data, FACET, count, HEADER)
-    return [_grey(facets["corners"].reshape(-1, 3).astype(np.float64))]
+    part = _grey(facets["corners"].reshape(-1, 3).astype(np.float64))
+    colors = _facet_colors(data[: HEADER - 4], facets["attribute"].astype(np.int64)) if colored else None
+    return [part if colors is None else replace(part, colors=np.repeat(colors, 3, 0))]
+
+
+def _facet_colors(header: bytes, numbers: NDArray[np.int64]) -> NDArray[np.uint8] | None:
+    """(F, 3) colours of five bits each in the facets' numbers; None if there are none.
+
+    Magics names the colour of the whole part in the header, and then its bit 15 says that a facet has no colour of its
+    own; red is lowest. In VisCAM's and SolidView's files, bit 15 says that there is a colour; blue is lowest.
+    """
+    mark, flagged = header.find(b"COLOR="), numbers >> 15 == 1
+    if 0 <= mark <= len(header) - 10:
+        whole, own, places = np.frombuffer(header, np.uint8, 3, mark + 6), ~flagged, (0, 5, 10)
+    elif flagged.any() and (flagged | (numbers == 0)).all():
+        whole, own, places = np.full(3, GREY, np.uint8), flagged, (10, 5, 0)
+    else:
+        return None
+    codes = np.stack([numbers >> place & 31 for place in places], 1) * 255 / 31
+    return np.where(own[:, None], np.round(codes), whole).astype(np.uint8)
 
 
 def _text_corners(path: Path) -> FloatArray:
     data = path.read_bytes()
-    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        data = data.decode("utf-16", errors="replace").encode()
-    if data.removeprefix(b"\xef\xbb\xbf").lstrip()[:5].lower() != b"solid":
+    data = decoded(data).replace(b"\r", b"\n")
+    if data.lstrip()[:5].lower() != b"solid":
         raise InputError(f"mesh {path}: expected an STL file, which begins with 'solid' or with 84 bytes of header")
     lines = re.findall(rb"(?im)^[ \t]*vertex[ \t]+([^\r\n]*)", data)
     table = numbers(b" ".join(lines), path)
     if len(table) != 3 * len(lines) or len(lines) % 3:
         raise InputError(f"mesh {path}: expected three vertices of three numbers in each facet; is it cut off?")
     if len(re.findall(rb"(?im)^[ \t]*endsolid", data)) < 1:
-        raise InputError(f"mesh {path}: is cut off: it has no 'endsolid'")
+        raise InputError(f"mesh {path}: is cut off: it has no line 'endsolid'")
     return table.reshape(-1, 3)
 
 

@@ -18,11 +18,31 @@ NEIGHBOURS = wp.constant(64)
 def places(vertices: NDArray[np.floating]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The first vertex (P,) at each place, and the place (V,) of each vertex. Places are ordered by x, y and z."""
     keys = vertices + vertices.dtype.type(0)  # -0 becomes 0
-    order = np.lexsort(keys.T[::-1])
-    new = np.concatenate([[True], (keys[order[1:]] != keys[order[:-1]]).any(1)])
+    if keys.dtype == np.float32:
+        order, new = _ordered(keys)
+    else:
+        order = np.lexsort(keys.T[::-1])
+        new = np.concatenate([[True], (keys[order[1:]] != keys[order[:-1]]).any(1)])
     names = np.empty(len(keys), np.int64)
     names[order] = np.cumsum(new) - 1
     return order[new], names
+
+
+def _ordered(keys: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """The order of points (V, 3) by x, y and z, and which of them differ from the one before.
+
+    Two sorts of whole numbers take less time than a sort for each axis.
+    """
+    bits = keys.view(np.uint32)
+    ranks = np.where(bits >> 31, ~bits, bits | np.uint32(1 << 31))  # in the order of the numbers
+    x, y, z = ranks.T.astype(np.uint64)
+    first = x << np.uint64(32) | y
+    order = np.argsort(first, kind="stable")
+    columns = np.cumsum(np.concatenate([[False], first[order[1:]] != first[order[:-1]]])).astype(np.uint64)
+    both = columns << np.uint64(32) | z[order]
+    again = np.argsort(both, kind="stable")
+    both = both[again]
+    return order[again], np.concatenate([[True], both[1:] != both[:-1]])
 
 
 def merged(vertices: NDArray[np.float32], faces: NDArray[np.int32]) -> NDArray[np.int64]:

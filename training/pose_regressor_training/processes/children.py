@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import multiprocessing
 import os
 import signal
@@ -12,6 +13,8 @@ from contextlib import contextmanager
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: Seconds between two checks whether the parent is still there.
 _LOOK = 1.0
+#: Seconds until a child that was told to end is told again.
+_AGAIN = 0.5
 
 
 @contextmanager
@@ -21,11 +24,25 @@ def deaf_children() -> Iterator[None]:
     A terminal, `timeout` and systemd signal the whole process group. Children that obeyed would lose work which the
     parent still waits for. Each child must call `heed_parent`.
     """
+    atexit.unregister(end_children)
+    atexit.register(end_children)  # before multiprocessing's own hook, which tells each child once and waits for ever
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def end_children() -> None:
+    """Ends all daemonic children of this process.
+
+    It tells them until they are gone: a signal is lost while the same one, from somebody else, still waits to be heard.
+    """
+    while children := [child for child in multiprocessing.active_children() if child.daemon]:
+        for child in children:
+            child.terminate()
+        for child in children:
+            child.join(_AGAIN)
 
 
 def heed_parent() -> None:

@@ -27,10 +27,10 @@ class BackgroundPart(Part):
 
     folder: Path | None = folder("folder of photographs (JPEG, PNG), searched with its subfolders")
     photographs: float = chance(0.5, "share of backgrounds that are photographs, if there is a folder")
-    pictures: int = count(1000, "procedural pictures drawn at the start, for backgrounds and surfaces", 1)
-    window: Span = span(0.5, 1.0, "share of the picture's edge that is shown", 0.05, 1)
-    brightness: Span = span(0.35, 1.15, "factor on the displayed values", high=4)
-    recolored: float = chance(0.5, "how often red, green and blue change places")
+    pictures: int = count(1000, "procedural pictures made at the start, for backgrounds and surfaces", 1)
+    window: Span = span(0.5, 1.0, "longer side of the part that is shown, as a share of the picture's side", 0.05, 1)
+    brightness: Span = span(0.35, 1.15, "factor on the pixel values", high=4)
+    recolored: float = chance(0.5, "how often red, green and blue are exchanged")
 
 
 def draw_backgrounds(

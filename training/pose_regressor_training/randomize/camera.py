@@ -31,26 +31,35 @@ class CameraPart(Part):
     blur: Span = span(0.4, 1.0, "standard deviation of the lens's Gaussian blur", 0.3, 3, unit="pixels")
     motion: float = chance(0.2, "how often the camera moves during the exposure")
     motion_length: Span = span(2, 9, "length of that motion", high=9, unit="pixels")
-    chromatic: Span = span(0, 0.4, "shift of red and blue against green", high=2, unit="pixels")
+    chromatic: Span = span(0, 0.4, "shift of red and blue against green, in opposite directions", high=2, unit="pixels")
     distortion: float = chance(0.2, "how often the lens has a distortion that the calibration lacks")
-    distortion_pixels: Span = span(0, 0.8, "shift by that distortion at the window's corner", high=20, unit="pixels")
-    exposure: Span = span(0.8, 1.25, "gain; uniform in the logarithm", 0.01)
+    distortion_pixels: Span = span(
+        0, 0.8, "shift that this distortion causes at the window's corner", high=20, unit="pixels"
+    )
+    exposure: Span = span(0.8, 1.25, "gain of all channels; uniform in the logarithm", 0.01)
     white_balance: float = number(0.07, "standard deviation of each channel's gain", high=0.5)
-    flare: float = chance(0.5, "how often stray light in the lens covers the picture")
-    flare_light: Span = span(0, 0.12, "that stray light, white is 1; mostly little", high=1)
+    flare: float = chance(0.5, "how often stray light in the lens brightens the picture")
+    flare_light: Span = span(
+        0, 0.12, "strength of that stray light, white is 1; small values are more frequent", high=1
+    )
     banding: float = chance(0.1, "how often flickering light leaves bands of colour across the rows")
-    banding_depth: Span = span(0.02, 0.12, "change of the gain in those bands", high=1)
+    banding_depth: Span = span(0.02, 0.12, "change of the gain in these bands", high=1)
     shot_noise: Span = span(
         0,
         0.06,
-        "standard deviation of the noise at white, which falls with the square root of the light; mostly low",
+        "standard deviation at white of the noise that grows with the square root of the light; small values are more "
+        "frequent",
         high=1,
     )
-    read_noise: Span = span(0, 0.005, "standard deviation of the noise at black; mostly low", high=1)
+    read_noise: Span = span(
+        0, 0.005, "standard deviation of the noise at black; small values are more frequent", high=1
+    )
     bayer: float = chance(0.3, "how often colours come from a mosaic of single-colour pixels")
-    colorfulness: Span = span(0.7, 1.3, "factor on the distance from grey", high=4)
+    colorfulness: Span = span(0.7, 1.3, "factor on each pixel's distance from grey", high=4)
     gamma: Span = span(0.8, 1.25, "exponent on top of sRGB's tone curve; uniform in the logarithm", 0.1)
-    contrast: Span = span(-0.2, 0.6, "share of an S-shaped curve, which deepens shadows and keeps highlights", -1, 1)
+    contrast: Span = span(
+        -0.2, 0.6, "share of an S-shaped tone curve, which darkens dark pixels and brightens bright ones", -1, 1
+    )
     sharpening: float = chance(0.15, "how often the camera sharpens")
     sharpening_strength: Span = span(0.4, 1.0, "weight of the unsharp mask", high=5)
     jpeg: float = chance(0.4, "how often the picture is compressed")

@@ -37,22 +37,22 @@ class ClutterPart(Part):
     front: tuple[float, ...] = shares(
         (0.4, 0.3, 0.2, 0.1), "how often there are 0, 1, 2 or 3 things in front of the object", FRONT + 1
     )
-    reach: Span = span(0.05, 1.0, "how far each of them reaches across the object", high=1.5, unit="diameters")
-    hidden: float = number(1.2, "how far all of them reach across it together, at most", high=3, unit="diameters")
+    reach: Span = span(0.05, 1.0, "how far each thing in front reaches across the object", high=1.5, unit="diameters")
+    hidden: float = number(1.2, "most that all of them together reach across the object", high=3, unit="diameters")
     limbs: float = chance(0.45, "share of hands, arms and rods among the things in front")
-    skin: float = chance(0.6, "share of those with the colour of skin")
+    skin: float = chance(0.6, "share of the hands, arms and rods that have the colour of skin")
     around: tuple[float, ...] = shares(
         (0.35, 0.3, 0.2, 0.15), "how often there are 0, 1, 2, ... 6 things beside and behind the object", AROUND + 1
     )
     size: Span = span(0.25, 1.6, "size of a thing; uniform in the logarithm", 0.01, unit="diameters")
-    others: float = chance(0.3, "share of things that are other trained objects or meshes given to stand beside them")
-    twins: float = chance(0.0, "share of things beside and behind that are the object itself once more")
-    casters: float = chance(0.3, "how often something stands between the object and the first lamp")
-    textured: float = chance(0.7, "share of things with a picture on them; the others have one colour")
+    others: float = chance(0.3, "share of things that are other trained objects, or meshes of `--beside`")
+    twins: float = chance(0.0, "share of things beside and behind that are a second piece of the object itself")
+    casters: float = chance(0.3, "how often a thing stands between the object and the first lamp and casts a shadow")
+    textured: float = chance(0.7, "share of things with a picture on their surface; all others have one colour")
     ground: float = chance(0.35, "how often the object lies on a plane")
     tilt: Span = span(5, 80, "angle between the plane and the line of sight", 1, 90, unit="degrees")
-    level: float = chance(0.0, "how often the plane is at right angles to the object's z axis, whatever the tilt")
-    shapes: int = count(48, "number of different shapes", 1)
+    level: float = chance(0.0, "how often the plane is at right angles to the object's z axis, instead of tilted")
+    shapes: int = count(48, "number of different shapes of things", 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -25,13 +25,19 @@ class LightPart(Part):
 
     scope: ClassVar[str] = "light."
 
-    exposure: Span = span(0.45, 2.2, "light on a white page, 1 is just white; uniform in the logarithm", 0.001)
-    ambient: Span = span(0.05, 0.75, "share of the light that is ambient: it comes from all around", high=1)
+    exposure: Span = span(0.45, 2.2, "brightness of a white page, 1 is just white; uniform in the logarithm", 0.001)
+    ambient: Span = span(0.05, 0.75, "share of the light that is ambient, that is, comes from all around", high=1)
     lamps: tuple[float, ...] = shares((0.05, 0.45, 0.3, 0.2), "how often there are 0, 1, 2 or 3 lamps", LIGHTS + 1)
-    warmth: float = number(0.15, "deviation of the lamps' colour, warm to cold; ambient light has half of it", high=1)
-    surroundings: Span = span(0.0, 0.6, "how much stronger ambient light is on one side", high=1)
+    warmth: float = number(
+        0.15, "standard deviation of the lamps' colour between warm and cold; half of it for ambient light", high=1
+    )
+    surroundings: Span = span(
+        0.0, 0.6, "share by which ambient light is stronger from one side, and weaker from the other", high=1
+    )
     shadows: float = chance(0.6, "how often a lamp casts shadows")
-    radius: Span = span(0.01, 0.15, "half the angle of a lamp; larger makes softer shadows", high=1, unit="radians")
+    radius: Span = span(
+        0.01, 0.15, "half the angle that a lamp covers; larger lamps make softer shadows", high=1, unit="radians"
+    )
 
 
 def draw_lights(part: LightPart, rng: np.random.Generator, count: int) -> tuple[NDArray[np.void], NDArray[np.float32]]:

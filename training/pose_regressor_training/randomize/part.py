@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pose_regressor.settings import Config, switch
 
-#: A drawn value lies between these two, uniformly or, where the field says so, uniformly in the logarithm.
+#: A value is chosen between these two, uniformly or, where the field says so, uniformly in the logarithm.
 Span = tuple[float, float]
 
 
@@ -14,7 +14,7 @@ Span = tuple[float, float]
 class Part(Config):
     """One part of the randomization: the ranges and chances that its values are drawn from.
 
-    random: draw at random; False: all values of this part are fixed
+    random: choose at random; False: all values of this part are fixed
     """
 
-    random: bool = switch(True, "draw at random; false: everything of this part is fixed")
+    random: bool = switch(True, "choose at random; false: all values of this part are fixed")

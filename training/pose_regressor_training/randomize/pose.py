@@ -29,25 +29,33 @@ class PosePart(Part):
     rotation: str = choice(
         "so3", ("so3", "view_sphere"), "so3: any rotation; view_sphere: the object's z axis points up"
     )
-    elevation: Span = span(-90, 90, "for view_sphere: height of the camera above the object", -90, 90, unit="degrees")
-    roll: Span = span(-180, 180, "for view_sphere: turn about the viewing direction", -180, 180, unit="degrees")
+    elevation: Span = span(
+        -90, 90, "for view_sphere: angle of the camera above the object's horizontal plane", -90, 90, unit="degrees"
+    )
+    roll: Span = span(
+        -180, 180, "for view_sphere: turn of the camera about its viewing direction", -180, 180, unit="degrees"
+    )
     focal: Span = span(450, 1100, "focal length; uniform in the logarithm", 50, unit="pixels")
-    look: Span = span(50, 320, "apparent diameter of the object in a crop; uniform in the logarithm", 4, unit="pixels")
-    find: Span = span(
-        28, 260, "apparent diameter of the object in the whole frame; uniform in the logarithm", 4, unit="pixels"
-    )
-    nearest: float = number(1.5, "least distance of the object from the camera", 1.05, unit="diameters")
+    look: Span = span(50, 320, "crops: apparent diameter of the object; uniform in the logarithm", 4, unit="pixels")
+    find: Span = span(28, 260, "searches: apparent diameter of the object; uniform in the logarithm", 4, unit="pixels")
+    nearest: float = number(1.5, "smallest distance of the object from the camera", 1.05, unit="diameters")
     place: Span = span(
-        0.06, 0.94, "place of the object's middle, as a share of the frame's width and height; it may be outside", -1, 2
+        0.06,
+        0.94,
+        "place of the object's middle in the frame: 0 is left or top, 1 is right or bottom, and beyond is outside",
+        -1,
+        2,
     )
-    resting: float = chance(0.0, "how often all things in a whole frame lie on the ground as they would come to rest")
+    resting: float = chance(0.0, "whole frames: how often all things lie on the ground in a stable position")
     kinds: tuple[float, ...] = shares(
         (0.74, 0.16, 0.1),
-        "shares of crops around an object, parts of a whole frame, and windows without an object",
+        "shares of the three kinds of windows: crops, searches, windows without an object",
     )
-    crop_scale: float = number(0.25, "largest error of a crop's scale, as a natural logarithm", high=2)
-    crop_shift: float = number(0.12, "largest error of a crop's place, in edges of the object's box", high=1)
-    find_scale: float = number(0.1, "largest change of a whole frame's scale, as a natural logarithm", high=1)
+    crop_scale: float = number(0.25, "crops: largest error of the scale, as a natural logarithm", high=2)
+    crop_shift: float = number(
+        0.12, "crops: largest error of the place, as a share of the longer side of the object's box", high=1
+    )
+    find_scale: float = number(0.1, "searches: largest change of the scale, as a natural logarithm", high=1)
 
     @property
     def every_way_up(self) -> bool:

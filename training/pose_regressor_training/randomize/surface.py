@@ -30,13 +30,20 @@ class ObjectPart(Part):
     )
     hue: Span = span(-8, 8, "turn of the hue", -180, 180, unit="degrees")
     saturation: Span = span(0.6, 1.4, "factor on the colourfulness", high=4)
-    contrast: Span = span(0.72, 1.25, "factor on the distance from a dark grey", 0.05, 4)
+    contrast: Span = span(0.72, 1.25, "factor on each colour's distance from a dark grey", 0.05, 4)
     brightness: Span = span(0.85, 1.1, "factor on the reflected light", high=4)
-    haze: Span = span(0.0, 0.015, "light added to every colour, as on faded print; white is 1", high=1)
-    mixing: float = number(0.04, "standard deviation of the mixing of colour channels", high=0.5)
+    haze: Span = span(0.0, 0.015, "light added to every colour, as if it had faded; white is 1", high=1)
+    mixing: float = number(
+        0.04, "how much red, green and blue mix: standard deviation of each entry of the mixing matrix", high=0.5
+    )
     glossy: float = chance(0.5, "how often the object has highlights")
-    specular: Span = span(0.02, 0.25, "share of the light that is mirrored at a right angle", high=1)
-    roughness: Span = span(0.15, 0.8, "width of the highlights", 0.05, 1)
+    specular: Span = span(
+        0.02,
+        0.25,
+        "share of the light that a highlight reflects when the light falls straight onto the surface",
+        high=1,
+    )
+    roughness: Span = span(0.15, 0.8, "roughness of the surface; larger makes wider highlights", 0.05, 1)
 
 
 def plain_materials(shape: tuple[int, ...]) -> NDArray[np.void]:

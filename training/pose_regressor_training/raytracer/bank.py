@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import warp as wp
 from numpy.typing import NDArray
-from scipy.spatial import ConvexHull
 
 from pose_regressor.color import srgb_table
+from pose_regressor_training.meshes.extent import hull_volume
 from pose_regressor_training.meshes.mesh import Mesh
-from pose_regressor_training.meshes.topology import corner_normals, is_closed, merged, places
+from pose_regressor_training.meshes.topology import corner_normals, is_closed, places
 from pose_regressor_training.raytracer.structs import COLOURED, FACE_DTYPE, MESH_DTYPE, TEXTURED, Bank, Face, MeshRecord
 from pose_regressor_training.raytracer.textures import mip_levels
 
@@ -84,7 +84,8 @@ class MeshArrays:
 
 def mesh_arrays(mesh: Mesh) -> MeshArrays:
     corners = mesh.vertices[mesh.faces].astype(np.float64)
-    joined = merged(mesh.vertices, mesh.faces)
+    first, which = places(mesh.vertices)
+    joined = which[mesh.faces]  # seams of the texture do not count
     volume = np.einsum("fi,fi->", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6
     along, across = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     normal = np.cross(along, across)
@@ -110,7 +111,7 @@ def mesh_arrays(mesh: Mesh) -> MeshArrays:
     elif mesh.vertex_colors is not None:
         colors = mesh.vertex_colors[mesh.faces]
     closed = bool(volume > 0 and is_closed(joined))
-    convex = closed and volume > CONVEX * ConvexHull(mesh.vertices[places(mesh.vertices)[0]]).volume
+    convex = closed and volume > CONVEX * hull_volume(mesh.vertices[first])
     single = [array.astype(np.float32) for array in (planes, corners, normals)]
     return MeshArrays(single[0], single[1], faces, single[2], colors, closed, convex)
 

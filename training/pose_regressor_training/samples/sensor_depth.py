@@ -14,18 +14,21 @@ The figures that these papers do not give, such as the share of random holes, ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.color import srgb_table
 from pose_regressor.types import InputError
 
 FloatMap = NDArray[np.float32]
 Kind = Literal["structured_light", "stereo", "time_of_flight"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+#: Each image by another kind, drawn at random: for what must hold whatever sensor there is.
+MIXED: Literal["mixed"] = "mixed"
 
 #: Nguyen et al., equation 5 and figure 7: metres at the distance of least noise, growth per metre of distance, growth
 #: towards grazing angles; pixels of lateral noise.
@@ -36,10 +39,14 @@ DISPARITY_STEP = 2.85e-3
 PROJECTOR_BASELINE, STEREO_BASELINE = 0.075, 0.05
 #: Standard deviation of a stereo disparity, and its steps, pixels (Keselman et al.: subpixel, 1/32).
 DISPARITY_SIGMA, SUBPIXEL = 0.08, 1 / 32
+#: Least difference of disparities within three pixels at an edge, pixels (a choice).
+JUMP = 1.0
 #: Time of flight: noise at a metre, metres (a choice, near the second Kinect's), which grows linearly.
 FLIGHT_SIGMA = 0.002
 #: No sensor sees surfaces at steeper angles, radians (Nguyen et al. found none beyond 70 to 80 degrees).
 STEEPEST = np.radians(75)
+#: Nothing is measured beyond this, metres (a choice, near what these sensors reach).
+RANGE = 10.0
 #: What all depths of an image are wrong by together: standard deviation as a share of the distance (a choice).
 BIAS = 0.003
 
@@ -48,21 +55,21 @@ BIAS = 0.003
 class SensorDepth:
     """A depth sensor.
 
-    kind: one of KINDS
+    kind: one of KINDS, or MIXED
     holes: share of the measured pixels that are emptied at random, in blotches, beyond the holes that the scene makes
     baseline: metres between the two views; None: the kind's own
     bias: standard deviation of what an image's depths are wrong by together, as a share of the distance
     InputError: a value that does not fit.
     """
 
-    kind: Kind = "structured_light"
+    kind: Kind | Literal["mixed"] = "structured_light"
     holes: float = 0.05
     baseline: float | None = None
     bias: float = BIAS
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise InputError(f"sensor: expected one of {', '.join(KINDS)}, got {self.kind!r}")
+        if self.kind not in (*KINDS, MIXED):
+            raise InputError(f"sensor: expected one of {', '.join(KINDS)} or {MIXED}, got {self.kind!r}")
         if not 0 <= self.holes < 1:
             raise InputError(f"sensor: expected a share of holes from 0 to below 1, got {self.holes}")
 
@@ -79,6 +86,8 @@ class SensorDepth:
         camera_matrix: (3, 3), of the image that the depth belongs to
         albedo: (H, W) from 0, black, to 1: the dark returns too little light; None: nothing is dark
         """
+        if self.kind == MIXED:
+            return replace(self, kind=KINDS[rng.integers(len(KINDS))]).measure(depth, camera_matrix, rng, albedo)
         depth = np.where((depth > 0) & (depth < np.inf), depth, 0).astype(np.float32)
         angle = incidence(depth, camera_matrix)
         focal = float(camera_matrix[0, 0])
@@ -89,7 +98,7 @@ class SensorDepth:
         else:
             measured = _time_of_flight(depth, rng)
         measured *= np.float32(1 + self.bias * rng.standard_normal())
-        lost = (depth <= 0) | (angle > STEEPEST + 0.05 * _noise(depth.shape, 1.5, rng))
+        lost = (depth <= 0) | (depth > RANGE) | (angle > STEEPEST + 0.05 * _noise(depth.shape, 1.5, rng))
         if self._baseline:
             lost |= shadow(depth, focal * self._baseline)
         if albedo is not None:
@@ -100,7 +109,11 @@ class SensorDepth:
 
     @property
     def _baseline(self) -> float:
-        own = {"structured_light": PROJECTOR_BASELINE, "stereo": STEREO_BASELINE, "time_of_flight": 0.0}
+        own: dict[str, float] = {
+            "structured_light": PROJECTOR_BASELINE,
+            "stereo": STEREO_BASELINE,
+            "time_of_flight": 0.0,
+        }
         return own[self.kind] if self.baseline is None else self.baseline
 
     def _blotches(self, shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.bool_]:
@@ -108,6 +121,19 @@ class SensorDepth:
             return np.zeros(shape, np.bool_)
         noise = _noise(shape, 3.0, rng)
         return np.asarray(noise < np.quantile(noise, self.holes))
+
+
+def guessed_albedo(color: NDArray[np.uint8]) -> FloatMap:
+    """(H, W) from 0, black, to 1: how much of a sensor's light the surfaces in a picture send back, as a guess.
+
+    It is the linear luminance, with the brightest twentieth of the picture as white. So shadows count as dark surfaces.
+
+    color: (H, W, 3) uint8 RGB
+    """
+    red, green, blue = np.moveaxis(srgb_table()[color], -1, 0)
+    light = 0.2126 * red + 0.7152 * green + 0.0722 * blue  # Rec. 709
+    white = max(float(np.quantile(light, 0.95)), 1e-3)
+    return np.minimum(light / white, 1).astype(np.float32)
 
 
 def incidence(depth: FloatMap, camera_matrix: NDArray[np.float64]) -> FloatMap:
@@ -157,24 +183,28 @@ def _structured_light(depth: FloatMap, angle: FloatMap, rng: np.random.Generator
     sigma = sigma + GRAZING_GROWTH / np.sqrt(np.maximum(read, 0.1)) * steep**2 / (np.pi / 2 - steep) ** 2
     noisy = np.maximum(read + sigma * _noise(depth.shape, 1.0, rng), 1e-3)
     # Equal steps of disparity are equal steps of 1 / z.
-    return (1 / (np.maximum(np.round(1 / (noisy * DISPARITY_STEP)), 1) * DISPARITY_STEP)).astype(np.float32)
+    measured = 1 / (np.maximum(np.round(1 / (noisy * DISPARITY_STEP)), 1) * DISPARITY_STEP)
+    return np.where(read > 0, measured, 0).astype(np.float32)
 
 
 def _stereo(depth: FloatMap, focal_baseline: float, rng: np.random.Generator) -> FloatMap:
     with np.errstate(divide="ignore"):
         disparity = np.where(depth > 0, focal_baseline / depth, 0).astype(np.float32)
-    # The matching window sees the nearer surface first, so near edges grow by about half a window (5 pixels).
-    disparity = np.where(disparity > 0, cv2.dilate(disparity, np.ones((3, 3), np.uint8)), 0)
+    # At an edge the matching window sees the nearer surface first, so that grows by about half a window (5 pixels). On
+    # a surface that is merely slanted the window finds the disparity of its middle.
+    nearest, farthest = (of(disparity, np.ones((3, 3), np.uint8)) for of in (cv2.dilate, cv2.erode))
+    disparity = np.where((disparity > 0) & (nearest - farthest > JUMP), nearest, disparity)
     disparity = cv2.medianBlur(disparity.astype(np.float32), 5)
     noisy = disparity + DISPARITY_SIGMA * _noise(depth.shape, 2.0, rng)
-    return (focal_baseline / np.maximum(np.round(noisy / SUBPIXEL), 1) / SUBPIXEL).astype(np.float32)
+    measured = focal_baseline / np.maximum(np.round(noisy / SUBPIXEL), 1) / SUBPIXEL
+    return np.where(disparity > 0, measured, 0).astype(np.float32)
 
 
 def _time_of_flight(depth: FloatMap, rng: np.random.Generator) -> FloatMap:
     # A pixel gathers light from its neighbourhood: at edges, that of two surfaces.
     spread = cv2.GaussianBlur(depth, (0, 0), 0.7)
     near, far = cv2.erode(depth, np.ones((3, 3), np.uint8)), cv2.dilate(depth, np.ones((3, 3), np.uint8))
-    mixed = np.where(far - near > 0.02, spread, depth)
+    mixed = np.where((far - near > 0.02) & (near > 0), spread, depth)  # nothing is no surface: its light is not mixed
     return (mixed + FLIGHT_SIGMA * np.maximum(depth, 0.5) * rng.standard_normal(depth.shape)).astype(np.float32)
 
 

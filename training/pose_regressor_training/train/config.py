@@ -40,44 +40,50 @@ class TrainConfig(Config):
 
     scope: ClassVar[str] = "training: "
 
-    samples: int = count(500_000, "images to train on; each use of an image counts", 1, 10**10)
-    batch_size: int = count(32, "images in a step, over all processes", 1)
-    uses: int = count(3, "times that each rendered image is used", 1, 1000)
+    samples: int = count(500_000, "uses of images; an image that is used three times counts three times", 1, 10**10)
+    batch_size: int = count(32, "images in a step, of all training processes together", 1)
+    uses: int = count(3, "how often each rendered image is used", 1, 1000)
     start_from: str = text(
         NO_BUNDLE,
-        f"bundle whose weights the training starts from: a file, or the name of a shipped one; {NO_BUNDLE}: random "
+        f"bundle whose weights the training starts from: a file or the name of a shipped bundle; {NO_BUNDLE}: random "
         "weights",
         pattern=".+",
         form="a file or a name",
     )
-    optimizer: str = choice("muon", ("muon", "adamw"), "muon (orthogonalized momentum, see train/muon.py) or adamw")
+    optimizer: str = choice(
+        "muon", ("muon", "adamw"), "muon: steps of orthogonalized momentum (train/muon.py); adamw: AdamW"
+    )
     learning_rate: float = number(2e-3, "highest learning rate", _LEAST)
     schedule: str = choice(
         "cosine",
         ("cosine", "one_cycle"),
-        "cosine: a linear rise, then half a cosine down to 0; one_cycle: rise and fall by cosines, while AdamW's "
-        "momentum falls and rises",
+        "course of the learning rate; cosine: it rises linearly, then falls to 0 along half a cosine; one_cycle: it "
+        "rises and falls along cosines, while the momentum of AdamW falls and rises",
     )
     warmup: float = number(0.05, "share of the training in which the learning rate rises", 0, 0.9)
-    weight_decay: float = number(0.02, "decay of the weights, with either optimizer")
-    clip: float = number(5.0, "largest norm of the gradient; longer gradients are shortened to it", _LEAST)
+    weight_decay: float = number(0.02, "weight decay of either optimizer")
+    clip: float = number(5.0, "largest norm of the gradient; a longer gradient is shortened to it", _LEAST)
     ema: float = number(
-        0.998, "decay of the averaged weights, which the bundle gets; less in the first steps", 0, 0.999999
+        0.998,
+        "decay of the running average of the weights, in each step; the bundle gets this average; the first steps use "
+        "a smaller decay",
+        0,
+        0.999999,
     )
     precision: str = choice(
-        "bf16", ("bf16", "fp32"), "precision of the network's arithmetic; weights and losses are in fp32"
+        "bf16", ("bf16", "fp32"), "precision of the network's arithmetic; weights and losses are always in fp32"
     )
-    compile: bool = switch(False, "translate the network with torch.compile: takes a minute and pays on a GPU")
+    compile: bool = switch(False, "compile the network with torch.compile, which takes a minute; meant for GPUs")
     seed: int = count(0, "seed of all random numbers", high=2**31)
     workers: int = count(2, "processes that make images, for each training process", high=1000)
-    log_every: int = count(50, "steps from one entry of the log to the next", 1, unit="steps")
-    save_every: int = count(500, "steps from one saved state to the next", 1, unit="steps")
-    preview_every: int = count(2000, "steps from one picture of predictions to the next", 1, 10**9, unit="steps")
-    losses: Weights = section(Weights, "weights of the losses by name")
+    log_every: int = count(50, "steps between two entries of the log", 1, unit="steps")
+    save_every: int = count(500, "steps between two saved states", 1, unit="steps")
+    preview_every: int = count(2000, "steps between two pictures of predictions", 1, 10**9, unit="steps")
+    losses: Weights = section(Weights, "weight of each loss, by its name")
     network: NetworkConfig = section(NetworkConfig, "sizes of the network")
     randomize: RandomizeConfig = section(
         RandomizeConfig,
-        "what is randomized: a name or a file, as for `--config`, or a mapping of parts; as `complete` if not given",
+        "what is randomized: the name of a shipped configuration, a file, or a mapping of parts; default: `complete`",
     )
 
     @property

@@ -1,0 +1,7 @@
+#!/bin/bash
+# Runs a command with ROS 2, the environment of pip's packages and this workspace.
+set -e
+source "/opt/ros/$ROS_DISTRO/setup.bash"
+source /opt/venv/bin/activate
+source /workspace/install/setup.bash
+exec "$@"

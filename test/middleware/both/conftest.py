@@ -1,0 +1,15 @@
+import importlib
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def wire(kind):
+    """The words of the peer beside the node: `wire_peer`, or `ros_peer` if ROS 2 speaks through something else."""
+    if kind == "ros2":
+        import rclpy
+
+        if rclpy.get_rmw_implementation_identifier() != "rmw_cyclonedds_cpp":
+            return importlib.import_module("ros_peer")
+    pytest.importorskip("cyclonedds")
+    return importlib.import_module("wire_peer")
