@@ -6,6 +6,8 @@ Both speak ROS 2's wire.
 from __future__ import annotations
 
 import importlib
+import os
+from collections.abc import Mapping
 from typing import Literal
 
 from pose_regressor.types import InputError
@@ -19,6 +21,16 @@ NEEDS = {
     "dds": ("cyclonedds", 'pip install "pose_regressor[dds]"'),
 }
 
+RMW = "RMW_IMPLEMENTATION"
+#: By ROS 2's middleware: the one that speaks to it without ROS 2.
+SPEAKS: dict[str, Middleware] = {
+    "rmw_cyclonedds_cpp": "dds",
+    "rmw_fastrtps_cpp": "dds",
+    "rmw_fastrtps_dynamic_cpp": "dds",
+    "rmw_connextdds": "dds",
+    "rmw_gurumdds_cpp": "dds",
+}
+
 
 def missing(name: Middleware) -> str:
     """Why a middleware cannot be used here, and the remedy; '' if it can be used."""
@@ -30,21 +42,33 @@ def missing(name: Middleware) -> str:
     return ""
 
 
-def choose(name: str = "auto") -> Middleware:
-    """The middleware to use: `name`; if that is 'auto', ros2 if rclpy imports, otherwise dds.
+def choose(name: str = "auto", environment: Mapping[str, str] = os.environ) -> Middleware:
+    """The middleware to use: `name`, or for 'auto' the first of these that can be used.
 
+    ROS 2 if rclpy imports; otherwise the one that speaks to the RMW_IMPLEMENTATION of the environment; otherwise DDS.
     InputError: the middleware cannot be used here, or none can.
     """
     if name == "auto":
-        reasons = {}
-        for candidate in ("ros2", "dds"):
-            if not (reason := missing(candidate)):
-                return candidate
-            reasons[candidate] = reason
-        raise InputError("no middleware: " + "; ".join(f"{key}: {reason}" for key, reason in reasons.items()))
+        return _choose_by_itself(environment.get(RMW, ""))
     if name not in NEEDS:
         raise InputError(f"middleware: expected auto, {' or '.join(NEEDS)}, got {name!r}")
     chosen: Middleware = "ros2" if name == "ros2" else "dds"
     if reason := missing(chosen):
         raise InputError(f"middleware {chosen}: {reason}")
     return chosen
+
+
+def _choose_by_itself(rmw: str) -> Middleware:
+    """rmw: the RMW_IMPLEMENTATION, or ''."""
+    if not (reason := missing("ros2")):
+        return "ros2"
+    if rmw and rmw not in SPEAKS:
+        known = ", ".join(SPEAKS)
+        raise InputError(f"{RMW} is {rmw}, which only ROS 2 speaks here: {reason}; or set {RMW} to one of {known}")
+    candidates: list[Middleware] = [SPEAKS[rmw]] if rmw else ["dds"]
+    reasons = {"ros2": reason}
+    for candidate in candidates:
+        if not (reason := missing(candidate)):
+            return candidate
+        reasons[candidate] = reason
+    raise InputError("no middleware: " + "; ".join(f"{key}: {reason}" for key, reason in reasons.items()))
