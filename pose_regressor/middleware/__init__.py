@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from collections.abc import Mapping
 from typing import Literal
 
 from pose_regressor.types import InputError
 
 Middleware = Literal["ros2", "dds"]
+DDS_REMEDY = (
+    'pip install "pose_regressor[dds]"'
+    if sys.version_info < (3, 14)
+    else "use Python 3.10 to 3.13, for which cyclonedds has wheels (make PYTHON=python3.13)"
+)
 NEEDS = {
     "ros2": (
         "rclpy",
         'source ROS 2 first (source /opt/ros/<distro>/setup.bash), or pip install "pose_regressor[ros]"',
     ),
-    "dds": ("cyclonedds", 'pip install "pose_regressor[dds]"'),
+    "dds": ("cyclonedds", DDS_REMEDY),
 }
 
 RMW = "RMW_IMPLEMENTATION"
