@@ -12,6 +12,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
+# cyclonedds has wheels for Python 3.10 to 3.13. pip would try to build it from source for others.
+HAS_DDS = $(BIN)/python -c "import sys; sys.exit(sys.version_info >= (3, 14))" || $(BIN)/python -c "import cyclonedds" 2>/dev/null
+
 # One worker for each core, each with a DDS domain of its own. More than WORKERS gain little: the longest tests remain.
 WORKERS ?= 4
 PYTEST := python -m pytest -n logical --maxprocesses $(WORKERS) --dist worksteal
@@ -91,12 +94,17 @@ $(VENV)/.torch: $(VENV)/.made
 
 $(VENV)/.runtime: $(VENV)/.torch setup.py
 	@echo "installing pose_regressor"
-	@$(PIP) -e ".[dds,onnx]"
+	@if $(HAS_DDS); then \
+	  $(PIP) -e ".[dds,onnx]"; \
+	else \
+	  $(PIP) -e ".[onnx]"; \
+	  echo "note: cyclonedds has no wheel for $$($(BIN)/python --version): the nodes over DDS and the demo are left out"; \
+	fi
 	@touch $@
 
 $(VENV)/.develop: $(VENV)/.runtime $(wildcard training/setup.py training/pyproject.toml)
 	@echo "installing pose_regressor_training and the tools for tests"
-	@$(PIP) -e ".[dds,bag,onnx,test]" -e "./training[test]"
+	@if $(HAS_DDS); then dds=dds,; fi; $(PIP) -e ".[$${dds}bag,onnx,test]" -e "./training[test]"
 	@touch $@
 
 # For the tests. pip installs no launch, ros2cli, tf2_ros or cv_bridge: tests of these say so and are skipped.

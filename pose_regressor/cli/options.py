@@ -57,7 +57,8 @@ MiddlewareOption = Annotated[
     typer.Option(
         "--middleware",
         metavar="auto|ros2|dds",
-        help="ros2 (rclpy), dds (needs no ROS 2), or auto: ros2 if rclpy can be imported, else dds.",
+        help="ros2 (rclpy), dds (needs no ROS 2), or auto: ros2 if rclpy can be imported, else what RMW_IMPLEMENTATION "
+        "names, else dds.",
     ),
 ]
 ImageTopicOption = Annotated[str, typer.Option("--image-topic", metavar="TOPIC", help="Topic of the images.")]

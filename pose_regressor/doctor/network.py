@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import difflib
 import statistics
-from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from pose_regressor.doctor import Finding, error, ok, warn
+from pose_regressor.doctor.peers import check_names, check_services, refusal
 from pose_regressor.doctor.seen import Endpoint, Seen
 from pose_regressor.geometry.camera_info import camera_from_info
+from pose_regressor.middleware import missing
 from pose_regressor.middleware.dds.discovery import RANGE, URI, discovery
 from pose_regressor.middleware.messages.compressed import image_from_compressed
 from pose_regressor.middleware.messages.images import image_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.wire import idl
+from pose_regressor.middleware.wire.type_hash import type_hash
 from pose_regressor.types import NANOSECONDS, Camera, InputError
 
 IMAGE_TYPES = {False: "sensor_msgs/msg/Image", True: "sensor_msgs/msg/CompressedImage"}
 INFO_TYPE = "sensor_msgs/msg/CameraInfo"
+MESSAGES = {message.ros_type: message for message in (idl.Image, idl.CompressedImage, idl.CameraInfo)}
 #: Seconds between a stamp and this machine's clock that transport can explain.
 SKEW = 0.5
 #: A stamp before this one comes from a simulation, or from a camera that counts since it was switched on.
@@ -50,7 +54,7 @@ def check_network(
     if seen.images:
         findings.append(check_clock(seen))
         findings.append(check_frames(seen, config.frame_id, fixed_frame))
-    findings += [check_static_transforms(seen), check_names(seen)]
+    findings += [check_static_transforms(seen), check_names(seen), check_services(seen, bool(missing("ros2")))]
     return findings
 
 
@@ -107,7 +111,7 @@ def check_images(seen: Seen, topic: str, kind: str, reliable: bool, camera: Came
             check,
             f"{topic} has a publisher, but no image came within {seen.seconds:g} s",
             "is the camera running (ros2 topic hz)? Large images get lost where socket buffers are small: "
-            "sysctl -w net.core.rmem_max=4194304, or image_transport compressed",
+            f"sysctl -w net.core.rmem_max=4194304, or image_transport compressed{refusal(publishers)}",
         )
     if unusable := _unusable_image(seen.image, topic, kind, camera):
         return unusable
@@ -151,7 +155,7 @@ def check_info(seen: Seen, topic: str, reliable: bool, rectified: bool) -> tuple
         return None, error(
             check,
             f"{topic} has a publisher, but nothing came within {seen.seconds:g} s",
-            "drivers publish it with every image: is the camera running? Or give --camera FILE",
+            f"drivers publish it with every image: is the camera running? Or give --camera FILE{refusal(publishers)}",
         )
     try:
         camera = camera_from_info(seen.info, rectified)
@@ -177,6 +181,12 @@ def mismatch_of(
         types = ", ".join(sorted({publisher.type for publisher in publishers}))
         return f"{topic} has the type {types}, expected {kind}", (
             "name another topic" if depth else "name another topic, or set image_transport"
+        )
+    here = type_hash(MESSAGES[kind])
+    if all(publisher.type_hash not in ("", here) for publisher in publishers if publisher.type == kind):
+        return (
+            f"{topic} is a {kind} of another definition than here: its messages cannot be read",
+            "let both sides use ROS 2's own definition of this message",
         )
     if reliable and not any(publisher.reliable for publisher in publishers if publisher.type == kind):
         return (
@@ -271,12 +281,3 @@ def check_static_transforms(seen: Seen) -> Finding:
             "publish it transient local, as tf2's StaticTransformBroadcaster does",
         )
     return ok(check, f"{len([edge for edge in seen.edges if edge.static])} of {len(publishers)} publishers")
-
-
-def check_names(seen: Seen) -> Finding:
-    check = "node names"
-    twice = sorted(name for name, count in Counter(seen.nodes).items() if count > 1)
-    if twice:
-        advice = "start each with a name or namespace of its own (--ros-args -r __node:=...)"
-        return warn(check, f"several nodes are called {', '.join(twice)}", advice)
-    return ok(check, f"{len(seen.nodes)} nodes, each name once")

@@ -12,7 +12,7 @@ from cyclonedds.core import DDSException
 from cyclonedds.internal import InvalidSample
 from cyclonedds.qos import Policy
 
-from pose_regressor.doctor.seen import Arrival, Edge, Endpoint, Seen
+from pose_regressor.doctor.seen import VENDORS, Arrival, Edge, Endpoint, Seen
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.messages.depth import is_compressed
 from pose_regressor.middleware.messages.images import stamp_from_message
@@ -63,9 +63,11 @@ def observe(
             took = [_take(seen, *handler) for handler in handlers]
             if not any(took):
                 time.sleep(PAUSE)
-        seen.participants = len(participant.discovered(BuiltinTopicDcpsParticipant))
+        seen.vendors = [_vendor(found.key) for found in participant.discovered(BuiltinTopicDcpsParticipant)]
+        seen.participants = len(seen.vendors)
         seen.publishers = [_endpoint(found) for found in participant.discovered(BuiltinTopicDcpsPublication)]
         seen.nodes = participant.nodes()
+        seen.unnamed = max(seen.participants - participant.announced(), 0)
     return seen
 
 
@@ -121,4 +123,16 @@ def _endpoint(found: Any) -> Endpoint:
         type=ros_type(found.type_name),
         reliable=reliability is not None and reliability != Policy.Reliability.BestEffort,
         transient_local=durability == Policy.Durability.TransientLocal,
+        type_hash=_type_hash(found.qos),
+        vendor=_vendor(found.participant_key),
     )
+
+
+def _type_hash(qos: Any) -> str:
+    data = qos[Policy.Userdata].data if Policy.Userdata in qos else b""
+    parts = (part.partition(b"typehash=") for part in data.split(b";"))
+    return next((value.decode("ascii", "replace") for before, key, value in parts if key and not before), "")
+
+
+def _vendor(participant: Any) -> str:
+    return VENDORS.get(participant.bytes[:2], "another DDS")

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+FAST_DDS, CYCLONE_DDS = "Fast DDS", "Cyclone DDS"
+#: By the first two bytes of a participant's GUID, as RTPS has it.
+VENDORS = {b"\x01\x0f": FAST_DDS, b"\x01\x10": CYCLONE_DDS}
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -12,12 +16,16 @@ class Endpoint:
 
     topic, type: as ROS 2 names them.
     reliable, transient_local: its QoS.
+    type_hash: as RIHS01_...; "": it says none.
+    vendor: of its DDS, as in VENDORS.
     """
 
     topic: str
     type: str
     reliable: bool
     transient_local: bool
+    type_hash: str = ""
+    vendor: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,6 +62,8 @@ class Seen:
     domain: ROS_DOMAIN_ID.
     seconds: how long the doctor listened.
     participants: number of other DDS participants.
+    vendors: whose DDS they use, as in VENDORS: one entry for each of them.
+    unnamed: number of participants that announce no ROS 2 node.
     nodes: full names of all other nodes.
     publishers: of other participants.
     images, infos: the arrivals on the two topics.
@@ -66,6 +76,8 @@ class Seen:
     domain: int
     seconds: float
     participants: int = 0
+    vendors: list[str] = field(default_factory=list)
+    unnamed: int = 0
     nodes: list[str] = field(default_factory=list)
     publishers: list[Endpoint] = field(default_factory=list)
     images: list[Arrival] = field(default_factory=list)

@@ -17,6 +17,7 @@ from pose_regressor.doctor.machine import (
     check_package,
     check_threads,
 )
+from pose_regressor.middleware import DDS_REMEDY
 from pose_regressor.middleware.pose.parameters import NodeConfig
 
 
@@ -82,4 +83,4 @@ def test_without_dds_the_network_is_not_looked_at(monkeypatch, capsys):
     main(["doctor", "--json"])
     [network] = [found for found in json.loads(capsys.readouterr().out) if found["check"] == "network"]
     assert network["level"] == "WARN"
-    assert network["advice"] == 'pip install "pose_regressor[dds]"'
+    assert network["advice"] == DDS_REMEDY

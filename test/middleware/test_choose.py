@@ -1,8 +1,9 @@
 import builtins
+import re
 
 import pytest
 
-from pose_regressor.middleware import choose, missing
+from pose_regressor.middleware import DDS_REMEDY, choose, missing
 from pose_regressor.types import InputError
 
 
@@ -23,29 +24,48 @@ def without(monkeypatch):
     return without
 
 
-def test_auto_takes_what_is_there(without):
+@pytest.mark.parametrize("rmw", ["", "rmw_cyclonedds_cpp", "rmw_fastrtps_cpp", "rmw_connextdds"])
+def test_auto_takes_what_is_there(without, rmw):
     without("rclpy")
     if not missing("dds"):
-        assert choose("auto") == "dds"
+        assert choose("auto", {"RMW_IMPLEMENTATION": rmw}) == "dds"
+
+
+def test_auto_takes_rclpy_first(without, monkeypatch):
+    without()
+    monkeypatch.setattr("importlib.import_module", lambda name: None)
+    assert choose("auto", {"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}) == "ros2"
+
+
+def test_auto_is_on_no_other_network_than_the_environment_says(without):
+    without("rclpy")
+    with pytest.raises(InputError, match=r"RMW_IMPLEMENTATION is rmw_unknown_cpp.*rclpy does not import"):
+        choose("auto", {"RMW_IMPLEMENTATION": "rmw_unknown_cpp"})
+
+
+def test_auto_names_what_is_missing_for_the_environments_middleware(without):
+    without("rclpy", "cyclonedds")
+    with pytest.raises(InputError, match="dds: cyclonedds does not import"):
+        choose("auto", {"RMW_IMPLEMENTATION": "rmw_fastrtps_cpp"})
 
 
 def test_neither(without):
     without("rclpy", "cyclonedds")
     with pytest.raises(InputError) as caught:
-        choose()
+        choose(environment={})
     for words in (
         "rclpy does not import",
         "setup.bash",
         "cyclonedds does not import",
-        'pip install "pose_regressor[dds]"',
+        DDS_REMEDY,
     ):
         assert words in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "remedy"), [("ros2", "source ROS 2 first"), ("dds", "pip install")])
+@pytest.mark.parametrize(("name", "remedy"), [("ros2", "source ROS 2 first"), ("dds", DDS_REMEDY)])
 def test_asked_for_and_absent(without, name, remedy):
     without("rclpy", "cyclonedds")
-    with pytest.raises(InputError, match=f"middleware {name}: .* does not import .*{remedy}"):
+    with pytest.raises(InputError, match=f"middleware {name}: .* does not import .*{re.escape(remedy)}"):
         choose(name)
 
 

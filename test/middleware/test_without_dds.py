@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from pose_regressor.middleware import DDS_REMEDY
+
 ROOT = Path(__file__).resolve().parents[2]
 SITE = """
 import sys
@@ -90,11 +92,11 @@ def test_the_doctor_says_what_is_missing(command):
     result = command("-m", "pose_regressor", "doctor", "--json", "--seconds", "1", status=1)
     found = {finding["check"]: finding for finding in json.loads(result.stdout)}
     assert "No module named 'cyclonedds'" in found["network"]["text"]
-    assert found["network"]["advice"] == 'pip install "pose_regressor[dds]"'
+    assert found["network"]["advice"] == DDS_REMEDY
 
 
 def test_a_node_says_what_is_missing(command):
     script = ["-m", "pose_regressor", "run", "--model", "box"]
     error = command(*script, status=2).stderr
     assert "rclpy does not import" in error
-    assert 'pip install "pose_regressor[dds]"' in error
+    assert DDS_REMEDY in error

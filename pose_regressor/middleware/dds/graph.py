@@ -61,6 +61,11 @@ class Graph:
         """How many other nodes have this node's name. Not thread-safe."""
         return self.others().count((NAMESPACE, self._node_name))
 
+    @property
+    def announced(self) -> int:
+        """How many other participants announced nodes, by the last call of `others`."""
+        return len(self._names)
+
     def others(self) -> list[tuple[str, str]]:
         """Namespace and name of every other node. Not thread-safe."""
         if self._reader is None:  # made only when somebody asks

@@ -156,6 +156,10 @@ class Participant:
         """The full names of all other nodes. A name that several nodes have comes several times."""
         return [f"{namespace.rstrip('/')}/{name}" for namespace, name in self._graph.others()]
 
+    def announced(self) -> int:
+        """How many other participants announced nodes, by the last call of `nodes`."""
+        return self._graph.announced
+
     def discovered(self, kind: BuiltinTopic) -> list[Any]:
         """The samples of a builtin topic: what DDS knows of other participants or of their endpoints."""
         found = BuiltinDataReader(self._dds, kind).read(MAX_DISCOVERED)

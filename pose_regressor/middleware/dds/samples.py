@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from cyclonedds.idl import IdlStruct, make_idl_struct
@@ -57,6 +57,8 @@ def sample_type(message: type[Message], is_call: bool = False) -> type[IdlStruct
         self.payload = payload
 
     made: Any = _announced(message, CALL if is_call else {})
+    if is_call:
+        _announce_minimal(made.__idl__, _announced(message, {}).__idl__)
     made.__init__ = create
     made.serialize = lambda self, *_, **__: self.payload
     made.deserialize = classmethod(lambda cls, data, *_, **__: read(data))
@@ -68,6 +70,20 @@ def _announced(message: type[Message], before: Mapping[str, Any]) -> type[IdlStr
     """before: fields that come before the message's own."""
     fields = {**before, **{field.name: _field_type(field) for field in message.fields}}
     return make_idl_struct(message.__name__, dds_type(message), fields, dataclassify=False)
+
+
+def _announce_minimal(idl: Any, other: Any) -> None:
+    """Makes the minimal half of a type's information that of another type.
+
+    rmw_cyclonedds of ROS 2 Lyrical leaves the fields of CALL out of the type information of services. Cyclone DDS
+    compares the minimal halves, and checks samples against its own complete half.
+    """
+    information = replace(idl.get_type_info(), minimal=other.get_type_info().minimal)
+    pairs = other.get_type_mapping().identifier_object_pair_minimal
+    mapping = replace(idl.get_type_mapping(), identifier_object_pair_minimal=pairs)
+    # cyclonedds has no public way to set them. If these names change, only peers that compare types do not match.
+    idl._xt_data = (information, mapping)
+    idl._xt_bytedata = tuple(half.serialize(use_version_2=True)[HEADER:] for half in idl._xt_data)
 
 
 @functools.cache

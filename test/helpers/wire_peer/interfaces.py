@@ -1,8 +1,8 @@
 """What nodes say of themselves (graph and diagnostics), and the services of lifecycle and parameters."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from cyclonedds.idl import IdlStruct
+from cyclonedds.idl import IdlStruct, make_idl_struct
 from cyclonedds.idl.types import array, bounded_str, float64, int64, sequence, uint8, uint64
 
 from .messages import Header
@@ -60,6 +60,25 @@ class LifecycleState(IdlStruct, typename="lifecycle_msgs::msg::dds_::State_"):
     label: str
 
 
+def announced_without_id(*fields):
+    """A service's class whose minimal type information has these fields only, as rmw_cyclonedds 4.1 announces it.
+
+    cyclonedds 11 compares these halves of two types, and the complete one says what is in a sample.
+    """
+
+    def announce(kind):
+        plain = make_idl_struct(kind.__name__, kind.__idl_typename__, {f: kind.__annotations__[f] for f in fields})
+        own, other = kind.__idl__, plain.__idl__
+        information = replace(own.get_type_info(), minimal=other.get_type_info().minimal)
+        pairs = other.get_type_mapping().identifier_object_pair_minimal
+        own._xt_data = (information, replace(own.get_type_mapping(), identifier_object_pair_minimal=pairs))
+        own._xt_bytedata = tuple(part.serialize(use_version_2=True)[4:] for part in own._xt_data)
+        return kind
+
+    return announce
+
+
+@announced_without_id("transition")
 @dataclass
 class ChangeStateRequest(IdlStruct, typename="lifecycle_msgs::srv::dds_::ChangeState_Request_"):
     guid: uint64
@@ -67,6 +86,7 @@ class ChangeStateRequest(IdlStruct, typename="lifecycle_msgs::srv::dds_::ChangeS
     transition: LifecycleTransition
 
 
+@announced_without_id("success")
 @dataclass
 class ChangeStateResponse(IdlStruct, typename="lifecycle_msgs::srv::dds_::ChangeState_Response_"):
     guid: uint64
@@ -74,6 +94,7 @@ class ChangeStateResponse(IdlStruct, typename="lifecycle_msgs::srv::dds_::Change
     success: bool
 
 
+@announced_without_id("structure_needs_at_least_one_member")
 @dataclass
 class GetStateRequest(IdlStruct, typename="lifecycle_msgs::srv::dds_::GetState_Request_"):
     guid: uint64
@@ -81,6 +102,7 @@ class GetStateRequest(IdlStruct, typename="lifecycle_msgs::srv::dds_::GetState_R
     structure_needs_at_least_one_member: uint8
 
 
+@announced_without_id("current_state")
 @dataclass
 class GetStateResponse(IdlStruct, typename="lifecycle_msgs::srv::dds_::GetState_Response_"):
     guid: uint64
@@ -114,6 +136,7 @@ class SetParametersResult(IdlStruct, typename="rcl_interfaces::msg::dds_::SetPar
     reason: str
 
 
+@announced_without_id("parameters")
 @dataclass
 class SetParametersRequest(IdlStruct, typename="rcl_interfaces::srv::dds_::SetParameters_Request_"):
     guid: uint64
@@ -121,6 +144,7 @@ class SetParametersRequest(IdlStruct, typename="rcl_interfaces::srv::dds_::SetPa
     parameters: sequence[Parameter]
 
 
+@announced_without_id("results")
 @dataclass
 class SetParametersResponse(IdlStruct, typename="rcl_interfaces::srv::dds_::SetParameters_Response_"):
     guid: uint64

@@ -14,11 +14,7 @@ import rclpy
 from sensor_msgs.msg import Image
 
 pytestmark = pytest.mark.ros2
-#: For tests in which the DDS twin takes part.
-cyclone = pytest.mark.skipif(
-    rclpy.get_rmw_implementation_identifier() != "rmw_cyclonedds_cpp",
-    reason="two implementations of DDS are another matter: RMW_IMPLEMENTATION=rmw_cyclonedds_cpp",
-)
+FAST_DDS = rclpy.get_rmw_implementation_identifier().startswith("rmw_fastrtps")
 
 DDS_STANDIN = Path(__file__).parents[1] / "standin_node.py"
 PLAYERS = {
@@ -26,7 +22,6 @@ PLAYERS = {
     "ros2": ["-c", "import sys; from pose_regressor.middleware.executables import player; sys.exit(player())"],
 }
 FRAMES = 12
-DDS = pytest.param("dds", marks=cyclone)
 
 
 @pytest.fixture
@@ -53,9 +48,9 @@ def check(transforms, record):
     assert {(t.frame_id, t.child) for t in transforms} == {("eye", "crate_0")}
 
 
-@pytest.mark.parametrize("listener", [DDS, "ros2"])
-@pytest.mark.parametrize("player", [DDS, "ros2"])
-@pytest.mark.parametrize("node", [DDS, "ros2"])
+@pytest.mark.parametrize("listener", ["dds", "ros2"])
+@pytest.mark.parametrize("player", ["dds", "ros2"])
+@pytest.mark.parametrize("node", ["dds", "ros2"])
 def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, until, node, player, listener):
     if listener == "dds":
         from pose_regressor.middleware.dds.listener import TfListener
@@ -81,7 +76,6 @@ def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, 
     assert prompt
 
 
-@cyclone
 def test_the_dds_node_is_a_node_to_ros(launch, peer, until):
     launch(DDS_STANDIN, "{}")
     peer.match()
@@ -97,7 +91,9 @@ def test_the_dds_node_is_a_node_to_ros(launch, peer, until):
     subscribed = dict(peer.node.get_subscriber_names_and_types_by_node("pose_regressor", "/"))
     assert subscribed == {"/image": ["sensor_msgs/msg/Image"], "/camera_info": ["sensor_msgs/msg/CameraInfo"]}
     (tf,) = peer.node.get_publishers_info_by_topic("/tf")
-    assert (tf.node_name, tf.qos_profile.reliability.name) == ("pose_regressor", "RELIABLE")
+    # What Fast DDS says here of any node over Cyclone DDS, one of rmw_cyclonedds too: discovery lacks its participant.
+    name = "_CREATED_BY_BARE_DDS_APP_" if FAST_DDS else "pose_regressor"
+    assert (tf.node_name, tf.qos_profile.reliability.name) == (name, "RELIABLE")
 
     peer.hear_overlay()
     peer.send_info(width=64, height=48, k=(50.0, 0.0, 31.5, 0.0, 50.0, 23.5, 0.0, 0.0, 1.0))

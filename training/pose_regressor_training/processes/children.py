@@ -9,12 +9,23 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing.context import BaseContext
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 #: Seconds between two checks whether the parent is still there.
 _LOOK = 1.0
 #: Seconds until a child that was told to end is told again.
 _AGAIN = 0.5
+
+
+def child_context() -> BaseContext:
+    """How to start children: in Python's own way, but never by a fork server, which is Python 3.14's.
+
+    A fork server's children are not children of this process: `deaf_children` does not reach them, and `heed_parent`
+    takes their parent for gone.
+    """
+    method = multiprocessing.get_start_method()
+    return multiprocessing.get_context("fork" if method == "forkserver" else method)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 from pose_regressor.network.config import DENSE_STRIDE, NetworkConfig
 from pose_regressor.types import FloatArray
 from pose_regressor_training.meshes.mesh import Mesh
-from pose_regressor_training.processes.children import deaf_children, heed_parent
+from pose_regressor_training.processes.children import child_context, deaf_children, heed_parent
 from pose_regressor_training.randomize.scene import Drawn, SceneSampler
 from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, Models, WindowSpec, projected_boxes
 from pose_regressor_training.samples.generator import Generator, Samples, inside_frame
@@ -159,6 +159,7 @@ class SyntheticBatches(IterableDataset[Batch]):
             num_workers=workers,
             prefetch_factor=4 if workers else None,
             worker_init_fn=_begin,
+            multiprocessing_context=child_context() if workers else None,
         )
         return loader if data is self else _ahead(self._rendered(loader), self.device)
 
