@@ -42,6 +42,7 @@ TRAINING_ORDER = """
     meshes scenes processes
     randomize raytracer
     blender test_objects bop
+    family
     samples
     losses generate evaluate
     calibrate

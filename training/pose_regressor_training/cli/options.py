@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -130,6 +130,15 @@ PresetOption = Annotated[
         "Default: gpu on CUDA, else cpu.",
     ),
 ]
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a value of the preset, as in batch_size=64 or losses.rotation=0. Repeat it for more. "
+        "docs/training.md lists all keys.",
+    ),
+]
 DeviceOption = Annotated[
     str,
     typer.Option(
@@ -172,3 +181,36 @@ def warnings_on_stderr() -> Iterator[None]:
         yield
     for warning in caught:
         print(f"warning: {warning.message}", file=sys.stderr)
+
+
+def preset_changes(assignments: list[str], **options: Any) -> dict[str, Any]:
+    """What overrides the preset, as a mapping.
+
+    assignments: texts KEY=VALUE, with dots between the keys of nested mappings
+    options: values by key; None is not given
+    """
+    import yaml
+
+    from pose_regressor.types import InputError
+
+    merged: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        keys = path.split(".")
+        if not equals or not all(keys):
+            raise InputError(f"--set {assignment}: expected KEY=VALUE, such as losses.rotation=0")
+        inner = merged
+        for key in keys[:-1]:
+            below = inner.setdefault(key, {})
+            if not isinstance(below, dict):
+                raise InputError(f"--set {assignment}: {key} is already given as a whole")
+            inner = below
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            raise InputError(f"--set {assignment}: expected a value in YAML, got {text!r}") from None
+        if isinstance(value, str):
+            with suppress(ValueError):
+                value = float(value)  # YAML 1.1 reads 2e-3 as a word
+        inner[keys[-1]] = value
+    return merged

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import shlex
 import sys
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -21,7 +20,9 @@ from pose_regressor_training.cli.options import (
     ObjIdOption,
     PresetConfigOption,
     PresetOption,
+    SetOption,
     UnitsOption,
+    preset_changes,
     warnings_on_stderr,
 )
 
@@ -44,15 +45,7 @@ def train(
     beside_unit: BesideUnitOption = None,
     preset: PresetOption = None,
     config: PresetConfigOption = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Override a value of the preset, as in batch_size=64 or losses.rotation=0. Repeat it for more. "
-            "docs/training.md lists all keys.",
-        ),
-    ] = None,
+    set_: SetOption = None,
     samples: Annotated[
         int | None, typer.Option(metavar="N", help="Images to train on, 1 or more. Default: the preset's.")
     ] = None,
@@ -99,9 +92,11 @@ def train(
     check_file_to_write(out)
     world = World.here()
     console = Console(quiet=not world.is_first)
-    changes = _changes(set_ or [], samples=samples, seed=seed, workers=workers, randomize=config, start_from=start_from)
+    given = preset_changes(
+        set_ or [], samples=samples, seed=seed, workers=workers, randomize=config, start_from=start_from
+    )
     place = select_device(device)
-    settings: TrainConfig = load_preset(preset or ("gpu" if place.type == "cuda" else "cpu"), changes)
+    settings: TrainConfig = load_preset(preset or ("gpu" if place.type == "cuda" else "cpu"), given)
     if place.type == "cuda" and world.size > 1:
         place = select_device(f"cuda:{world.local_rank}")
         torch.cuda.set_device(place)
@@ -115,36 +110,3 @@ def train(
     training = Training(objects, settings, out.with_suffix(".training.safetensors"), place, world, others)
     console.print(training.begin(restart))
     Command(training, out, console, f"pose-regressor {shlex.join(sys.argv[1:])}", tensorboard).run()
-
-
-def _changes(assignments: list[str], **options: Any) -> dict[str, Any]:
-    """What overrides the preset, as a mapping.
-
-    assignments: texts KEY=VALUE, with dots between the keys of nested mappings
-    options: values by key; None is not given
-    """
-    import yaml
-
-    from pose_regressor.types import InputError
-
-    changes = {key: value for key, value in options.items() if value is not None}
-    for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        keys = path.split(".")
-        if not equals or not all(keys):
-            raise InputError(f"--set {assignment}: expected KEY=VALUE, such as losses.rotation=0")
-        inner = changes
-        for key in keys[:-1]:
-            below = inner.setdefault(key, {})
-            if not isinstance(below, dict):
-                raise InputError(f"--set {assignment}: {key} is already given as a whole")
-            inner = below
-        try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
-            raise InputError(f"--set {assignment}: expected a value in YAML, got {text!r}") from None
-        if isinstance(value, str):
-            with suppress(ValueError):
-                value = float(value)  # YAML 1.1 reads 2e-3 as a word
-        inner[keys[-1]] = value
-    return changes

@@ -21,6 +21,7 @@ Field = Callable[[FloatArray], FloatArray]
 Color = tuple[int, int, int]  # RGB
 
 _RELAXATIONS = 6
+_PASSES = 30
 # In cells: a vertex nearer than _EDGE to the edge of a coat moves onto it. Of two that then are nearer than _APART to
 # each other, one is released again.
 _EDGE = 0.6
@@ -120,10 +121,13 @@ def _unambiguous(value: FloatArray) -> NDArray[np.bool_]:
     """Which samples of a grid lie inside.
 
     If two opposite corners of a square lie inside and the other two outside, the skin would touch itself along an edge.
-    Then the corner nearest to the surface goes to the other side.
+    Then the corner nearest to the surface goes to the other side. Squares that are left after _PASSES passes, because
+    they take corners from each other, are filled.
     """
     value = value.copy()
+    passes = 0
     while True:
+        passes += 1
         clear = True
         for axis in range(3):
             view = np.moveaxis(value, axis, 0)  # writes through to `value`
@@ -131,9 +135,12 @@ def _unambiguous(value: FloatArray) -> NDArray[np.bool_]:
             inside = square < 0
             crossed = (inside[0] == inside[2]) & (inside[1] == inside[3]) & (inside[0] != inside[1])
             for i, j, k in np.argwhere(crossed):
-                corner = int(np.abs(square[:, i, j, k]).argmin())
-                j, k = j + (corner in (1, 2)), k + (corner in (2, 3))
-                view[i, j, k] *= -1
+                if passes <= _PASSES:
+                    corner = int(np.abs(square[:, i, j, k]).argmin())
+                    j, k = j + (corner in (1, 2)), k + (corner in (2, 3))
+                    view[i, j, k] *= -1
+                else:
+                    view[i, j : j + 2, k : k + 2] = -1
                 clear = False
         if clear:
             return value < 0

@@ -32,5 +32,24 @@ def card(bundle: Bundle, command: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def start_card(bundle: Bundle, command: str) -> str:
+    """Markdown about a start network. command: the command line that trained it."""
+    training = bundle.training
+    parameters = sum(p.numel() for p in bundle.network.parameters()) / 1e6
+    lines = [
+        "# start",
+        "",
+        "The network that other trainings start from. It knows no object.",
+        "",
+        f"- Network: {parameters:.1f} M parameters, crops of {bundle.config.crop_size} pixels.",
+        f"- Data: {training['samples_rendered']} images rendered from {training['meshes'][0]} and randomized, learnt "
+        f"from {training['samples_seen']} times in all, in {len(training['rounds'])} rounds; no real image.",
+        f"- Seed {training['seed']}, started from {training['start']}.",
+        f"- Command: `{command}`",
+        "- Output layers: the means of those of the last round's objects.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
 def _beside(training: Mapping[str, Any]) -> str:
     return f", beside {', '.join(f'`{name}`' for name in training['beside'])}" if training["beside"] else ""
