@@ -16,6 +16,7 @@ from pose_regressor_training.cli.options import (
     ModelsInfoOption,
     NameOption,
     NumberedMeshesOption,
+    PhotosOption,
     UnitsOption,
     read_meshes,
     read_names,
@@ -37,6 +38,7 @@ def generate(
     color: ColorOption = None,
     name: NameOption = None,
     config: ConfigOption = "complete",
+    photos: PhotosOption = None,
     images: Annotated[int, typer.Option(metavar="N", help="Images in the whole dataset, 1 or more.")] = 1000,
     width: Annotated[int, typer.Option(metavar="PIXELS", help="Width of an image, pixels.")] = 640,
     height: Annotated[int, typer.Option(metavar="PIXELS", help="Height of an image, pixels.")] = 480,
@@ -89,14 +91,14 @@ def generate(
     from pose_regressor_training.generate.plan import Job, Shard
     from pose_regressor_training.generate.run import Task
     from pose_regressor_training.generate.sheet import write_sheet
-    from pose_regressor_training.randomize.config import load_config
+    from pose_regressor_training.randomize.config import load_config, with_photographs
 
     console = Console()
     if image_format not in ("png", "jpg"):
         raise InputError(f"image format {image_format!r}: expected png or jpg")
     if workers < 1:
         raise InputError(f"workers: expected at least 1, got {workers}")
-    part, randomization = Shard.parse(shard), load_config(config)
+    part, randomization = Shard.parse(shard), with_photographs(load_config(config), photos)
     seen_by = _read_pinhole(camera) if camera else None
     names, meshes = read_names(mesh, name), read_meshes(mesh, unit, color)
     found_before = models_info_path(out)

@@ -121,6 +121,15 @@ ConfigOption = Annotated[str, typer.Option("--config", metavar="NAME|FILE", help
 PresetConfigOption = Annotated[
     str | None, typer.Option("--config", metavar="NAME|FILE", help=f"{_RANDOMIZED} Default: the preset's.")
 ]
+PhotosOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--photos",
+        metavar="FOLDER",
+        help="Photographs (JPEG, PNG) for half of the backgrounds, such as pictures of the place where the camera will "
+        "be. Default: the configuration's, which has none.",
+    ),
+]
 PresetOption = Annotated[
     str | None,
     typer.Option(

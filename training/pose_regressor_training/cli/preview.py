@@ -14,6 +14,7 @@ from pose_regressor_training.cli.options import (
     MeshOption,
     ModelsInfoOption,
     NameOption,
+    PhotosOption,
     UnitsOption,
     read_meshes,
     read_names,
@@ -27,6 +28,7 @@ def preview(
     name: NameOption = None,
     models_info: ModelsInfoOption = None,
     config: ConfigOption = "complete",
+    photos: PhotosOption = None,
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FILE", help="Picture to write: .png or .jpg.")] = Path(
         "out/preview.png"
     ),
@@ -46,10 +48,10 @@ def preview(
     from pose_regressor_training.bop.models_info import object_id, symmetries_of
     from pose_regressor_training.generate.preview import preview_sheet
     from pose_regressor_training.meshes.mesh import object_model
-    from pose_regressor_training.randomize.config import load_config
+    from pose_regressor_training.randomize.config import load_config, with_photographs
 
     started = time.monotonic()
-    randomize = load_config(config)
+    randomize = with_photographs(load_config(config), photos)
     (known,) = read_names([mesh], name)
     (loaded,) = read_meshes([mesh], unit, color)
     model = object_model(loaded, known, object_id(mesh, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ from pose_regressor_training.cli.options import (
     ModelsInfoOption,
     NameOption,
     ObjIdOption,
+    PhotosOption,
     PresetConfigOption,
     PresetOption,
     SetOption,
@@ -45,6 +47,7 @@ def train(
     beside_unit: BesideUnitOption = None,
     preset: PresetOption = None,
     config: PresetConfigOption = None,
+    photos: PhotosOption = None,
     set_: SetOption = None,
     samples: Annotated[
         int | None, typer.Option(metavar="N", help="Images to train on, 1 or more. Default: the preset's.")
@@ -84,6 +87,7 @@ def train(
     from pose_regressor.estimation.estimator import select_device
     from pose_regressor.files.io import check_file_to_write
     from pose_regressor_training.processes.torchrun import World
+    from pose_regressor_training.randomize.config import with_photographs
     from pose_regressor_training.train.command import Command
     from pose_regressor_training.train.config import load_preset
     from pose_regressor_training.train.objects import read_beside, read_objects
@@ -97,6 +101,7 @@ def train(
     )
     place = select_device(device)
     settings: TrainConfig = load_preset(preset or ("gpu" if place.type == "cuda" else "cpu"), given)
+    settings = replace(settings, randomize=with_photographs(settings.randomize, photos))
     if place.type == "cuda" and world.size > 1:
         place = select_device(f"cuda:{world.local_rank}")
         torch.cuda.set_device(place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from pose_regressor_training.cli.options import (
     DeviceOption,
+    PhotosOption,
     PresetConfigOption,
     PresetOption,
     SetOption,
@@ -29,6 +31,7 @@ def train_start(
     samples: Annotated[int, typer.Option(metavar="N", min=1, help="Images to learn from in each round.")] = 24_000,
     preset: PresetOption = None,
     config: PresetConfigOption = None,
+    photos: PhotosOption = None,
     set_: SetOption = None,
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Seed of all random numbers, 0 or more. Default: the preset's.")
@@ -51,6 +54,7 @@ def train_start(
 
     from pose_regressor.estimation.estimator import select_device
     from pose_regressor.files.io import check_file_to_write, write_text
+    from pose_regressor_training.randomize.config import with_photographs
     from pose_regressor_training.train.card import start_card
     from pose_regressor_training.train.command import Estimate
     from pose_regressor_training.train.config import load_preset
@@ -62,6 +66,7 @@ def train_start(
         set_ or [], samples=samples, seed=seed, workers=workers, randomize=config, start_from=start_from
     )
     settings = load_preset(preset or ("gpu" if place.type == "cuda" else "cpu"), given)
+    settings = replace(settings, randomize=with_photographs(settings.randomize, photos))
     console = Console()
 
     def say(line: str) -> None:

@@ -26,6 +26,12 @@ class BackgroundPart(Part):
     scope: ClassVar[str] = "background."
 
     folder: Path | None = folder("folder of photographs (JPEG, PNG), searched with its subfolders")
+    squares: int = count(
+        1,
+        "squares cut from each photograph: its middle, then others of any size and place; `--photos` sets it",
+        1,
+        1000,
+    )
     photographs: float = chance(0.5, "share of backgrounds that are photographs, if there is a folder")
     pictures: int = count(1000, "procedural pictures made at the start, for backgrounds and surfaces", 1)
     window: Span = span(0.5, 1.0, "longer side of the part that is shown, as a share of the picture's side", 0.05, 1)

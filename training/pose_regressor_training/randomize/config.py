@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pose_regressor_training.randomize.camera import CameraPart
 from pose_regressor_training.randomize.clutter import ClutterPart
 from pose_regressor_training.randomize.light import LightPart
 from pose_regressor_training.randomize.part import Part
+from pose_regressor_training.randomize.photographs import squares_each
 from pose_regressor_training.randomize.pose import PosePart
 from pose_regressor_training.randomize.shipped import CONFIGS, find_file
 from pose_regressor_training.randomize.surface import ObjectPart
@@ -60,6 +61,18 @@ def load_config(spec: str | Path) -> RandomizeConfig:
     """The randomization in a file, or a shipped one by its name. InputError names file and key."""
     path = find_file(spec, CONFIGS)
     return RandomizeConfig.from_dict(read_yaml(path), where=str(path))
+
+
+def with_photographs(config: RandomizeConfig, folder: Path | None) -> RandomizeConfig:
+    """The randomization with photographs of a folder among the backgrounds; unchanged without a folder.
+
+    Raises InputError if there is no such folder, or no photograph in it, or one that cannot be read.
+    """
+    if folder is None:
+        return config
+    if not folder.is_dir():
+        raise InputError(f"--photos {folder}: expected an existing folder of photographs")
+    return replace(config, background=replace(config.background, folder=folder, squares=squares_each(folder)))
 
 
 def documentation() -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.types import InputError
+from pose_regressor_training.randomize.photographs import squares
 
 Image = NDArray[np.uint8]
 
@@ -19,7 +18,6 @@ Image = NDArray[np.uint8]
 PICTURE_SIZE = 224
 #: The first picture of every bank is a grey wall, half as bright as a white one: its number and its grey value.
 PLAIN, PLAIN_GREY = 0, 188
-PHOTOGRAPHS = {".jpg", ".jpeg", ".png"}
 
 
 def _noise(rng: np.random.Generator, size: int) -> Image:
@@ -169,29 +167,18 @@ class Pictures:
     photographs: range
 
 
-def make_pictures(seed: int, count: int, size: int = PICTURE_SIZE, folder: Path | None = None) -> Pictures:
-    """The bank of `count` procedural pictures, drawn from `seed`, and of the photographs in `folder`.
+def make_pictures(
+    seed: int, count: int, size: int = PICTURE_SIZE, folder: Path | None = None, squares_each: int = 1
+) -> Pictures:
+    """The bank of `count` procedural pictures, drawn from `seed`, and of squares of the photographs in `folder`.
 
     size: edge of the pictures, pixels
+    squares_each: squares of each photograph
 
     Raises InputError if the folder holds no photographs, or one that cannot be read.
     """
     plain = np.full((1, size, size, 3), PLAIN_GREY, np.uint8)
     drawn = [random_picture(np.random.default_rng((seed, i)), size) for i in range(count)]
-    taken = [] if folder is None else list(_photographs(folder, size))
-    if folder is not None and not taken:
-        raise InputError(f"{folder}: expected photographs ({', '.join(sorted(PHOTOGRAPHS))}), found none")
+    taken = [] if folder is None else list(squares(folder, size, squares_each, seed))
     bank = np.concatenate([plain, np.stack([*drawn, *taken])])
     return Pictures(bank, range(1, 1 + count), range(1 + count, len(bank)))
-
-
-def _photographs(folder: Path, size: int) -> Iterator[Image]:
-    """The middle square of each photograph, size x size pixels."""
-    for path in sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTOGRAPHS):
-        picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise InputError(f"{path}: cannot be read as a picture")
-        edge = min(picture.shape[:2])
-        top, left = (picture.shape[0] - edge) // 2, (picture.shape[1] - edge) // 2
-        square = picture[top : top + edge, left : left + edge, ::-1]
-        yield cv2.resize(np.ascontiguousarray(square), (size, size), interpolation=cv2.INTER_AREA)

@@ -96,7 +96,7 @@ class SceneSampler:
         self.config = config
         self.models = Models([*models, *beside], len(models))
         background = config.background
-        self.pictures = make_pictures(seed, background.pictures, picture_size, background.folder)
+        self.pictures = make_pictures(seed, background.pictures, picture_size, background.folder, background.squares)
         self.shapes = random_shapes(np.random.default_rng((seed, 1)), config.clutter.shapes, LIMB_SHAPES)
 
     def meshes(self, objects: Sequence[Mesh]) -> list[Mesh]:

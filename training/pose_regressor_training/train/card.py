@@ -21,7 +21,7 @@ def card(bundle: Bundle, command: str) -> str:
     lines += [
         f"- Network: {parameters:.1f} M parameters, crops of {bundle.config.crop_size} pixels.",
         f"- Data: {training['samples_rendered']} images rendered from {meshes} and randomized, learnt from "
-        f"{training['samples_seen']} times in all{_beside(training)}; no real image.",
+        f"{training['samples_seen']} times in all{_beside(training)}; {_real_images(training)}.",
         f"- Seed {training['seed']}, started from {training['start']}, trained on {training['device']}.",
         f"- Command: `{command}`",
         f"- Distances by PnP are multiplied with {bundle.depth_scale:g}. This factor, the scores and the covariances "
@@ -43,12 +43,19 @@ def start_card(bundle: Bundle, command: str) -> str:
         "",
         f"- Network: {parameters:.1f} M parameters, crops of {bundle.config.crop_size} pixels.",
         f"- Data: {training['samples_rendered']} images rendered from {training['meshes'][0]} and randomized, learnt "
-        f"from {training['samples_seen']} times in all, in {len(training['rounds'])} rounds; no real image.",
+        f"from {training['samples_seen']} times in all, in {len(training['rounds'])} rounds; {_real_images(training)}.",
         f"- Seed {training['seed']}, started from {training['start']}.",
         f"- Command: `{command}`",
         "- Output layers: the means of those of the last round's objects.",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _real_images(training: Mapping[str, Any]) -> str:
+    folder = training["randomize"].get("background", {}).get("folder")
+    if folder is None:
+        return "no real image"
+    return f"photographs of `{folder}` are among the backgrounds, no other real image"
 
 
 def _beside(training: Mapping[str, Any]) -> str:
