@@ -46,6 +46,17 @@ def test_windows_and_frames_in_one_picture(arguments, tmp_path):
     assert 0.4 < wall < 0.95  # the grey wall, in its own colour, behind everything
 
 
+def test_photographs_of_the_users_own_are_behind_the_object(arguments, tmp_path):
+    (tmp_path / "photos").mkdir()
+    cv2.imwrite(str(tmp_path / "photos" / "red.png"), np.full((40, 50, 3), (20, 10, 200), np.uint8))
+    result = run([*arguments, str(tmp_path / "a.png"), "--photos", str(tmp_path / "photos")])
+    assert result.exit_code == 0, result.output
+    images = cv2.imread(str(tmp_path / "a.png"))[:, 682:]
+    assert 0.4 < (np.abs(images.astype(int) - (20, 10, 200)) < 3).all(2).mean() < 0.95
+    result = run([*arguments, str(tmp_path / "b.png"), "--photos", str(tmp_path / "nowhere")])
+    assert isinstance(result.exception, InputError) and "nowhere: expected an existing folder" in str(result.exception)
+
+
 def test_what_cannot_be_used_is_said_in_one_line(arguments, tmp_path):
     result = run([*arguments, str(tmp_path / "a.txt")])
     assert isinstance(result.exception, InputError) and "a.txt: cannot be written as a picture" in str(result.exception)

@@ -106,6 +106,7 @@ def test_presets_for_cpus_begin_with_a_shipped_network_that_fits(objects, tmp_pa
         (["--device", "cuda"], "cuda"),
         (["--preset", "nowhere"], "preset nowhere: no such file"),
         (["--config", "nowhere"], "nowhere: no such file"),
+        (["--photos", "nowhere"], "--photos nowhere: expected an existing folder of photographs"),
         (["--set", "losses"], "--set losses: expected KEY=VALUE"),
         (["--set", "losses.mesk=1"], "losses.mesk: no such key"),
         (["--set", "samples.x=1"], "samples: expected a whole number"),

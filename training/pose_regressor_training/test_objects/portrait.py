@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -23,15 +24,19 @@ VIEWS = ((25, 20), (115, 25), (205, 20), (310, -35))
 PAPER = (0.72, 0.74, 0.76)
 
 
-def portraits(mesh: Mesh) -> NDArray[np.uint8]:
-    """(H, W, 3) RGB: the views, one below the other."""
-    scenes = blank_scenes(len(VIEWS), 1)
+def portraits(mesh: Mesh, views: Sequence[tuple[float, float]] = VIEWS, side: int = SIDE) -> NDArray[np.uint8]:
+    """(H, W, 3) RGB: the views, one below the other.
+
+    views: degrees around the object and above it
+    side: of each view, pixels
+    """
+    scenes = blank_scenes(len(views), 1)
     centre = (mesh.vertices.min(0) + mesh.vertices.max(0)) / 2
     radius = float(np.linalg.norm(mesh.vertices - centre, axis=1).max())
     scenes.mesh[:] = 0
-    middle = (SIDE - 1) / 2
-    scenes.camera_matrix[:] = np.array([[3 * SIDE, 0, middle], [0, 3 * SIDE, middle], [0, 0, 1]])
-    for b, (around, above) in enumerate(np.radians(VIEWS)):
+    middle = (side - 1) / 2
+    scenes.camera_matrix[:] = np.array([[3 * side, 0, middle], [0, 3 * side, middle], [0, 0, 1]])
+    for b, (around, above) in enumerate(np.radians(views)):
         back = np.array([np.sin(around) * np.cos(above), np.sin(above), np.cos(around) * np.cos(above)])
         right = np.cross((0, 1, 0), back) / np.cos(above)
         rotation = np.stack([right, -np.cross(back, right), -back])
@@ -43,9 +48,9 @@ def portraits(mesh: Mesh) -> NDArray[np.uint8]:
     scenes.light["direction"][:, :2] = lamps / np.linalg.norm(lamps, axis=1, keepdims=True)
     scenes.light["color"][:, 0], scenes.light["color"][:, 1] = 0.75, 0.2
     scenes.light["radius"][:, 0], scenes.light["shadow"][:, 0] = 0.01, 1
-    rendering = Raytracer([mesh]).render(scenes, SIDE, SIDE)
+    rendering = Raytracer([mesh]).render(scenes, side, side)
     rendering.color[rendering.thing < 0] = rendering.color.new_tensor(PAPER)
-    image = photograph(rendering.color, plain_shots(len(VIEWS)))
+    image = photograph(rendering.color, plain_shots(len(views)))
     return np.asarray(np.concatenate(list(image.permute(0, 2, 3, 1).numpy())))
 
 
