@@ -79,6 +79,10 @@ class PoseEstimator:
         self.score_threshold = score_threshold
         self.device = select_device(device)
         self.bundles = [m if isinstance(m, Bundle) else Bundle.load(m) for m in models]
+        if any(bundle.is_start for bundle in self.bundles):
+            raise InputError(
+                "model: this bundle is a start for trainings and knows no object; give one that `train` wrote"
+            )
         names = [o.name for o in self.objects]
         if len(set(names)) != len(names):
             raise InputError(f"model: expected bundles of different objects, got {', '.join(names)}")

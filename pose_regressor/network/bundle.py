@@ -73,6 +73,11 @@ class Bundle:
     def config(self) -> NetworkConfig:
         return self.network.config
 
+    @property
+    def is_start(self) -> bool:
+        """Whether it is only a start for trainings, made by ``train-start``, and knows no object."""
+        return "rounds" in self.training
+
     def save(self, path: str | Path) -> None:
         """Write the file in one step: a reader sees the old file or the new one, never a part. InputError: it fails."""
         tensors = {f"network.{name}": _storable(value) for name, value in self.network.state_dict().items()}

@@ -8,6 +8,7 @@ import typer
 import yaml
 from typer.testing import CliRunner
 
+from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
@@ -111,5 +112,7 @@ def test_the_command_writes_a_bundle_that_trainings_start_from(tmp_path):
     assert bundle.training["samples"] == 16 and bundle.training["start"] == "random weights"
     taken = start_from(PoseNetwork(bundle.config, 1), bundle)
     assert not taken.fresh
+    with pytest.raises(InputError, match="is a start for trainings and knows no object"):
+        PoseEstimator(out, "cpu")
     card = out.with_suffix(".md").read_text()
     assert "32 times in all, in 2 rounds; no real image" in card and "knows no object" in card
