@@ -16,7 +16,7 @@ from pose_regressor.types import InputError
 from pose_regressor_training.cli import add_commands
 from pose_regressor_training.train import rounds
 from pose_regressor_training.train.config import TrainConfig
-from pose_regressor_training.train.rounds import Rounds, as_start
+from pose_regressor_training.train.rounds import Rounds, as_start, spread_outputs
 from pose_regressor_training.train.start import start_from
 
 TINY = {
@@ -60,6 +60,22 @@ def test_one_object_answers_with_the_mean_of_all():
         torch.testing.assert_close(getattr(single_boxes, name), getattr(boxes, name).mean(1, keepdim=True))
     for name in ("coordinates", "mask", "rotation_6d", "location"):
         torch.testing.assert_close(getattr(single_poses, name), getattr(poses, name).mean(1, keepdim=True))
+
+
+def test_every_object_begins_as_the_mean_answers():
+    torch.manual_seed(1)
+    config = NetworkConfig.from_dict(NetworkConfig().to_dict() | TINY["network"])
+    one, many = as_start(PoseNetwork(config, 3), {}).network, PoseNetwork(config, 2).eval()
+    many.load_state_dict({k: v for k, v in one.state_dict().items() if ".out." not in k}, strict=False)
+    spread_outputs(one, many)
+    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
+    with torch.no_grad():
+        (boxes, poses), (given_boxes, given_poses) = many(image), one(image)
+    for index in (0, 1):
+        torch.testing.assert_close(boxes.logits[:, index], given_boxes.logits[:, 0])
+        torch.testing.assert_close(boxes.boxes[:, index], given_boxes.boxes[:, 0])
+        torch.testing.assert_close(poses.coordinates[:, index], given_poses.coordinates[:, 0])
+        torch.testing.assert_close(poses.rotation_6d[:, index], given_poses.rotation_6d[:, 0])
 
 
 def test_interrupted_between_and_within_rounds_it_ends_the_same(tmp_path):

@@ -47,7 +47,7 @@ def train_start(
 ) -> None:
     """Train a network on many objects that scripts make, for other trainings to start from.
 
-    Each round brings new objects and new output layers. The result knows no object: give it to `train --start-from`.
+    Each round brings new objects. The result knows no object: give it to `train --start-from`.
     The same command continues an interrupted training.
     """
     from rich.console import Console

@@ -1,7 +1,8 @@
 """The training of the start network: one network learns many objects of the family, a few in each round.
 
-Each round has new objects and new output layers; everything below goes on from the round before. So the layers that are
-kept must serve whatever comes next, which is what a start is for.
+Each round has new objects. They share all layers but the last ones, which have channels for each object. Every object
+begins the round with the same output layers: the mean of those of the round before. So what is kept must serve whatever
+comes next, which is what a start is for.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 import trimesh
-from torch import nn
 
+from pose_regressor.assets import find_model
 from pose_regressor.files.io import read_json, write_text
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.network import PoseNetwork
@@ -26,7 +27,7 @@ from pose_regressor_training.family import Member, draw_member
 from pose_regressor_training.meshes.mesh import Mesh, object_model
 from pose_regressor_training.meshes.symmetry import Symmetries, find_symmetries
 from pose_regressor_training.train.callbacks import CurveFile
-from pose_regressor_training.train.config import FREE, TrainConfig, difference
+from pose_regressor_training.train.config import FREE, NO_BUNDLE, TrainConfig, difference
 from pose_regressor_training.train.objects import KnownObject
 from pose_regressor_training.train.training import Training
 
@@ -85,6 +86,10 @@ class Rounds:
         kinds = ", ".join(f"{member.kind} {member.paint}" for member in members.values())
         self._say(f"round {number}: {kinds}")
         self._say(f"round {number}: {training.begin()}")
+        if training.steps_done == 0 and before != NO_BUNDLE:
+            given = Bundle.load(find_model(before)).network
+            for network in (training.task.network, training.task.average.network):
+                spread_outputs(given, network)
         log = CurveFile(self.folder / f"round_{number:03d}.jsonl", training.steps_done)
         trained = training.run([log], callbacks)
         history: list[str] = [] if number == 0 else Bundle.load(self.file(number - 1)).training["rounds"]
@@ -120,14 +125,19 @@ def as_start(network: PoseNetwork, training: dict[str, Any]) -> Bundle:
     single = PoseNetwork(network.config, 1)
     shared = {name: value for name, value in network.state_dict().items() if not _is_output(name)}
     single.load_state_dict(shared, strict=False)
-    count = network.objects
-    _take_mean(network.box_head.out, single.box_head.out, [(0, 1), (count, 4)], count)
-    _take_mean(network.dense_head.out, single.dense_head.out, [(0, 5)], count)
-    _take_mean(network.regression_head.out, single.regression_head.out, [(0, 9)], count)
+    for source, target in zip(_outputs(network), _outputs(single), strict=True):
+        target.copy_(source.mean(0, keepdim=True))
     ball = trimesh.creation.icosphere(subdivisions=3, radius=_BALL / 2)
     white = np.full((len(ball.vertices), 3), 255, np.uint8)
     mesh = Mesh(ball.vertices.astype(np.float32), ball.faces.astype(np.int32), None, None, white)
     return Bundle(single.eval(), (object_model(mesh, "start", 1),), training=training)
+
+
+@torch.no_grad()
+def spread_outputs(source: PoseNetwork, target: PoseNetwork) -> None:
+    """Give every object of `target` the mean of the output layers of all objects of `source`."""
+    for given, own in zip(_outputs(source), _outputs(target), strict=True):
+        own.copy_(given.mean(0, keepdim=True).expand_as(own))
 
 
 def _is_output(name: str) -> bool:
@@ -135,14 +145,13 @@ def _is_output(name: str) -> bool:
     return name.split(".")[-2] == "out"
 
 
-def _take_mean(
-    many: nn.Conv2d | nn.Linear, one: nn.Conv2d | nn.Linear, blocks: list[tuple[int, int]], count: int
-) -> None:
-    """Set the layer of one object to the mean of one for `count` objects.
-
-    blocks: first channel and number of channels for each object, of every run of channels
-    """
-    for source, target in ((many.weight, one.weight), (many.bias, one.bias)):
-        assert source is not None and target is not None
-        means = [source[first : first + count * width].unflatten(0, (count, width)).mean(0) for first, width in blocks]
-        target.copy_(torch.cat(means))
+def _outputs(network: PoseNetwork) -> list[torch.Tensor]:
+    """The parameters of the layers that have channels for each object, as views (O, ...)."""
+    objects = network.objects
+    box, dense, regression = network.box_head.out, network.dense_head.out, network.regression_head.out
+    blocks: list[torch.Tensor] = []
+    for layer in (dense, regression):
+        blocks += layer.parameters()
+    for part in box.parameters():  # all logits, then all boxes
+        blocks += [part[:objects], part[objects:]]
+    return [block.unflatten(0, (objects, -1)) for block in blocks]
