@@ -1,5 +1,6 @@
 """The training of the start network: rounds of new objects, and the one bundle that they leave."""
 
+import copy
 import json
 
 import pytest
@@ -67,15 +68,18 @@ def test_every_object_begins_as_the_mean_answers():
     config = NetworkConfig.from_dict(NetworkConfig().to_dict() | TINY["network"])
     one, many = as_start(PoseNetwork(config, 3), {}).network, PoseNetwork(config, 2).eval()
     many.load_state_dict({k: v for k, v in one.state_dict().items() if ".out." not in k}, strict=False)
+    before = copy.deepcopy(many)
     spread_outputs(one, many)
     image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
     with torch.no_grad():
-        (boxes, poses), (given_boxes, given_poses) = many(image), one(image)
+        (boxes, poses), (given_boxes, given_poses), (_, own) = many(image), one(image), before(image)
+    assert torch.equal(poses.coordinates, own.coordinates) and torch.equal(poses.rotation_6d, own.rotation_6d)
     for index in (0, 1):
         torch.testing.assert_close(boxes.logits[:, index], given_boxes.logits[:, 0])
         torch.testing.assert_close(boxes.boxes[:, index], given_boxes.boxes[:, 0])
-        torch.testing.assert_close(poses.coordinates[:, index], given_poses.coordinates[:, 0])
-        torch.testing.assert_close(poses.rotation_6d[:, index], given_poses.rotation_6d[:, 0])
+        torch.testing.assert_close(poses.mask[:, index], given_poses.mask[:, 0])
+        torch.testing.assert_close(poses.certainty[:, index], given_poses.certainty[:, 0])
+        torch.testing.assert_close(poses.location[:, index], given_poses.location[:, 0])
 
 
 def test_interrupted_between_and_within_rounds_it_ends_the_same(tmp_path):

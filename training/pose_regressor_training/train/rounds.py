@@ -1,8 +1,8 @@
 """The training of the start network: one network learns many objects of the family, a few in each round.
 
-Each round has new objects. They share all layers but the last ones, which have channels for each object. Every object
-begins the round with the same output layers: the mean of those of the round before. So what is kept must serve whatever
-comes next, which is what a start is for.
+Each round has new objects. They share all layers but the last ones, which have channels for each object. For presence,
+box, mask and location, every object begins the round with the mean of these layers in the round before. So what is kept
+must serve whatever comes next, which is what a start is for.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ from pose_regressor_training.train.training import Training
 _TURN = 0.05
 #: The shape that a start network names as its object: a ball of this diameter, metres.
 _BALL = 0.1
+#: Of the dense head's 5 and the regression head's 9 channels: how many, from the first on, are coordinates or rotation.
+_OWN = {5: 3, 9: 6}
 
 Say = Callable[[str], None]
 
@@ -135,9 +137,13 @@ def as_start(network: PoseNetwork, training: dict[str, Any]) -> Bundle:
 
 @torch.no_grad()
 def spread_outputs(source: PoseNetwork, target: PoseNetwork) -> None:
-    """Give every object of `target` the mean of the output layers of all objects of `source`."""
+    """Give every object of `target` the mean of the output layers of all objects of `source`.
+
+    Coordinates and rotation are left as they are: they mean something else for each object.
+    """
     for given, own in zip(_outputs(source), _outputs(target), strict=True):
-        own.copy_(given.mean(0, keepdim=True).expand_as(own))
+        first = _OWN.get(own.shape[1], 0)
+        own[:, first:] = given[:, first:].mean(0, keepdim=True)
 
 
 def _is_output(name: str) -> bool:
@@ -146,12 +152,9 @@ def _is_output(name: str) -> bool:
 
 
 def _outputs(network: PoseNetwork) -> list[torch.Tensor]:
-    """The parameters of the layers that have channels for each object, as views (O, ...)."""
+    """The parameters of the layers that have channels for each object, as views (O, channels, ...)."""
     objects = network.objects
-    box, dense, regression = network.box_head.out, network.dense_head.out, network.regression_head.out
-    blocks: list[torch.Tensor] = []
-    for layer in (dense, regression):
-        blocks += layer.parameters()
-    for part in box.parameters():  # all logits, then all boxes
+    blocks: list[torch.Tensor] = [*network.dense_head.out.parameters(), *network.regression_head.out.parameters()]
+    for part in network.box_head.out.parameters():  # all presences, then all boxes
         blocks += [part[:objects], part[objects:]]
     return [block.unflatten(0, (objects, -1)) for block in blocks]
