@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 import typer
 
 from pose_regressor.cli.node_options import node_config, start_log
@@ -44,20 +42,19 @@ def run(
 
         pose-regressor run --model box --source webcam:0 --camera camera.yaml --middleware dds
     """
-    from pose_regressor.middleware import choose
+    from pose_regressor.middleware import choose, program
 
     topics = {"depth_topic": depth_topic, "depth_info_topic": depth_info_topic}
     parameters = node_config(config, model, camera, device, settings, **topics)
     chosen = choose(middleware)
     start_log()
-    node = importlib.import_module(f"pose_regressor.middleware.{chosen}.node")
     if source is None:
-        status = node.run(parameters, image_topic, camera_info_topic)
+        status = program(chosen, "node", "run")(parameters, image_topic, camera_info_topic)
     else:
         from pose_regressor.files.cameras import load_camera
         from pose_regressor.sources import open_source
 
         given = load_camera(parameters.camera_file) if parameters.camera_file else None
         with open_source(source, given) as frames:
-            status = node.run_source(parameters, frames)
+            status = program(chosen, "node", "run_source")(parameters, frames)
     raise typer.Exit(status)

@@ -21,13 +21,25 @@ HELPERS = str(ROOT / "test" / "helpers")
 STANDIN = Path(__file__).with_name("standin_node.py")
 #: Seconds. What ends in a tenth of one may take a few on a busy machine; what was not woken waits for ten, or for ever.
 PROMPT = 9.0
+#: What a node without ROS 2 needs, by its kind.
+PACKAGES = {"dds": "cyclonedds", "zenoh": "zenoh"}
 ROS_STANDIN = STANDIN.parent / "ros2" / "standin_node.py"
 
 
+@contextlib.contextmanager
+def own_network(kind):
+    """A domain of one's own, as `own_domain`; for Zenoh with a router."""
+    with own_domain() as (number, environment), contextlib.ExitStack() as stack:
+        if kind == "zenoh":
+            stack.enter_context(importlib.import_module("zenoh_peer").router(number))
+        yield number, environment
+
+
 @pytest.fixture
-def domain(monkeypatch):
+def domain(monkeypatch, request):
     """A domain of its own, for this process and those it starts."""
-    with own_domain() as (number, environment):
+    kind = request.getfixturevalue("kind") if "kind" in request.fixturenames else ""
+    with own_network(kind) as (number, environment):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
@@ -128,8 +140,8 @@ def peer(make_peer):
 
 def standin_command(kind, **parameters):
     """What starts the node of this kind with the stand-in tracker."""
-    if kind == "dds":
-        return [STANDIN, json.dumps(parameters)]
+    if kind in PACKAGES:
+        return [STANDIN, kind, json.dumps(parameters)]
     given = [("-p", f"{name}:={json.dumps(value)}") for name, value in parameters.items()]
     return [ROS_STANDIN, "--ros-args", *(part for pair in given for part in pair)]
 
@@ -141,12 +153,14 @@ def start_dds(launch):
     return lambda **parameters: launch(*standin_command("dds", **parameters))
 
 
-@pytest.fixture(scope="session", params=["dds", pytest.param("ros2", marks=pytest.mark.ros2)])
+@pytest.fixture(scope="session", params=["dds", "zenoh", pytest.param("ros2", marks=pytest.mark.ros2)])
 def kind(request):
-    """Which of the two nodes; on one wire they must do the same."""
+    """Which of the nodes; they must do the same."""
     if request.param == "ros2":
         pytest.importorskip("rclpy")
         pytest.importorskip("vision_msgs")
+    else:
+        pytest.importorskip(PACKAGES[request.param])
     return request.param
 
 
@@ -166,7 +180,7 @@ def living(kind, wire, tmp_path_factory):
     """One node for all tests that leave it as they find it: active, and known to a peer. `launch` starts other
     processes on its domain, `start` other nodes."""
     with (
-        own_domain() as (number, environment),
+        own_network(kind) as (number, environment),
         pytest.MonkeyPatch.context() as monkeypatch,
         processes(tmp_path_factory.mktemp("living"), environment) as launch,
     ):

@@ -82,6 +82,9 @@ class Outlet(Protocol):
     def image_subscribers(self) -> int: ...
     def camera_info_subscribers(self) -> int: ...
     def depth_subscribers(self) -> int: ...
+    def trouble(self) -> str:
+        """As `managed.Ends.trouble`."""
+
     def send(self, frame: Frame) -> None:
         """Publishes the frame's camera info, its depth if it has any, and its image."""
 
@@ -115,9 +118,10 @@ def _wait_for_subscribers(outlet: Outlet, name: str, playing: Playing) -> None:
     deadline = time.monotonic() + playing.timeout
     while not outlet.image_subscribers():
         if time.monotonic() > deadline:
+            trouble = outlet.trouble()
             raise InputError(
                 f"{name}: expected a subscriber of {playing.image_topic} within {playing.timeout:g} s, none came "
-                f"(ROS_DOMAIN_ID is {outlet.domain} here)"
+                f"(ROS_DOMAIN_ID is {outlet.domain} here{f'; {trouble}' if trouble else ''})"
             )
         time.sleep(0.01)
     deadline = time.monotonic() + GRACE

@@ -5,7 +5,11 @@ import pytest
 
 @pytest.fixture(scope="session")
 def wire(kind):
-    """The words of the peer beside the node: `wire_peer`, or `ros_peer` if ROS 2 speaks through something else."""
+    """The words of the peer beside the node: `wire_peer`; `zenoh_peer` for Zenoh; `ros_peer` if ROS 2 speaks through
+    something else."""
+    if kind == "zenoh":
+        pytest.importorskip("rosbags")
+        return importlib.import_module("zenoh_peer")
     if kind == "ros2":
         import rclpy
 

@@ -13,6 +13,8 @@ pytest.importorskip("cyclonedds")
 import rclpy
 from sensor_msgs.msg import Image
 
+from pose_regressor.middleware import program
+
 pytestmark = pytest.mark.ros2
 FAST_DDS = rclpy.get_rmw_implementation_identifier().startswith("rmw_fastrtps")
 
@@ -52,15 +54,10 @@ def check(transforms, record):
 @pytest.mark.parametrize("player", ["dds", "ros2"])
 @pytest.mark.parametrize("node", ["dds", "ros2"])
 def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, until, node, player, listener):
-    if listener == "dds":
-        from pose_regressor.middleware.dds.listener import TfListener
-    else:
-        from pose_regressor.middleware.ros2.listener import TfListener
-
     folder, camera = clip
     record = tmp_path / "record.json"
-    with TfListener() as heard:
-        running = launch(DDS_STANDIN, "{}") if node == "dds" else start()
+    with program(listener, "listener", "TfListener")() as heard:
+        running = launch(DDS_STANDIN, "dds", "{}") if node == "dds" else start()
         until(lambda: heard.writers, "the node's transforms")
         arguments = ["--camera", camera, "--rate", 10, "--timeout", 90, "--record", record, "--frame-id", "eye"]
         for _ in range(3):  # the node may learn of the listener late
@@ -77,7 +74,7 @@ def test_player_node_and_listener_of_either_kind(launch, start, clip, tmp_path, 
 
 
 def test_the_dds_node_is_a_node_to_ros(launch, peer, until):
-    launch(DDS_STANDIN, "{}")
+    launch(DDS_STANDIN, "dds", "{}")
     peer.match()
     until(lambda: ("pose_regressor", "/") in peer.node.get_node_names_and_namespaces(), "the node's name")
     published = dict(peer.node.get_publisher_names_and_types_by_node("pose_regressor", "/"))
@@ -125,8 +122,6 @@ def test_tf2_knows_where_the_object_is(start, peer):
 @pytest.mark.parametrize("player", ["dds", "ros2"])
 def test_a_clip_with_depth(launch, start, clip, tmp_path, node, player):
     """The stand-ins find their object as far away as depth says."""
-    from pose_regressor.middleware.dds.listener import TfListener
-
     folder, camera = clip
     (tmp_path / "depths").mkdir()
     for number in range(FRAMES):
@@ -134,9 +129,9 @@ def test_a_clip_with_depth(launch, start, clip, tmp_path, node, player):
         cv2.imwrite(str(tmp_path / "depths" / f"{number:06d}.png"), steps)
     record = tmp_path / "record.json"
     config = {"depth_topic": "depth", "image_reliability": "reliable", "depth_reliability": "reliable"}
-    with TfListener() as heard:
+    with program("dds", "listener", "TfListener")() as heard:
         parameters = [word for key, value in config.items() for word in ("-p", f"{key}:={value}")]
-        running = launch(DDS_STANDIN, json.dumps(config)) if node == "dds" else start(*parameters)
+        running = launch(DDS_STANDIN, "dds", json.dumps(config)) if node == "dds" else start(*parameters)
         arguments = ["--camera", camera, "--rate", 10, "--timeout", 90, "--record", record, "--depth"]
         playing = launch(*PLAYERS[player], folder, *arguments, tmp_path / "depths")
         assert playing.wait() == 0, playing.text

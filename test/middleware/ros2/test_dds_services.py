@@ -24,7 +24,7 @@ def node(launch, peer_node, until):
     """The DDS node, once its diagnostics have come."""
     heard = []
     peer_node.create_subscription(DiagnosticArray, "/diagnostics", heard.append, 10)
-    running = launch(STANDIN, json.dumps({"autostart": False}))
+    running = launch(STANDIN, "dds", json.dumps({"autostart": False}))
     until(lambda: heard, "diagnostics")
     assert heard[0].status[0].level in (b"\0", b"\1", b"\2")
     return running
