@@ -95,16 +95,16 @@ $(VENV)/.torch: $(VENV)/.made
 $(VENV)/.runtime: $(VENV)/.torch setup.py
 	@echo "installing pose_regressor"
 	@if $(HAS_DDS); then \
-	  $(PIP) -e ".[dds,onnx]"; \
+	  $(PIP) -e ".[dds,zenoh,onnx]"; \
 	else \
-	  $(PIP) -e ".[onnx]"; \
-	  echo "note: cyclonedds has no wheel for $$($(BIN)/python --version): the nodes over DDS and the demo are left out"; \
+	  $(PIP) -e ".[zenoh,onnx]"; \
+	  echo "note: cyclonedds has no wheel for $$($(BIN)/python --version): Zenoh is used in place of DDS"; \
 	fi
 	@touch $@
 
 $(VENV)/.develop: $(VENV)/.runtime $(wildcard training/setup.py training/pyproject.toml)
 	@echo "installing pose_regressor_training and the tools for tests"
-	@if $(HAS_DDS); then dds=dds,; fi; $(PIP) -e ".[$${dds}bag,onnx,test]" -e "./training[test]"
+	@if $(HAS_DDS); then dds=dds,; fi; $(PIP) -e ".[$${dds}zenoh,bag,onnx,test]" -e "./training[test]"
 	@touch $@
 
 # For the tests. pip installs no launch, ros2cli, tf2_ros or cv_bridge: tests of these say so and are skipped.

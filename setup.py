@@ -54,6 +54,7 @@ setup(
     ],
     extras_require={
         "dds": ["cyclonedds>=11.0.1"],
+        "zenoh": ["eclipse-zenoh>=1.5,<2"],
         "bag": ["mcap>=1.2"],
         "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],
         "ros": ROS,

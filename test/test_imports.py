@@ -61,7 +61,7 @@ ONLY_BELOW = {
     "middleware/zenoh": {"zenoh"},
     "network/runners.py": {"onnx", "onnxruntime"},
     "network/onnx_runtime.py": {"onnx", "onnxruntime"},
-    "doctor": {"cyclonedds"},
+    "doctor/dds.py": {"cyclonedds"},
     "bag": {"mcap", "zstandard"},
     "middleware/ros2": {
         *("rclpy", "cv_bridge", "tf2_ros", "tf_transformations", "ament_index_python", "launch", "launch_ros"),

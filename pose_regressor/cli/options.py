@@ -61,6 +61,14 @@ MiddlewareOption = Annotated[
         "RMW_IMPLEMENTATION names, else dds, else zenoh.",
     ),
 ]
+NetworkOption = Annotated[
+    str,
+    typer.Option(
+        "--middleware",
+        metavar="auto|dds|zenoh",
+        help="dds, zenoh, or auto: what RMW_IMPLEMENTATION names, else dds if it is installed, else zenoh.",
+    ),
+]
 ImageTopicOption = Annotated[str, typer.Option("--image-topic", metavar="TOPIC", help="Topic of the images.")]
 CameraInfoTopicOption = Annotated[
     str,

@@ -6,7 +6,6 @@ from collections import Counter
 
 from pose_regressor.doctor import Finding, ok, warn
 from pose_regressor.doctor.seen import CYCLONE_DDS, FAST_DDS, Endpoint, Seen
-from pose_regressor.middleware.dds.discovery import TYPES_BY_NAME, URI
 
 
 def check_names(seen: Seen) -> Finding:
@@ -37,6 +36,8 @@ def refusal(publishers: list[Endpoint]) -> str:
     """What to do if the publisher does not accept the subscriber, which cannot be seen from here."""
     if CYCLONE_DDS not in {publisher.vendor for publisher in publishers}:
         return ""
+    from pose_regressor.middleware.dds.discovery import TYPES_BY_NAME, URI
+
     return (
         ". If its log says 'incompatible QoS ... INVALID', its type information differs: there, "
         f"export {URI}='{TYPES_BY_NAME}'"

@@ -20,7 +20,7 @@ DDS_REMEDY = (
     if sys.version_info < (3, 14)
     else "use Python 3.10 to 3.13, for which cyclonedds has wheels (make PYTHON=python3.13)"
 )
-NEEDS = {
+NEEDS: dict[Middleware, tuple[str, str]] = {
     "ros2": (
         "rclpy",
         'source ROS 2 first (source /opt/ros/<distro>/setup.bash), or pip install "pose_regressor[ros]"',
@@ -63,7 +63,7 @@ def choose(name: str = "auto", environment: Mapping[str, str] = os.environ) -> M
     if name not in NEEDS:
         *most, last = NEEDS
         raise InputError(f"middleware: expected auto, {', '.join(most)} or {last}, got {name!r}")
-    chosen: Middleware = name  # type: ignore[assignment]
+    chosen: Middleware = name
     if reason := missing(chosen):
         raise InputError(f"middleware {chosen}: {reason}")
     return chosen

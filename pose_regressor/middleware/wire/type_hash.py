@@ -11,6 +11,8 @@ from typing import Any
 from pose_regressor.middleware.wire.message import Field, Message
 from pose_regressor.middleware.wire.service_types import ServiceEventInfo, ServiceType
 
+#: What ROS 2 Humble, which has no type hashes, puts in their place over Zenoh.
+NO_HASH = "TypeHashNotSupported"
 #: Ids of single values, from type_description_interfaces/msg/FieldType.
 SINGLE = {
     "int8": 2,

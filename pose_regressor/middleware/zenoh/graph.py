@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 import zenoh
 
-from pose_regressor.middleware.wire.type_hash import ros_type
+from pose_regressor.middleware.wire.type_hash import NO_HASH, ros_type
 from pose_regressor.middleware.zenoh.keys import (
-    NO_HASH,
     NODE,
     PUBLISHER,
     SUBSCRIPTION,

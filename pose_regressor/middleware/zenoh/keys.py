@@ -20,8 +20,6 @@ TOKENS = "@ros2_lv"
 NODE, PUBLISHER, SUBSCRIPTION, SERVICE, CLIENT = "NN", "MP", "MS", "SS", "SC"
 #: rmw_zenoh_cpp's depth if none is given: the one that a token leaves out.
 USUAL_DEPTH = 42
-#: What ROS 2 Humble, which has no type hashes, puts in their place.
-NO_HASH = "TypeHashNotSupported"
 #: Sequence number, time in ns since the epoch, length of the gid, gid.
 _ATTACHMENT = struct.Struct("<qqB16s")
 GID = 16  # bytes

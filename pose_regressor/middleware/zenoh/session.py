@@ -63,7 +63,7 @@ class Session:
         where = ", ".join(found.endpoints) or "any address"
         if answering := next(filter(_accepts, found.endpoints), ""):
             return (
-                f"{answering} accepts connections, but is no router of Zenoh {zenoh_version()}: "
+                f"{answering} accepts connections, but does not answer as a router of Zenoh {zenoh_version()}; "
                 "is it another program, or a router of another version? Nodes find each other through a router"
             )
         return (
