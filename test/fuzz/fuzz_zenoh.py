@@ -22,8 +22,8 @@ from pose_regressor.middleware.zenoh.participant import Participant
 TOPICS = {"zenoh image": ("image", idl.Image), "zenoh compressed": ("image/compressed", idl.CompressedImage)}
 REQUEST = "zenoh request"
 SET = PARAMETERS["set_parameters"]
-#: Seconds until what was sent must have come.
-PATIENCE = 60.0
+#: Seconds until what was sent must have come. Zenoh keeps a little of each request until the shorter one has passed.
+PATIENCE, ANSWER = 60.0, 20.0
 GID = bytes(range(16))
 
 
@@ -123,7 +123,7 @@ class ZenohMessages(Messages):
         came, ended = [], threading.Event()
         handler = zenoh.handlers.Callback(came.append, ended.set)
         target = zenoh.QueryTarget.ALL_COMPLETE
-        self.other.get(self.keys[REQUEST], handler, target=target, timeout=PATIENCE, payload=data, attachment=attached)
+        self.other.get(self.keys[REQUEST], handler, target=target, timeout=ANSWER, payload=data, attachment=attached)
         assert ended.wait(PATIENCE + 5), "a request without an end"
         assert len(came) == 1, f"{len(came)} replies"
         (reply,) = came
