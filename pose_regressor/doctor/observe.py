@@ -49,7 +49,9 @@ def observe(
         if depth_topics:
             depth, info = depth_topics
             kind = idl.CompressedImage if is_compressed(depth) else idl.Image
-            subscriptions += [_hear(seen, depth, kind, _depth), _hear(seen, info, idl.CameraInfo, _depth_info)]
+            # Before the images: an image that is heard must not seem to be without its depth.
+            subscriptions = [_hear(seen, depth, kind, _depth), *subscriptions]
+            subscriptions.append(_hear(seen, info, idl.CameraInfo, _depth_info))
         listening = participant.subscribe(subscriptions, LOG)
         end = time.monotonic() + seconds
         while time.monotonic() < end:

@@ -30,7 +30,7 @@ ROS_STANDIN = STANDIN.parent / "ros2" / "standin_node.py"
 def own_network(kind):
     """A domain of one's own, as `own_domain`; for Zenoh with a router."""
     with own_domain() as (number, environment), contextlib.ExitStack() as stack:
-        if kind == "zenoh":
+        if kind == "zenoh" or (kind == "ros2" and os.environ.get("RMW_IMPLEMENTATION") == "rmw_zenoh_cpp"):
             stack.enter_context(importlib.import_module("zenoh_peer").router(number))
         yield number, environment
 

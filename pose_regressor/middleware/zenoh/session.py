@@ -23,6 +23,9 @@ LOG = logging.getLogger("pose_regressor")
 START_ONE = "ros2 run rmw_zenoh_cpp rmw_zenohd, or python -m pose_regressor.middleware.zenoh.router"
 PAUSE = 1.0  # seconds between two looks for a router
 ANSWER = 0.5  # seconds for a connection to be accepted
+GRACE = 2.0  # seconds more for whoever accepted one to answer as a router
+#: Seconds after which Zenoh has surely tried to connect once more to an endpoint that accepts connections.
+AGAIN = 6.0
 
 
 class Session:
@@ -34,6 +37,8 @@ class Session:
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         self.configuration = session_configuration(environment)
         self.zenoh = open_session(self.configuration)
+        #: Since when an endpoint accepts connections without an answer. It has just been tried.
+        self._unanswered = time.monotonic() - AGAIN
         try:
             self._look_for_router()
         except BaseException:
@@ -47,6 +52,8 @@ class Session:
     def _look_for_router(self) -> None:
         """Waits for a router as long as the environment asks for it. Warns if there is none."""
         attempts, tried = self.configuration.attempts, 0
+        if not self.zenoh.info.routers_zid() and any(map(_accepts, self.configuration.endpoints)):
+            self._wait_for_answer()  # of a router on a busy machine
         while trouble := self.trouble():
             if not tried:
                 LOG.warning(trouble)
@@ -55,13 +62,22 @@ class Session:
                 return
             time.sleep(PAUSE)
 
+    def _wait_for_answer(self) -> None:
+        end = time.monotonic() + GRACE
+        while not self.zenoh.info.routers_zid() and time.monotonic() < end:
+            time.sleep(0.02)
+
     def trouble(self) -> str:
         """Why this session may find nobody, and the remedy; '' if it is connected to a router or needs none."""
         found = self.configuration
         if found.attempts is None or found.multicast or self.zenoh.info.routers_zid():
+            self._unanswered = time.monotonic()
             return ""
         where = ", ".join(found.endpoints) or "any address"
-        if answering := next(filter(_accepts, found.endpoints), ""):
+        answering = next(filter(_accepts, found.endpoints), "")
+        if not answering:
+            self._unanswered = time.monotonic()
+        elif time.monotonic() - self._unanswered >= AGAIN:
             return (
                 f"{answering} accepts connections, but does not answer as a router of Zenoh {zenoh_version()}; "
                 "is it another program, or a router of another version? Nodes find each other through a router"
