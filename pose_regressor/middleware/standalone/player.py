@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -18,6 +19,8 @@ from pose_regressor.middleware.wire import idl
 from pose_regressor.types import Frame, InputError
 
 DEPTH = 5
+#: Seconds from the last frame to the goodbye. If both come together, a busy subscriber may lose the frame.
+LINGER = 0.2
 
 
 class ParticipantOutlet:
@@ -58,6 +61,7 @@ class ParticipantOutlet:
 def outlet(open_participant: OpenParticipant, playing: Playing) -> Iterator[ParticipantOutlet]:
     with open_participant("pose_regressor_player") as participant:
         yield ParticipantOutlet(participant, playing)
+        time.sleep(LINGER)
 
 
 def main(open_participant: OpenParticipant, module: str, arguments: Sequence[str]) -> int:
