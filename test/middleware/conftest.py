@@ -34,12 +34,13 @@ def domain(monkeypatch):
         yield number
 
 
-def wait_until(condition, what, seconds=90.0):
-    """The first true value of `condition()`. The seconds are for what never comes; the test's own limit is longer."""
+def wait_until(condition, what, seconds=90.0, pause=0.005):
+    """The first true value of `condition()`. The seconds are for what never comes; the test's own limit is longer.
+    pause: seconds until it is asked again."""
     end = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        time.sleep(0.005)
+        time.sleep(pause)
     return result
 
 

@@ -49,10 +49,15 @@ def test_services_answer(node, peer_node, until):
 
 
 @pytest.mark.skipif(not FAST_DDS, reason="needs a peer over Fast DDS")
-def test_the_doctor_says_why_services_do_not_answer(node, launch):
-    doctor = launch("-c", DOCTOR, "doctor", "--json", "--seconds", 3)
-    doctor.wait()
-    found = {finding["check"]: finding for finding in json.loads(doctor.text)}
+def test_the_doctor_says_why_services_do_not_answer(node, launch, until):
+    def found_with_others():
+        """The doctor's findings, once it has found the other participants in the time that it listens."""
+        doctor = launch("-c", DOCTOR, "doctor", "--json", "--seconds", 3)
+        doctor.wait()
+        found = {finding["check"]: finding for finding in json.loads(doctor.text)}
+        return found if found["domain"]["level"] == "OK" and "2 other" in found["domain"]["text"] else None
+
+    found = until(found_with_others, "the doctor to find both")
     assert found["services"]["level"] == "WARN"
     assert "run over Fast DDS: topics cross" in found["services"]["text"]
     assert "RMW_IMPLEMENTATION=rmw_cyclonedds_cpp" in found["services"]["advice"]

@@ -52,6 +52,7 @@ def test_remapped_topics_reliable_readers_and_another_frame(start, peer_node, pe
     given = ("frame_id:=head", "image_reliability:=reliable", "camera_info_reliability:=reliable")
     names = ("__ns:=/arm", "image:=/image", "camera_info:=/camera_info")
     start(*(part for value in given for part in ("-p", value)), *(part for name in names for part in ("-r", name)))
+    peer.name = "/arm/pose_regressor"
     peer.match()
     assert "/arm/pose_regressor/detections" in dict(peer_node.get_topic_names_and_types())
     assert ("pose_regressor", "/arm") in peer_node.get_node_names_and_namespaces()
