@@ -113,8 +113,7 @@ def test_a_signal_while_it_starts_ends_it_too(launch, tiny_bundle, tmp_path, num
     tiny_bundle.save(path)
     node = launch(*NODE, "-p", f"model:=[{path}]")
     time.sleep(delay)
-    code, prompt = node.end(number)
-    assert prompt
+    code, _ = node.end(number)  # once its imports are done, which may take a busy machine long
     assert code in (0, -number)  # the latter before the node's own code runs
     assert code or "Traceback" not in node.text
 
