@@ -1,6 +1,6 @@
 """How long does an image take to its transform through each middleware, and how many are lost?
 
-    PYTHONPATH=. .venv/ros2/bin/python benchmarks/middleware.py [--seconds 10] [--rounds 3] [--json FILE]
+    PYTHONPATH=. .venv/ros2/bin/python benchmarks/middleware.py [--seconds 10] [--rounds 3] [--reliable] [--json FILE]
 
 Three processes on this machine: the player publishes images at 30 Hz, the node answers each of them, and this process
 listens to /tf. The node's tracker is a stand-in that takes no time, so what is left is the way there and back. The
@@ -9,8 +9,8 @@ middlewares take turns, in rounds: DDS, rclpy over the RMW of this environment, 
 latency: from the image's stamp, which the player sets before it makes the message, to the arrival of the transform
 loss: share of the images without a transform, from the first that was answered to the last
 
-The rival is rclpy, which `make test-ros2` installs (Kilted, Fast DDS). The node subscribes to images as sensor data,
-that is with best effort, and drops images that it cannot keep up with; both count as lost.
+The rival is rclpy, which `make test-ros2` installs (Kilted, Fast DDS). The node subscribes to images as it does by
+default, with best effort, or with --reliable. It drops images that it cannot keep up with. They count as lost, too.
 """
 
 from __future__ import annotations
@@ -94,8 +94,9 @@ class StandIn:
         return self._found
 
 
-def node(kind: str) -> int:
-    return int(part(kind, "node", "run")(NodeConfig(), open_tracker=lambda config: StandIn()))
+def node(kind: str, reliability: str) -> int:
+    config = NodeConfig(image_reliability=reliability)
+    return int(part(kind, "node", "run")(config, open_tracker=lambda config: StandIn()))
 
 
 # ------------------------------------------------------------------ one run
@@ -130,13 +131,13 @@ def process(*command: object, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         running.wait()
 
 
-def run(row: Row, clip: Path, seconds: float, folder: Path) -> None:
+def run(row: Row, clip: Path, seconds: float, reliability: str, folder: Path) -> None:
     """Plays a clip for so long, and adds what came of it to the row. InputError: nothing did."""
     record = folder / "record.json"
     player = ROS_PLAYER if row.kind == "ros2" else ["-m", f"pose_regressor.middleware.{row.kind}.player"]
     given = [clip, "--camera", clip / "camera.json", "--rate", RATE, "--loop", "--record", record]
     with part(row.kind, "listener", "TfListener")() as heard:
-        with process(Path(__file__), "--node", row.kind, log=folder / "node.log"):
+        with process(Path(__file__), "--node", row.kind, reliability, log=folder / "node.log"):
             with process(*player, *given, log=folder / "player.log"):
                 if not heard.wait(bool, START):
                     said = (folder / "node.log").read_text() + (folder / "player.log").read_text()
@@ -197,11 +198,13 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10.0, help="of each run (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each kind (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
-    parser.add_argument("--node", help=argparse.SUPPRESS)
+    parser.add_argument("--reliable", action="store_true", help="the node subscribes to images reliably")
+    parser.add_argument("--node", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.node:
-        return node(options.node)
+        return node(*options.node)
     own_network()
+    reliability = "reliable" if options.reliable else "best_effort"
     try:
         kinds = installed()
         called = names(kinds)
@@ -210,7 +213,7 @@ def main() -> int:
             clips = {size: make_clip(Path(name), *shape) for size, shape in SIZES.items()}
             for _ in range(options.rounds):
                 for (size, _), row in rows.items():
-                    run(row, clips[size], options.seconds, Path(name))
+                    run(row, clips[size], options.seconds, reliability, Path(name))
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -219,7 +222,7 @@ def main() -> int:
         figures = f"{row.percentile(50):8.2f} {row.percentile(99):8.2f} {row.loss:8.2%}"
         print(f"{row.size:8} {called[row.kind]:24} {row.sent:7} {figures}")
     table = [{**vars(row), "loss": row.loss} for row in rows.values()]
-    finish(headlines(rows, called), options.json, rate=RATE, rows=table)
+    finish(headlines(rows, called), options.json, rate=RATE, reliability=reliability, rows=table)
     return 0
 
 
