@@ -65,6 +65,7 @@ def test_threads(monkeypatch):
 
 def test_rmw():
     assert check_middleware({"RMW_IMPLEMENTATION": "rmw_zenoh_cpp"}).level == Level.WARN
+    pytest.importorskip("cyclonedds")
     assert check_middleware({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}).level == Level.OK
 
 

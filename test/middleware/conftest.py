@@ -50,10 +50,11 @@ def until():
 
 
 class Process:
-    """`python ...`; .text is what it printed."""
+    """`python ...`; .text is what it printed. environment: what it has besides; without what is None there."""
 
     def __init__(self, command, log, environment):
-        env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        given = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        env = {name: value for name, value in given.items() if value is not None}
         env.pop("ROS_LOCALHOST_ONLY", None)
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), HELPERS, env.get("PYTHONPATH"))))
         self.log = log
@@ -148,6 +149,8 @@ def kind(request):
     if request.param == "ros2":
         pytest.importorskip("rclpy")
         pytest.importorskip("vision_msgs")
+    else:
+        pytest.importorskip("cyclonedds")
     return request.param
 
 
