@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent
 SHARED = {
     "": ["package.xml"],
     "launch": ["launch/*.launch.py"],
-    "config": ["config/*.yaml", "config/*.rviz"],
+    "config": ["config/*.yaml", "config/*.rviz", "config/*.xml"],
     "models": ["models/*.safetensors", "models/*.md"],
     "demo": ["demo/*.mp4", "demo/*.json", "demo/*.md"],
     "demo/depth": ["demo/depth/*.png"],

@@ -26,6 +26,8 @@ CYCLONE = (
     "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>"
     '<Peers><Peer address="localhost"/></Peers></Discovery>'
 )
+#: Of Fast DDS 3, which otherwise now and then never matches an endpoint of Cyclone DDS on a busy machine: docs/dds.md.
+FAST_DDS = Path(__file__).parents[2] / "config" / "fast_dds.xml"
 
 
 def _bind(port):
@@ -76,6 +78,7 @@ def own_domain():
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "CYCLONEDDS_URI": CYCLONE,
         "ZENOH_CONFIG_OVERRIDE": f'connect/endpoints=["{zenoh_router(number)}"]',
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(FAST_DDS),
     }
     with claim:
         try:

@@ -46,12 +46,13 @@ def domain(monkeypatch, request):
         yield number
 
 
-def wait_until(condition, what, seconds=90.0):
-    """The first true value of `condition()`. The seconds are for what never comes; the test's own limit is longer."""
+def wait_until(condition, what, seconds=90.0, pause=0.005):
+    """The first true value of `condition()`. The seconds are for what never comes; the test's own limit is longer.
+    pause: seconds until it is asked again."""
     end = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        time.sleep(0.005)
+        time.sleep(pause)
     return result
 
 
@@ -61,10 +62,11 @@ def until():
 
 
 class Process:
-    """`python ...`; .text is what it printed."""
+    """`python ...`; .text is what it printed. environment: what it has besides; without what is None there."""
 
     def __init__(self, command, log, environment):
-        env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        given = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        env = {name: value for name, value in given.items() if value is not None}
         env.pop("ROS_LOCALHOST_ONLY", None)
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), HELPERS, env.get("PYTHONPATH"))))
         self.log = log

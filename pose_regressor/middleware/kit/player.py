@@ -176,7 +176,7 @@ def play_from_command_line(prog: str, description: str, open_outlet: OpenOutlet,
     with interruptible(), open_source(options.source, camera, options.depth) as source:
         if source.depth is None:
             playing = replace(playing, depth_topic="")
-        play(open_outlet, source, playing, None if options.loop else record)
+        play(open_outlet, source, playing, record if options.record else None)
     if options.record:
         write_text(options.record, json.dumps([[frame.index, frame.stamp, frame.rate] for frame in record]))
     return 0

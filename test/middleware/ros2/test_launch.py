@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from base_peer import PATIENCE
 
 pytest.importorskip("rclpy")
 pytest.importorskip("ros2launch")
@@ -58,7 +59,7 @@ def test_arguments_become_parameters_and_topics(prefix, launch, peer_node, until
     until(lambda: peer_node.count_subscribers("/eye/image_raw"), "the node")
     until(lambda: peer_node.count_subscribers("/eye/camera_info"), "its camera info")
     client = peer_node.create_client(GetParameters, "/arm/pose_regressor/get_parameters")
-    assert client.wait_for_service(10)
+    assert client.wait_for_service(PATIENCE)
     names = ["model", "device", "frame_prefix", "score_threshold"]
     answer = client.call_async(GetParameters.Request(names=names))
     until(answer.done, "the parameters")
@@ -90,7 +91,7 @@ class Manager:
             kind.Request: peer_node.create_client(kind, f"{name}/{service}")
             for kind, service in ((ChangeState, "change_state"), (GetState, "get_state"))
         }
-        assert all(client.wait_for_service(30) for client in self.clients.values())
+        assert all(client.wait_for_service(PATIENCE) for client in self.clients.values())
 
     def call(self, request):
         answer = self.clients[type(request)].call_async(request)
