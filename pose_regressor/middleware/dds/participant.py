@@ -20,7 +20,7 @@ from cyclonedds.util import duration
 
 from pose_regressor.middleware.dds.discovery import LAST_PARTICIPANT, URI, cyclone_uri, discovery
 from pose_regressor.middleware.dds.graph import Graph, endpoint_qos
-from pose_regressor.middleware.dds.samples import Writer, sample_type
+from pose_regressor.middleware.dds.samples import DdsPublisher, Writer, sample_type
 from pose_regressor.middleware.dds.services import answering
 from pose_regressor.middleware.kit.endpoints import Closing, Subscription
 from pose_regressor.middleware.kit.log import Log, Throttle
@@ -119,7 +119,8 @@ class Participant:
         return reader, writer
 
     def publisher(self, topic: str, message: type, depth: int) -> DdsPublisher:
-        return DdsPublisher(self, topic, message, depth)
+        writer = self.writer(topic, message, reliable=True, depth=depth)
+        return DdsPublisher(writer, lambda: self.remove(writer))
 
     def subscribe(self, subscriptions: Sequence[Subscription], log: Log) -> Closing:
         heard: dict[Any, Subscription] = {}
@@ -212,23 +213,6 @@ class Participant:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class DdsPublisher:
-    """A `Publisher` on a participant."""
-
-    def __init__(self, participant: Participant, topic: str, message: type, depth: int) -> None:
-        self._participant = participant
-        self._writer = participant.writer(topic, message, reliable=True, depth=depth)
-
-    def publish(self, message: Any, /) -> None:
-        self._writer.write(message)
-
-    def subscribers(self) -> int:
-        return len(self._writer.matched_sub)
-
-    def close(self) -> None:
-        self._participant.remove(self._writer)
 
 
 class Listening:

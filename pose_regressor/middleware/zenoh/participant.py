@@ -35,6 +35,8 @@ from pose_regressor.types import InputError
 
 LARGEST_DOMAIN = 2**31 - 1  # keys have room for any; so do the ROS 2 tools for this one
 NAMESPACE = "/"
+#: Each priority has a queue of its own on a link: poses are not dropped because an image fills it.
+LARGE = ("sensor_msgs::msg::dds_::Image_", "sensor_msgs::msg::dds_::CompressedImage_")
 #: Of requests that wait. ROS 2's services have 10.
 REQUESTS = 10
 
@@ -157,7 +159,10 @@ class ZenohPublisher:
         key = topic.key(participant.domain)
         # As rmw_zenoh_cpp does for a limited history: what a slow link has no room for is dropped, nobody waits.
         self._publisher = participant.session.zenoh.declare_publisher(
-            key, congestion_control=zenoh.CongestionControl.DROP, reliability=zenoh.Reliability.RELIABLE
+            key,
+            congestion_control=zenoh.CongestionControl.DROP,
+            priority=zenoh.Priority.DATA_LOW if topic.type in LARGE else zenoh.Priority.DATA,
+            reliability=zenoh.Reliability.RELIABLE,
         )
         self._entity = participant.announce(PUBLISHER, topic, qos)
         self._gid, self._count = self._entity.gid(), 0
