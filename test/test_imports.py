@@ -54,7 +54,7 @@ OFFERED = {"types", "estimation", "tracking"}
 
 ANYWHERE = {"numpy", "torch", "cv2", "safetensors", "yaml", "typer", "rich"}
 #: The only file that may ask whether the extension is there.
-THE_BACKEND = "ops/projection/backend.py"
+THE_BACKEND = "ops/extension.py"
 ONLY_BELOW = {
     "middleware/dds": {"cyclonedds"},
     "network/runners.py": {"onnx", "onnxruntime"},
