@@ -22,9 +22,11 @@ from pose_regressor.types import FloatArray
 #: The slide along the ray: farthest, as a share of the distance and in standard deviations; the least of these, as a
 #: share of the distance; its steps, and the residual that counts half, in diameters.
 SLIDE, SLIDE_SIGMAS, SLIDE_SIGMA, SLIDE_STEP, SLIDE_WIDTH = 0.12, 3.0, 0.03, 0.02, 0.06
-#: How often the visible surface is drawn, each time with the residual, in diameters, that at most counts half.
+#: After a slide by more than this share of the distance, it is worked out anew which points are seen.
+SEEN_ALIKE = 0.02
+#: How often the surface is compared, each time with the residual, in diameters, that at most counts half.
 WIDTHS = (0.08, 0.05, 0.03)
-#: Steps after each drawing.
+#: Steps after each comparison.
 REWEIGHTINGS = 2
 #: A residual of this many standard deviations counts half.
 OUTLYING = 2.0
@@ -103,8 +105,9 @@ def refine_on_depth(
     slide = _slide(first, covariance[2, 2], cam_from_obj[2, 3], solid.diameter)
     shift[0] = slide * np.linalg.norm(cam_from_obj[:3, 3]) / cam_from_obj[2, 3]
     pose = stepped(cam_from_obj, prior.step(shift))
-    # Which points are seen hardly changes from here on.
-    visible = visible_points(pose, camera_matrix, size, solid)
+    # Which points are seen hardly changes by anything but a long slide.
+    if abs(slide) > SEEN_ALIKE * cam_from_obj[2, 3]:
+        visible = visible_points(pose, camera_matrix, size, solid)
     for width in WIDTHS:
         compared = None if visible is None else compare(pose, *crop, visible)
         if compared is None or not compared.enough:
