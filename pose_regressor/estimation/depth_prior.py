@@ -63,9 +63,9 @@ class DepthPrior:
         for added, side, turn in zip(variance, (TRUSTED_SIDE, DOUBTED_SIDE), (TRUSTED_TURN, DOUBTED_TURN), strict=True):
             added[np.arange(1, 6), np.arange(1, 6)] += np.repeat([side * diameter, turn], [2, 3]) ** 2
         variance[:, 6, 6] = BIAS_SIGMA**2 + (BIAS_SHARE * position[2]) ** 2
-        return cls(
-            axes, np.linalg.inv(variance), -np.asarray(np.linalg.slogdet(variance)[1], np.float64), variance[:, 0, 0]
-        )
+        information = np.asarray(np.linalg.inv(variance), np.float64)
+        determinant = np.asarray(np.linalg.slogdet(information)[1], np.float64)
+        return cls(axes, information, determinant, variance[:, 0, 0])
 
     def step(self, shift: FloatArray) -> FloatArray:
         """(6,) a shift of the pose as `least_squares.stepped` takes it."""
