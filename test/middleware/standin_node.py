@@ -86,7 +86,8 @@ class StandIn:
         time.sleep(DELAY)
         away = brightness / 10
         if frame.depth is not None:
-            away = float(frame.depth[frame.depth.shape[0] // 2, frame.depth.shape[1] // 2])
+            depth = np.asarray(frame.depth)
+            away = float(depth[depth.shape[0] // 2, depth.shape[1] // 2])
         found = [estimate(away, focal=frame.camera.matrix[0, 0])] if brightness else []
         return [e for e in found if e.score >= self.score_threshold]
 
