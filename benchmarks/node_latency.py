@@ -44,14 +44,14 @@ from headlines import Headline, finish
 
 from pose_regressor.assets import demo_folder
 from pose_regressor.files.cameras import load_camera
-from pose_regressor.middleware.dds.listener import TfListener
-from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.kit.memory import keep_memory
 from pose_regressor.middleware.messages.images import camera_info_message, image_message
 from pose_regressor.middleware.pose.core import Tracking
 from pose_regressor.middleware.pose.managed import open_tracker
 from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.standalone.listener import TfListener
+from pose_regressor.middleware.standalone.node import PoseNode
 from pose_regressor.middleware.wire import idl
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
@@ -74,7 +74,7 @@ def camera_process(pipe: Connection, frames: list[Frame], count: int, depth: str
     depth: one of depth_frames.MODES.
     """
     keep_memory()  # as the player does, and drivers with buffers of their own: the node is to be timed, not the camera
-    with Participant("benchmark_camera") as participant, TfListener() as listener:
+    with Participant("benchmark_camera") as participant, TfListener(Participant) as listener:
         send_depth = DepthCamera(participant, depth).send
         images = participant.writer("image", idl.Image, reliable=True, depth=1)
         infos = participant.writer("camera_info", idl.CameraInfo, reliable=True, depth=1)
@@ -147,7 +147,7 @@ def run_node(model: str, frames: list[Frame], size: str, follow: bool, count: in
     context = multiprocessing.get_context("spawn")
     camera = context.Process(target=camera_process, args=(there, frames, count + WARM_UP, depth), daemon=True)
     config = NodeConfig(model=(model,), **MODES[depth])
-    with Participant() as participant, DdsNode(participant, config, lambda _: tracker) as node:
+    with Participant() as participant, PoseNode(participant, config, lambda _: tracker) as node:
         camera.start()
         while not here.poll(1.0):
             if not camera.is_alive():

@@ -31,7 +31,8 @@ RUNTIME_ORDER = """
     middleware.messages middleware.wire
     middleware.kit
     middleware.pose middleware.fusion
-    middleware.ros2 middleware.dds
+    middleware.standalone
+    middleware.ros2 middleware.dds middleware.zenoh
     middleware
     bag doctor demo
     cli
@@ -58,9 +59,10 @@ ANYWHERE = {"numpy", "torch", "cv2", "safetensors", "yaml", "typer", "rich"}
 THE_BACKEND = "ops/extension.py"
 ONLY_BELOW = {
     "middleware/dds": {"cyclonedds"},
+    "middleware/zenoh": {"zenoh"},
     "network/runners.py": {"onnx", "onnxruntime"},
     "network/onnx_runtime.py": {"onnx", "onnxruntime"},
-    "doctor": {"cyclonedds"},
+    "doctor/dds.py": {"cyclonedds"},
     "bag": {"mcap", "zstandard"},
     "middleware/ros2": {
         *("rclpy", "cv_bridge", "tf2_ros", "tf_transformations", "ament_index_python", "launch", "launch_ros"),
@@ -172,17 +174,17 @@ def test_the_extension_imports_neither(path):
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("pose_regressor", "torch cv2 yaml rclpy cyclonedds"),
-        ("pose_regressor.types", "torch cv2 yaml rclpy cyclonedds"),
-        ("pose_regressor.files.io", "torch cv2 rclpy cyclonedds"),
-        ("pose_regressor.sources", "torch rclpy cyclonedds"),
-        ("pose_regressor.cli", "torch cv2 rclpy cyclonedds mcap"),
-        ("pose_regressor.geometry.errors", "torch rclpy cyclonedds"),
-        ("pose_regressor.tracking.tracker", "torch rclpy cyclonedds"),
-        ("pose_regressor.middleware", "torch rclpy cyclonedds"),
-        ("pose_regressor.middleware.wire.idl", "torch cv2 rclpy cyclonedds"),
-        ("pose_regressor.bag.process", "rclpy cyclonedds"),
-        ("pose_regressor.bag.record", "torch rclpy cyclonedds"),
+        ("pose_regressor", "torch cv2 yaml rclpy cyclonedds zenoh"),
+        ("pose_regressor.types", "torch cv2 yaml rclpy cyclonedds zenoh"),
+        ("pose_regressor.files.io", "torch cv2 rclpy cyclonedds zenoh"),
+        ("pose_regressor.sources", "torch rclpy cyclonedds zenoh"),
+        ("pose_regressor.cli", "torch cv2 rclpy cyclonedds zenoh mcap"),
+        ("pose_regressor.geometry.errors", "torch rclpy cyclonedds zenoh"),
+        ("pose_regressor.tracking.tracker", "torch rclpy cyclonedds zenoh"),
+        ("pose_regressor.middleware", "torch rclpy cyclonedds zenoh"),
+        ("pose_regressor.middleware.wire.idl", "torch cv2 rclpy cyclonedds zenoh"),
+        ("pose_regressor.bag.process", "rclpy cyclonedds zenoh"),
+        ("pose_regressor.bag.record", "torch rclpy cyclonedds zenoh"),
         ("pose_regressor.ops.projection", "cv2 pose_regressor_cuda"),
     ],
 )

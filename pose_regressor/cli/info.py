@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pose_regressor.network.bundle import Bundle
 
 #: Processor features that decide how fast the network runs, as the kernel names them.
+PACKAGES = ("numpy", "cv2", "safetensors", "cyclonedds", "mcap", "onnxruntime")
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "neon", "asimd", "bf16")
 
 
@@ -86,7 +87,7 @@ def machine() -> dict[str, Any]:
     import torch
 
     from pose_regressor.assets import shipped_models
-    from pose_regressor.middleware import choose, missing
+    from pose_regressor.middleware import NEEDS, choose, missing
 
     try:
         auto: str = choose("auto")
@@ -105,11 +106,12 @@ def machine() -> dict[str, Any]:
         "packages": {
             "pose_regressor": pose_regressor.__version__,
             "torch": torch.__version__,
-            **{name: _version(name) for name in ("numpy", "cv2", "safetensors", "cyclonedds", "mcap", "onnxruntime")},
+            **{name: _version(name) for name in PACKAGES},
+            "eclipse-zenoh": _installed("eclipse-zenoh"),
             "pose_regressor_training": _installed("pose_regressor_training"),
             "pose_regressor_cuda": _installed("pose_regressor_cuda"),
         },
-        "middleware": {"ros2": missing("ros2") or "here", "dds": missing("dds") or "here", "auto takes": auto},
+        "middleware": {**{name: missing(name) or "here" for name in NEEDS}, "auto takes": auto},
         "shipped models": {name: str(path) for name, path in shipped_models().items()},
     }
 
