@@ -21,6 +21,7 @@ from pathlib import Path
 
 import torch
 from headlines import Headline, finish
+from pose_regressor.network.onnx_runtime import OnnxRunner
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
@@ -28,7 +29,6 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose_regressor.assets import find_model
 from pose_regressor.network.bundle import Bundle
-from pose_regressor.network.onnx_runtime import OnnxRunner
 
 Run = Callable[[Tensor], list[Tensor]]
 

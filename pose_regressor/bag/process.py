@@ -201,7 +201,7 @@ def _open_cameras(
     from pose_regressor.estimation.estimator import PoseEstimator
     from pose_regressor.tracking.tracker import Tracker
 
-    looking = PoseEstimator(list(models), config.device, config.score_threshold, config.backend)
+    looking = PoseEstimator(list(models), config.device, config.score_threshold, *config.runs)
     estimator: Any = RememberingEstimator(looking, journal)
     views = []
     tree = TransformTree(TF_PATIENCE)

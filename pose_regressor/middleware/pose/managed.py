@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -27,13 +28,14 @@ def open_tracker(config: NodeConfig) -> Tracking:
 
     InputError: a bundle cannot be used, no bundle knows an object, or the device does not exist.
     """
-    # Imported late: torch takes seconds, and errors in the parameters should be reported before.
+    # Imported late: it takes some tenths of a second, and errors in the parameters should be reported before.
     from pose_regressor.estimation.estimator import PoseEstimator
     from pose_regressor.tracking.tracker import Tracker
 
     models = [find_model(model) for model in config.model]
-    estimator = PoseEstimator(models, config.device, config.score_threshold, config.backend)
+    estimator = PoseEstimator(models, config.device, config.score_threshold, *config.runs)
     tracker = Tracker(estimator, config.follow, config.objects, config.smooth)
+    logging.getLogger(__name__).info(f"network: {estimator.execution}")
     camera = load_camera(config.camera_file) if config.camera_file else None
     estimator.warm_up(*((camera.width, camera.height) if camera else WARM_UP_SIZE))
     return tracker

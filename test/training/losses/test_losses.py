@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from pose_regressor.estimation.decode import decode_regression
 from pose_regressor.geometry.rotation import rotation_to_ray
 from pose_regressor.network.config import NetworkConfig
-from pose_regressor.network.heads import BoxOutput, PoseOutput
+from pose_regressor.network.outputs import BoxOutput, PoseOutput
+from pose_regressor.ops.regression import decode_regression
 from pose_regressor.types import InputError, ObjectModel
 from pose_regressor_training.experiments.rotations import matrix_from_rotvec, sixd_from_matrix
 from pose_regressor_training.losses import ObjectTensors, Weights, objective, total
