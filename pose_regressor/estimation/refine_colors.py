@@ -47,6 +47,9 @@ TONE = 0.7
 LEAST_ERROR = 0.013
 #: An error of this many standard deviations counts half.
 OUTLYING = 2.0
+#: Points whose products are summed at once. BLAS would share larger products among threads; these gain little, and
+#: beside a busy program they wait for each other much longer than the work takes.
+AT_ONCE = 512
 #: Prior information that holds back light from one side and the camera's effects: a share of what one point of the mean
 #: colour says of them.
 HELD_BACK = 0.005
@@ -199,7 +202,7 @@ def _fit(
     light, middle = lit.shape[1], len(weight) // 2
     explained = np.concatenate([lit, values[:, None]], axis=1)
     for _ in range(2):
-        products = (lit * weight) @ explained.swapaxes(1, 2)
+        products = _products(lit * weight, explained)
         strengths = np.linalg.solve(products[..., :light] + held_back, products[..., light:])
         error = values - (strengths.swapaxes(1, 2).astype(np.float32) @ lit)[:, 0]
         size = np.sqrt(np.square(error).sum(0))
@@ -218,7 +221,7 @@ def _fit(
     # Normal equations of light and pose, from which the light is eliminated. After the pose's six rows come `error` and
     # `varied`.
     both = np.concatenate([lit, known], axis=1)
-    products = ((both * weight) @ both.swapaxes(1, 2)).astype(np.float64)
+    products = _products(both * weight, both).astype(np.float64)
     whole = products[:, light:, light:].sum(0)
     products[:, :light, :light] += held_back
     across = products[:, :light, light:]
@@ -226,6 +229,12 @@ def _fit(
     unexplained = whole[6, 6] / max(whole[7, 7], 1e-9)
     scale = EFFECTIVE_POINTS / (len(weight) * sigma**2)
     return scale * (left[:6, 6] - unexplained * whole[:6, 7]), scale * left[:6, :6], weight
+
+
+def _products(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3, i, j): left (3, i, N) times right (3, j, N) transposed, summed over blocks of AT_ONCE points."""
+    blocks = [np.s_[..., start : start + AT_ONCE] for start in range(0, left.shape[2], AT_ONCE)]
+    return np.asarray(sum(left[block] @ right[block].swapaxes(1, 2) for block in blocks))
 
 
 def _lights(colors: FloatArray, normals: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -48,7 +48,7 @@ def open_onnxruntime(graph: bytes, threads: int, precision: Precision = "fp32") 
     # Threads that spin between frames would keep cores from other processes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-    return lambda images: session.run(None, {"image": np.ascontiguousarray(images)})  # type: ignore[no-any-return]
+    return lambda images: session.run(None, {"image": np.ascontiguousarray(images)})
 
 
 @lru_cache(1)

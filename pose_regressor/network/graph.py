@@ -136,7 +136,7 @@ class _Builder:
     # ------------------------------------------------------------------ layers
 
     def conv(self, name: str, x: str, norm: str | None = None, stride: int = 1) -> str:
-        """A convolution, padded to keep the size but for its stride. norm: batch normalisation that is folded into it."""
+        """A convolution, padded to keep the size but for its stride. norm: a batch normalisation to fold into it."""
         weight = self.arrays[f"{name}.weight"]
         bias = self.arrays.get(f"{name}.bias")
         if norm is not None:

@@ -117,8 +117,9 @@ def retract(poses: FloatArray, step: FloatArray) -> FloatArray:
 
 def squared_errors(problem: Problem, poses: FloatArray, dtype: type[np.floating] = np.float64) -> NDArray[np.floating]:
     """(k, N) squared reprojection errors at poses (k, 3, 4), computed in `dtype`."""
-    projections = (problem.camera @ poses).swapaxes(0, 1).reshape(-1, 4)  # all first rows, all second, all third
-    first, second, depth = (projections.astype(dtype) @ problem.points.astype(dtype)).reshape(3, len(poses), -1)
+    points = problem.points.astype(dtype)
+    # All first rows, all second, all third: one by one, because BLAS would share the whole product among threads.
+    first, second, depth = (rows @ points for rows in (problem.camera @ poses).swapaxes(0, 1).astype(dtype))
     inverse = 1 / np.maximum(depth, dtype(NEAR))
     x, y = problem.pixels.astype(dtype)
     return np.asarray(np.square(first * inverse - x) + np.square(second * inverse - y))
