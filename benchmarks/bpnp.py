@@ -1,6 +1,6 @@
 """How fast is the PnP layer, forward and backward, and how much memory does it keep?
 
-    PYTHONPATH=. python benchmarks/bpnp.py [--json FILE] [--threads N]
+    PYTHONPATH=. python benchmarks/bpnp.py [--authors FOLDER] [--json FILE] [--threads N]
 
 Batches of 1 to 4096 problems of 8 to 256 points in front of a camera, 2 px of noise, float64. Times are medians; the
 layer and its rivals take turns in the same run:
@@ -8,6 +8,11 @@ layer and its rivals take turns in the same run:
 OpenCV in a loop            solvePnP with SQPNP, then solvePnPRefineLM; forward only
 as published, item by item  BPnP's backward as its paper writes it, with autograd, every c_ij differentiated by itself
 as published, points at once  the same, all points of an item in one call (published_bpnp.py)
+
+--authors FOLDER also compares with both layers of a checkout of BPnP's authors, on 32 problems of the same 8 points,
+without a start and with the true poses as starts.
+
+The layer uses pose_regressor_cuda if that is installed; --torch leaves it out.
 
 Where a rival would take minutes it is timed on fewer items and scaled.
 kept: bytes an item that autograd holds between forward and backward. peak: bytes an item by which the memory in use
@@ -27,6 +32,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
+from authors_bpnp import authors_layers, shared_problems
 from headlines import Headline, finish
 from published_bpnp import PublishedBpnp
 from rich.console import Console
@@ -34,7 +40,9 @@ from rich.table import Table
 from torch import Tensor
 
 from pose_regressor.geometry.rotation import matrix_from_quaternion
-from pose_regressor.ops.pnp import bpnp
+from pose_regressor.ops.extension import why_missing
+from pose_regressor.ops.pnp import bpnp, compiled
+from pose_regressor.types import InputError
 
 BATCHES, POINTS = (1, 32, 256, 4096), (8, 32, 256)
 SECONDS = 2.0  # that the runs of one case take, roughly
@@ -162,6 +170,35 @@ def measure(batch: int, count: int, device: str) -> dict[str, float | int | str 
     return row
 
 
+def against_authors(layers: dict[str, Callable[..., Tensor]]) -> list[Headline]:
+    """Forward and backward of 32 problems, from a given start and without one."""
+    (pixels, points, camera), poses = shared_problems(RIVAL_ITEMS)
+    rotation = torch.stack([torch.from_numpy(cv2.Rodrigues(pose[:3].double().numpy())[0]).float() for pose in poses])
+    result = []
+    for name, start in (("", None), (" from a given start", poses)):
+
+        def theirs(layer: Callable[..., Tensor], start: Tensor | None = start) -> None:
+            leaves = [value.detach().requires_grad_() for value in (pixels, points, camera)]
+            layer(*leaves, start).sum().backward()
+
+        def ours(start: Tensor | None = start) -> None:
+            leaves = [value.detach().requires_grad_() for value in (pixels, points, camera)]
+            found = bpnp(*leaves, init=None if start is None else (rotation, start[:, 3:]))
+            (found.rotation.sum() + found.translation.sum()).backward()
+
+        works: dict[str, Callable[[], None]] = {"layer": ours}
+        works |= {key: lambda layer=layer: theirs(layer) for key, layer in layers.items()}  # type: ignore[misc]
+        times = medians(works, "cpu")
+        for key in layers:
+            case = f"BPnP forward and backward, batch 32, 8 points{name}"
+            result.append(
+                Headline(
+                    case, times["layer"], "ms", f"the authors' {key}", times[key], times[key] / times["layer"], ".2f"
+                )
+            )
+    return result
+
+
 def report(rows: list[dict], device: str) -> None:
     rivals = ["opencv", "published, points at once", "published"] if device == "cpu" else []
     table = Table("batch", "points", "forward ms", "+ backward ms", *(f"{name} ms (ratio)" for name in rivals),
@@ -199,7 +236,19 @@ def main() -> int:
     parser.add_argument(
         "--threads", type=int, default=1, help="CPU threads, for the layer and its rivals (default: %(default)s)"
     )
+    parser.add_argument("--authors", type=Path, metavar="FOLDER", help="a checkout of the authors' code: also a rival")
+    parser.add_argument(
+        "--torch", action="store_true", help="the torch layer, even if pose_regressor_cuda is installed"
+    )
     options = parser.parse_args()
+    try:
+        theirs = {} if options.authors is None else authors_layers(options.authors)
+    except InputError as error:
+        parser.error(str(error))
+    if options.torch:
+        compiled.can_take = lambda inputs: False
+    reason = "--torch" if options.torch else why_missing("pnp_gradients", "cpu")
+    print(f"on the CPU: {f'torch ({reason})' if reason else 'pose_regressor_cuda'}", file=sys.stderr)
     torch.set_num_threads(options.threads)
     cv2.setNumThreads(options.threads)
     np.seterr(all="ignore")
@@ -212,7 +261,7 @@ def main() -> int:
                 print(".", end="", flush=True, file=sys.stderr)
         report(own, device)
         rows += own
-    finish(headlines(rows), options.json, threads=options.threads, rows=rows)
+    finish(headlines(rows) + against_authors(theirs), options.json, threads=options.threads, rows=rows)
     return 0
 
 

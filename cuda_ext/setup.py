@@ -1,4 +1,4 @@
-"""pose_regressor_cuda: the projection loss in C++ for the CPU, and in CUDA where torch and nvcc both know it."""
+"""pose_regressor_cuda: the projection loss in C++, and in CUDA where torch and nvcc both know it; PnP in C++."""
 
 import sys
 import sysconfig
@@ -24,7 +24,7 @@ NVCC = ["-O3", "--fmad=false"]
 
 
 def extension():
-    sources = ["op.cpp", "op_cpu.cpp"]
+    sources = ["op.cpp", "op_cpu.cpp", "pnp_op.cpp"]
     flags = {"cxx": list(CXX), "nvcc": NVCC}
     kind = cpp_extension.CppExtension
     if cpp_extension.CUDA_HOME and cpp_extension.torch.version.cuda:
@@ -42,7 +42,7 @@ def extension():
 setup(
     name="pose_regressor_cuda",
     version="0.2.0",
-    description="The projection loss of pose_regressor as a compiled torch operator",
+    description="The projection loss and PnP of pose_regressor as compiled torch operators",
     license="Apache-2.0",
     python_requires=">=3.10",
     install_requires=["torch>=2.4"],

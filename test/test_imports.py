@@ -56,7 +56,7 @@ ANYWHERE = {"numpy", "cv2", "safetensors", "yaml", "typer", "rich"}
 #: A robot without a GPU has no torch. These are for layers and for networks on a GPU.
 TORCH = {"torch"}
 #: The only file that may ask whether the extension is there.
-THE_BACKEND = "ops/projection/backend.py"
+THE_BACKEND = "ops/extension.py"
 ONLY_BELOW = {
     "middleware/dds": {"cyclonedds"},
     "network/engines.py": {"onnxruntime", "openvino"},

@@ -5,17 +5,10 @@
 #include <utility>
 #include <vector>
 
+#include "clones.h"
 #include "projection.h"
 
 namespace pose_regressor {
-
-// Compiled once more for wider registers, and chosen when the library is loaded.
-#if defined(__x86_64__) && defined(__GLIBC__) && defined(__GNUC__) && !defined(__clang__) && \
-    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#define FOR_EVERY_CPU __attribute__((target_clones("default", "avx2", "avx512f")))
-#else
-#define FOR_EVERY_CPU
-#endif
 
 // Loops that the compiler takes several points at a time of: nothing in them branches, nothing overlaps. Their bodies are
 // templates, of which clones cannot be made.

@@ -13,14 +13,17 @@ COMPILER, NVCC = shutil.which("g++"), shutil.which("nvcc")
 
 @pytest.mark.slow
 @pytest.mark.skipif(COMPILER is None, reason="no g++")
-@pytest.mark.parametrize("sanitizer", ["address,undefined", "thread"])
-def test_sanitizers_find_nothing(sanitizer, tmp_path):
+@pytest.mark.parametrize(
+    ("source", "sanitizer"),
+    [("driver.cpp", "address,undefined"), ("driver.cpp", "thread"), ("pnp_driver.cpp", "address,undefined")],
+)
+def test_sanitizers_find_nothing(source, sanitizer, tmp_path):
     """`thread` is for the CUDA kernel, whose blocks the driver runs on real threads: it sees races between them."""
     program = tmp_path / "driver"
     command = [
         COMPILER, "-std=c++20", "-g", "-O1", "-Wall", "-Wextra", "-Werror", "-pthread", "-ffp-contract=off",
         f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", f"-I{Path(__file__).parent / 'emulation'}",
-        f"-I{SOURCES}", "-x", "c++", str(Path(__file__).parent / "driver.cpp"), "-o", str(program),
+        f"-I{SOURCES}", "-x", "c++", str(Path(__file__).parent / source), "-o", str(program),
     ]  # fmt: skip
     built = subprocess.run(command, capture_output=True, text=True)
     if "cannot find" in built.stderr and "san" in built.stderr:

@@ -8,6 +8,9 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
+from pose_regressor.ops.extension import why_missing
+from pose_regressor.ops.pnp import compiled
+
 CAMERA = np.array([[600.0, 0, 320], [0, 630, 240], [0, 0, 1]])
 
 
@@ -44,3 +47,12 @@ def _scene(batch: int, count: int, noise: float = 0.0, shape: str = "general", s
 def make_scene():
     """A function of (batch, count, noise, shape, seed)."""
     return _scene
+
+
+@pytest.fixture(params=["torch", "compiled"])
+def either_pnp(request, monkeypatch):
+    """The test runs with the torch layer, and with the compiled extension."""
+    if request.param == "torch":
+        monkeypatch.setattr(compiled, "can_take", lambda inputs: False)
+    elif reason := why_missing("pnp_gradients", "cpu"):
+        pytest.skip(reason)

@@ -9,6 +9,8 @@ from scipy.optimize import least_squares
 from pose_regressor.ops.pnp import RobustLoss, Status, bpnp
 from pose_regressor.types import InputError
 
+pytestmark = pytest.mark.usefixtures("either_pnp")
+
 
 def rms(points_2d, points_3d, camera_matrix, rotation, translation):
     """(...) root mean square residual, by OpenCV's order of operations: rotate, translate, divide, K."""

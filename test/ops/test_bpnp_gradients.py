@@ -8,6 +8,8 @@ from scipy.optimize import least_squares, root
 
 from pose_regressor.ops.pnp import RobustLoss, Status, bpnp
 
+pytestmark = pytest.mark.usefixtures("either_pnp")
+
 NAMES = ("points_2d", "points_3d", "camera_matrix", "weights")
 
 

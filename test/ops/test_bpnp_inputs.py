@@ -6,6 +6,8 @@ import torch
 from pose_regressor.ops.pnp import RobustLoss, Status, bpnp
 from pose_regressor.types import InputError
 
+pytestmark = pytest.mark.usefixtures("either_pnp")
+
 
 def finite(result):
     return all(not value.isnan().any() for value in result) and not result.rvec.isnan().any()

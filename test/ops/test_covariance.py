@@ -8,6 +8,8 @@ from scipy.stats import chi2, f
 
 from pose_regressor.ops.pnp import bpnp
 
+pytestmark = pytest.mark.usefixtures("either_pnp")
+
 PROBLEMS, NOISE = 10_000, 1.0
 
 

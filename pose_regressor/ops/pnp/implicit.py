@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from pose_regressor.ops.pnp import compiled
 from pose_regressor.ops.pnp.objective import View, by_h, derivatives_of, look, maps, motion
 from pose_regressor.ops.pnp.problem import Inputs, Problem, invalid_items, moved_pose, prepare
 from pose_regressor.ops.pnp.robust import RobustLoss
@@ -26,6 +27,8 @@ ROOM_ON_CPU, ROOM_ELSEWHERE = 2**16, 2**22
 
 def forward(inputs: Inputs, init: Tensor | None, options: Options) -> Solution:
     """Solve a batch. init: (B, 3, 4) [R | t] to start from, or None. The solution is of the inputs' type."""
+    if compiled.can_take(inputs):
+        return compiled.forward(inputs, init, options)
     with torch.inference_mode():  # calls are what a small batch costs, and this makes them a fifth cheaper
         pieces = []
         for piece in _pieces(inputs.points_2d):
@@ -109,8 +112,12 @@ class Solve(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, by_rotation: Tensor, by_translation: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         *inputs, rotation, translation, status = ctx.saved_tensors
-        good = status == int(Status.OK)
         needed = ctx.needs_input_grad[:4]
+        if compiled.can_take(Inputs(*inputs)) and not torch.is_grad_enabled():  # it cannot be differentiated again
+            found = compiled.gradients(Inputs(*inputs), (rotation, translation, status), by_rotation, by_translation,
+                                       ctx.loss)  # fmt: skip
+            return *(gradient if wanted else None for gradient, wanted in zip(found, needed, strict=True)), None, None
+        good = status == int(Status.OK)
         pieces = [
             input_gradients(
                 Inputs(*(value[piece] for value in inputs)), rotation[piece], translation[piece], good[piece],

@@ -1,4 +1,4 @@
-"""The compiled operator, if it is installed. It is looked for on first use; its absence is explained once."""
+"""The compiled operator, if it is installed. Its absence is explained once."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from functools import cache
 
 import torch
 from torch import Tensor
+
+from pose_regressor.ops.extension import why_missing
 
 logger = logging.getLogger(__name__)
 
@@ -19,17 +21,9 @@ def compiled_for(device_type: str) -> bool:
 
 @cache
 def _looked_for(device_type: str) -> bool:
-    try:
-        import pose_regressor_cuda
-    except (ImportError, OSError) as error:  # not installed, or built for another torch
-        logger.warning("projection loss: the torch reference is used on %s; to compile it: pip install ./cuda_ext (%s)",
-                    device_type, error)  # fmt: skip
-        return False
-    if device_type not in pose_regressor_cuda.DEVICES:
-        logger.warning("projection loss: the torch reference is used on %s; pose_regressor_cuda was built for %s",
-                    device_type, " and ".join(pose_regressor_cuda.DEVICES))  # fmt: skip
-        return False
-    return True
+    if reason := why_missing("projection_loss", device_type):
+        logger.warning("projection loss: the torch reference is used on %s; %s", device_type, reason)
+    return not reason
 
 
 def compiled_loss(

@@ -18,6 +18,8 @@ from pose_regressor_training.meshes.polygons import triangles
 
 FACET = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 HEADER = 84
+#: Odd numbers whose multiples are spread over 64 bits.
+HASH = tuple(map(np.uint64, (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9)))
 #: Counts that writers leave in the header if they do not know better.
 UNKNOWN_COUNTS = (0, 2**32 - 1)
 
@@ -76,9 +78,26 @@ def read_stl(path: Path, colored: bool = True) -> list[Part]:
             f"mesh {path}: states {count:,} triangles, which are read, but has bytes for {there:,}", stacklevel=4
         )
     facets = np.frombuffer(data, FACET, count, HEADER)
-    part = _grey(facets["corners"].reshape(-1, 3).astype(np.float64))
+    corners = facets["corners"].reshape(-1, 3)
     colors = _facet_colors(data[: HEADER - 4], facets["attribute"].astype(np.int64)) if colored else None
+    if colors is None and count:
+        vertices, faces = _shared(corners)
+        return [Part(vertices.astype(np.float64), faces, None, None, np.full(vertices.shape, GREY, np.uint8))]
+    part = _grey(corners.astype(np.float64))
     return [part if colors is None else replace(part, colors=np.repeat(colors, 3, 0))]
+
+
+def _shared(corners: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Vertices (V, 3) of corners (3 F, 3), each place once, and the faces (F, 3): a sixth of the numbers to handle.
+
+    Corners are sorted by a hash of their bits, which takes a fraction of the time of sorting them by three numbers.
+    """
+    bits = (np.ascontiguousarray(corners) + np.float32(0)).view(np.uint32).astype(np.uint64)  # -0 becomes 0
+    order = np.argsort(bits[:, 0] * HASH[0] ^ bits[:, 1] * HASH[1] ^ bits[:, 2] * HASH[2])
+    new = np.concatenate([[True], (bits[order[1:]] != bits[order[:-1]]).any(1)])
+    names = np.empty(len(corners), np.int64)
+    names[order] = np.cumsum(new) - 1
+    return corners[order[new]], names.reshape(-1, 3)
 
 
 def _facet_colors(header: bytes, numbers: NDArray[np.int64]) -> NDArray[np.uint8] | None:
