@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 from headlines import Headline, finish
-from node_latency import own_network
+from node_runs import own_network
 from rich.console import Console
 from rich.table import Table
 
