@@ -2,8 +2,8 @@
 
     python benchmarks/arm_wheels.py [--python 3.10 3.12 3.14] [--extras dds] [--machine aarch64] [--glibc 2.35]
 
-pip resolves the dependencies in setup.py, and theirs, for another machine. It installs nothing. The package index must be
-reachable.
+pip resolves the dependencies in setup.py, and theirs, for another machine. It installs nothing. It needs the package
+index.
 Exit code 1: a Python version for which something has no wheel.
 """
 
