@@ -197,7 +197,7 @@ def _open_cameras(
     models: Sequence[Path],
     journal: Journal,
 ) -> tuple[list[BagCamera], TransformTree, int]:
-    # Imported late: torch takes seconds, and errors in the bag should be reported before.
+    # Imported late: errors in the bag should be reported before.
     from pose_regressor.estimation.estimator import PoseEstimator
     from pose_regressor.tracking.tracker import Tracker
 

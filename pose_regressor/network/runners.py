@@ -22,6 +22,8 @@ Backend = Literal["openvino", "onnxruntime", "torch"]
 BY_SPEED: tuple[Backend, ...] = ("openvino", "onnxruntime", "torch")
 BACKENDS = ("auto", *BY_SPEED)
 PRECISIONS = ("auto", "fp32", "bf16")
+#: Threads of an engine unless said otherwise. Two are faster only while their cores have nothing else to do.
+THREADS = 1
 #: What pip is to install for each.
 REMEDIES = {
     "openvino": "pip install openvino",
@@ -110,7 +112,7 @@ def choose_execution(backend: str, device: str, precision: str = "auto", threads
     faster: Precision = "bf16" if precision != "fp32" and chosen == "openvino" and has_bf16() else "fp32"
     if precision == "bf16" and faster != "bf16":
         raise InputError("precision bf16: expected a CPU that computes in it, this one does not; fp32 is for all")
-    return Execution(chosen, device, faster, threads or 1)
+    return Execution(chosen, device, faster, threads or THREADS)
 
 
 def _check(what: str, name: str, known: tuple[str, ...]) -> None:
@@ -162,4 +164,4 @@ def open_engine(graph: bytes) -> Engine:
     backend = _fastest("cpu")
     if backend == "torch":
         raise InputError(f"expected one of {', '.join(ENGINES)}, none is installed; {REMEDIES['openvino']}")
-    return ENGINES[backend](graph, 1, "fp32")
+    return ENGINES[backend](graph, THREADS, "fp32")

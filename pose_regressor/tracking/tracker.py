@@ -11,7 +11,7 @@ from pose_regressor.tracking.track import TrackingParameters
 from pose_regressor.tracking.tracks import Tracks
 from pose_regressor.types import Frame, InputError, PoseEstimate
 
-if TYPE_CHECKING:  # it needs torch
+if TYPE_CHECKING:  # it loads OpenCV
     from pose_regressor.estimation.estimator import PoseEstimator
 
 #: Frames after which the whole image is searched again, for more objects of the kinds that are followed.

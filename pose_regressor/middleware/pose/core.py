@@ -30,7 +30,7 @@ class Tracking(Protocol):
 
     @property
     def device(self) -> str:
-        """Where the network runs, as torch names it."""
+        """Where the network runs: cpu, cuda or cuda:N."""
 
     def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
         """`objects`, or all known ones if none are given. InputError: one is not known."""

@@ -28,7 +28,7 @@ def open_tracker(config: NodeConfig) -> Tracking:
 
     InputError: a bundle cannot be used, no bundle knows an object, or the device does not exist.
     """
-    # Imported late: it takes some tenths of a second, and errors in the parameters should be reported before.
+    # Imported late: errors in the parameters should be reported before.
     from pose_regressor.estimation.estimator import PoseEstimator
     from pose_regressor.tracking.tracker import Tracker
 
