@@ -214,19 +214,29 @@ def report(rows: list[dict], device: str) -> None:
 
 
 def headlines(rows: list[dict]) -> list[Headline]:
+    """The case of 32 problems and the largest, on each device; on the CPU beside its rivals."""
     result = []
-    row = next(r for r in rows if r["device"] == "cpu" and r["batch"] == 32 and r["points"] == 8)
-    largest = next(r for r in rows if r["device"] == "cpu" and r["batch"] == 4096 and r["points"] == 256)
-    for name, rival, own, other in (
+    for own in (row for row in rows if row["device"] != "cpu" and row["batch"] >= RIVAL_ITEMS):
+        name = f"BPnP forward and backward on {own['device']}, batch {own['batch']}, {own['points']} points"
+        result.append(Headline(name, own["layer"], "ms", form=".2f"))
+    here = [row for row in rows if row["device"] == "cpu"]
+    if not here:
+        return result
+    row = next(r for r in here if r["batch"] == 32 and r["points"] == 8)
+    largest = here[-1]
+    for name, rival, mine, other in (
         ("BPnP forward and backward, batch 32, 8 points", "as published, item by item", row["layer"], row["published"]),
         (
             *("BPnP forward and backward, batch 32, 8 points", "as published, points at once"),
             *(row["layer"], row["published, points at once"]),
         ),
         ("BPnP forward, batch 32, 8 points", "OpenCV in a loop", row["forward"], row["opencv"]),
-        ("BPnP forward, batch 4096, 256 points", "OpenCV in a loop", largest["forward"], largest["opencv"]),
+        (
+            *(f"BPnP forward, batch {largest['batch']}, {largest['points']} points", "OpenCV in a loop"),
+            *(largest["forward"], largest["opencv"]),
+        ),
     ):
-        result.append(Headline(name, own, "ms", rival, other, other / own, ".2f"))
+        result.append(Headline(name, mine, "ms", rival, other, other / mine, ".2f"))
     return result
 
 
@@ -240,6 +250,8 @@ def main() -> int:
     parser.add_argument(
         "--torch", action="store_true", help="the torch layer, even if pose_regressor_cuda is installed"
     )
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="measure there alone (default: wherever torch can)")
+    parser.add_argument("--quick", action="store_true", help="the smallest cases alone")
     options = parser.parse_args()
     try:
         theirs = {} if options.authors is None else authors_layers(options.authors)
@@ -253,10 +265,11 @@ def main() -> int:
     cv2.setNumThreads(options.threads)
     np.seterr(all="ignore")
     rows = []
-    for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+    devices = [options.device] if options.device else ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+    for device in devices:
         own = []
-        for batch in BATCHES:
-            for count in POINTS:
+        for batch in BATCHES[:2] if options.quick else BATCHES:
+            for count in POINTS[:1] if options.quick else POINTS:
                 own.append(measure(batch, count, device))
                 print(".", end="", flush=True, file=sys.stderr)
         report(own, device)

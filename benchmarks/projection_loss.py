@@ -137,9 +137,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads, for both (default: %(default)s)")
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="measure there alone (default: wherever torch can)")
+    parser.add_argument("--quick", action="store_true", help="the smallest cases alone")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    devices = [device for device in ("cpu", "cuda") if device == "cpu" or torch.cuda.is_available()]
+    devices = [options.device] if options.device else ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     missing = [device for device in devices if not compiled_for(device)]
     if missing:
         print(f"error: pose_regressor_cuda is not built for {missing[0]}: pip install ./cuda_ext", file=sys.stderr)
@@ -149,7 +151,8 @@ def main() -> int:
         bandwidth = copy_bandwidth() if device == "cuda" else None
         table = Table("batch", "points", "grid", "kernel", "compiled ms", "reference ms", "ratio", "floor ms",
                       title=f"forward and backward on {device}", title_justify="left")  # fmt: skip
-        for batch, points, grid, kernel in itertools.product(BATCHES, POINTS, GRIDS, KERNELS):
+        few = 1 if options.quick else None
+        for batch, points, grid, kernel in itertools.product(BATCHES[:few], POINTS[:few], GRIDS[:few], KERNELS):
             if batch * max(points, grid * grid) >= TOO_LARGE:
                 continue
             values = inputs(batch, points, grid, device)
