@@ -103,6 +103,10 @@ class Watched:
     def device(self) -> str:
         return self.tracker.device
 
+    @property
+    def execution(self) -> str:
+        return self.tracker.execution
+
 
 @dataclass
 class Row:

@@ -56,7 +56,7 @@ LOG = logging.getLogger("overload")
 class SlowTracker:
     """Finds one object in every image, after a wait."""
 
-    device = "cpu"
+    device = execution = "cpu"
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

@@ -47,7 +47,13 @@ class Tracker:
 
     @property
     def device(self) -> str:
-        return str(self.estimator.device)
+        """Where the networks run: cpu, cuda or cuda:N."""
+        return self.estimator.device
+
+    @property
+    def execution(self) -> str:
+        """What runs the networks, in words."""
+        return str(self.estimator.execution)
 
     def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
         """`objects`, or all that the bundles know if it is empty. InputError: one that no bundle knows."""

@@ -27,10 +27,9 @@ def test_a_regressed_pose_is_that_of_the_layer(tiny_bundle, location):
         window=Window(np.zeros((128, 128, 3), np.uint8), MATRIX),
         crop_size=128,
     )
-    expected = decode_regression(
-        torch.from_numpy(answer.rotation_6d).double(), torch.from_numpy(answer.location).double(),
-        torch.from_numpy(MATRIX), 128, torch.from_numpy(model.bounds.mean(0)), torch.tensor(model.diameter, dtype=torch.float64),
-    )  # fmt: skip
+    rotation_6d, regressed = (torch.from_numpy(value).double() for value in (answer.rotation_6d, answer.location))
+    centre, diameter = torch.from_numpy(model.bounds.mean(0)), torch.tensor(model.diameter, dtype=torch.float64)
+    expected = decode_regression(rotation_6d, regressed, torch.from_numpy(MATRIX), 128, centre, diameter)
     np.testing.assert_allclose(_regressed(look), expected.numpy(), rtol=1e-12, atol=1e-12)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Protocol
 
@@ -35,7 +34,6 @@ def open_tracker(config: NodeConfig) -> Tracking:
     models = [find_model(model) for model in config.model]
     estimator = PoseEstimator(models, config.device, config.score_threshold, *config.runs)
     tracker = Tracker(estimator, config.follow, config.objects, config.smooth)
-    logging.getLogger(__name__).info(f"network: {estimator.execution}")
     camera = load_camera(config.camera_file) if config.camera_file else None
     estimator.warm_up(*((camera.width, camera.height) if camera else WARM_UP_SIZE))
     return tracker
@@ -80,6 +78,7 @@ class ManagedNode(Managed[NodeConfig]):
     def _configure(self) -> None:
         try:
             self._tracker = self._open_tracker(self.config)
+            self._log.info(f"network: {self._tracker.execution}")
             self.core = NodeCore(self.config, self._tracker, self._ends.advertise(), self._log)
         except BaseException:
             self._forget()
