@@ -63,7 +63,7 @@ def check_threads(threads: int) -> Finding:
     if threads > cores:
         text = f"the network gets {threads} threads, this process may use {cores} cores"
         return warn("threads", text, f"set threads to {cores} or less: more threads than cores wait for each other")
-    return ok("threads", f"{threads or 'as many as the backend takes'} for the network, of {cores} cores")
+    return ok("threads", f"{threads or 'the default number'} for the network, {cores} cores are here")
 
 
 def check_models(models: Sequence[str], objects: Sequence[str]) -> list[Finding]:
