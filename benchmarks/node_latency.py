@@ -105,6 +105,7 @@ def run_build(tree: Path, options: argparse.Namespace, source: str, camera: str 
     command = [sys.executable, str(Path(__file__).with_name("node_runs.py")), "--model", str(find_model(options.model))]
     command += ["--source", source, "--size", "VGA", "--mode", mode, "--frames", str(options.frames)]
     command += ["--camera", camera] if camera else []
+    command += ["--threads", str(options.threads)] if tree == ROOT else []
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     done = subprocess.run(command, capture_output=True, text=True, cwd=tree, env=environment)
     if done.returncode:
@@ -157,6 +158,7 @@ def main() -> int:
     parser.add_argument("--depth", action="store_true", help="what depth costs, with VGA images")
     parser.add_argument("--against", metavar="COMMIT", help="compare with the build of this commit")
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1], help="busy loops beside it (default: 0 1)")
+    parser.add_argument("--threads", type=int, default=0, help="of this build's network; 0: the default")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each build and kind (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args()

@@ -121,9 +121,12 @@ class Row:
     p99: float
 
 
-def run_node(model: str, frames: list[Frame], size: str, follow: bool, count: int, depth: str = "off") -> Row:
-    """depth: one of depth_frames.MODES."""
-    tracker = Watched(open_tracker(NodeConfig(model=(model,), follow=follow)))
+def run_node(
+    model: str, frames: list[Frame], size: str, follow: bool, count: int, depth: str = "off", threads: int = 0
+) -> Row:
+    """depth: one of depth_frames.MODES; threads: of the network, 0: the default; other numbers need the parameter."""
+    own = {"threads": threads} if threads else {}
+    tracker = Watched(open_tracker(NodeConfig(model=(model,), follow=follow, **own)))
     here, there = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
     camera = context.Process(target=camera_process, args=(there, frames, count + WARM_UP, depth), daemon=True)
@@ -192,10 +195,12 @@ def main() -> None:
     parser.add_argument("--size", choices=SIZES, required=True)
     parser.add_argument("--mode", choices=("follow", "search"), required=True)
     parser.add_argument("--frames", type=int, required=True)
+    parser.add_argument("--threads", type=int, default=0)
     options = parser.parse_args()
     own_network()
     frames = [resized(frame, *SIZES[options.size]) for frame in read_clip(options.source, options.camera)]
-    row = run_node(options.model, frames, options.size, options.mode == "follow", options.frames)
+    follow = options.mode == "follow"
+    row = run_node(options.model, frames, options.size, follow, options.frames, threads=options.threads)
     print(json.dumps(asdict(row)))
 
 
