@@ -127,6 +127,7 @@ def compare_builds(options: argparse.Namespace, source: str, camera: str | None)
                         with busy_loops(busy):
                             row = run_build(tree, options, source, camera, mode)
                         row.mode = f"{mode}, busy {busy}, {name}"
+                        print(f"{row.mode}: {row.total:.1f} ms", file=sys.stderr, flush=True)
                         own[name].append(row)
                         rows.append(row)
                 headlines += compared(own, f"message to TF, VGA, {mode}, busy loops: {busy}")
