@@ -33,8 +33,8 @@ SECONDS ?= 36000
 
 help:
 	@echo "make demo        install what is needed and see the pose of a box follow it through a video"
-	@echo "make test        run the tests (those that need ROS 2 where it is sourced)"
-	@echo "make test-ros2   run the tests of ROS 2 with the one that pip installs"
+	@echo "make test        run the tests; those of ROS 2 with the one that is sourced, else with pip's"
+	@echo "make test-ros2   run the tests of ROS 2 with pip's alone"
 	@echo "make lint        ruff and mypy"
 	@echo "make sanitize    the C++ and CUDA code of cuda_ext under the address, undefined-behaviour and thread sanitizers"
 	@echo "make fuzz        break a million messages and 100,000 files of each kind: MESSAGES=, FILES=, SECONDS= change that"
@@ -44,17 +44,19 @@ help:
 demo: $(VENV)/.runtime
 	$(BIN)/pose-regressor demo --out out/demo --rate $(RATE) $(if $(filter-out 0,$(DEPTH)),--depth)
 
-# The tests of ROS 2 take the one that is sourced, if there is one.
+# The tests of ROS 2 take the one that is sourced, if there is one, and else pip's.
 test: $(VENV)/.develop $(VENV)/.extension
 	@if $(BIN)/python -c "import rclpy" 2>/dev/null; then \
 	  $(BIN)/$(PYTEST); \
 	else \
-	  $(BIN)/$(PYTEST) -m "not ros2"; \
+	  $(BIN)/$(PYTEST) -m "not ros2" && $(MAKE) --no-print-directory test-ros2; \
 	fi
 
-# The tests of ROS 2 with pip's, where none is sourced.
-test-ros2: $(VENV)/.ros2 $(VENV)/.extension
-	@if [ -x $(VENV)/ros2/bin/python ]; then $(NO_ROS) $(VENV)/ros2/bin/$(PYTEST) -rs -m ros2 test/middleware; fi
+# These tests mostly wait for processes of their own, so that more of them than cores run at once.
+test-ros2: $(VENV)/.ros2
+	@if [ -x $(VENV)/ros2/bin/python ]; then \
+	  $(NO_ROS) $(VENV)/ros2/bin/python -m pytest -n $(WORKERS) --dist worksteal -rs -m ros2 test/middleware; \
+	fi
 
 sanitize: $(VENV)/.develop
 	$(BIN)/python -m pytest -rs test/cuda_ext/test_sanitizers.py
@@ -105,22 +107,22 @@ $(VENV)/.torch: $(VENV)/.made
 $(VENV)/.runtime: $(VENV)/.made setup.py
 	@echo "installing pose_regressor"
 	@if $(HAS_DDS); then \
-	  $(PIP) -e ".[dds]"; \
+	  $(PIP) -e ".[dds,zenoh]"; \
 	else \
-	  $(PIP) -e .; \
-	  echo "note: cyclonedds has no wheel for $$($(BIN)/python --version): the nodes over DDS and the demo are left out"; \
+	  $(PIP) -e ".[zenoh]"; \
+	  echo "note: cyclonedds has no wheel for $$($(BIN)/python --version): Zenoh is used in place of DDS"; \
 	fi
 	@touch $@
 
 $(VENV)/.develop: $(VENV)/.runtime $(VENV)/.torch $(wildcard training/setup.py training/pyproject.toml)
 	@echo "installing pose_regressor_training and the tools for tests"
-	@if $(HAS_DDS); then dds=dds,; fi; $(PIP) -e ".[$${dds}bag,onnx,test]" -e "./training[test]"
+	@if $(HAS_DDS); then dds=dds,; fi; $(PIP) -e ".[$${dds}zenoh,bag,onnx,test]" -e "./training[test]"
 	@touch $@
 
 # For the tests. pip installs no launch, ros2cli, tf2_ros or cv_bridge: tests of these say so and are skipped.
 $(VENV)/.ros2: $(VENV)/.develop setup.py test/helpers/pip_ros2.sh
 	@test/helpers/pip_ros2.sh $(VENV)
-	@touch $@
+	@[ ! -x $(VENV)/ros2/bin/python ] || touch $@
 
 # Without a compiler the torch reference does its work, and the tests of the extension are left out.
 $(VENV)/.extension: $(VENV)/.torch cuda_ext/setup.py $(wildcard cuda_ext/csrc/* cuda_ext/pose_regressor_cuda/*.py)

@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent
 SHARED = {
     "": ["package.xml"],
     "launch": ["launch/*.launch.py"],
-    "config": ["config/*.yaml", "config/*.rviz"],
+    "config": ["config/*.yaml", "config/*.rviz", "config/*.xml"],
     "models": ["models/*.safetensors", "models/*.md"],
     "demo": ["demo/*.mp4", "demo/*.json", "demo/*.md"],
     "demo/depth": ["demo/depth/*.png"],
@@ -54,6 +54,7 @@ setup(
     ],
     extras_require={
         "dds": ["cyclonedds>=11.0.1"],
+        "zenoh": ["eclipse-zenoh>=1.5,<2"],
         "bag": ["mcap>=1.2"],
         # Another engine for CPUs, in place of OpenVINO.
         "onnx": ["onnxruntime>=1.17"],

@@ -1,7 +1,7 @@
 """What measured depth adds to poses: LM-O's eight objects, each bundle by itself, with and without depth.
 
     python benchmarks/depth.py --rgbd SCENE --lmo FOLDER [--every N] [--json FILE] [--results FOLDER]
-    python benchmarks/depth.py --pathtraced DATASET [--sensor KIND ...] [--bias SHARE]
+    python benchmarks/depth.py --pathtraced DATASET [--sensor KIND ...] [--bias SHARE] [--draw N]
 
 real       SCENE, a BOP scene with a real sensor's depth. The objects of which at least half is seen.
 simulated  The images of FOLDER/dev/000002, with depth made of their given poses: the eight objects and a table, seen by
@@ -151,6 +151,9 @@ def main() -> None:
         "--bias", type=float, default=BIAS, metavar="SHARE",
         help="of the distance: what the depths of a path-traced frame are wrong by together (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--draw", type=int, default=0, metavar="N", help="another draw of the sensors' errors (default: %(default)s)"
+    )
     parser.add_argument("--every", type=int, default=1, help="take one frame in this many (default: %(default)s)")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="also write BOP result CSVs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
@@ -164,7 +167,7 @@ def main() -> None:
     results: dict[str, object] = {}
     if options.pathtraced and options.pathtraced.is_dir():
         headlines, results["pathtraced"] = report_pathtraced(
-            options.pathtraced, options.sensor or ["stereo"], options.bias
+            options.pathtraced, options.sensor or ["stereo"], options.bias, options.draw
         )
     elif not parts:
         print("skipped: none of --rgbd, --lmo and --pathtraced names a folder that is there")

@@ -23,8 +23,6 @@ import numpy as np
 from depth_frames import MODES, DepthCamera, check_depth_used
 
 from pose_regressor.files.cameras import load_camera
-from pose_regressor.middleware.dds.listener import TfListener
-from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.kit.memory import keep_memory
 from pose_regressor.middleware.messages.images import camera_info_message, image_message
@@ -34,6 +32,13 @@ from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.wire import idl
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
+
+try:
+    from pose_regressor.middleware.standalone.listener import TfListener
+    from pose_regressor.middleware.standalone.node import PoseNode
+except ImportError:  # a build from before there was Zenoh
+    from pose_regressor.middleware.dds.listener import TfListener
+    from pose_regressor.middleware.dds.node import DdsNode as PoseNode
 
 SIZES = {"VGA": (640, 480), "1080p": (1920, 1080), "400x533": (533, 400)}
 STAGES = ("receive", "preprocess", "network", "decode", "publish")
@@ -45,13 +50,17 @@ PATIENCE = 2.0  # seconds after which an image counts as unanswered
 # ------------------------------------------------------------------ the camera's process
 
 
+def listen() -> TfListener:
+    return TfListener(Participant) if "standalone" in TfListener.__module__ else TfListener()
+
+
 def camera_process(pipe: Connection, frames: list[Frame], count: int, depth: str) -> None:
     """Sends `count` images one by one. Puts (stamp, arrival of its transform or None) of each into the pipe, in ns.
 
     depth: one of depth_frames.MODES.
     """
     keep_memory()  # as the player does, and drivers with buffers of their own: the node is to be timed, not the camera
-    with Participant("benchmark_camera") as participant, TfListener() as listener:
+    with Participant("benchmark_camera") as participant, listen() as listener:
         send_depth = DepthCamera(participant, depth).send
         images = participant.writer("image", idl.Image, reliable=True, depth=1)
         infos = participant.writer("camera_info", idl.CameraInfo, reliable=True, depth=1)
@@ -131,7 +140,7 @@ def run_node(
     context = multiprocessing.get_context("spawn")
     camera = context.Process(target=camera_process, args=(there, frames, count + WARM_UP, depth), daemon=True)
     config = NodeConfig(model=(model,), **MODES[depth])
-    with Participant() as participant, DdsNode(participant, config, lambda _: tracker) as node:
+    with Participant() as participant, PoseNode(participant, config, lambda _: tracker) as node:
         camera.start()
         while not here.poll(1.0):
             if not camera.is_alive():

@@ -34,14 +34,14 @@ from node_runs import own_network
 from rich.console import Console
 from rich.table import Table
 
-from pose_regressor.middleware.dds.listener import TfListener
-from pose_regressor.middleware.dds.node import DdsNode
 from pose_regressor.middleware.dds.participant import Listening, Participant
 from pose_regressor.middleware.kit.counts import Counts
 from pose_regressor.middleware.kit.memory import process_memory
 from pose_regressor.middleware.messages.depth import depth_message
 from pose_regressor.middleware.messages.images import camera_info_message, image_message, stamp_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.standalone.listener import TfListener
+from pose_regressor.middleware.standalone.node import PoseNode
 from pose_regressor.middleware.wire import idl
 from pose_regressor.types import Camera, Frame, InputError, ObjectModel, PoseEstimate
 
@@ -99,7 +99,7 @@ def node_process(pipe: Connection, seconds: float, depth: bool) -> None:
     memory: list[int] = []
     topic = "depth" if depth else ""
     config = NodeConfig(image_reliability="reliable", overlay=False, depth_topic=topic, depth_reliability="reliable")
-    with Participant() as participant, DdsNode(participant, config, lambda _: SlowTracker(seconds)) as node:
+    with Participant() as participant, PoseNode(participant, config, lambda _: SlowTracker(seconds)) as node:
         core = node.managed.core
         assert core
         settled = time.monotonic() + SETTLED
@@ -133,7 +133,7 @@ def rival_process(pipe: Connection, seconds: float, depth: bool) -> None:
 def send_images(frames: int, rate: float, depth: bool) -> list[float]:
     """The camera. Returns the latencies in seconds of all transforms that came back."""
     pixels = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    with Participant("camera") as participant, TfListener() as listener:
+    with Participant("camera") as participant, TfListener(Participant) as listener:
         images = participant.writer("image", idl.Image, reliable=True, depth=5)
         infos = participant.writer("camera_info", idl.CameraInfo, reliable=True, depth=5)
         while not (len(images.matched_sub) == 2 and infos.matched_sub and listener.writers):

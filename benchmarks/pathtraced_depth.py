@@ -81,14 +81,14 @@ def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if len(values) else np.nan
 
 
-def shots(dataset: Path, sensor: SensorDepth) -> list[Shot]:
-    """The frames of DATASET/test; their true depth, measured by the sensor. The same ones every time."""
+def shots(dataset: Path, sensor: SensorDepth, draw: int = 0) -> list[Shot]:
+    """The frames of DATASET/test; their true depth, measured by the sensor. The same ones for the same draw."""
     made = []
     for scene in open_split(dataset / "test"):
         for im_id in scene.im_ids:
             image = scene.image(im_id)
             camera = Camera(image.shape[1], image.shape[0], scene.cameras[im_id])
-            rng = np.random.default_rng(im_id)
+            rng = np.random.default_rng((im_id, draw) if draw else im_id)
             depth = sensor.measure(with_wall(scene.depth(im_id), camera, rng), camera.matrix, rng)
             poses = np.array([pose.cam_from_obj for pose in scene.poses[im_id]]).reshape(-1, 4, 4)
             shares = np.array([one.fraction for one in scene.visibility[im_id]])
@@ -111,9 +111,9 @@ def _along_ray(estimate: PoseEstimate) -> float:
     return float(np.sqrt(ray @ estimate.covariance[:3, :3] @ ray))
 
 
-def measure(dataset: Path, kinds: Sequence[str], bias: float) -> dict[str, dict[str, Outcome]]:
+def measure(dataset: Path, kinds: Sequence[str], bias: float, draw: int) -> dict[str, dict[str, Outcome]]:
     """ "rgb" and the kinds of sensors -> name of the object -> what was found."""
-    every = {kind: shots(dataset, SensorDepth(kind, bias=bias)) for kind in kinds}  # type: ignore[arg-type]
+    every = {kind: shots(dataset, SensorDepth(kind, bias=bias), draw) for kind in kinds}  # type: ignore[arg-type]
     plain = [replace(shot, frame=replace(shot.frame, depth=None)) for shot in every[kinds[0]]]
     outcomes: dict[str, dict[str, Outcome]] = {kind: {} for kind in ("rgb", *kinds)}
     for obj_id, name in enumerate(OWN, start=1):
@@ -127,12 +127,12 @@ def measure(dataset: Path, kinds: Sequence[str], bias: float) -> dict[str, dict[
     return outcomes
 
 
-def report(dataset: Path, kinds: Sequence[str], bias: float) -> tuple[list[Headline], dict[str, object]]:
+def report(dataset: Path, kinds: Sequence[str], bias: float, draw: int = 0) -> tuple[list[Headline], dict[str, object]]:
     """Prints a table; returns the headlines, of the first kind of sensor, and all figures.
 
-    bias: as of SensorDepth
+    bias: as of SensorDepth; draw: as of `shots`
     """
-    outcomes = measure(dataset, kinds, bias)
+    outcomes = measure(dataset, kinds, bias, draw)
     every = {kind: Outcome(sum(o.targets for o in own.values()), sum((o.poses for o in own.values()), ()))
              for kind, own in outcomes.items()}  # fmt: skip
     table = Table(title=f"path-traced frames, {every['rgb'].targets} objects at {NEAREST:g} to {FARTHEST:g} m")

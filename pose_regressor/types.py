@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,6 +96,16 @@ class Camera:
         return self.is_fisheye or bool(np.any(self.distortion))
 
 
+@runtime_checkable
+class PartialDepth(Protocol):
+    """Depth of a frame that is worked out where it is looked at. ``numpy.asarray`` gives all of it."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    def part(self, left: int, top: int, right: int, bottom: int) -> NDArray[np.float32]:
+        """(H, W) as in Frame, right at least in these columns and rows; without `right` and `bottom`."""
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One image and what is known of it.
@@ -114,7 +124,7 @@ class Frame:
     stamp: int = 0
     frame_id: str = "camera"
     index: int = 0
-    depth: NDArray[np.float32] | None = None
+    depth: NDArray[np.float32] | PartialDepth | None = None
 
     def __post_init__(self) -> None:
         image = self.image
@@ -129,8 +139,9 @@ class Frame:
         if self.depth is not None:
             self._check_depth(self.depth)
 
-    def _check_depth(self, depth: NDArray[np.float32]) -> None:
-        if not isinstance(depth, np.ndarray) or depth.ndim != 2 or depth.dtype != np.float32:
+    def _check_depth(self, depth: NDArray[np.float32] | PartialDepth) -> None:
+        partial = isinstance(depth, PartialDepth)
+        if not partial and not (isinstance(depth, np.ndarray) and depth.ndim == 2 and depth.dtype == np.float32):
             got = f"{depth.dtype} {depth.shape}" if isinstance(depth, np.ndarray) else type(depth).__name__
             raise InputError("depth: expected float32 metres of shape (H, W)", f"got {got}")
         if depth.shape != self.image.shape[:2]:
@@ -139,7 +150,8 @@ class Frame:
                 "depth: size differs from the image",
                 f"got {width}x{height}, expected {columns}x{rows}; use depth that is aligned to the image",
             )
-        check_depth_unit(depth)
+        if isinstance(depth, np.ndarray):
+            check_depth_unit(depth)
 
 
 def check_depth_unit(depth: NDArray[np.float32]) -> None:

@@ -31,7 +31,8 @@ RUNTIME_ORDER = """
     middleware.messages middleware.wire
     middleware.kit
     middleware.pose middleware.fusion
-    middleware.ros2 middleware.dds
+    middleware.standalone
+    middleware.ros2 middleware.dds middleware.zenoh
     middleware
     bag doctor demo
     cli
@@ -64,7 +65,8 @@ ONLY_BELOW = {
     "geometry/rotation.py": TORCH,
     **dict.fromkeys((f"network/{name}.py" for name in ("backbone", "heads", "network", "torch_runner")), TORCH),
     **dict.fromkeys(("network/weights.py", "network/runners.py", "cli/info.py"), TORCH),  # inside functions
-    "doctor": {"cyclonedds"},
+    "middleware/zenoh": {"zenoh"},
+    "doctor/dds.py": {"cyclonedds"},
     "bag": {"mcap", "zstandard"},
     "middleware/ros2": {
         *("rclpy", "cv_bridge", "tf2_ros", "tf_transformations", "ament_index_python", "launch", "launch_ros"),
@@ -176,18 +178,18 @@ def test_the_extension_imports_neither(path):
 @pytest.mark.parametrize(
     ("module", "heavy"),
     [
-        ("pose_regressor", "torch cv2 yaml rclpy cyclonedds"),
-        ("pose_regressor.types", "torch cv2 yaml rclpy cyclonedds"),
-        ("pose_regressor.files.io", "torch cv2 rclpy cyclonedds"),
-        ("pose_regressor.sources", "torch rclpy cyclonedds"),
-        ("pose_regressor.cli", "torch cv2 rclpy cyclonedds mcap"),
-        ("pose_regressor.geometry.errors", "torch rclpy cyclonedds"),
-        ("pose_regressor.tracking.tracker", "torch rclpy cyclonedds"),
-        ("pose_regressor.estimation.estimator", "torch openvino onnxruntime rclpy cyclonedds"),
-        ("pose_regressor.middleware", "torch rclpy cyclonedds"),
-        ("pose_regressor.middleware.wire.idl", "torch cv2 rclpy cyclonedds"),
-        ("pose_regressor.bag.process", "torch rclpy cyclonedds"),
-        ("pose_regressor.bag.record", "torch rclpy cyclonedds"),
+        ("pose_regressor", "torch cv2 yaml rclpy cyclonedds zenoh"),
+        ("pose_regressor.types", "torch cv2 yaml rclpy cyclonedds zenoh"),
+        ("pose_regressor.files.io", "torch cv2 rclpy cyclonedds zenoh"),
+        ("pose_regressor.sources", "torch rclpy cyclonedds zenoh"),
+        ("pose_regressor.cli", "torch cv2 rclpy cyclonedds zenoh mcap"),
+        ("pose_regressor.geometry.errors", "torch rclpy cyclonedds zenoh"),
+        ("pose_regressor.tracking.tracker", "torch rclpy cyclonedds zenoh"),
+        ("pose_regressor.estimation.estimator", "torch openvino onnxruntime rclpy cyclonedds zenoh"),
+        ("pose_regressor.middleware", "torch rclpy cyclonedds zenoh"),
+        ("pose_regressor.middleware.wire.idl", "torch cv2 rclpy cyclonedds zenoh"),
+        ("pose_regressor.bag.process", "torch rclpy cyclonedds zenoh"),
+        ("pose_regressor.bag.record", "torch rclpy cyclonedds zenoh"),
         ("pose_regressor.ops.projection", "cv2 pose_regressor_cuda"),
     ],
 )

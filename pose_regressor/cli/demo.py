@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pose_regressor.cli.options import NetworkOption
+
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", metavar="FOLDER", help="Folder to write to.")] = Path("out/demo"),
@@ -21,8 +23,9 @@ def demo(
     depth: Annotated[
         bool, typer.Option("--depth", help="Play the clip's depth too, as a simulated stereo camera measured it.")
     ] = False,
+    middleware: NetworkOption = "auto",
 ) -> None:
-    """Play the shipped clip to the node over DDS and compare the poses on /tf with the true ones.
+    """Play the shipped clip to the node over DDS or Zenoh and compare the poses on /tf with the true ones.
 
     Three processes on this machine: a player that publishes Image and CameraInfo, the node, and a listener. Writes
     overlay.mp4, contact_sheet.png and result.json. Exit code 1: no answer, the box found in too few of the answered
@@ -34,7 +37,7 @@ def demo(
 
     wanted = rate_or_auto(rate)
     with reporting() as report:
-        summary = run_demo(out, wanted, report, depth)
+        summary = run_demo(out, wanted, report, depth, middleware)
     print_summary(summary, out, wanted)
     if not summary.good:
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,7 @@ from pose_regressor.cli.options import (
     DepthInfoTopicOption,
     DepthTopicOption,
     ImageTopicOption,
+    NetworkOption,
     NodeDeviceOption,
     NodeModelOption,
     ParametersOption,
@@ -24,6 +26,7 @@ from pose_regressor.settings import CAMERA_INFO_TOPIC, IMAGE_TOPIC
 
 if TYPE_CHECKING:
     from pose_regressor.doctor import Finding
+    from pose_regressor.middleware import Middleware
     from pose_regressor.middleware.pose.parameters import NodeConfig
 
 COLOURS = ("green", "yellow", "red")
@@ -45,6 +48,7 @@ def doctor(
     seconds: Annotated[
         float, typer.Option(metavar="SECONDS", min=0.5, max=60.0, help="How long to listen, seconds.")
     ] = 3.0,
+    middleware: NetworkOption = "auto",
     device: NodeDeviceOption = None,
     config: ParametersOption = None,
     settings: SettingsOption = None,
@@ -58,26 +62,20 @@ def doctor(
     """
     from pose_regressor.doctor import Level, warn
     from pose_regressor.doctor.machine import check_machine
-    from pose_regressor.middleware import NEEDS, missing
+    from pose_regressor.middleware import choose_standalone
+    from pose_regressor.types import InputError
 
     topics = {"depth_topic": depth_topic, "depth_info_topic": depth_info_topic}
     parameters = node_config(config, model, camera, device, settings, **topics)
     findings = check_machine(parameters)
-    if reason := missing("dds"):
-        findings.append(warn("network", f"not checked: {reason.partition(';')[0]}", NEEDS["dds"][1]))
+    try:
+        chosen = choose_standalone(middleware)
+    except InputError as reason:
+        if middleware != "auto":
+            raise
+        findings.append(warn("network", f"not checked: {reason}", "install one of them"))
     else:
-        from pose_regressor.doctor.depth import check_depth
-        from pose_regressor.doctor.network import check_network
-        from pose_regressor.doctor.observe import observe
-        from pose_regressor.middleware.dds.participant import dds_topic
-
-        compressed = parameters.image_transport == "compressed"
-        images = dds_topic(f"{image_topic}/compressed" if compressed else image_topic).removeprefix("rt")
-        infos = dds_topic(camera_info_topic).removeprefix("rt")
-        depth, depth_infos = _depth_topics(parameters)
-        seen = observe(images, infos, compressed, seconds, (depth, depth_infos) if depth else None)
-        findings += check_network(seen, parameters, images, infos, os.environ, fixed_frame.lstrip("/"))
-        findings += check_depth(seen, parameters, depth, depth_infos)
+        findings += _check_network(parameters, chosen, image_topic, camera_info_topic, seconds, fixed_frame)
     if as_json:
         print(json.dumps([{**vars(finding), "level": finding.level.name} for finding in findings], indent=1))
     else:
@@ -86,16 +84,40 @@ def doctor(
         raise typer.Exit(1)
 
 
+def _check_network(
+    parameters: NodeConfig,
+    chosen: Middleware,
+    image_topic: str,
+    camera_info_topic: str,
+    seconds: float,
+    fixed_frame: str,
+) -> list[Finding]:
+    """All checks of the network. chosen: dds or zenoh."""
+    from pose_regressor.doctor.depth import check_depth
+    from pose_regressor.doctor.network import check_network
+    from pose_regressor.doctor.observe import observe
+    from pose_regressor.middleware.standalone.names import full_name
+
+    compressed = parameters.image_transport == "compressed"
+    images = full_name(f"{image_topic}/compressed" if compressed else image_topic)
+    infos = full_name(camera_info_topic)
+    depth, depth_infos = _depth_topics(parameters)
+    seen = observe(chosen, images, infos, compressed, seconds, (depth, depth_infos) if depth else None)
+    reach = importlib.import_module(f"pose_regressor.doctor.{chosen}").check_reach(seen, os.environ)
+    findings = check_network(seen, parameters, images, infos, reach, fixed_frame.lstrip("/"))
+    return findings + check_depth(seen, parameters, depth, depth_infos)
+
+
 def _depth_topics(parameters: NodeConfig) -> tuple[str, str]:
     """Full names of depth and its camera info; of aligned depth, the one that is beside it by convention."""
     from pose_regressor.doctor.depth import info_beside
-    from pose_regressor.middleware.dds.participant import dds_topic
+    from pose_regressor.middleware.standalone.names import full_name
 
     if not parameters.depth_topic:
         return "", ""
-    depth = dds_topic(parameters.depth_topic).removeprefix("rt")
+    depth = full_name(parameters.depth_topic)
     infos = parameters.depth_info_topic
-    return depth, dds_topic(infos).removeprefix("rt") if infos else info_beside(depth)
+    return depth, full_name(infos) if infos else info_beside(depth)
 
 
 def _print(findings: list[Finding]) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 import typer
 
 from pose_regressor.cli.node_options import read_config, start_log
@@ -33,11 +31,11 @@ def fuse(
 
         pose-regressor fuse --fixed-frame world --model box
     """
-    from pose_regressor.middleware import choose
+    from pose_regressor.middleware import choose, program
     from pose_regressor.middleware.fusion.parameters import FusionConfig
 
     options = {"fixed_frame": fixed_frame, "detections": detections, "model": model}
     parameters = read_config(FusionConfig, config, options, settings)
     chosen = choose(middleware)
     start_log()
-    raise typer.Exit(importlib.import_module(f"pose_regressor.middleware.{chosen}.fusion").run(parameters))
+    raise typer.Exit(program(chosen, "fusion", "run")(parameters))

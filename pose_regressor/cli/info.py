@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Processor features that decide how fast the network runs, as the kernel names them.
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "neon", "asimd", "bf16")
+#: Packages that name their version themselves.
+PACKAGES = ("numpy", "cv2", "safetensors", "cyclonedds", "mcap")
 
 
 def info(
@@ -84,7 +86,7 @@ def _calibration(is_default: bool) -> str:
 def machine() -> dict[str, Any]:
     """This machine, its packages and the shipped bundles, by section."""
     from pose_regressor.assets import shipped_models
-    from pose_regressor.middleware import choose, missing
+    from pose_regressor.middleware import NEEDS, choose, missing
     from pose_regressor.network.runners import choose_execution, select_device
 
     try:
@@ -107,12 +109,12 @@ def machine() -> dict[str, Any]:
         },
         "packages": {
             "pose_regressor": pose_regressor.__version__,
-            **{name: _version(name) for name in ("numpy", "cv2", "safetensors", "cyclonedds", "mcap")},
-            **{name: _installed(name) for name in ("openvino", "onnxruntime", "torch")},
+            **{name: _version(name) for name in PACKAGES},
+            **{name: _installed(name) for name in ("openvino", "onnxruntime", "torch", "eclipse-zenoh")},
             "pose_regressor_training": _installed("pose_regressor_training"),
             "pose_regressor_cuda": _installed("pose_regressor_cuda"),
         },
-        "middleware": {"ros2": missing("ros2") or "here", "dds": missing("dds") or "here", "auto takes": auto},
+        "middleware": {**{name: missing(name) or "here" for name in NEEDS}, "auto takes": auto},
         "shipped models": {name: str(path) for name, path in shipped_models().items()},
     }
 

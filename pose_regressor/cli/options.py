@@ -70,9 +70,17 @@ MiddlewareOption = Annotated[
     str,
     typer.Option(
         "--middleware",
-        metavar="auto|ros2|dds",
-        help="ros2 (rclpy), dds (needs no ROS 2), or auto: ros2 if rclpy can be imported, else what RMW_IMPLEMENTATION "
-        "names, else dds.",
+        metavar="auto|ros2|dds|zenoh",
+        help="ros2 (rclpy), dds or zenoh (need no ROS 2), or auto: ros2 if rclpy can be imported, else what "
+        "RMW_IMPLEMENTATION names, else dds, else zenoh.",
+    ),
+]
+NetworkOption = Annotated[
+    str,
+    typer.Option(
+        "--middleware",
+        metavar="auto|dds|zenoh",
+        help="dds, zenoh, or auto: what RMW_IMPLEMENTATION names, else dds if it is installed, else zenoh.",
     ),
 ]
 ImageTopicOption = Annotated[str, typer.Option("--image-topic", metavar="TOPIC", help="Topic of the images.")]

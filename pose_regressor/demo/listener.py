@@ -6,13 +6,12 @@ It listens until the player has ended, then prints the table of `pose-regressor 
 from __future__ import annotations
 
 import argparse
-import importlib
 import sys
 from pathlib import Path
 
 from pose_regressor.demo.report import print_summary, reporting
 from pose_regressor.demo.run import DepthCounts, conclude, fresh_record, receive, shipped_clip
-from pose_regressor.middleware import choose
+from pose_regressor.middleware import choose, program
 from pose_regressor.middleware.kit.interrupts import interruptible
 from pose_regressor.middleware.kit.player import AUTO, DETECTIONS, rate_or_auto
 from pose_regressor.types import InputError
@@ -34,9 +33,9 @@ def main() -> int:
 def _listen(arguments: list[str]) -> int:
     options = _parser().parse_args(_without_ros(arguments))
     rate = rate_or_auto(options.rate)
-    listener = importlib.import_module(f"pose_regressor.middleware.{choose(options.middleware)}.listener")
+    listener = program(choose(options.middleware), "listener", "TfListener")
     counted = DepthCounts()
-    with listener.TfListener(detections=DETECTIONS, diagnostics=counted.on_diagnostics) as heard:
+    with listener(detections=DETECTIONS, diagnostics=counted.on_diagnostics) as heard:
         record = fresh_record(options.out)  # the player's --record must name this file
         clip = shipped_clip()  # takes a while, in which the first poses may come
         with reporting() as report:
@@ -62,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--depth", choices=("on", "off"), default="off", help="whether depth is played, too (default: %(default)s)"
     )
-    parser.add_argument("--middleware", default="auto", help="auto, ros2 or dds (default: %(default)s)")
+    parser.add_argument("--middleware", default="auto", help="auto, ros2, dds or zenoh (default: %(default)s)")
     return parser
 
 

@@ -1,13 +1,14 @@
-"""Python modules as processes of one DDS domain."""
+"""Python modules as processes of one ROS domain."""
 
 from __future__ import annotations
 
 import os
 import random
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pose_regressor.types import InputError
@@ -16,19 +17,37 @@ STOP_TIMEOUT = 3.0  # seconds from SIGTERM to SIGKILL
 
 
 @contextmanager
-def own_domain() -> Iterator[None]:
-    """Unless the user chose a ROS domain: one of our own, on this machine only, so that nobody's robot is disturbed."""
-    if os.environ.get("ROS_DOMAIN_ID"):
-        yield
-        return
+def own_network(middleware: str) -> Iterator[None]:
+    """A ROS domain of our own, on this machine only, so that nobody's robot is disturbed; over Zenoh also a router.
+
+    What the user chose in the environment stays as it is.
+    """
     before = dict(os.environ)
-    os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))  # higher ones meet Linux's ephemeral ports
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
-    try:
+    with ExitStack() as stack:
+        stack.callback(_restore, before)
+        if not before.get("ROS_DOMAIN_ID"):
+            os.environ["ROS_DOMAIN_ID"] = str(random.randint(1, 101))  # higher ones meet Linux's ephemeral ports
+            os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+        if middleware == "zenoh":
+            from pose_regressor.middleware.zenoh.configuration import OVERRIDE, URI
+            from pose_regressor.middleware.zenoh.router import router
+
+            if not before.get(OVERRIDE) and not before.get(URI):
+                endpoint = f"tcp/127.0.0.1:{_free_port()}"
+                stack.enter_context(router(endpoint))
+                os.environ[OVERRIDE] = f'connect/endpoints=["{endpoint}"]'
         yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
+
+
+def _restore(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 class Processes:

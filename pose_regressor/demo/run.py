@@ -1,4 +1,4 @@
-"""The demo: three processes over DDS on this machine, and how well the poses that arrive fit the true ones.
+"""The demo: three processes over DDS or Zenoh on this machine, and how well the poses that arrive fit the true ones.
 
 A player publishes the shipped clip as a camera would, the node estimates, and this process listens to the transforms
 on /tf and to the node's detections, which come for every image it looked at. Stamps tell which image they belong to.
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from pose_regressor.assets import demo_folder, find_model
-from pose_regressor.demo.processes import Processes, own_domain
+from pose_regressor.demo.processes import Processes, own_network
 from pose_regressor.demo.results import FrameResult, Image, Summary, evaluate, summarise
 from pose_regressor.draw import contact_sheet, draw_box, draw_pose, draw_text
 from pose_regressor.files.bop import read_scene_gt
@@ -110,30 +110,31 @@ def shipped_clip() -> Clip:
     return Clip(folder / "box.mp4", folder / "camera.json", folder / "depth", bundle, model, truth)
 
 
-def run_demo(out: Path, rate: float | None, report: Report, depth: bool = False) -> Summary:
-    """Runs the demo over DDS. Writes overlay.mp4, contact_sheet.png, result.json and the processes' logs to `out`.
+def run_demo(out: Path, rate: float | None, report: Report, depth: bool = False, middleware: str = "auto") -> Summary:
+    """Runs the demo. Writes overlay.mp4, contact_sheet.png, result.json and the processes' logs to `out`.
 
-    rate: images a second; None: as fast as the node answers. depth: play the clip's depth, too. InputError: something
-    it needs is missing, or a process failed.
+    rate: images a second; None: as fast as the node answers. depth: play the clip's depth, too. middleware: dds, zenoh
+    or auto. InputError: something it needs is missing, or a process failed.
     """
-    from pose_regressor.middleware import missing
+    from pose_regressor.middleware import choose_standalone, program
 
-    if reason := missing("dds"):
-        raise InputError(f"demo: {reason}; under ROS 2: ros2 launch pose_regressor demo.launch.py")
-    from pose_regressor.middleware.dds.listener import TfListener
-
+    try:
+        chosen = choose_standalone(middleware)
+    except InputError as error:
+        raise InputError(f"demo: {error}; under ROS 2: ros2 launch pose_regressor demo.launch.py") from None
+    listen = program(chosen, "listener", "TfListener")
     clip = shipped_clip()
     record = fresh_record(out)
     counted = DepthCounts()
     with (
-        own_domain(),
-        TfListener(detections=DETECTIONS, diagnostics=counted.on_diagnostics) as listener,
+        own_network(chosen),
+        listen(detections=DETECTIONS, diagnostics=counted.on_diagnostics) as listener,
         Processes(out) as processes,
     ):
-        node = ["run", "--middleware", "dds", "--model", str(clip.bundle)]
+        node = ["run", "--middleware", chosen, "--model", str(clip.bundle)]
         processes.start("node", "pose_regressor", *node, *(["--depth-topic", DEPTH_TOPIC] if depth else []))
         # The player waits until the node subscribes.
-        player = ["pose_regressor.middleware.dds.player", str(clip.video), "--camera", str(clip.camera)]
+        player = [f"pose_regressor.middleware.{chosen}.player", str(clip.video), "--camera", str(clip.camera)]
         player += ["--rate", f"{rate:g}" if rate else AUTO, "--timeout", f"{START_TIMEOUT:g}", "--record", str(record)]
         player += ["--depth", str(clip.depth) if depth else "off", "--depth-topic", DEPTH_TOPIC]
         processes.start("player", *player)

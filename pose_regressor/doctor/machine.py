@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pose_regressor.doctor import Finding, error, ok, warn
-from pose_regressor.middleware import NEEDS, missing
+from pose_regressor.middleware import NEEDS, RMW, SPEAKS, missing
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import InputError
 
@@ -17,8 +17,6 @@ from pose_regressor.types import InputError
 OLDEST = {"numpy": (1, 26), "cv2": (4, 8), "safetensors": (0, 4)}
 RECEIVE_BUFFER = Path("/proc/sys/net/core/rmem_max")
 BUFFER = 2**21  # bytes that a 1080p image of 6 MB in fragments needs to get through, by experience
-#: RMWs that the checks of the network cannot see.
-NO_DDS = ("rmw_zenoh_cpp",)
 
 
 def check_machine(config: NodeConfig, environment: Mapping[str, str] = os.environ) -> list[Finding]:
@@ -86,17 +84,16 @@ def check_models(models: Sequence[str], objects: Sequence[str]) -> list[Finding]
 
 def check_middleware(environment: Mapping[str, str]) -> Finding:
     check = "middleware"
-    rmw = environment.get("RMW_IMPLEMENTATION", "")
-    if rmw in NO_DDS:
-        advice = "use the node over rclpy (--middleware ros2), or RMW_IMPLEMENTATION=rmw_cyclonedds_cpp everywhere"
-        return warn(
-            check, f"RMW_IMPLEMENTATION is {rmw}, which is not DDS: the checks of the network do not see it", advice
-        )
-    ros2, dds = missing("ros2"), missing("dds")
-    if ros2 and dds:
-        return error(check, f"found neither ROS 2 nor DDS: {ros2}", NEEDS["dds"][1])
-    here = " and ".join(name for name, reason in (("rclpy", ros2), ("cyclonedds", dds)) if not reason)
-    return ok(check, here + (f", RMW_IMPLEMENTATION is {rmw}" if rmw else ""))
+    rmw = environment.get(RMW, "")
+    reasons = {module: missing(name) for name, (module, _) in NEEDS.items()}
+    if rmw in SPEAKS and (reason := missing(SPEAKS[rmw])):
+        text, _, advice = reason.partition("; ")
+        return warn(check, f"{RMW} is {rmw}: the checks of the network do not see it, since {text}", advice)
+    if all(reasons.values()):
+        advice = "; or ".join(NEEDS[name][1] for name in ("dds", "zenoh"))
+        return error(check, f"found neither ROS 2 nor DDS nor Zenoh: {reasons['rclpy']}", advice)
+    here = ", ".join(module for module, reason in reasons.items() if not reason)
+    return ok(check, here + (f"; {RMW} is {rmw}" if rmw else ""))
 
 
 def check_buffer(path: Path) -> Finding:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import statistics
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pose_regressor.doctor import Finding, error, ok, warn
@@ -12,12 +12,11 @@ from pose_regressor.doctor.peers import check_names, check_services, refusal
 from pose_regressor.doctor.seen import Endpoint, Seen
 from pose_regressor.geometry.camera_info import camera_from_info
 from pose_regressor.middleware import missing
-from pose_regressor.middleware.dds.discovery import RANGE, URI, discovery
 from pose_regressor.middleware.messages.compressed import image_from_compressed
 from pose_regressor.middleware.messages.images import image_from_message
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.middleware.wire import idl
-from pose_regressor.middleware.wire.type_hash import type_hash
+from pose_regressor.middleware.wire.type_hash import NO_HASH, type_hash
 from pose_regressor.types import NANOSECONDS, Camera, InputError
 
 IMAGE_TYPES = {False: "sensor_msgs/msg/Image", True: "sensor_msgs/msg/CompressedImage"}
@@ -30,13 +29,14 @@ SIMULATED = 1e9 * NANOSECONDS  # in 2001
 
 
 def check_network(
-    seen: Seen, config: NodeConfig, image_topic: str, info_topic: str, environment: Mapping[str, str], fixed_frame: str
+    seen: Seen, config: NodeConfig, image_topic: str, info_topic: str, reach: Sequence[Finding], fixed_frame: str
 ) -> list[Finding]:
     """All findings, in the order in which to solve them.
 
-    image_topic, info_topic: full names; fixed_frame: TF frame that poses should be turned into, '' if there is none.
+    image_topic, info_topic: full names; reach: what was found of whom a node can reach; fixed_frame: TF frame that
+    poses should be turned into, '' if there is none.
     """
-    findings = [*check_discovery(environment), check_domain(seen, environment)]
+    findings = list(reach)
     if not seen.participants:
         return findings  # all other checks would only say the same
     compressed = config.image_transport == "compressed"
@@ -56,34 +56,6 @@ def check_network(
         findings.append(check_frames(seen, config.frame_id, fixed_frame))
     findings += [check_static_transforms(seen), check_names(seen), check_services(seen, bool(missing("ros2")))]
     return findings
-
-
-def check_discovery(environment: Mapping[str, str]) -> list[Finding]:
-    """Whom a node in this environment looks for, and variables that have no effect."""
-    check = "discovery"
-    found = discovery(environment)
-    findings = [warn(check, *text.split("; ", 1)) for text in found.ignored]
-    text = f"finds {found.in_words()}"
-    if environment.get(URI):
-        text += f"; {URI} is read after that, and overrides it"
-    if found.reach == "OFF":
-        return [*findings, warn(check, text, f"unset {RANGE}, or set it to SUBNET or LOCALHOST")]
-    return [*findings, ok(check, text)]
-
-
-def check_domain(seen: Seen, environment: Mapping[str, str]) -> Finding:
-    if seen.participants:
-        return ok("domain", f"{seen.participants} other participants in domain {seen.domain}")
-    found = discovery(environment)
-    own = "ROS_DOMAIN_ID is " + (environment.get("ROS_DOMAIN_ID") or "not set") + " here"
-    advice = f"{own}: set it to the robot's"
-    if found.reach in ("LOCALHOST", "OFF") and not found.peers:
-        advice += f"; discovery is kept to this machine ({found.reason})"
-    return error(
-        "domain",
-        f"nobody else in domain {seen.domain} within {seen.seconds:g} s",
-        f"{advice}; multicast must reach the other machine (ros2 multicast receive), and its RMW must speak DDS",
-    )
 
 
 def check_rectification(topic: str, camera: Camera) -> list[Finding]:
@@ -183,6 +155,11 @@ def mismatch_of(
             "name another topic" if depth else "name another topic, or set image_transport"
         )
     here = type_hash(MESSAGES[kind])
+    if all(publisher.type_hash == NO_HASH for publisher in publishers if publisher.type == kind):
+        return (
+            f"{topic} is published by ROS 2 Humble, whose messages over Zenoh no later ROS 2 receives",
+            "use one distribution, or DDS on both sides",
+        )
     if all(publisher.type_hash not in ("", here) for publisher in publishers if publisher.type == kind):
         return (
             f"{topic} is a {kind} of another definition than here: its messages cannot be read",

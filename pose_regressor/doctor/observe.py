@@ -1,34 +1,29 @@
-"""Listens on the network for a few seconds, over DDS: this needs no ROS 2 here and sees that of others."""
+"""Listens on the network for a few seconds, without ROS 2: over DDS it sees that of others, over Zenoh likewise."""
 
 from __future__ import annotations
 
+import importlib
+import logging
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from cyclonedds.builtin import BuiltinTopicDcpsParticipant, BuiltinTopicDcpsPublication
-from cyclonedds.core import DDSException
-from cyclonedds.internal import InvalidSample
-from cyclonedds.qos import Policy
-
-from pose_regressor.doctor.seen import VENDORS, Arrival, Edge, Endpoint, Seen
-from pose_regressor.middleware.dds.participant import Participant
+from pose_regressor.doctor.seen import Arrival, Edge, Seen
+from pose_regressor.middleware import Middleware
+from pose_regressor.middleware.kit.endpoints import TF_DEPTH, Subscription
 from pose_regressor.middleware.messages.depth import is_compressed
 from pose_regressor.middleware.messages.images import stamp_from_message
 from pose_regressor.middleware.wire import idl
-from pose_regressor.middleware.wire.type_hash import ros_type
 from pose_regressor.types import InputError
 
 NODE_NAME = "pose_regressor_doctor"
-PAUSE = 0.005  # seconds between two looks at empty readers
-
-
-#: What is done with the messages of a topic: its name, a reader and a function.
-Handler = tuple[str, Any, Callable[[Any], None]]
+PAUSE = 0.005  # seconds between two looks at the clock
+LOG = logging.getLogger("pose_regressor")
 
 
 def observe(
+    middleware: Middleware,
     image_topic: str,
     camera_info_topic: str,
     compressed: bool,
@@ -37,53 +32,47 @@ def observe(
 ) -> Seen:
     """What is seen within so many seconds.
 
-    image_topic: full name, with /compressed at its end if `compressed`; camera_info_topic: full name; depth_topics:
-    full names of depth and its camera info; None: no depth.
+    middleware: dds or zenoh; image_topic: full name, with /compressed at its end if `compressed`; camera_info_topic:
+    full name; depth_topics: full names of depth and its camera info; None: no depth.
     """
-    with Participant(NODE_NAME) as participant:
+    network = importlib.import_module(f"pose_regressor.doctor.{middleware}")
+    open_participant = importlib.import_module(f"pose_regressor.middleware.{middleware}.participant").Participant
+    with open_participant(NODE_NAME) as participant:
         seen = Seen(participant.domain, seconds)
-        participant.nodes()  # the first call begins to listen to other nodes
-        static = participant.reader("/tf_static", idl.TFMessage, reliable=True, depth=100, transient_local=True)
-        # A best-effort reader hears both kinds of writers, so that no QoS hides what there is.
-        loose = partial(participant.reader, reliable=False, depth=100)
-        image = loose(image_topic, idl.CompressedImage if compressed else idl.Image)
-        handlers: list[Handler] = [
-            (image_topic, image, partial(_image, seen)),
-            (camera_info_topic, loose(camera_info_topic, idl.CameraInfo), partial(_info, seen)),
-            ("/tf", loose("/tf", idl.TFMessage), partial(_edges, seen, False)),
-            ("/tf_static", static, partial(_edges, seen, True)),
+        network.begin(participant)
+        subscriptions = [
+            _hear(seen, image_topic, idl.CompressedImage if compressed else idl.Image, _image),
+            _hear(seen, camera_info_topic, idl.CameraInfo, _info),
+            _hear(seen, "/tf", idl.TFMessage, partial(_edges, False)),
+            _hear(seen, "/tf_static", idl.TFMessage, partial(_edges, True), static=True),
         ]
         if depth_topics:
             depth, info = depth_topics
             kind = idl.CompressedImage if is_compressed(depth) else idl.Image
-            handlers.append((depth, loose(depth, kind), partial(_depth, seen)))
-            handlers.append((info, loose(info, idl.CameraInfo), partial(_depth_info, seen)))
+            # Before the images: an image that is heard must not seem to be without its depth.
+            subscriptions = [_hear(seen, depth, kind, _depth), *subscriptions]
+            subscriptions.append(_hear(seen, info, idl.CameraInfo, _depth_info))
+        listening = participant.subscribe(subscriptions, LOG)
         end = time.monotonic() + seconds
         while time.monotonic() < end:
-            took = [_take(seen, *handler) for handler in handlers]
-            if not any(took):
-                time.sleep(PAUSE)
-        seen.vendors = [_vendor(found.key) for found in participant.discovered(BuiltinTopicDcpsParticipant)]
-        seen.participants = len(seen.vendors)
-        seen.publishers = [_endpoint(found) for found in participant.discovered(BuiltinTopicDcpsPublication)]
-        seen.nodes = participant.nodes()
-        seen.unnamed = max(seen.participants - participant.announced(), 0)
+            time.sleep(PAUSE)
+        network.look(seen, participant)
+        listening.close()
     return seen
 
 
-def _take(seen: Seen, topic: str, reader: Any, handle: Callable[[Any], None]) -> bool:
-    """Takes one sample. False: there was none."""
-    try:
-        samples = reader.take(1)
-    except DDSException:
-        return False
-    except Exception as error:  # anybody may send anything
-        seen.unreadable[topic] = str(error) if isinstance(error, InputError) else repr(error)
-        return True
-    for sample in samples:
-        if not isinstance(sample, InvalidSample):
-            handle(sample)
-    return bool(samples)
+def _hear(
+    seen: Seen, topic: str, message: type, handle: Callable[[Seen, Any], None], static: bool = False
+) -> Subscription:
+    """A best-effort subscription hears both kinds of publishers, so that no QoS hides what there is.
+
+    static: hears messages from before, too.
+    """
+
+    def reject(error: InputError) -> None:
+        seen.unreadable[topic] = str(error)
+
+    return Subscription(topic, message, partial(handle, seen), static, TF_DEPTH, reject, static)
 
 
 def _image(seen: Seen, message: Any) -> None:
@@ -105,7 +94,7 @@ def _depth_info(seen: Seen, message: Any) -> None:
     seen.depth_info = message
 
 
-def _edges(seen: Seen, static: bool, message: Any) -> None:
+def _edges(static: bool, seen: Seen, message: Any) -> None:
     for transform in message.transforms:
         parent, child = transform.header.frame_id.lstrip("/"), transform.child_frame_id.lstrip("/")
         seen.edges.add(Edge(parent, child, static))
@@ -113,26 +102,3 @@ def _edges(seen: Seen, static: bool, message: Any) -> None:
 
 def _arrival(header: Any) -> Arrival:
     return Arrival(time.time_ns(), stamp_from_message(header.stamp), header.frame_id.lstrip("/"))
-
-
-def _endpoint(found: Any) -> Endpoint:
-    reliability, durability = found.qos[Policy.Reliability], found.qos[Policy.Durability]
-    name = found.topic_name
-    return Endpoint(
-        topic=name[2:] if name.startswith("rt/") else name,
-        type=ros_type(found.type_name),
-        reliable=reliability is not None and reliability != Policy.Reliability.BestEffort,
-        transient_local=durability == Policy.Durability.TransientLocal,
-        type_hash=_type_hash(found.qos),
-        vendor=_vendor(found.participant_key),
-    )
-
-
-def _type_hash(qos: Any) -> str:
-    data = qos[Policy.Userdata].data if Policy.Userdata in qos else b""
-    parts = (part.partition(b"typehash=") for part in data.split(b";"))
-    return next((value.decode("ascii", "replace") for before, key, value in parts if key and not before), "")
-
-
-def _vendor(participant: Any) -> str:
-    return VENDORS.get(participant.bytes[:2], "another DDS")

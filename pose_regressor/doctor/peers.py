@@ -6,7 +6,9 @@ from collections import Counter
 
 from pose_regressor.doctor import Finding, ok, warn
 from pose_regressor.doctor.seen import CYCLONE_DDS, FAST_DDS, Endpoint, Seen
-from pose_regressor.middleware.dds.discovery import TYPES_BY_NAME, URI
+
+#: Names the file of settings that Fast DDS reads.
+PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
 
 
 def check_names(seen: Seen) -> Finding:
@@ -35,9 +37,18 @@ def check_services(seen: Seen, over_dds: bool) -> Finding:
 
 def refusal(publishers: list[Endpoint]) -> str:
     """What to do if the publisher does not accept the subscriber, which cannot be seen from here."""
-    if CYCLONE_DDS not in {publisher.vendor for publisher in publishers}:
-        return ""
-    return (
-        ". If its log says 'incompatible QoS ... INVALID', its type information differs: there, "
-        f"export {URI}='{TYPES_BY_NAME}'"
-    )
+    vendors = {publisher.vendor for publisher in publishers}
+    advice = ""
+    if CYCLONE_DDS in vendors:
+        from pose_regressor.middleware.dds.discovery import TYPES_BY_NAME, URI
+
+        advice += (
+            ". If its log says 'incompatible QoS ... INVALID', its type information differs: there, "
+            f"export {URI}='{TYPES_BY_NAME}'"
+        )
+    if FAST_DDS in vendors:
+        advice += (
+            ". If images come once the publisher is started again, its Fast DDS 3 had lost what it asked about types: "
+            f"there, export {PROFILES}=config/fast_dds.xml, a file of this package"
+        )
+    return advice

@@ -1,4 +1,4 @@
-"""What was seen on the network in a few seconds, without DDS: the checks need nothing else."""
+"""What was seen on the network in a few seconds: the checks need nothing else."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class Seen:
 
     domain: ROS_DOMAIN_ID.
     seconds: how long the doctor listened.
-    participants: number of other DDS participants.
+    participants: number of other DDS participants or Zenoh sessions.
     vendors: whose DDS they use, as in VENDORS: one entry for each of them.
     unnamed: number of participants that announce no ROS 2 node.
     nodes: full names of all other nodes.
@@ -71,6 +71,7 @@ class Seen:
     depths, depth, depth_info: likewise those of depth and its camera info, if they were asked for.
     edges: the transforms on /tf and /tf_static.
     unreadable: by topic, why its last unreadable message cannot be read.
+    trouble: what keeps this machine from others, and the remedy; "": nothing is known.
     """
 
     domain: int
@@ -89,6 +90,7 @@ class Seen:
     depth_info: Any = None
     edges: set[Edge] = field(default_factory=set)
     unreadable: dict[str, str] = field(default_factory=dict)
+    trouble: str = ""
 
     def of(self, topic: str) -> list[Endpoint]:
         """The publishers of a topic."""

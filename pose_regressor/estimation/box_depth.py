@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pose_regressor.estimation.windows import cut_depth
 from pose_regressor.geometry.camera import window_from_image
-from pose_regressor.types import Camera, FloatArray, ObjectModel
+from pose_regressor.types import Camera, FloatArray, ObjectModel, PartialDepth
 
 #: Peaks of the box head that are compared with depth, and most of those that are looked at: more than without depth,
 #: which tells false poses from right ones.
@@ -23,7 +23,7 @@ MEASURED, FITS = 0.2, 0.15
 
 
 def fitting(
-    boxes: Sequence[FloatArray], model: ObjectModel, camera: Camera, depth: NDArray[np.float32]
+    boxes: Sequence[FloatArray], model: ObjectModel, camera: Camera, depth: NDArray[np.float32] | PartialDepth
 ) -> list[FloatArray]:
     """The boxes (4,) that may show the object, in their order; scaled where depth knows the size better.
 
@@ -33,7 +33,9 @@ def fitting(
     return [better for box in boxes if (better := fitted(box, model, camera, depth)) is not None]
 
 
-def fitted(box: FloatArray, model: ObjectModel, camera: Camera, depth: NDArray[np.float32]) -> FloatArray | None:
+def fitted(
+    box: FloatArray, model: ObjectModel, camera: Camera, depth: NDArray[np.float32] | PartialDepth
+) -> FloatArray | None:
     """One box; None if what is measured in it is too near or too far for an object that looks as large."""
     centre, half = (box[:2] + box[2:]) / 2, float(max(box[2:] - box[:2])) / 2
     left, top = centre - half

@@ -13,21 +13,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.estimation.depth_prior import DepthPrior
 from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
-from pose_regressor.estimation.visible_surface import Compared, Solid, compare
+from pose_regressor.estimation.visible_surface import Compared, Solid, compare, visible_points
 from pose_regressor.estimation.windows import DepthWindow
 from pose_regressor.types import FloatArray
 
-#: What masks and object coordinates are wrong by on pictures unlike those of the training, beyond what the pose's
-#: covariance says. Standard deviations: along the ray, as a share of the distance; in all directions, in diameters; of
-#: the rotation, radians.
-RAY_SIGMA, SIDE_SIGMA, TURN_SIGMA = 0.005, 0.02, 0.12
 #: The slide along the ray: farthest, as a share of the distance and in standard deviations; the least of these, as a
 #: share of the distance; its steps, and the residual that counts half, in diameters.
 SLIDE, SLIDE_SIGMAS, SLIDE_SIGMA, SLIDE_STEP, SLIDE_WIDTH = 0.12, 3.0, 0.03, 0.02, 0.06
-#: How often the visible surface is drawn, each time with the residual, in diameters, that at most counts half.
+#: After a slide by more than this share of the distance, it is worked out anew which points are seen.
+SEEN_ALIKE = 0.02
+#: How often the surface is compared, each time with the residual, in diameters, that at most counts half.
 WIDTHS = (0.08, 0.05, 0.03)
-#: Steps after each drawing.
+#: Steps after each comparison.
 REWEIGHTINGS = 2
 #: A residual of this many standard deviations counts half.
 OUTLYING = 2.0
@@ -38,8 +37,6 @@ LEAST_SIGMA, MESH_SIGMA = 0.001, 0.005
 MOST_POINTS = 200.0
 #: Unknowns of a pose, and the least share of the errors' variance that fitting them is thought to leave.
 UNKNOWNS, LEAST_LEFT = 6, 0.25
-#: Standard deviation of what all depths in a crop are wrong by: metres, and as a share of the distance.
-BIAS_SIGMA, BIAS_SHARE = 0.001, 0.003
 #: Where this share of what depth can decide on contradicts the refined pose, its variance is twice as large: something
 #: other than noise is wrong.
 CONTRADICTED = 0.12
@@ -97,48 +94,40 @@ def refine_on_depth(
     camera_matrix: (3, 3) of the crop
     probability: (S, S) that each pixel of the crop shows the object
     """
-    first = compare(cam_from_obj, camera_matrix, probability, depth, solid)
+    unseen = DepthFit(cam_from_obj, covariance, None)
+    crop, size = (camera_matrix, probability, depth), len(probability)
+    visible = visible_points(cam_from_obj, camera_matrix, size, solid)
+    first = None if visible is None else compare(cam_from_obj, *crop, visible)
     if first is None or not first.enough:
-        return DepthFit(cam_from_obj, covariance, None)
+        return unseen
     unchanged = DepthFit(cam_from_obj, covariance, _evidence(first, solid))
-    # The seventh unknown is what all depths are wrong by.
-    prior, shift = np.zeros((7, 7)), np.zeros(7)
-    shift[:3] = _slide(first, covariance[2, 2], cam_from_obj, solid.diameter)
-    prior[:6, :6] = np.linalg.inv(_widened(covariance, cam_from_obj, shift[:3], solid.diameter))
-    prior[6, 6] = 1 / (BIAS_SIGMA**2 + (BIAS_SHARE * cam_from_obj[2, 3]) ** 2)
-    pose = stepped(cam_from_obj, shift[:6])
+    prior, shift = DepthPrior.of(cam_from_obj, covariance, solid.diameter), np.zeros(7)
+    slide = _slide(first, covariance[2, 2], cam_from_obj[2, 3], solid.diameter)
+    shift[0] = slide * np.linalg.norm(cam_from_obj[:3, 3]) / cam_from_obj[2, 3]
+    pose = stepped(cam_from_obj, prior.step(shift))
+    # Which points are seen hardly changes by anything but a long slide.
+    if abs(slide) > SEEN_ALIKE * cam_from_obj[2, 3]:
+        visible = visible_points(pose, camera_matrix, size, solid)
     for width in WIDTHS:
-        compared = compare(pose, camera_matrix, probability, depth, solid)
+        compared = None if visible is None else compare(pose, *crop, visible)
         if compared is None or not compared.enough:
             return unchanged
         step, after = _step(compared, prior, shift, width * solid.diameter, solid.diameter)
         shift = shift + step
-        pose = stepped(pose, step[:6])
-    last = compare(pose, camera_matrix, probability, depth, solid)
-    if last is None or not last.enough or not shift @ prior @ shift <= FARTHEST**2:  # also rejects NaN
+        pose = stepped(pose, prior.step(step))
+    last = None if visible is None else compare(pose, *crop, visible)
+    if last is None or not last.enough or not prior.length(shift) <= FARTHEST:  # also rejects NaN
         return unchanged
     evidence = _evidence(last, solid, shift[6])
     wrong = 1 + ((1 - evidence.confirmed) / CONTRADICTED) ** 2
-    return DepthFit(pose, np.asarray(wrong * after[:6, :6]), evidence)
+    return DepthFit(pose, wrong * prior.pose_covariance(after), evidence)
 
 
-def _widened(covariance: FloatArray, pose: FloatArray, slide: FloatArray, diameter: float) -> FloatArray:
-    """The covariance of a pose before depth is compared, with what pictures unlike the training's add.
+def _slide(compared: Compared, variance: float, distance: float, diameter: float) -> float:
+    """The change of distance after which most of the surface agrees with the measured depth, metres along z.
 
-    slide: (3,) of the pose along its ray. A distance that was wrong by that much was not known any better.
+    variance: of the distance before, m²; distance: along z, metres
     """
-    widened = covariance + np.diag(np.repeat([SIDE_SIGMA * diameter, TURN_SIGMA], 3) ** 2)
-    ray = RAY_SIGMA * pose[:3, 3]
-    widened[:3, :3] += np.outer(ray, ray) + np.outer(slide, slide)
-    return np.asarray(widened)
-
-
-def _slide(compared: Compared, variance: float, pose: FloatArray, diameter: float) -> FloatArray:
-    """(3,) the shift along the ray after which most of the surface agrees with the measured depth.
-
-    variance: of the distance before, m²
-    """
-    distance = pose[2, 3]
     sigma = math.hypot(math.sqrt(variance), SLIDE_SIGMA * distance)
     farthest = max(SLIDE * distance, SLIDE_SIGMAS * sigma)
     shifts = np.linspace(-farthest, farthest, 2 * int(np.ceil(farthest / (SLIDE_STEP * diameter))) + 1)
@@ -146,21 +135,18 @@ def _slide(compared: Compared, variance: float, pose: FloatArray, diameter: floa
     agreeing = weight @ (1 / cauchy_divisor(compared.along[:, None] - shifts, SLIDE_WIDTH * diameter))
     best = shifts[np.argmax(agreeing / cauchy_divisor(shifts, SLIDE_SIGMAS * sigma))]
     near = np.abs(compared.along - best) < 2 * SLIDE_WIDTH * diameter
-    if near.any():
-        best = float(np.median(compared.along[near]))
-    return np.asarray(best / distance * pose[:3, 3])
+    return float(np.median(compared.along[near]) if near.any() else best)
 
 
 def _step(
-    compared: Compared, prior: FloatArray, shift: FloatArray, width: float, diameter: float
+    compared: Compared, prior: DepthPrior, shift: FloatArray, width: float, diameter: float
 ) -> tuple[FloatArray, FloatArray]:
-    """The next step (7,) of pose and bias, and their covariance (7, 7) after it.
+    """The next step (7,) of pose and bias, and their covariance (7, 7) after it, both as shifts of the prior.
 
     shift: (7,) all steps before; width: residual, metres, that at most counts half
     """
-    jacobian = np.concatenate(
-        [compared.normal, np.cross(compared.turned, compared.normal), compared.by_depth[:, None]], axis=1
-    )
+    by_turn = _cross(compared.turned, compared.normal)
+    jacobian = np.concatenate([compared.normal @ prior.axes.T, by_turn, compared.by_depth[:, None]], axis=1)
     apart = compared.apart - compared.by_depth * shift[6]
     shown = np.maximum(compared.shown, UNMASKED)
     least = np.hypot(LEAST_SIGMA, MESH_SIGMA * diameter)
@@ -173,9 +159,9 @@ def _step(
         # Information of one independent point; `seen` such points count in the step.
         weight = weight / (weight.sum() * sigma**2)
         data = (jacobian * weight[:, None]).T @ jacobian
-        inverse = np.linalg.inv(prior + seen * data)
-        step = inverse @ (seen * (weight * apart) @ jacobian - prior @ shift)
-        covariance = inverse @ (prior + seen**2 / independent * data) @ inverse
+        solved = prior.solve(shift, step, seen * data, seen * (weight * apart) @ jacobian)
+        step = solved.step
+        covariance = solved.inverse @ (solved.information + seen**2 / independent * data) @ solved.inverse
     return step, covariance
 
 
@@ -196,6 +182,12 @@ def _independent(residual: FloatArray, weight: FloatArray, cell: NDArray[np.intp
     left = max(1 - UNKNOWNS * float(weights @ weights) / total**2, LEAST_LEFT)
     seen = total / together
     return min(seen, MOST_POINTS), min(seen * left, MOST_POINTS)
+
+
+def _cross(left: FloatArray, right: FloatArray) -> FloatArray:
+    """(N, 3) cross products; NumPy's own takes several times as long for so few."""
+    (a, b, c), (x, y, z) = left.T, right.T
+    return np.stack([b * z - c * y, c * x - a * z, a * y - b * x], axis=1)
 
 
 def _weighted_median(values: FloatArray, weights: FloatArray) -> float:

@@ -63,7 +63,7 @@ class Compared:
     by_depth: (N,) derivative of `apart` by the measured depth
     shown: (N,) probability that the pixel shows the object
     cell: (N,) number of the cell of the crop, of CELLS x CELLS, that the pixel lies in
-    visible: number of visible points, with those at which nothing was measured
+    visible: number of visible points in the crop, with those at which nothing was measured
     """
 
     turned: FloatArray
@@ -80,39 +80,55 @@ class Compared:
         return len(self.apart) >= max(MIN_POINTS, MIN_SHARE * self.visible)
 
 
+def visible_points(
+    pose: FloatArray, camera_matrix: FloatArray, size: int, solid: Solid
+) -> tuple[FloatArray, FloatArray] | None:
+    """(N, 3) points of the surface that the camera sees, and their (N, 3) normals, both in the object frame; None if
+    the pose reaches up to the camera.
+
+    camera_matrix: (3, 3) of the square crop; size: its edge, pixels
+    """
+    at = apply(pose, solid.points)
+    if at[:, 2].min() < TOUCHING:
+        return None
+    column, row = np.rint(project(at, camera_matrix)).astype(np.intp).T
+    facing = ((solid.normals @ pose[:3, :3].T) * at).sum(1) < -FACING * np.sqrt(np.square(at).sum(1))
+    seen = np.flatnonzero(facing & (column >= 0) & (column < size) & (row >= 0) & (row < size))
+    nearest = _drawn_at(row[seen], column[seen], pose, camera_matrix, size, solid)
+    unhidden = seen[at[seen, 2] < nearest + HIDDEN * solid.diameter]
+    return solid.points[unhidden], solid.normals[unhidden]
+
+
 def compare(
     pose: FloatArray,
     camera_matrix: FloatArray,
     probability: NDArray[np.float32],
     depth: DepthWindow,
-    solid: Solid,
+    visible: tuple[FloatArray, FloatArray],
 ) -> Compared | None:
-    """The visible points of the surface and what was measured there; None if the pose reaches up to the camera."""
+    """The points of the surface and what was measured there; None if one of them reaches up to the camera.
+
+    visible: as `visible_points` has them, of a pose nearby
+    """
     size = len(probability)
-    turned = solid.points @ pose[:3, :3].T
+    points, normals = visible
+    turned = points @ pose[:3, :3].T
     at = turned + pose[:3, 3]
-    if at[:, 2].min() < TOUCHING:
+    if not len(at) or at[:, 2].min() < TOUCHING:
         return None
-    normal = solid.normals @ pose[:3, :3].T
-    pixels = project(at, camera_matrix)
-    column, row = np.rint(pixels).astype(np.intp).T
-    seen = np.einsum("ij,ij->i", normal, at) < -FACING * np.linalg.norm(at, axis=1)
-    seen &= (column >= 0) & (column < size) & (row >= 0) & (row < size)
-    turned, at, normal, column, row = turned[seen], at[seen], normal[seen], column[seen], row[seen]
-    nearest = _drawn_at(row, column, pose, camera_matrix, size, solid)
-    unhidden = at[:, 2] < nearest + HIDDEN * solid.diameter
-    visible = int(unhidden.sum())
-    measured = depth.depth[row, column].astype(np.float64)
-    kept = unhidden & (measured > 0)
-    turned, at, normal, column, row, measured = (values[kept] for values in (turned, at, normal, column, row, measured))
+    column, row = np.rint(project(at, camera_matrix)).astype(np.intp).T
+    inside = (column >= 0) & (column < size) & (row >= 0) & (row < size)
+    measured = depth.depth[row * inside, column * inside]
+    kept = np.flatnonzero(inside & (measured > 0))
+    turned, at, row, column = turned[kept], at[kept], row[kept], column[kept]
+    normal, depths = normals[kept] @ pose[:3, :3].T, measured[kept].astype(np.float64)
     (fx, skew, cx), (_, fy, cy), _ = camera_matrix
     y = (depth.y[row, column] - cy) / fy
-    rays = np.stack([(depth.x[row, column] - cx - skew * y) / fx, y, np.ones_like(y)], axis=1)
-    by_depth = np.einsum("ij,ij->i", normal, rays)
-    apart = by_depth * measured - np.einsum("ij,ij->i", normal, at)
-    along = measured - at[:, 2]
+    x = (depth.x[row, column] - cx - skew * y) / fx
+    by_depth = normal[:, 0] * x + normal[:, 1] * y + normal[:, 2]
+    apart = by_depth * depths - (normal * at).sum(1)
     shown, cell = probability[row, column].astype(np.float64), row * CELLS // size * CELLS + column * CELLS // size
-    return Compared(turned, normal, apart, along, by_depth, shown, cell, visible)
+    return Compared(turned, normal, apart, depths - at[:, 2], by_depth, shown, cell, int(inside.sum()))
 
 
 def _drawn_at(

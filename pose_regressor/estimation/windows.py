@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.geometry.camera import resized_from_image, undistorted, undistortion_maps, window_from_image
-from pose_regressor.types import Camera, FloatArray
+from pose_regressor.types import Camera, FloatArray, PartialDepth
 
 #: Most pixels of a window for each pixel of the image, along an edge: more of them would show nothing new.
 MOST_ENLARGED = 1.5
@@ -50,7 +50,7 @@ class DepthWindow:
 
 
 def cut_depth(
-    depth: NDArray[np.float32], camera: Camera, camera_matrix: FloatArray, size: tuple[int, int]
+    depth: NDArray[np.float32] | PartialDepth, camera: Camera, camera_matrix: FloatArray, size: tuple[int, int]
 ) -> DepthWindow:
     """The depth of a frame in the view of a window of the same frame.
 
@@ -67,10 +67,21 @@ def cut_depth(
         x, y = np.meshgrid((columns - left) / scale, (rows - top) / scale)
     column, row = np.rint(x), np.rint(y)
     inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
-    measured = depth[np.where(inside, row, 0).astype(np.intp), np.where(inside, column, 0).astype(np.intp)]
+    at = np.where(inside, row, 0).astype(np.intp), np.where(inside, column, 0).astype(np.intp)
+    measured = (_part_at(depth, *at, inside) if isinstance(depth, PartialDepth) else depth)[at]
     measured = np.where(inside & (measured > 0) & (measured < np.inf), measured, np.float32(0))
     # Exact without distortion. With it, the lens's own scale at this place is left out, of half a pixel at most.
     return DepthWindow(measured, columns + (column - x) * scale, rows[:, None] + (row - y) * scale)
+
+
+def _part_at(
+    depth: PartialDepth, row: NDArray[np.intp], column: NDArray[np.intp], wanted: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """(H, W) depth that is right at the wanted ones of these pixels."""
+    rows, columns = row[wanted], column[wanted]
+    if not len(rows):
+        return depth.part(0, 0, 1, 1)
+    return depth.part(int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
 
 
 def cut_window(

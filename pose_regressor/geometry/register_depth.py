@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.geometry.camera import project_distorted, undistorted
+from pose_regressor.geometry.lens_table import LensTable, PinholeLens, focal_length, with_depth
 from pose_regressor.types import Camera, FloatArray, InputError
 
 Floats = NDArray[np.float32]
+#: Left, top, right, bottom, pixels.
+Area = tuple[int, int, int, int]
 
 #: Two neighbours whose depths differ by a larger share belong to different surfaces.
 SAME_SURFACE = np.float32(0.05)
@@ -26,10 +28,11 @@ MOST_COVERED = np.float32(8.0)
 OVERLAP = np.float32(1.02)
 #: Points nearer to the image's camera, in metres along z, are left out.
 NEAREST = np.float32(0.01)
+#: To find the points that an area of the image shows, every so many along both axes are tried, against an area that is
+#: larger by so many pixels to each side: as many as a point may cover, and those between two that are tried.
+SAMPLED, BESIDE = 4, 16
 #: Rows that are worked on at a time, so that what is computed for them stays in the processor's cache.
 BAND = 32
-#: Pixels around the image for which the table of a distorted lens is made, and the error in it that is accepted.
-MARGIN, FOLDED = 8, 1.0
 #: OpenCV stops early when it takes a distortion out: so many corrections may follow, up to this error in pixels.
 CORRECTIONS, CLOSE = 20, 0.01
 
@@ -37,19 +40,21 @@ CORRECTIONS, CLOSE = 20, 0.01
 class DepthRegistration:
     """Registers the depth images of one camera to the images of another. What depends on the two alone is kept.
 
-    depth_camera: of the depth images. image_camera: of the images.
+    depth_camera: of the depth images. image_camera: of the images. image_shape: (H, W) of these.
     """
 
     def __init__(self, depth_camera: Camera, image_camera: Camera) -> None:
         self._shape = (depth_camera.height, depth_camera.width)
-        self._image_shape = (image_camera.height, image_camera.width)
+        self.image_shape = (image_camera.height, image_camera.width)
         rays, image_rays = _rays(depth_camera), _rays(image_camera)
-        self._rays = _with_depth(rays.reshape(-1, 2)).reshape(*self._shape, 3)
+        self._rays = with_depth(rays.reshape(-1, 2)).reshape(*self._shape, 3)
         self._rays_ab = np.ascontiguousarray(np.moveaxis(rays, 2, 0), np.float32)
-        self._image_rays = _with_depth(image_rays.reshape(-1, 2))
+        self._image_rays = with_depth(image_rays.reshape(-1, 2))
         self._pixels_from_ray = _pixels_from_ray(rays)
-        self._lens: _Pinhole | _Table = _Table(image_camera) if image_camera.is_distorted else _Pinhole(image_camera)
-        self._scale = np.float32(_focal_length(image_camera) / _focal_length(depth_camera))
+        self._lens: PinholeLens | LensTable = (
+            LensTable(image_camera) if image_camera.is_distorted else PinholeLens(image_camera)
+        )
+        self._scale = np.float32(focal_length(image_camera) / focal_length(depth_camera))
         self._place(np.eye(4))
 
     def __call__(self, depth: Floats, image_from_depth: FloatArray) -> Floats:
@@ -60,18 +65,54 @@ class DepthRegistration:
 
         InputError: `depth` has another size than its camera.
         """
+        self._check(depth, image_from_depth)
+        return self._registered(depth, slice(0, self._shape[0]), slice(0, self._shape[1]))
+
+    def within(self, depth: Floats, image_from_depth: FloatArray, area: Area) -> Floats:
+        """The same, right in an area of the image only: this takes less time.
+
+        area: left, top, right, bottom, pixels; without right and bottom.
+        """
+        self._check(depth, image_from_depth)
+        left, top, right, bottom = area
+        seen = self._sampled(depth, (left - BESIDE, top - BESIDE, right + BESIDE, bottom + BESIDE))
+        rows, columns = (_around(np.flatnonzero(seen.any(1 - axis)), size) for axis, size in enumerate(self._shape))
+        return self._registered(depth, rows, columns)
+
+    def seen_share(self, depth: Floats, image_from_depth: FloatArray) -> float:
+        """About which share of a depth image is measured and seen in the image."""
+        self._check(depth, image_from_depth)
+        return float(self._sampled(depth, (0, 0, self.image_shape[1], self.image_shape[0])).mean())
+
+    def _check(self, depth: Floats, image_from_depth: FloatArray) -> None:
         if depth.shape != self._shape:
             got = f"got {depth.shape[1]}x{depth.shape[0]}, expected {self._shape[1]}x{self._shape[0]}"
             raise InputError("depth: size differs from its camera info", got)
         if not np.array_equal(image_from_depth, self._image_from_depth):
             self._place(image_from_depth)
-        nearest = np.full(self._image_shape[0] * self._image_shape[1], np.inf, np.float32)
+
+    def _sampled(self, depth: Floats, area: Area) -> NDArray[np.bool_]:
+        """Which of every SAMPLED-th point, along both axes, lie in an area of the image."""
+        metres = depth[::SAMPLED, ::SAMPLED]
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            for top in range(0, self._shape[0], BAND):
-                for pixels, z in self._band(depth, top, top + BAND):
+            x, y, z = (
+                metres * axis[::SAMPLED, ::SAMPLED] + shift
+                for axis, shift in zip(self._turned, self._shift, strict=True)
+            )
+            column, row = self._lens.project(x, y, np.maximum(z, NEAREST))
+            left, top, right, bottom = area
+            inside = (column > left - 0.5) & (column < right - 0.5) & (row > top - 0.5) & (row < bottom - 0.5)
+            return inside & (metres > 0) & (metres < np.inf) & (z > NEAREST)
+
+    def _registered(self, depth: Floats, rows: slice, columns: slice) -> Floats:
+        """What a part of the depth image shows, in the image's pixels."""
+        nearest = np.full(self.image_shape[0] * self.image_shape[1], np.inf, np.float32)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            for top in range(rows.start, rows.stop, BAND):
+                for pixels, z in self._band(depth, slice(top, min(top + BAND, rows.stop)), columns):
                     np.minimum.at(nearest, pixels, z)
         nearest[nearest == np.inf] = 0
-        return nearest.reshape(self._image_shape)
+        return nearest.reshape(self.image_shape)
 
     def _place(self, image_from_depth: FloatArray) -> None:
         """Works out what depends on the transform."""
@@ -81,15 +122,13 @@ class DepthRegistration:
         self._shift, self._turned_shift = shift.astype(np.float32), (rotation.T @ shift).astype(np.float32)
         self._turned_image_rays = np.ascontiguousarray((self._image_rays @ rotation).T, np.float32)
 
-    def _band(self, depth: Floats, top: int, bottom: int) -> Iterator[tuple[NDArray[np.int64], Floats]]:
-        """Pixels of the image and their depths, from the depth image's rows from top to before bottom."""
-        first, last = max(top - 1, 0), min(bottom + 1, self._shape[0])  # with the neighbours above and below
-        own = slice(top - first, top - first + min(bottom, self._shape[0]) - top)
-        rows = slice(first, last)
-        measured = (depth[rows] > 0) & (depth[rows] < np.inf)
-        metres = np.where(measured, depth[rows], np.float32(1))
+    def _band(self, depth: Floats, rows: slice, columns: slice) -> Iterator[tuple[NDArray[np.int64], Floats]]:
+        """Pixels of the image and their depths, from these rows and columns of the depth image."""
+        part, own = zip(*(_with_neighbours(*of) for of in zip((rows, columns), self._shape, strict=True)), strict=True)
+        measured = (depth[part] > 0) & (depth[part] < np.inf)
+        metres = np.where(measured, depth[part], np.float32(1))
         inverse = np.where(measured, 1 / metres, np.float32(0))
-        px, py, pz = (metres * axis[rows] + shift for axis, shift in zip(self._turned, self._shift, strict=True))
+        px, py, pz = (metres * axis[part] + shift for axis, shift in zip(self._turned, self._shift, strict=True))
         x, y = self._lens.project(px, py, np.maximum(pz, NEAREST))
         by_u, *steps_u = _differences(inverse, x, y, 1)
         by_v, *steps_v = _differences(inverse, x, y, 0)
@@ -99,21 +138,21 @@ class DepthRegistration:
             np.minimum(np.maximum(u + v, least) * (OVERLAP / 2), MOST_COVERED)[own]
             for u, v in zip(steps_u, steps_v, strict=True)
         )
-        plane = self._planes(rows, inverse, by_u, by_v)
+        plane = self._planes(part, inverse, by_u, by_v)
         usable = measured & (pz > NEAREST)
         for pixels, covering in self._covered(x[own], y[own], wide, high, usable[own]):
             yield pixels, self._met(pixels, [values[own].reshape(-1)[covering] for values in (*plane, pz)])
 
-    def _planes(self, rows: slice, inverse: Floats, by_u: Floats, by_v: Floats) -> list[Floats]:
+    def _planes(self, part: tuple[slice, ...], inverse: Floats, by_u: Floats, by_v: Floats) -> list[Floats]:
         """Four numbers n and c of each point: its plane is n . p = c, with p from the image's camera along the depth
         camera's axes.
 
         From the depth camera a plane is n . p = 1. Its inverse depth is n . (a, b, 1) with a = x / z and b = y / z, so
         the derivatives by a and b are the first two numbers of n.
         """
-        u_a, u_b, v_a, v_b = (values[rows] for values in self._pixels_from_ray)
+        u_a, u_b, v_a, v_b = (values[part] for values in self._pixels_from_ray)
         a, b = by_u * u_a + by_v * v_a, by_u * u_b + by_v * v_b
-        rest = inverse - a * self._rays_ab[0][rows] - b * self._rays_ab[1][rows]
+        rest = inverse - a * self._rays_ab[0][part] - b * self._rays_ab[1][part]
         tx, ty, tz = self._turned_shift
         return [a, b, rest, 1 + a * tx + b * ty + rest * tz]
 
@@ -124,7 +163,7 @@ class DepthRegistration:
 
         x, y: where the points are in the image; wide, high: how far each covers it to both sides; pixels.
         """
-        height, width = self._image_shape
+        height, width = self.image_shape
         left, top = np.maximum(np.ceil(x - wide), 0), np.maximum(np.ceil(y - high), 0)
         columns = np.minimum(np.floor(x + wide), width - 1) - left
         rows = np.minimum(np.floor(y + high), height - 1) - top
@@ -147,53 +186,6 @@ class DepthRegistration:
 def register_depth(depth: Floats, depth_camera: Camera, image_camera: Camera, image_from_depth: FloatArray) -> Floats:
     """One depth image in the image's own pixels; arguments as for `DepthRegistration`, which is faster for many."""
     return DepthRegistration(depth_camera, image_camera)(depth, image_from_depth)
-
-
-class _Pinhole:
-    """Where a camera without distortion sees points."""
-
-    def __init__(self, camera: Camera) -> None:
-        self._matrix = camera.matrix.astype(np.float32)
-
-    def project(self, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats]:
-        (fx, skew, cx), (_, fy, cy) = self._matrix[:2]
-        inverse = 1 / z
-        a, b = x * inverse, y * inverse
-        return (fx * a + skew * b + cx if skew else fx * a + cx), fy * b + cy
-
-
-class _Table:
-    """Where a distorted camera sees a direction, looked up: a lens's polynomial for each point would take too long.
-
-    The table is in the coordinates (x, y) / (|p| + z), in which the lenses are smooth, also beyond 90 degrees.
-    """
-
-    def __init__(self, camera: Camera) -> None:
-        seen = _stereographic(_with_depth(undistorted(_border(camera), camera)))
-        low, high = seen.min(0), seen.max(0)
-        width, height = camera.width + 2 * MARGIN, camera.height + 2 * MARGIN
-        step = (high - low) / (camera.width, camera.height)
-        self._first, self._per_unit = (low - MARGIN * step).astype(np.float32), (1 / step).astype(np.float32)
-        x, y = np.meshgrid(self._first[0] + step[0] * np.arange(width), self._first[1] + step[1] * np.arange(height))
-        square = x**2 + y**2
-        directions = np.stack([2 * x, 2 * y, 1 - square], axis=-1).reshape(-1, 3)
-        pixels = project_distorted(np.ascontiguousarray(directions), camera)
-        # Far outside, a pinhole's polynomial folds back into the image.
-        inside = directions[:, 2] > 0
-        rays = np.divide(directions[:, :2], directions[:, 2:], out=np.zeros_like(pixels), where=inside[:, None])
-        back = undistorted(np.ascontiguousarray(pixels), camera)
-        away = np.abs(back - rays).max(1) * _focal_length(camera) > FOLDED * (1 + (rays**2).sum(1))
-        pixels[~inside | away] = np.nan
-        self._pixels = pixels.reshape(height, width, 2).astype(np.float32)
-
-    def project(self, x: Floats, y: Floats, z: Floats) -> tuple[Floats, Floats]:
-        inverse = 1 / (np.sqrt(x * x + y * y + z * z) + z)
-        column = (x * inverse - self._first[0]) * self._per_unit[0]
-        row = (y * inverse - self._first[1]) * self._per_unit[1]
-        pixels = cv2.remap(
-            self._pixels, column, row, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=(np.nan, np.nan)
-        )
-        return pixels[..., 0], pixels[..., 1]
 
 
 def _differences(inverse: Floats, x: Floats, y: Floats, axis: int) -> tuple[Floats, Floats, Floats]:
@@ -222,8 +214,17 @@ def _part(axis: int, start: int | None, stop: int | None) -> tuple[slice, ...]:
     return (slice(None), slice(start, stop)) if axis else (slice(start, stop),)
 
 
-def _focal_length(camera: Camera) -> float:
-    return float(np.sqrt(camera.matrix[0, 0] * camera.matrix[1, 1]))
+def _around(hits: NDArray[np.int64], size: int) -> slice:
+    """The rows or columns around those of the samples that hit, with one more sample to each side."""
+    if not len(hits):
+        return slice(0, 0)
+    return slice(max(SAMPLED * (int(hits[0]) - 2), 0), min(SAMPLED * (int(hits[-1]) + 3), size))
+
+
+def _with_neighbours(own: slice, size: int) -> tuple[slice, slice]:
+    """The part with one more at both ends, where there is one; and where `own` lies in it."""
+    first, last = max(own.start - 1, 0), min(own.stop + 1, size)
+    return slice(first, last), slice(own.start - first, own.stop - first)
 
 
 def _rays(camera: Camera) -> FloatArray:
@@ -234,7 +235,7 @@ def _rays(camera: Camera) -> FloatArray:
     if camera.is_distorted and not camera.is_fisheye:
         to_ray = np.linalg.inv(camera.matrix[:2, :2]).T
         for _ in range(CORRECTIONS):
-            missed = pixels - project_distorted(_with_depth(rays), camera)
+            missed = pixels - project_distorted(with_depth(rays), camera)
             if np.abs(missed).max() < CLOSE:
                 break
             rays = rays + missed @ to_ray
@@ -250,19 +251,3 @@ def _pixels_from_ray(rays: FloatArray) -> list[Floats]:
     with np.errstate(divide="ignore", invalid="ignore"):  # beyond a fisheye's largest angle all rays are the same
         determinant = a_u * b_v - a_v * b_u
         return [(value / determinant).astype(np.float32) for value in (b_v, -a_v, -b_u, a_u)]
-
-
-def _with_depth(rays: FloatArray) -> FloatArray:
-    return np.hstack([rays, np.ones((len(rays), 1))])
-
-
-def _stereographic(points: FloatArray) -> FloatArray:
-    return np.asarray(points[:, :2] / (np.linalg.norm(points, axis=1, keepdims=True) + points[:, 2:]))
-
-
-def _border(camera: Camera) -> FloatArray:
-    """(N, 2) pixels along the image's edge."""
-    x, y = np.arange(-1.0, camera.width + 1), np.arange(-1.0, camera.height + 1)
-    sides = [np.stack(np.broadcast_arrays(x, edge), axis=-1) for edge in (-1.0, float(camera.height))]
-    sides += [np.stack(np.broadcast_arrays(edge, y), axis=-1) for edge in (-1.0, float(camera.width))]
-    return np.concatenate(sides)

@@ -177,7 +177,7 @@ BAD = {
         "predict {images} --camera {camera} --model {box} --out {new}.csv --overlay {new}.gif",
         "ending in .mp4, .webm, .avi",
     ),
-    "middleware": ("run --middleware carrier-pigeon", "expected auto, ros2 or dds"),
+    "middleware": ("run --middleware carrier-pigeon", "expected auto, ros2, dds or zenoh"),
     "no equals sign": ("run --set score_threshold", "expected KEY=VALUE"),
     "unknown parameter": ("run --set colour=red", "colour: no such key, expected one of model"),
     "parameter out of range": ("run --set score_threshold=1.5", "expected a number from 0 to 1, got 1.5"),

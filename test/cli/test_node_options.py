@@ -76,13 +76,14 @@ def test_settings_are_read_as_their_kind_asks():
 def test_run_hands_the_node_its_parameters(tmp_path, monkeypatch):
     pytest.importorskip("cyclonedds")
     calls = []
-    monkeypatch.setattr("pose_regressor.middleware.dds.node.run", lambda *given: calls.append(given) or 0)
+    monkeypatch.setattr("pose_regressor.middleware.standalone.node.run", lambda *given: calls.append(given) or 0)
     (tmp_path / "p.yaml").write_text("/**:\n  ros__parameters: {device: cpu, score_threshold: 0.6, follow: true}\n")
     arguments = ["run", "--middleware", "dds", "--config", str(tmp_path / "p.yaml"), "--model", "a", "--model", "b"]
     arguments += ["--depth-topic", "/depth", "--depth-info-topic", "/depth_info"]
     arguments += ["--set", "follow=false", "--set", "objects=box", "--image-topic", "/camera/image_raw"]
     assert main(arguments) == 0
-    [(config, image_topic, camera_info_topic)] = calls
+    [(participant, config, image_topic, camera_info_topic)] = calls
+    assert participant.__module__ == "pose_regressor.middleware.dds.participant"
     assert (config.model, config.objects, config.device) == (("a", "b"), ("box",), "cpu")
     assert (config.score_threshold, config.follow) == (0.6, False)
     assert (config.depth_topic, config.depth_info_topic) == ("/depth", "/depth_info")

@@ -13,7 +13,7 @@ import pytest
 
 from pose_regressor.cli import main
 from pose_regressor.demo import run as demo
-from pose_regressor.demo.processes import Processes, own_domain
+from pose_regressor.demo.processes import Processes, own_network
 from pose_regressor.demo.report import sentences
 from pose_regressor.demo.results import FrameResult, Image, evaluate, summarise
 from pose_regressor.middleware.kit.pacing import Answers
@@ -187,10 +187,13 @@ def test_the_listener_imports_no_torch():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("with_depth", [False, True])
-def test_the_whole_demo_with_an_untrained_network(tmp_path, monkeypatch, capsys, with_depth):
+@pytest.mark.parametrize(
+    ("with_depth", "middleware", "package"),
+    [(False, "dds", "cyclonedds"), (True, "dds", "cyclonedds"), (False, "zenoh", "zenoh")],
+)
+def test_the_whole_demo_with_an_untrained_network(tmp_path, monkeypatch, capsys, with_depth, middleware, package):
     """All processes start, talk and end; what comes out of an untrained network fails the demo's check."""
-    pytest.importorskip("cyclonedds")
+    pytest.importorskip(package)
     from pose_regressor.network.bundle import Bundle
     from pose_regressor.network.config import NetworkConfig
     from pose_regressor.network.network import PoseNetwork
@@ -211,10 +214,12 @@ def test_the_whole_demo_with_an_untrained_network(tmp_path, monkeypatch, capsys,
         assert cv2.imwrite(str(tmp_path / "depth" / f"{index:06d}.png"), np.full((120, 160), 500, np.uint16))
     monkeypatch.setattr(demo, "demo_folder", lambda: tmp_path)
     monkeypatch.setattr(demo, "find_model", lambda name: bundle)
-    monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
+    for name in ("ROS_DOMAIN_ID", "ZENOH_CONFIG_OVERRIDE"):
+        monkeypatch.delenv(name, raising=False)
 
     out = tmp_path / "out"
-    assert main(["demo", "--out", str(out), *(["--depth"] if with_depth else [])]) == 1
+    depth = ["--depth"] if with_depth else []
+    assert main(["demo", "--middleware", middleware, "--out", str(out), *depth]) == 1
     result = json.loads((out / "result.json").read_text())
     assert (result["played"], result["good"], len(result["each"])) == (10, False, 10)
     assert result["answered"] > 0
@@ -258,12 +263,27 @@ def test_processes_end_with_the_block_even_if_they_will_not(tmp_path, monkeypatc
         processes.check("node")
 
 
-def test_own_domain_unless_the_user_chose_one(monkeypatch):
+def test_a_domain_unless_the_user_chose_one(monkeypatch):
     monkeypatch.delenv("ROS_DOMAIN_ID", raising=False)
-    with own_domain():
+    with own_network("dds"):
         assert 1 <= int(os.environ["ROS_DOMAIN_ID"]) <= 101
         assert os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] == "LOCALHOST"
     assert "ROS_DOMAIN_ID" not in os.environ
     monkeypatch.setenv("ROS_DOMAIN_ID", "7")
-    with own_domain():
+    with own_network("dds"):
         assert os.environ["ROS_DOMAIN_ID"] == "7"
+
+
+def test_a_zenoh_router_unless_the_user_chose_one(monkeypatch):
+    pytest.importorskip("zenoh")
+    monkeypatch.setenv("ROS_DOMAIN_ID", "7")
+    monkeypatch.delenv("ZENOH_CONFIG_OVERRIDE", raising=False)
+    with own_network("zenoh"):
+        from pose_regressor.middleware.zenoh.participant import Participant
+
+        with Participant("one") as one:
+            assert (one.domain, one.trouble()) == (7, "")
+    assert "ZENOH_CONFIG_OVERRIDE" not in os.environ
+    monkeypatch.setenv("ZENOH_CONFIG_OVERRIDE", 'connect/endpoints=["tcp/192.0.2.1:7447"]')
+    with own_network("zenoh"):
+        assert "192.0.2.1" in os.environ["ZENOH_CONFIG_OVERRIDE"]

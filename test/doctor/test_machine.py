@@ -65,8 +65,19 @@ def test_threads():
     assert "set threads to" in check_threads(999).advice
 
 
-def test_rmw():
-    assert check_middleware({"RMW_IMPLEMENTATION": "rmw_zenoh_cpp"}).level == Level.WARN
+def test_rmw(monkeypatch):
+    monkeypatch.setattr("pose_regressor.doctor.machine.missing", lambda name: "")
+    for rmw in ("rmw_zenoh_cpp", "rmw_cyclonedds_cpp", "rmw_unknown_cpp"):
+        found = check_middleware({"RMW_IMPLEMENTATION": rmw})
+        assert found.level == Level.OK and rmw in found.text
+
+
+def test_an_rmw_that_nothing_here_speaks_to(monkeypatch):
+    reasons = {"zenoh": "zenoh does not import (no module); pip install zenoh"}
+    monkeypatch.setattr("pose_regressor.doctor.machine.missing", lambda name: reasons.get(name, ""))
+    found = check_middleware({"RMW_IMPLEMENTATION": "rmw_zenoh_cpp"})
+    assert (found.level, found.advice) == (Level.WARN, "pip install zenoh")
+    assert "RMW_IMPLEMENTATION is rmw_zenoh_cpp" in found.text
     assert check_middleware({"RMW_IMPLEMENTATION": "rmw_cyclonedds_cpp"}).level == Level.OK
 
 
@@ -80,9 +91,10 @@ def test_buffers(tmp_path):
     assert check_buffer(file).level == Level.OK
 
 
-def test_without_dds_the_network_is_not_looked_at(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "cyclonedds", None)  # as if it were not installed
+def test_without_dds_and_zenoh_the_network_is_not_looked_at(monkeypatch, capsys):
+    for package in ("cyclonedds", "zenoh"):
+        monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
     main(["doctor", "--json"])
     [network] = [found for found in json.loads(capsys.readouterr().out) if found["check"] == "network"]
     assert network["level"] == "WARN"
-    assert network["advice"] == DDS_REMEDY
+    assert DDS_REMEDY in network["text"]

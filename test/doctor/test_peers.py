@@ -33,7 +33,10 @@ def test_fast_dds_gets_no_answers_from_services():
 
 def test_a_silent_publisher_that_may_refuse_the_type():
     assert "<IgnoreTypeInformation>" in images(IMAGE).advice
-    assert "<IgnoreTypeInformation>" not in images(dataclasses.replace(IMAGE, vendor=FAST_DDS)).advice
+    assert "config/fast_dds.xml" not in images(IMAGE).advice
+    of_fast_dds = images(dataclasses.replace(IMAGE, vendor=FAST_DDS)).advice
+    assert "<IgnoreTypeInformation>" not in of_fast_dds
+    assert "export FASTDDS_DEFAULT_PROFILES_FILE=config/fast_dds.xml" in of_fast_dds
     _, found = check_info(Seen(0, 3.0, publishers=[INFO]), "/info", False, False)
     assert "<IgnoreTypeInformation>" in found.advice
 

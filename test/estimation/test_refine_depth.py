@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from pose_regressor.estimation.refine_depth import BIAS_SHARE, BIAS_SIGMA, refine_on_depth
-from pose_regressor.estimation.visible_surface import Solid, compare
+from pose_regressor.estimation.depth_prior import BIAS_SHARE, BIAS_SIGMA
+from pose_regressor.estimation.refine_depth import refine_on_depth
+from pose_regressor.estimation.visible_surface import Solid, compare, visible_points
 from pose_regressor.estimation.windows import cut_depth
 from pose_regressor.geometry.rigid import difference, moved, rigid
 from pose_regressor.geometry.so3 import exp
@@ -55,6 +56,11 @@ def refined(start, depth, shows, covariance=SIGMA):
     return refine_on_depth(start, covariance, CAMERA.matrix, shows.astype(np.float32), window, SOLID)
 
 
+def compared(pose, shows, window):
+    visible = visible_points(pose, CAMERA.matrix, SIZE, SOLID)
+    return compare(pose, CAMERA.matrix, shows.astype(np.float32), window, visible)
+
+
 def draws(count, seed=0, covariance=SIGMA):
     """Truths, and poses that are wrong as their covariance says."""
     rng = np.random.default_rng(seed)
@@ -73,7 +79,7 @@ def test_visible_points_lie_on_what_is_traced():
     for truth in TRUTHS:
         depth, shows = traced(truth)
         window = cut_depth(depth, CAMERA, CAMERA.matrix, (SIZE, SIZE))
-        seen = compare(truth, CAMERA.matrix, shows.astype(np.float32), window, SOLID)
+        seen = compared(truth, shows, window)
         assert len(seen.apart) == seen.visible > 300
         # A pixel at an edge shows the side beyond it, or the plane behind the box.
         assert np.mean(np.abs(seen.apart) < 1e-6) > 0.85
@@ -86,7 +92,7 @@ def test_derivatives_are_those_of_numeric_differences():
     pose = moved(TRUTHS[0], np.array([0.001, -0.002, 0.004, 0.02, -0.01, 0.03]))
     depth, shows = traced(TRUTHS[0])
     window = cut_depth(depth, CAMERA, CAMERA.matrix, (SIZE, SIZE))
-    seen = compare(pose, CAMERA.matrix, shows.astype(np.float32), window, SOLID)
+    seen = compared(pose, shows, window)
     points, normals = seen.turned @ pose[:3, :3], seen.normal @ pose[:3, :3]
     # The measured points follow from what `compare` says of them along the normal and along z.
     at = seen.turned + pose[:3, 3]

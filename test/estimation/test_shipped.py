@@ -136,10 +136,10 @@ def traced(frame, pose, model):
 
 
 def test_depth_brings_a_wrong_distance_right_and_says_how_much_it_saw(clip):
-    """The distances of the image alone are made eight per cent too long."""
+    """The distances by PnP are made 15 per cent too long, more than outline and colours can put right."""
     truth = read_scene_gt(demo_folder() / "scene_gt.json")
     wrong = Bundle.load(find_model("box"))
-    wrong.depth_scale *= 1.08
+    wrong.depth_scale *= 1.15
     estimator, off, right = PoseEstimator(wrong, "cpu"), [], []
     model = estimator.objects[0]
     for frame in clip:

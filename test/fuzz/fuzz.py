@@ -8,6 +8,8 @@ with the bytes that brought it, and the exit code is 1.
 """
 
 import argparse
+import contextlib
+import importlib
 import math
 import random
 import sys
@@ -76,11 +78,14 @@ def main():
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         messages, depths, files = Messages(), DepthMessages(), Files(Path(folder))
+        parts = [messages, depths]
+        with contextlib.suppress(ImportError):  # eclipse-zenoh is not installed
+            parts.append(importlib.import_module("fuzz_zenoh").ZenohMessages())
         groups = {"bundle": ["bundle"], "text": [], "bag": [], "mesh": []}
         for kind in files.kinds:
             first = kind.split()[0]
             groups[first if first in groups else "text"] += [kind] * (kind != "bundle")
-        ways = [(kind, part.one) for part in (messages, depths) for kind in part.cores]
+        ways = [(kind, part.one) for part in parts for kind in part.cores]
         runs = [Run(kind, one, math.ceil(options.messages / len(ways)), options.seed) for kind, one in ways]
         for kinds in groups.values():
             runs += [Run(kind, files.one, math.ceil(options.files / len(kinds)), options.seed) for kind in kinds]
@@ -91,8 +96,8 @@ def main():
         for run in runs:
             run.go(time.monotonic() + options.seconds / len(runs))
             print(f"{run.kind}: {run.done} in {run.seconds:.0f} s, {len(run.faults)} faults", flush=True)
-        messages.close()
-        depths.close()
+        for part in parts:
+            part.close()
     table = Table("kind", "done", "a second", "taken", "refused", "reasons", "growth (MB)", "faults")
     for run in runs:
         taken = run.reasons[""]

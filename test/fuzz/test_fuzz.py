@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 pytestmark = pytest.mark.filterwarnings("ignore")  # libraries warn of what they are given here
 MESSAGES = ("image", "compressed", "info")
 DEPTH = ("depth", "depth registered", "depth compressed")
+ZENOH = ("zenoh image", "zenoh compressed", "zenoh request")
 FILES = (
     *("bundle", "calibration", "parameters", "camera", "truth", "bag", "bag zstd", "bag lz4"),
     *("bag db3", "bag folder"),
@@ -40,6 +41,16 @@ def depth_messages():
 
 
 @pytest.fixture(scope="module")
+def zenoh_messages():
+    pytest.importorskip("zenoh")
+    from fuzz_zenoh import ZenohMessages
+
+    made = ZenohMessages()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
 def files(tmp_path_factory):
     return Files(tmp_path_factory.mktemp("broken"))
 
@@ -60,6 +71,16 @@ def test_broken_depth_costs_no_image(depth_messages, kind):
     @given(CHANCE)
     def run(rng):
         depth_messages.one(rng, kind)
+
+    run()
+
+
+@pytest.mark.parametrize("kind", ZENOH)
+def test_broken_messages_over_zenoh(zenoh_messages, kind):
+    @SHORT
+    @given(CHANCE)
+    def run(rng):
+        zenoh_messages.one(rng, kind)
 
     run()
 

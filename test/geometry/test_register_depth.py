@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 
 from pose_regressor.geometry.camera import project_distorted, undistorted
+from pose_regressor.geometry.partial_depth import RegisteredDepth
 from pose_regressor.geometry.register_depth import DepthRegistration, register_depth
 from pose_regressor.geometry.rigid import rigid
 from pose_regressor.geometry.so3 import exp
-from pose_regressor.types import Camera, InputError
+from pose_regressor.types import Camera, InputError, PartialDepth
 
 #: The scene, in the depth camera's frame: a slanted wall behind a ball.
 WALL, NORMAL = np.array([0, 0, 1.15]), np.array([0.5, 0.3, -1.0])
@@ -190,3 +191,26 @@ def test_a_camera_of_one_pixel():
 def test_another_size_is_refused():
     with pytest.raises(InputError, match="depth: size differs from its camera info, got 320x240, expected 640x480"):
         register_depth(np.zeros((240, 320), np.float32), CAMERAS["vga"], CAMERAS["vga"], np.eye(4))
+
+
+@pytest.mark.parametrize("image", ["vga", "small"])
+def test_a_part_is_what_the_whole_is_there(image):
+    rng = np.random.default_rng(3)
+    depth = (1.2 + 0.4 * np.add.outer(np.linspace(0, 1, 480), np.linspace(0, 1, 640))).astype(np.float32)
+    depth[100:200, 250:300] = 0.5
+    depth[rng.random(depth.shape) < 0.1] = 0
+    registration = DepthRegistration(CAMERAS["vga"], CAMERAS[image])
+    whole = registration(depth, NEARLY)
+    height, width = whole.shape
+    for left, top in ((0, 0), (width // 3, height // 4), (width // 2, height // 2)):
+        area = left, top, left + width // 4, top + height // 3
+        part = registration.within(depth, NEARLY, area)
+        inside = np.s_[area[1] : area[3], area[0] : area[2]]
+        np.testing.assert_array_equal(part[inside], whole[inside])
+        assert 0 < (part > 0).mean() < 0.5 * (whole > 0).mean(), "and little more than that"
+    lazy = RegisteredDepth(registration, depth, NEARLY)
+    assert isinstance(lazy, PartialDepth) and lazy.shape == whole.shape
+    np.testing.assert_array_equal(lazy.part(5, 6, 30, 40)[6:40, 5:30], whole[6:40, 5:30])
+    np.testing.assert_array_equal(lazy.part(0, 0, width, height), whole)
+    np.testing.assert_array_equal(np.asarray(RegisteredDepth(registration, depth, NEARLY)), whole)
+    assert registration.seen_share(depth, NEARLY) == pytest.approx(0.9, abs=0.35)

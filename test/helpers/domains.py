@@ -1,4 +1,7 @@
-"""ROS domains of the tests' own: no two tests share one, in other workers, runs and checkouts of this machine too."""
+"""ROS domains of the tests' own: no two tests share one, in other workers, runs and checkouts of this machine too.
+
+A domain also has a port for a Zenoh router of its own: the one by which it is claimed, but of TCP.
+"""
 
 import contextlib
 import fcntl
@@ -23,6 +26,8 @@ CYCLONE = (
     "<Discovery><ParticipantIndex>auto</ParticipantIndex><MaxAutoParticipantIndex>32</MaxAutoParticipantIndex>"
     '<Peers><Peer address="localhost"/></Peers></Discovery>'
 )
+#: Of Fast DDS 3, which otherwise now and then never matches an endpoint of Cyclone DDS on a busy machine: docs/dds.md.
+FAST_DDS = Path(__file__).parents[2] / "config" / "fast_dds.xml"
 
 
 def _bind(port):
@@ -55,6 +60,11 @@ def _claim_one():
     return next(((number, claim) for number in numbers if (claim := _claim(number))), None)
 
 
+def zenoh_router(domain):
+    """Where the domain's Zenoh router is."""
+    return f"tcp/127.0.0.1:{BASE + GAIN * domain + CLAIM}"
+
+
 @contextlib.contextmanager
 def own_domain():
     """A domain of one's own on the loopback, held for the block: its number, and the environment that leads there."""
@@ -67,6 +77,8 @@ def own_domain():
         "ROS_DOMAIN_ID": str(number),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
         "CYCLONEDDS_URI": CYCLONE,
+        "ZENOH_CONFIG_OVERRIDE": f'connect/endpoints=["{zenoh_router(number)}"]',
+        "FASTDDS_DEFAULT_PROFILES_FILE": str(FAST_DDS),
     }
     with claim:
         try:

@@ -9,6 +9,7 @@ import itertools
 import sys
 import threading
 from array import array
+from collections import deque
 from types import SimpleNamespace
 
 import numpy as np
@@ -96,16 +97,18 @@ class Reader:
     """matched_pub: how many publishers it hears."""
 
     def __init__(self, node, topic, word, qos):
-        self._node, self._waiting = node, []
-        self._subscription = node.create_subscription(word.message, topic, self._waiting.append, qos)
+        self._node, self._waiting = node, deque(maxlen=qos.depth)
+        self._subscription = node.create_subscription(word.message, topic, self._keep, qos)
+
+    def _keep(self, message):  # rclpy asks for a signature, which a deque's own method lacks
+        self._waiting.append(message)
 
     @property
     def matched_pub(self):
         return self._subscription.get_publisher_count()
 
     def take(self, most):
-        taken = self._waiting[:most]
-        del self._waiting[: len(taken)]
+        taken = [self._waiting.popleft() for _ in range(min(most, len(self._waiting)))]
         return [plain(message) for message in taken]
 
     def __del__(self):

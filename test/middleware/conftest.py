@@ -21,25 +21,38 @@ HELPERS = str(ROOT / "test" / "helpers")
 STANDIN = Path(__file__).with_name("standin_node.py")
 #: Seconds. What ends in a tenth of one may take a few on a busy machine; what was not woken waits for ten, or for ever.
 PROMPT = 9.0
+#: What a node without ROS 2 needs, by its kind.
+PACKAGES = {"dds": "cyclonedds", "zenoh": "zenoh"}
 ROS_STANDIN = STANDIN.parent / "ros2" / "standin_node.py"
 
 
+@contextlib.contextmanager
+def own_network(kind):
+    """A domain of one's own, as `own_domain`; for Zenoh with a router."""
+    with own_domain() as (number, environment), contextlib.ExitStack() as stack:
+        if kind == "zenoh" or (kind == "ros2" and os.environ.get("RMW_IMPLEMENTATION") == "rmw_zenoh_cpp"):
+            stack.enter_context(importlib.import_module("zenoh_peer").router(number))
+        yield number, environment
+
+
 @pytest.fixture
-def domain(monkeypatch):
+def domain(monkeypatch, request):
     """A domain of its own, for this process and those it starts."""
-    with own_domain() as (number, environment):
+    kind = request.getfixturevalue("kind") if "kind" in request.fixturenames else ""
+    with own_network(kind) as (number, environment):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("ROS_LOCALHOST_ONLY", raising=False)
         yield number
 
 
-def wait_until(condition, what, seconds=90.0):
-    """The first true value of `condition()`. The seconds are for what never comes; the test's own limit is longer."""
+def wait_until(condition, what, seconds=90.0, pause=0.005):
+    """The first true value of `condition()`. The seconds are for what never comes; the test's own limit is longer.
+    pause: seconds until it is asked again."""
     end = time.monotonic() + seconds
     while not (result := condition()):
         assert time.monotonic() < end, f"waited {seconds} s for {what}"
-        time.sleep(0.005)
+        time.sleep(pause)
     return result
 
 
@@ -49,10 +62,11 @@ def until():
 
 
 class Process:
-    """`python ...`; .text is what it printed."""
+    """`python ...`; .text is what it printed. environment: what it has besides; without what is None there."""
 
     def __init__(self, command, log, environment):
-        env = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        given = {**os.environ, "OMP_NUM_THREADS": "1", **environment}
+        env = {name: value for name, value in given.items() if value is not None}
         env.pop("ROS_LOCALHOST_ONLY", None)
         env["PYTHONPATH"] = os.pathsep.join(filter(None, (str(ROOT), HELPERS, env.get("PYTHONPATH"))))
         self.log = log
@@ -128,8 +142,8 @@ def peer(make_peer):
 
 def standin_command(kind, **parameters):
     """What starts the node of this kind with the stand-in tracker."""
-    if kind == "dds":
-        return [STANDIN, json.dumps(parameters)]
+    if kind in PACKAGES:
+        return [STANDIN, kind, json.dumps(parameters)]
     given = [("-p", f"{name}:={json.dumps(value)}") for name, value in parameters.items()]
     return [ROS_STANDIN, "--ros-args", *(part for pair in given for part in pair)]
 
@@ -141,12 +155,14 @@ def start_dds(launch):
     return lambda **parameters: launch(*standin_command("dds", **parameters))
 
 
-@pytest.fixture(scope="session", params=["dds", pytest.param("ros2", marks=pytest.mark.ros2)])
+@pytest.fixture(scope="session", params=["dds", "zenoh", pytest.param("ros2", marks=pytest.mark.ros2)])
 def kind(request):
-    """Which of the two nodes; on one wire they must do the same."""
+    """Which of the nodes; they must do the same."""
     if request.param == "ros2":
         pytest.importorskip("rclpy")
         pytest.importorskip("vision_msgs")
+    else:
+        pytest.importorskip(PACKAGES[request.param])
     return request.param
 
 
@@ -166,7 +182,7 @@ def living(kind, wire, tmp_path_factory):
     """One node for all tests that leave it as they find it: active, and known to a peer. `launch` starts other
     processes on its domain, `start` other nodes."""
     with (
-        own_domain() as (number, environment),
+        own_network(kind) as (number, environment),
         pytest.MonkeyPatch.context() as monkeypatch,
         processes(tmp_path_factory.mktemp("living"), environment) as launch,
     ):

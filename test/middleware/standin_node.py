@@ -1,5 +1,7 @@
-"""The DDS node with a stand-in for the tracker, run as a process: ``standin_node.py '{"frame_prefix": "x/"}'``, or
-``standin_node.py '{}' SOURCE CAMERA`` to take the frames from a source.
+"""A node without ROS 2 and with a stand-in for the tracker, as a process.
+
+``standin_node.py dds '{"frame_prefix": "x/"}'`` or ``standin_node.py zenoh '{}' SOURCE CAMERA``, which takes the frames
+from a source.
 
 The stand-in finds one object where the brightness of the first pixel and the focal length say; with depth, as far away
 as the middle pixel's depth says. A first pixel of 255 makes it fail, one of 254 run out of memory, and one of 253 work
@@ -84,24 +86,27 @@ class StandIn:
         time.sleep(DELAY)
         away = brightness / 10
         if frame.depth is not None:
-            away = float(frame.depth[frame.depth.shape[0] // 2, frame.depth.shape[1] // 2])
+            depth = np.asarray(frame.depth)
+            away = float(depth[depth.shape[0] // 2, depth.shape[1] // 2])
         found = [estimate(away, focal=frame.camera.matrix[0, 0])] if brightness else []
         return [e for e in found if e.score >= self.score_threshold]
 
 
 def main() -> int:
     from pose_regressor.files.cameras import load_camera
-    from pose_regressor.middleware.dds.node import run, run_source
+    from pose_regressor.middleware import program
     from pose_regressor.middleware.pose.parameters import NodeConfig
     from pose_regressor.sources import open_source
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    _, middleware, parameters, *source = sys.argv
     try:
-        config = NodeConfig.from_dict(json.loads(sys.argv[1]))
-        if len(sys.argv) == 2:
-            return run(config, open_tracker=lambda config: StandIn())
-        with open_source(sys.argv[2], load_camera(sys.argv[3])) as source:
-            return run_source(config, source, rate=50.0, open_tracker=lambda config: StandIn())
+        config = NodeConfig.from_dict(json.loads(parameters))
+        if not source:
+            return program(middleware, "node", "run")(config, open_tracker=lambda config: StandIn())
+        with open_source(source[0], load_camera(source[1])) as frames:
+            run_source = program(middleware, "node", "run_source")
+            return run_source(config, frames, rate=50.0, open_tracker=lambda config: StandIn())
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

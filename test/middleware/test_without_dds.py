@@ -1,4 +1,4 @@
-"""What works where cyclonedds has no wheel: everything but the nodes over DDS, each tried in a process without it."""
+"""What works where cyclonedds has no wheel: everything but what is over DDS, each tried in a process without it."""
 
 import json
 import os
@@ -7,17 +7,19 @@ import sys
 from pathlib import Path
 
 import pytest
+from domains import own_domain
 
 from pose_regressor.middleware import DDS_REMEDY
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = """
+import os
 import sys
 
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("cyclonedds", "rclpy"):
+        if name.partition(".")[0] in ("cyclonedds", "rclpy", os.environ.get("ABSENT")):
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
@@ -27,15 +29,16 @@ sys.meta_path.insert(0, Absent())
 
 @pytest.fixture(scope="module")
 def command(tmp_path_factory):
-    """Runs Python where cyclonedds and rclpy do not import."""
+    """Runs Python where cyclonedds and rclpy do not import. absent: one package more; variables: of the environment."""
     folder = tmp_path_factory.mktemp("site")
     (folder / "sitecustomize.py").write_text(SITE, encoding="utf-8")
     inherited = filter(None, [str(folder), os.environ.get("PYTHONPATH", ""), str(ROOT)])
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(inherited)}
 
-    def run(*arguments, status=0):
+    def run(*arguments, status=0, absent="", **variables):
+        settings = {**environment, "ABSENT": absent, **variables}
         arguments = [sys.executable, *map(str, arguments)]
-        result = subprocess.run(arguments, capture_output=True, text=True, env=environment, cwd=folder, check=False)
+        result = subprocess.run(arguments, capture_output=True, text=True, env=settings, cwd=folder, check=False)
         assert result.returncode == status, result.stdout + result.stderr
         return result
 
@@ -89,14 +92,29 @@ record(Start(open_source(demo / "box.mp4", load_camera(demo / "camera.json"))), 
 
 
 def test_the_doctor_says_what_is_missing(command):
-    result = command("-m", "pose_regressor", "doctor", "--json", "--seconds", "1", status=1)
-    found = {finding["check"]: finding for finding in json.loads(result.stdout)}
+    doctor = ["-m", "pose_regressor", "doctor", "--json", "--seconds", "1"]
+    found = {f["check"]: f for f in json.loads(command(*doctor, status=1, absent="zenoh").stdout)}
     assert "No module named 'cyclonedds'" in found["network"]["text"]
-    assert found["network"]["advice"] == DDS_REMEDY
+    assert DDS_REMEDY in found["network"]["text"]
+    assert "No module named 'zenoh'" in found["network"]["text"]
+    assert found["network"]["level"] == "WARN"
+    assert DDS_REMEDY in found["middleware"]["advice"]
+
+
+def test_the_doctor_looks_over_zenoh(command):
+    pytest.importorskip("zenoh")
+    with own_domain() as (_, environment):
+        found = json.loads(
+            command("-m", "pose_regressor", "doctor", "--json", "--seconds", "1", status=1, **environment).stdout
+        )
+    (router,) = [f for f in found if f["check"] == "router"]
+    assert router["text"].startswith("no Zenoh router at tcp/127.0.0.1:")
+    assert "pose_regressor.middleware.zenoh.router" in router["advice"]
 
 
 def test_a_node_says_what_is_missing(command):
     script = ["-m", "pose_regressor", "run", "--model", "box"]
-    error = command(*script, status=2).stderr
+    error = command(*script, status=2, absent="zenoh").stderr
     assert "rclpy does not import" in error
     assert DDS_REMEDY in error
+    assert "zenoh does not import" in error

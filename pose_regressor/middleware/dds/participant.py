@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from cyclonedds.builtin import BuiltinDataReader, BuiltinTopic
@@ -20,11 +20,14 @@ from cyclonedds.util import duration
 
 from pose_regressor.middleware.dds.discovery import LAST_PARTICIPANT, URI, cyclone_uri, discovery
 from pose_regressor.middleware.dds.graph import Graph, endpoint_qos
-from pose_regressor.middleware.dds.samples import Writer, sample_type
+from pose_regressor.middleware.dds.samples import DdsPublisher, Writer, sample_type
+from pose_regressor.middleware.dds.services import answering
+from pose_regressor.middleware.kit.endpoints import Closing, Subscription
 from pose_regressor.middleware.kit.log import Log, Throttle
+from pose_regressor.middleware.standalone.names import NODE_NAME, domain_id, full_name
+from pose_regressor.middleware.standalone.participant import Service
 from pose_regressor.types import InputError
 
-NODE_NAME = "pose_regressor"
 MAX_DISCOVERED = 10_000  # endpoints that are looked at
 MAX_DOMAIN = 232  # for larger ones the RTPS port numbers would pass 65535
 LOG = logging.getLogger("pose_regressor")
@@ -32,21 +35,9 @@ LOG = logging.getLogger("pose_regressor")
 _CONFIGURING = threading.Lock()
 
 
-def domain_id(environment: Mapping[str, str] = os.environ) -> int:
-    """ROS_DOMAIN_ID; 0 if it is not set."""
-    text = environment.get("ROS_DOMAIN_ID", "").strip() or "0"
-    if not re.fullmatch(r"[0-9]{1,3}", text) or int(text) > MAX_DOMAIN:
-        raise InputError(f"ROS_DOMAIN_ID: expected a whole number from 0 to {MAX_DOMAIN}, got {text!r}")
-    return int(text)
-
-
 def dds_topic(name: str, node_name: str = NODE_NAME) -> str:
-    """ROS 2 topic -> DDS topic. Relative names are in the root namespace; ~ is the node's own namespace."""
-    full = re.sub(r"^~(?=/)", f"/{node_name}", name)
-    full = full if full.startswith("/") else f"/{full}"
-    if not re.fullmatch(r"(/[A-Za-z_][A-Za-z0-9_]*)+", full):
-        raise InputError(f"topic: expected a ROS 2 topic name such as image or /camera/image_raw, got {name!r}")
-    return f"rt{full}"
+    """ROS 2 topic -> DDS topic."""
+    return f"rt{full_name(name, node_name)}"
 
 
 def make_participant(domain: int) -> DomainParticipant:
@@ -78,7 +69,7 @@ class Participant:
     """One DDS participant that holds one ROS 2 node. As a context manager it closes at the end."""
 
     def __init__(self, node_name: str = NODE_NAME) -> None:
-        self.domain = domain_id()
+        self.domain = domain_id(MAX_DOMAIN)
         self.node_name = node_name
         self._dds = make_participant(self.domain)
         self._readers: list[DataReader[Any]] = []
@@ -115,7 +106,7 @@ class Participant:
 
     def service(self, name: str, request: type, response: type) -> tuple[DataReader[Any], Writer]:
         """The reader of requests and the writer of responses of a ROS 2 service. Their samples are Calls."""
-        path = dds_topic(name, self.node_name).removeprefix("rt")
+        path = full_name(name, self.node_name)
         with self._changing:
             self._services += 1
             # By this a client recognises which reader and writer belong together.
@@ -126,6 +117,42 @@ class Participant:
             writer = self._make_writer(f"rr{path}Reply", response, answered, is_call=True)
             self._graph.announce(self._readers, self._writers)
         return reader, writer
+
+    def publisher(self, topic: str, message: type, depth: int) -> DdsPublisher:
+        writer = self.writer(topic, message, reliable=True, depth=depth)
+        return DdsPublisher(writer, lambda: self.remove(writer))
+
+    def subscribe(self, subscriptions: Sequence[Subscription], log: Log) -> Closing:
+        heard: dict[Any, Subscription] = {}
+        with ExitStack() as stack:
+            for s in subscriptions:
+                reader = self.reader(
+                    s.topic, s.message, reliable=s.reliable, depth=s.depth, transient_local=s.transient_local
+                )
+                stack.callback(self.remove, reader)
+                heard[reader] = s
+            handlers = {reader: s.handle for reader, s in heard.items()}
+            listening = Listening(self, handlers, log, lambda reader, error: heard[reader].reject(error))
+            stack.callback(listening.stop)
+            return stack.pop_all()
+
+    def serve(self, services: Sequence[Service], log: Log) -> Closing:
+        handlers = {}
+        for service in services:
+            reader, writer = self.service(service.name, service.kind.request, service.kind.response)
+            handlers[reader] = answering(reader, writer, service)
+        stack = ExitStack()
+        stack.callback(Listening(self, handlers, log, lambda _, error: log.error(f"service: {error}")).stop)
+        return stack
+
+    def publishers(self, topic: str) -> int:
+        name = dds_topic(topic, self.node_name)
+        with self._changing:
+            return max((len(reader.matched_pub) for reader in self._readers if reader.topic.name == name), default=0)
+
+    def trouble(self) -> str:
+        """Nothing that DDS itself would know."""
+        return ""
 
     def remove(self, *endpoints: Any) -> None:
         """Takes readers and writers off the wire."""

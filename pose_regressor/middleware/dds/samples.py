@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
@@ -46,6 +46,22 @@ class Writer(DataWriter[Any]):
 
     def write(self, sample: Any, *rest: Any) -> None:
         super().write(self.data_type(_payload(sample)), *rest)
+
+
+class DdsPublisher:
+    """A `Publisher` on a participant. close: takes its writer away."""
+
+    def __init__(self, writer: Writer, close: Callable[[], object]) -> None:
+        self._writer, self._close = writer, close
+
+    def publish(self, message: Any, /) -> None:
+        self._writer.write(message)
+
+    def subscribers(self) -> int:
+        return len(self._writer.matched_sub)
+
+    def close(self) -> None:
+        self._close()
 
 
 @functools.cache

@@ -57,3 +57,6 @@ class FusionTopics:
 
     def namesakes(self) -> int:
         return self._endpoints.namesakes()
+
+    def trouble(self) -> str:
+        return self._endpoints.trouble()

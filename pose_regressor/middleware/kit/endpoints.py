@@ -95,6 +95,9 @@ class Endpoints(Protocol):
     def namesakes(self) -> int:
         """How many other nodes have this node's name."""
 
+    def trouble(self) -> str:
+        """As `managed.Ends.trouble`."""
+
 
 def hear_transforms(
     endpoints: Endpoints, patience: float, reject: Callable[[InputError], object] = lambda _: None

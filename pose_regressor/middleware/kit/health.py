@@ -89,6 +89,8 @@ class Health(ABC):
         managed = self._managed
         state, error = managed.lifecycle.state, managed.lifecycle.error
         level, message = Level.OK, state.label
+        if trouble := managed.trouble():
+            level, message = Level.WARN, trouble
         if namesakes := managed.namesakes():
             level, message = Level.WARN, namesakes_text(namesakes)
         if error:

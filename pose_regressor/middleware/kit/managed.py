@@ -20,6 +20,9 @@ class Ends(Protocol):
     def namesakes(self) -> int:
         """How many other nodes have this node's name."""
 
+    def trouble(self) -> str:
+        """What keeps the node from others on the network, and the remedy, in one line; '' if nothing is known."""
+
 
 class Core(Protocol):
     """What does a node's work, as far as its reports need it."""
@@ -42,7 +45,7 @@ class Managed(ABC, Generic[Some]):
         self.config = config
         self._log = Remembering(log)
         self._warn = Throttle(self._log.warning, period=60.0)
-        self._namesakes = ends.namesakes
+        self._namesakes, self._trouble = ends.namesakes, ends.trouble
         self.lifecycle = Lifecycle(
             {
                 "configure": self._configure,
@@ -72,6 +75,12 @@ class Managed(ABC, Generic[Some]):
         if count := self._namesakes():
             self._warn("namesakes", namesakes_text(count))
         return count
+
+    def trouble(self) -> str:
+        """What keeps the node from others on the network; '' if nothing is known. Warns of it."""
+        if trouble := self._trouble():
+            self._warn("network", trouble)
+        return trouble
 
     def change(self, transition: str | int, timeout: float = -1) -> str:
         """As `Lifecycle.change`. After a failure it also frees the memory that the failed work held."""

@@ -82,6 +82,9 @@ class Outlet(Protocol):
     def image_subscribers(self) -> int: ...
     def camera_info_subscribers(self) -> int: ...
     def depth_subscribers(self) -> int: ...
+    def trouble(self) -> str:
+        """As `managed.Ends.trouble`."""
+
     def send(self, frame: Frame) -> None:
         """Publishes the frame's camera info, its depth if it has any, and its image."""
 
@@ -115,9 +118,10 @@ def _wait_for_subscribers(outlet: Outlet, name: str, playing: Playing) -> None:
     deadline = time.monotonic() + playing.timeout
     while not outlet.image_subscribers():
         if time.monotonic() > deadline:
+            trouble = outlet.trouble()
             raise InputError(
                 f"{name}: expected a subscriber of {playing.image_topic} within {playing.timeout:g} s, none came "
-                f"(ROS_DOMAIN_ID is {outlet.domain} here)"
+                f"(ROS_DOMAIN_ID is {outlet.domain} here{f'; {trouble}' if trouble else ''})"
             )
         time.sleep(0.01)
     deadline = time.monotonic() + GRACE
@@ -172,7 +176,7 @@ def play_from_command_line(prog: str, description: str, open_outlet: OpenOutlet,
     with interruptible(), open_source(options.source, camera, options.depth) as source:
         if source.depth is None:
             playing = replace(playing, depth_topic="")
-        play(open_outlet, source, playing, None if options.loop else record)
+        play(open_outlet, source, playing, record if options.record else None)
     if options.record:
         write_text(options.record, json.dumps([[frame.index, frame.stamp, frame.rate] for frame in record]))
     return 0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pose_regressor.middleware.messages.compressed import PNG, file_size
 from pose_regressor.middleware.messages.images import header, image_size, pixel_bytes
 from pose_regressor.middleware.messages.rvl import decode_rvl
-from pose_regressor.types import Camera, InputError
+from pose_regressor.types import Camera, InputError, PartialDepth
 
 Depth = NDArray[np.float32]
 
@@ -47,7 +47,7 @@ def depth_from_message(msg: Any, camera: Camera, aligned: bool = True) -> Depth:
 
 def depth_message(
     types: Any,
-    depth: Depth,
+    depth: Depth | PartialDepth,
     stamp: int,
     frame_id: str,
     data: Callable[[NDArray[np.uint8]], Any] = lambda pixels: pixels,
@@ -57,6 +57,7 @@ def depth_message(
     0 is written where nothing was measured, and where it is too far for 16 bits. types, stamp, data: as for
     `images.image_message`.
     """
+    depth = np.asarray(depth)
     height, width = depth.shape
     millimetres = np.rint(np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0) * np.float32(1000))
     millimetres[(millimetres < 0) | (millimetres > 65535)] = 0

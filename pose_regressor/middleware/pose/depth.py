@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pose_regressor.geometry.camera_info import camera_from_info
+from pose_regressor.geometry.partial_depth import RegisteredDepth
 from pose_regressor.geometry.register_depth import DepthRegistration
 from pose_regressor.middleware.kit.counts import LATENCIES, Counts, internal_reason
 from pose_regressor.middleware.kit.endpoints import Lookup
@@ -19,7 +20,7 @@ from pose_regressor.middleware.messages.depth import Depth, depth_from_message
 from pose_regressor.middleware.messages.images import camera_frame
 from pose_regressor.middleware.pose.pairing import DepthMessage
 from pose_regressor.middleware.pose.parameters import NodeConfig
-from pose_regressor.types import NANOSECONDS, Camera, FloatArray, Frame, InputError, check_depth_unit
+from pose_regressor.types import NANOSECONDS, Camera, FloatArray, Frame, InputError, PartialDepth, check_depth_unit
 
 NO_INFO, NOTHING = "depth: no camera info yet", "depth: nothing measured"
 #: Seconds between two log lines about the same reason.
@@ -33,7 +34,8 @@ class DepthUse:
     at: when (time.monotonic).
     reason: why there is none; '' if there is.
     age: seconds from the depth's stamp to the image's.
-    valid: share of the image's pixels with depth.
+    valid: share of the image's pixels with depth; of another camera's depth, the share that is measured and in the
+        image.
     """
 
     at: float
@@ -125,8 +127,8 @@ class DepthInput:
         self._uses.append(DepthUse(time.monotonic(), reason, age, valid))
         return reason
 
-    def _depth(self, frame: Frame, found: DepthMessage) -> tuple[Depth, float]:
-        """(H, W) float32 metres in the frame's pixels, and the share of them that have depth."""
+    def _depth(self, frame: Frame, found: DepthMessage) -> tuple[Depth | PartialDepth, float]:
+        """As `Frame.depth`, and the share of what was measured."""
         camera = frame.camera if self._aligned else self._camera
         if isinstance(camera, InputError):
             raise InputError(camera.reason, camera.detail)  # a new one: a traceback would grow with every raise
@@ -137,10 +139,15 @@ class DepthInput:
             self._check_frame(frame, found.message)
             return depth, valid
         check_depth_unit(depth)
-        registered = self._registered(camera, frame.camera)(depth, self._image_from_depth(frame, found))
-        if not (valid := _valid_share(registered)):
-            raise InputError("depth: nothing of it lies in the image", "check the transform between the two cameras")
-        return registered, valid
+        registration, image_from_depth = self._registered(camera, frame.camera), self._image_from_depth(frame, found)
+        if not (valid := registration.seen_share(depth, image_from_depth)):
+            registered = registration(depth, image_from_depth)  # little of it may lie between the points that are tried
+            if not (valid := _valid_share(registered)):
+                raise InputError(
+                    "depth: nothing of it lies in the image", "check the transform between the two cameras"
+                )
+            return registered, valid
+        return RegisteredDepth(registration, depth, image_from_depth), valid
 
     def _check_frame(self, frame: Frame, msg: Any) -> None:
         name = self._frame_id or str(msg.header.frame_id).lstrip("/")

@@ -127,5 +127,8 @@ class PoseTopics:
     def namesakes(self) -> int:
         return self._endpoints.namesakes()
 
+    def trouble(self) -> str:
+        return self._endpoints.trouble()
+
     def _ignore_info(self, error: InputError) -> None:
         self._warn("camera info", f"camera info ignored: {error}")

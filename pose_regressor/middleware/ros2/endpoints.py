@@ -73,6 +73,10 @@ class RosEndpoints:
         own = (self._node.get_name(), self._node.get_namespace())
         return max(0, self._node.get_node_names_and_namespaces().count(own) - 1)
 
+    def trouble(self) -> str:
+        """Nothing: the RMW logs by itself."""
+        return ""
+
 
 def _qos(subscription: Subscription) -> QoSProfile:
     durability = DurabilityPolicy.TRANSIENT_LOCAL if subscription.transient_local else DurabilityPolicy.VOLATILE

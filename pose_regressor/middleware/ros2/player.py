@@ -44,6 +44,10 @@ class RosOutlet:
     def depth_subscribers(self) -> int:
         return int(self._depths.get_subscription_count()) if self._depths else 0
 
+    def trouble(self) -> str:
+        """Nothing: the RMW logs by itself."""
+        return ""
+
     def send(self, frame: Frame) -> None:
         self._infos.publish(camera_info_message(interfaces, frame.camera, frame.stamp, frame.frame_id))
         data = interfaces.image_data

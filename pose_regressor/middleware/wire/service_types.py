@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pose_regressor.middleware.wire import geometry_msgs  # noqa: F401 - it defines builtin_interfaces/Time
 from pose_regressor.middleware.wire.message import Message, message
 
 State = message("lifecycle_msgs/msg/State", "uint8 id", "string label")
@@ -46,10 +47,24 @@ ParameterDescriptor = message(
 )
 
 
+#: What ROS 2 tells of a call to those who watch a service. It is not sent here, but belongs to the hash of a service.
+ServiceEventInfo = message(
+    "service_msgs/msg/ServiceEventInfo",
+    "uint8 event_type",
+    "builtin_interfaces/Time stamp",
+    "uint8[16] client_gid",
+    "int64 sequence_number",
+)
+
+
 @dataclass(frozen=True)
 class ServiceType:
-    """The messages of a service."""
+    """The messages of a service.
 
+    ros_type: as lifecycle_msgs/srv/ChangeState.
+    """
+
+    ros_type: str
     request: type[Message]
     response: type[Message]
 
@@ -60,7 +75,7 @@ def _service(name: str, request: Sequence[str], response: Sequence[str]) -> Serv
         message(f"{package}/srv/{short}_{part}", *lines)
         for part, lines in (("Request", request), ("Response", response))
     ]
-    return ServiceType(*made)
+    return ServiceType(f"{package}/srv/{short}", *made)
 
 
 LIFECYCLE = {

@@ -13,6 +13,10 @@ def test_from_the_first_image_to_the_last(fresh):
             f"level {level} of {name} with {words!r}",
         )
 
+    assert peer.change_state("deactivate")
+    wait("images", OK, "not active")
+    assert peer.change_state("activate")
+    peer.match()
     values = wait("images", WARN, "no images yet")
     assert values["pose_regressor: node"]["State"] == "active"
     assert values["pose_regressor: node"]["Device"] == "cpu"

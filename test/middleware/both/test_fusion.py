@@ -193,6 +193,10 @@ def test_what_it_says_of_itself(fusion, wire):
             f"level {level} of {name} with {words!r}",
         )
 
+    assert peer.change_state("deactivate")
+    wait("poses", OK, "not active")
+    assert peer.change_state("activate")
+    match(wire, peer)
     values = wait("cameras", WARN, "no messages yet")
     assert values[f"{NODE}: node"]["State"] == "active"
     assert values[f"{NODE}: node"]["Fixed frame"] == "room"

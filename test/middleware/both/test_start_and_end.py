@@ -24,8 +24,7 @@ def test_a_signal_ends_it_promptly_and_peers_see_it_go(start, peer, until, numbe
 def test_a_signal_while_it_starts_ends_it_too(start, delay):
     node = start()
     time.sleep(delay)
-    code, prompt = node.end(signal.SIGTERM)
-    assert prompt
+    code, _ = node.end(signal.SIGTERM)  # once its imports are done, which may take a busy machine long
     assert code in (0, -signal.SIGTERM)  # the latter before the node's own code runs
     assert "Traceback" not in node.text
 

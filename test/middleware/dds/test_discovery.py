@@ -9,7 +9,8 @@ from pose_regressor.types import InputError
 
 pytest.importorskip("cyclonedds")
 from pose_regressor.doctor import Level
-from pose_regressor.doctor.network import check_discovery
+from pose_regressor.doctor.dds import check_reach
+from pose_regressor.doctor.seen import Seen
 from pose_regressor.middleware.dds.discovery import TYPES_BY_NAME, cyclone_uri, discovery
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.wire import idl
@@ -225,7 +226,7 @@ def test_peers_that_cannot_be_used(environment, peers, message):
     ],
 )
 def test_the_doctor_says_what_holds(variables, expected):
-    findings = check_discovery(variables)
+    findings = check_reach(Seen(0, 1.0, 1), variables)[:-1]  # the last is about the domain
     assert [(finding.level.name, finding.text) for finding in findings] == expected
     assert all(finding.advice for finding in findings if finding.level is Level.WARN)
 

@@ -3,20 +3,21 @@ import pytest
 from pose_regressor.types import InputError
 
 pytest.importorskip("cyclonedds")
-from pose_regressor.middleware.dds.participant import Listening, Participant, dds_topic, domain_id
+from pose_regressor.middleware.dds.participant import MAX_DOMAIN, Listening, Participant, dds_topic
+from pose_regressor.middleware.standalone.names import domain_id
 from pose_regressor.middleware.wire import idl
 
 
 @pytest.mark.parametrize(("text", "number"), [("", 0), ("0", 0), (" 42 ", 42), ("232", 232)])
 def test_domain_id(text, number):
-    assert domain_id({"ROS_DOMAIN_ID": text}) == number
-    assert domain_id({}) == 0
+    assert domain_id(MAX_DOMAIN, {"ROS_DOMAIN_ID": text}) == number
+    assert domain_id(MAX_DOMAIN, {}) == 0
 
 
 @pytest.mark.parametrize("text", ["-1", "233", "1000", "one", "1.5", "0x10"])
 def test_bad_domain_id(text):
     with pytest.raises(InputError, match=f"ROS_DOMAIN_ID: expected a whole number from 0 to 232, got '{text}'"):
-        domain_id({"ROS_DOMAIN_ID": text})
+        domain_id(MAX_DOMAIN, {"ROS_DOMAIN_ID": text})
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,12 @@
 
 import pytest
 
+from pose_regressor.middleware import program
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import InputError
 
 pytest.importorskip("cyclonedds")
-from pose_regressor.middleware.dds.node import run
+run = program("dds", "node", "run")
 
 
 def test_a_bad_domain_refuses_to_start(domain, standin, monkeypatch):

@@ -26,6 +26,7 @@ def node(monkeypatch):
         device="cpu",
         last_error="",
         namesakes=lambda: 0,
+        trouble=lambda: "",
     )
     health = PoseHealth(managed)
 

@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+from base_peer import AGAIN, PATIENCE
 
 try:
     import rclpy  # noqa: F401
@@ -38,22 +39,25 @@ class Inbox:
     def __len__(self):
         return len(self._messages)
 
-    def take(self, what="a message", seconds=30.0):
+    def take(self, what="a message"):
         """All that came, at least one."""
-        self._until(lambda: self._messages, what, seconds)
+        self._until(lambda: self._messages, what)
         taken, self._messages[:] = list(self._messages), []
         return taken
 
 
 class Peer:
-    """Another node: publishes images and camera infos, hears what comes of them."""
+    """Another node: publishes images and camera infos, hears what comes of them.
+
+    name: of the pose node, whose services it calls.
+    """
 
     def __init__(self, node, until, name="/pose_regressor"):
         from sensor_msgs.msg import CameraInfo, Image
         from tf2_msgs.msg import TFMessage
         from vision_msgs.msg import Detection3DArray
 
-        self.node, self._until = node, until
+        self.node, self._until, self.name, self._client = node, until, name, None
         self.images = node.create_publisher(Image, "image", 10)
         self.infos = node.create_publisher(CameraInfo, "camera_info", 10)
         self.tf, self.detections, self.overlays = Inbox(until), Inbox(until), Inbox(until)
@@ -62,21 +66,42 @@ class Peer:
             node.create_subscription(Detection3DArray, f"{name}/detections", self.detections, 10),
         ]
 
-    def hear_overlay(self, name="/pose_regressor"):
+    def hear_overlay(self):
         from sensor_msgs.msg import Image
 
-        self._subscriptions.append(self.node.create_subscription(Image, f"{name}/overlay", self.overlays, 10))
+        self._subscriptions.append(self.node.create_subscription(Image, f"{self.name}/overlay", self.overlays, 10))
 
-    def match(self, camera_info=True):
-        def matched():
+    def find(self, camera_info=True):
+        """Waits until this side knows of the node's topics."""
+
+        def found():
             return (
                 self.images.get_subscription_count()
                 and (self.infos.get_subscription_count() or not camera_info)
                 and self.node.count_publishers("/tf")
             )
 
-        self._until(matched, "the node's topics")
-        time.sleep(0.3)  # its end of the matching may lag behind ours
+        self._until(found, "the node's topics")
+
+    def match(self, camera_info=True):
+        """Waits until the node knows of the topics here, too."""
+        from lifecycle_msgs.srv import GetState
+
+        self.find(camera_info)
+        # Endpoints are announced in order: once the node answers this client, it knows of those that were made before.
+        self._client = self.node.create_client(GetState, f"{self.name}/get_state")
+        self._until(self._client.service_is_ready, "the node's service")
+        self.state()
+
+    def state(self):
+        """Asks the node for its state. It answers after it has got what was sent before."""
+        request, answers, due = self._client.srv_type.Request(), [], 0.0
+        while not any(answer.done() for answer in answers):
+            if time.monotonic() > due:  # a question that comes before the node knows of the client is lost
+                answers.append(self._client.call_async(request))
+                due = time.monotonic() + AGAIN
+                assert len(answers) * AGAIN < PATIENCE, "the node does not answer"
+            time.sleep(0.002)
 
     def send_info(self, width=8, height=6, k=(50.0, 0.0, 3.5, 0.0, 50.0, 2.5, 0.0, 0.0, 1.0), model="plumb_bob", d=()):
         from sensor_msgs.msg import CameraInfo
@@ -84,7 +109,8 @@ class Peer:
         info = CameraInfo(width=width, height=height, distortion_model=model, k=list(k), d=list(d))
         info.header.frame_id = "optical"
         self.infos.publish(info)
-        time.sleep(0.2)  # another topic: there is no order between the two
+        if self._client:  # another topic: there is no order between the two
+            self.state()
 
     def send_image(self, brightness, stamp, width=8, height=6, data=None, **changes):
         from sensor_msgs.msg import Image

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from base_peer import PATIENCE
 
 pytest.importorskip("rclpy")
 pytest.importorskip("ros2launch")
@@ -58,7 +59,7 @@ def test_arguments_become_parameters_and_topics(prefix, launch, peer_node, until
     until(lambda: peer_node.count_subscribers("/eye/image_raw"), "the node")
     until(lambda: peer_node.count_subscribers("/eye/camera_info"), "its camera info")
     client = peer_node.create_client(GetParameters, "/arm/pose_regressor/get_parameters")
-    assert client.wait_for_service(10)
+    assert client.wait_for_service(PATIENCE)
     names = ["model", "device", "frame_prefix", "score_threshold"]
     answer = client.call_async(GetParameters.Request(names=names))
     until(answer.done, "the parameters")
@@ -90,7 +91,7 @@ class Manager:
             kind.Request: peer_node.create_client(kind, f"{name}/{service}")
             for kind, service in ((ChangeState, "change_state"), (GetState, "get_state"))
         }
-        assert all(client.wait_for_service(30) for client in self.clients.values())
+        assert all(client.wait_for_service(PATIENCE) for client in self.clients.values())
 
     def call(self, request):
         answer = self.clients[type(request)].call_async(request)
@@ -160,6 +161,7 @@ def test_the_rviz_layout_shows_what_the_node_publishes():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # the video alone takes a busy machine minutes
 @pytest.mark.skipif(
     not (ROOT / "demo" / "box.mp4").is_file() or not (ROOT / "models" / "box.safetensors").is_file(),
     reason="the demo's clip and network are not here",
@@ -168,7 +170,7 @@ def test_the_rviz_layout_shows_what_the_node_publishes():
 def test_demo(prefix, launch, tmp_path, depth):
     given = [f"out:={tmp_path / 'out'}", "rate:=10.0", f"depth:={depth}"]
     running = launch(*ROS2, "launch", "pose_regressor", "demo.launch.py", *given)
-    running.wait(150)
+    running.wait(800)
     assert "pose of the box, image to /tf" in running.text
     assert {path.name for path in (tmp_path / "out").iterdir()} >= {
         "overlay.mp4",

@@ -3,6 +3,7 @@
 import signal
 
 import pytest
+from base_peer import PATIENCE
 
 pytest.importorskip("rclpy")
 import rclpy
@@ -38,9 +39,9 @@ def test_the_table_is_that_of_rcl(plain, way):
     for transition in way:
         getattr(node, f"trigger_{transition}")()
     client = node.create_client(GetAvailableTransitions, "/plain/get_available_transitions")
-    assert client.wait_for_service(20)
+    assert client.wait_for_service(PATIENCE)
     answer = client.call_async(GetAvailableTransitions.Request())
-    executor.spin_until_future_complete(answer, timeout_sec=20)
+    executor.spin_until_future_complete(answer, timeout_sec=PATIENCE)
 
     def described(t):
         return (t.transition.id, t.transition.label, t.start_state.id, t.start_state.label, t.goal_state.id)

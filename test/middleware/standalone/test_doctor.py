@@ -6,15 +6,10 @@ import time
 
 import pytest
 
-pytest.importorskip("cyclonedds")
-from cyclonedds.qos import Policy, Qos
-
 from pose_regressor.cli import main
-from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.wire import idl
 
 K = (50.0, 0, 3.5, 0, 50, 2.5, 0, 0, 1)
-STATIC_QOS = Qos(Policy.Reliability.Reliable(10**9), Policy.Durability.TransientLocal, Policy.History.KeepLast(10))
 
 
 def now():
@@ -38,12 +33,13 @@ def test_a_good_set_up(set_up, diagnose, wire):
     assert " Hz" in findings["images"][1]
 
 
-def test_nobody_there(domain, capsys):
-    assert main(["doctor", "--json", "--seconds", "0.5"]) == 1
+def test_nobody_there(domain, capsys, kind):
+    assert main(["doctor", "--middleware", kind, "--json", "--seconds", "0.5"]) == 1
     [found] = [f for f in json.loads(capsys.readouterr().out) if f["level"] == "ERROR"]
     assert found["text"] == f"nobody else in domain {domain} within 0.5 s"
     assert f"ROS_DOMAIN_ID is {domain} here" in found["advice"]
-    assert "discovery is kept to this machine" in found["advice"]
+    expected = {"dds": "discovery is kept to this machine", "zenoh": "connected to the same router"}
+    assert expected[kind] in found["advice"]
 
 
 def error(findings, check):
@@ -76,6 +72,7 @@ def test_another_type(set_up, diagnose, wire):
     assert writer
 
 
+@pytest.mark.parametrize("kind", ["dds"], indirect=True)
 def test_quality_of_service_that_never_matches(set_up, diagnose, wire):
     set_up.camera(qos=wire.SENSOR_QOS)
     set_up.info()
@@ -174,7 +171,8 @@ def test_static_transforms_that_latecomers_miss(set_up, diagnose, wire):
     assert volatile
 
 
-def test_two_nodes_of_one_name(set_up, diagnose, wire):
+@pytest.mark.parametrize("kind", ["dds"], indirect=True)
+def test_two_nodes_of_one_participant(set_up, diagnose, wire):
     peer = set_up.peer
     writer = peer.writer("ros_discovery_info", wire.ParticipantEntities, wire.DISCOVERY_QOS)
     nodes = [wire.NodeEntities("/arm", "camera", [], []), wire.NodeEntities("/arm", "camera", [], [])]
@@ -184,36 +182,35 @@ def test_two_nodes_of_one_name(set_up, diagnose, wire):
 
 
 TWIN = """
-import time
+import importlib, sys, time
 from pose_regressor.middleware.wire import idl
-from pose_regressor.middleware.dds.participant import Participant
-with Participant("twin") as twin:
-    twin.writer("chatter", idl.TFMessage, reliable=True, depth=1)
+with importlib.import_module(f"pose_regressor.middleware.{sys.argv[1]}.participant").Participant("twin") as twin:
+    publisher = twin.publisher("chatter", idl.TFMessage, depth=1)
     print("here", flush=True)
     time.sleep(600)
 """
 
 
-def test_nodes_that_were_there_before(set_up, diagnose, launch, until):
+def test_nodes_that_were_there_before(set_up, diagnose, launch, until, kind):
     """In processes of their own: what they said of themselves before comes some time after it was asked for."""
-    twins = [launch("-c", TWIN) for _ in range(2)]
+    twins = [launch("-c", TWIN, kind) for _ in range(2)]
     until(lambda: all(twin.text == "here\n" for twin in twins), "the twins")
     level, text = diagnose()["node names"]
     assert (level, "several nodes are called /twin" in text) == ("WARN", True)
 
 
-def test_poses_below_the_camera_do_not_mount_it(set_up, diagnose, wire):
+def test_poses_below_the_camera_do_not_mount_it(set_up, diagnose, network):
     set_up.camera()
     set_up.info()
-    with Participant("estimates") as participant:
-        writer = participant.writer("/tf", idl.TFMessage, reliable=True, depth=10)
+    with network.Participant("estimates") as participant:
+        publisher = participant.publisher("/tf", idl.TFMessage, depth=10)
         stop = threading.Event()
 
         def publish():
             while not stop.wait(0.05):
                 header = idl.Header(idl.Time(1, 0), "optical")
                 place = idl.Transform(idl.Vector3(0.0, 0.0, 1.0), idl.Quaternion(0.0, 0.0, 0.0, 1.0))
-                writer.write(idl.TFMessage([idl.TransformStamped(header, "box_0", place)]))
+                publisher.publish(idl.TFMessage([idl.TransformStamped(header, "box_0", place)]))
 
         thread = threading.Thread(target=publish)
         thread.start()

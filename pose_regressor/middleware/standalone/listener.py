@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
-from pose_regressor.middleware.dds.participant import Listening, Participant
+from pose_regressor.middleware.kit.endpoints import Subscription
 from pose_regressor.middleware.kit.log import Log
 from pose_regressor.middleware.kit.pacing import Answers
 from pose_regressor.middleware.messages.transforms import StampedTransform, TransformCollector
+from pose_regressor.middleware.standalone.participant import OpenParticipant
 from pose_regressor.middleware.wire import idl
+
+DEPTH = 100
 
 
 class TfListener(TransformCollector):
@@ -23,32 +27,32 @@ class TfListener(TransformCollector):
 
     def __init__(
         self,
+        open_participant: OpenParticipant,
         topic: str = "/tf",
         log: Log | None = None,
         detections: str = "",
         diagnostics: Callable[[Any], object] | None = None,
     ) -> None:
         super().__init__()
-        self.answers = Answers()
-        self._participant = Participant("pose_regressor_listener")
-        self._reader = self._participant.reader(topic, idl.TFMessage, reliable=True, depth=100)
-        handlers: dict[Any, Callable[[Any], object]] = {self._reader: self.on_tf}
+        self.answers, self._topic = Answers(), topic
+        heard = [Subscription(topic, idl.TFMessage, self.on_tf, True, DEPTH)]
         if detections:
-            reader = self._participant.reader(detections, idl.Detection3DArray, reliable=True, depth=100)
-            handlers[reader] = self.answers.on_detections
+            heard.append(Subscription(detections, idl.Detection3DArray, self.answers.on_detections, True, DEPTH))
         if diagnostics:
-            reader = self._participant.reader("/diagnostics", idl.DiagnosticArray, reliable=True, depth=10)
-            handlers[reader] = diagnostics
-        self._listening = Listening(self._participant, handlers, log or logging.getLogger("pose_regressor"))
+            heard.append(Subscription("/diagnostics", idl.DiagnosticArray, diagnostics, True, 10))
+        with ExitStack() as stack:
+            self._participant = stack.enter_context(open_participant("pose_regressor_listener"))
+            listening = self._participant.subscribe(heard, log or logging.getLogger("pose_regressor"))
+            stack.callback(listening.close)
+            self._stack = stack.pop_all()
 
     @property
     def writers(self) -> int:
         """How many publishers of the transforms are there."""
-        return len(self._reader.matched_pub)
+        return self._participant.publishers(self._topic)
 
     def close(self) -> None:
-        self._listening.stop()
-        self._participant.close()
+        self._stack.close()
 
     def __enter__(self) -> TfListener:
         return self
@@ -58,9 +62,11 @@ class TfListener(TransformCollector):
 
 
 def collect(
-    until: Callable[[list[StampedTransform]], bool] = lambda _: False, timeout: float = 10.0
+    open_participant: OpenParticipant,
+    until: Callable[[list[StampedTransform]], bool] = lambda _: False,
+    timeout: float = 10.0,
 ) -> list[StampedTransform]:
     """All transforms that arrive until ``until(transforms)`` is true or `timeout` seconds have passed."""
-    with TfListener() as listener:
+    with TfListener(open_participant) as listener:
         listener.wait(until, timeout)
         return listener.transforms

@@ -1,14 +1,52 @@
-"""What the tests of the doctor share: a robot's set-up that is wrong in one way, and the doctor's findings."""
+"""The participants, and what the tests of the doctor share: a robot's set-up that is wrong in one way, and the doctor's
+findings."""
 
 import contextlib
+import importlib
 import json
 import struct
 import threading
 import time
+from functools import partial
+from types import SimpleNamespace
 
 import pytest
 
 from pose_regressor.cli import main
+from pose_regressor.middleware import program
+
+PACKAGES = {"dds": "cyclonedds", "zenoh": "zenoh"}
+
+
+@pytest.fixture(scope="session", params=["dds", "zenoh"])
+def kind(request):
+    """Which of the participants; over both the nodes, players and listeners must do the same."""
+    pytest.importorskip(PACKAGES[request.param])
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def network(kind):
+    """What speaks over this middleware.
+
+    Participant, TfListener, collect, outlet; player: what starts a player as a process; main: its command line.
+    """
+    module = f"pose_regressor.middleware.{kind}.player"
+    return SimpleNamespace(
+        Participant=importlib.import_module(f"pose_regressor.middleware.{kind}.participant").Participant,
+        TfListener=program(kind, "listener", "TfListener"),
+        collect=program(kind, "listener", "collect"),
+        outlet=program(kind, "player", "outlet"),
+        player=["-m", module],
+        main=partial(program(kind, "player", "main"), module),
+    )
+
+
+@pytest.fixture(scope="session")
+def wire(kind):
+    """The words of the peer beside the participant."""
+    return importlib.import_module({"dds": "wire_peer", "zenoh": "zenoh_peer"}[kind])
+
 
 K = (50.0, 0, 3.5, 0, 50, 2.5, 0, 0, 1)
 
@@ -22,10 +60,7 @@ class SetUp:
 
     def __init__(self, peer, wire):
         self.peer, self.wire = peer, wire
-        from cyclonedds.qos import Policy, Qos
-
-        qos = Qos(Policy.Reliability.Reliable(10**9), Policy.Durability.TransientLocal, Policy.History.KeepLast(10))
-        self.writers, self.static = {}, peer.writer("rt/tf_static", wire.TFMessage, qos)
+        self.static = peer.writer("rt/tf_static", wire.TFMessage, wire.STATIC_QOS)
         self.messages, self.rounds = [], 0
 
     def camera(self, topic="image", qos=None, frame_id="optical", stamp=now, encoding="rgb8", size=(8, 6)):
@@ -102,7 +137,7 @@ class Rounds:
 
 
 @pytest.fixture
-def diagnose(set_up, capsys, monkeypatch):
+def diagnose(set_up, capsys, monkeypatch, kind):
     """Findings by check: (level, text with its advice), and the exit code."""
     from pose_regressor.doctor import observe
 
@@ -110,7 +145,7 @@ def diagnose(set_up, capsys, monkeypatch):
 
     def diagnose(*arguments):
         with set_up.running():
-            code = main(["doctor", "--json", "--seconds", "1", *arguments])
+            code = main(["doctor", "--middleware", kind, "--json", "--seconds", "1", *arguments])
         found = json.loads(capsys.readouterr().out)
         findings = {f["check"]: (f["level"], f"{f['text']} {f['advice']}") for f in found}
         assert code == any(level == "ERROR" for level, _ in findings.values())

@@ -2,8 +2,6 @@
 
 import pytest
 
-pytest.importorskip("cyclonedds")
-
 K = (60.0, 0, 3.5, 0, 60, 2.5, 0, 0, 1)
 ASKED = ("--depth-topic", "depth")
 UNALIGNED = ("--depth-topic", "infrared/depth", "--depth-info-topic", "infrared/camera_info")

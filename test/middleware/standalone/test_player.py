@@ -1,7 +1,6 @@
 """Player -> node -> listener over the wire, each a process (the listener in this one)."""
 
 import json
-import logging
 import signal
 import time
 from pathlib import Path
@@ -10,19 +9,14 @@ import cv2
 import numpy as np
 import pytest
 
+from pose_regressor.middleware.kit.endpoints import Subscription
 from pose_regressor.middleware.kit.pacing import RATES, TRIES
 from pose_regressor.middleware.kit.player import DETECTIONS, Playing, depth_topic_beside, play
+from pose_regressor.middleware.wire import idl
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, InputError
 
-pytest.importorskip("cyclonedds")
-from pose_regressor.middleware.dds.listener import TfListener, collect
-from pose_regressor.middleware.dds.participant import Listening, Participant
-from pose_regressor.middleware.dds.player import dds_outlet, main
-from pose_regressor.middleware.wire import idl
-
-ROOT = Path(__file__).parents[3]
-PLAYER = ["-m", "pose_regressor.middleware.dds.player"]
+STANDIN = Path(__file__).parents[1] / "standin_node.py"
 PATIENCE = 90  # seconds, for what comes at once on an idle machine
 FRAMES = 12
 
@@ -40,14 +34,21 @@ def clip(tmp_path):
     return folder, camera
 
 
-def test_a_clip_comes_out_as_transforms(domain, clip, launch, tmp_path):
+def hear(participant, topic, log, reliable=True, depth=1):
+    """The images that the participant hears, as they come."""
+    heard = []
+    participant.subscribe([Subscription(topic, idl.Image, heard.append, reliable, depth)], log)
+    return heard
+
+
+def test_a_clip_comes_out_as_transforms(domain, clip, launch, tmp_path, network, kind):
     folder, camera = clip
     record = tmp_path / "record.json"
-    with TfListener() as listener:
-        node = launch(ROOT / "test" / "middleware" / "standin_node.py", "{}")
+    with network.TfListener() as listener:
+        node = launch(STANDIN, kind, "{}")
         # Slowly, for a busy node that hears of the player late: what it sent before is lost.
         options = ["--timeout", PATIENCE, "--rate", 8, "--record", record, "--frame-id", "eye"]
-        player = launch(*PLAYER, folder, "--camera", camera, *options)
+        player = launch(*network.player, folder, "--camera", camera, *options)
         assert player.wait() == 0, player.text
         assert listener.wait(lambda transforms: bool(transforms) and transforms[-1].translation[2] == FRAMES, PATIENCE)
         transforms = listener.transforms
@@ -62,7 +63,7 @@ def test_a_clip_comes_out_as_transforms(domain, clip, launch, tmp_path):
     assert node.end(signal.SIGTERM)[0] == 0
 
 
-def test_a_clip_with_depth(domain, clip, launch, tmp_path):
+def test_a_clip_with_depth(domain, clip, launch, tmp_path, network, kind):
     """The stand-in finds its object as far away as depth says, or without depth the brightness of the image."""
     folder, camera = clip
     (tmp_path / "depths").mkdir()
@@ -71,10 +72,10 @@ def test_a_clip_with_depth(domain, clip, launch, tmp_path):
         cv2.imwrite(str(tmp_path / "depths" / f"{number:06d}.png"), steps)
     record = tmp_path / "record.json"
     config = {"depth_topic": "depth", "image_reliability": "reliable", "depth_reliability": "reliable"}
-    with TfListener() as listener:
-        launch(ROOT / "test" / "middleware" / "standin_node.py", json.dumps(config))
+    with network.TfListener() as listener:
+        launch(STANDIN, kind, json.dumps(config))
         options = ["--timeout", PATIENCE, "--rate", 8, "--record", record, "--depth", tmp_path / "depths"]
-        player = launch(*PLAYER, folder, "--camera", camera, *options)
+        player = launch(*network.player, folder, "--camera", camera, *options)
         assert player.wait() == 0, player.text
         stamps = {stamp: number for number, stamp, _ in json.loads(record.read_text())}
         assert listener.wait(lambda transforms: bool(transforms) and transforms[-1].stamp == max(stamps), PATIENCE)
@@ -85,13 +86,13 @@ def test_a_clip_with_depth(domain, clip, launch, tmp_path):
     assert len(distances) > 1
 
 
-def test_a_source_without_an_image_topic(domain, clip, launch):
+def test_a_source_without_an_image_topic(domain, clip, launch, network, kind):
     """Every frame, in order, however slow the machine."""
     folder, camera = clip
     before = time.time_ns()
-    with TfListener() as listener:
+    with network.TfListener() as listener:
         config = json.dumps({"frame_id": "eye", "frame_prefix": "seen/"})
-        node = launch(ROOT / "test" / "middleware" / "standin_node.py", config, folder, camera)
+        node = launch(STANDIN, kind, config, folder, camera)
         assert node.wait() == 0, node.text
         assert listener.wait(lambda transforms: bool(transforms) and transforms[-1].translation[2] == FRAMES, PATIENCE)
         transforms = listener.transforms
@@ -101,23 +102,23 @@ def test_a_source_without_an_image_topic(domain, clip, launch):
     assert all(before < t.stamp <= t.received for t in transforms)
 
 
-def test_player_says_that_nobody_listens(domain, clip, launch):
+def test_player_says_that_nobody_listens(domain, clip, launch, network):
     folder, camera = clip
-    player = launch(*PLAYER, folder, "--camera", camera, "--timeout", 0.2)
+    player = launch(*network.player, folder, "--camera", camera, "--timeout", 0.2)
     assert player.wait() == 2
     assert player.text == (
         f"error: {folder}: expected a subscriber of image within 0.2 s, none came (ROS_DOMAIN_ID is {domain} here)\n"
     )
 
 
-def test_player_says_what_it_cannot_play(domain, clip, capsys, tmp_path):
+def test_player_says_what_it_cannot_play(domain, clip, capsys, tmp_path, network):
     _, camera = clip
     for arguments, words in (
         ([str(tmp_path / "nothing.mp4"), "--camera", str(camera)], "nothing.mp4"),
         ([str(tmp_path / "clip")], "camera"),
         ([str(tmp_path / "clip"), "--camera", str(camera), "--rate", "0"], "--rate"),
     ):
-        assert main(arguments) == 2
+        assert network.main(arguments) == 2
         error = capsys.readouterr().err
         assert error.startswith("error: ")
         assert words in error
@@ -125,13 +126,13 @@ def test_player_says_what_it_cannot_play(domain, clip, capsys, tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_player(domain, clip, launch, number):
+def test_a_signal_ends_the_player(domain, clip, launch, number, log, network):
     folder, camera = clip
-    with Participant("reader") as participant:
-        reader = participant.reader("image", idl.Image, reliable=False, depth=1)
-        player = launch(*PLAYER, folder, "--camera", camera, "--loop")
+    with network.Participant("reader") as participant:
+        heard = hear(participant, "image", log, reliable=False)
+        player = launch(*network.player, folder, "--camera", camera, "--loop")
         end = time.monotonic() + PATIENCE
-        while not reader.take(1):
+        while not heard:
             assert time.monotonic() < end, player.text
             time.sleep(0.01)
         code, prompt = player.end(number)
@@ -139,7 +140,7 @@ def test_a_signal_ends_the_player(domain, clip, launch, number):
         assert prompt
 
 
-def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch):
+def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch, log, network):
     """Reliably, for a busy machine may lose what is sent with best effort; benchmarks/ looks at that."""
     folder, camera = clip
     images = [np.random.default_rng(n).integers(0, 256, (1080, 1920, 3), dtype=np.uint8) for n in range(3)]
@@ -148,18 +149,16 @@ def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch):
     for number, image in enumerate(images):
         cv2.imwrite(str(folder / f"{number}.bmp"), image)
     camera.write_text(camera.read_text().replace("64", "1920").replace("48", "1080"))
-    arrived = []
-    with Participant("reader") as participant:
-        reader = participant.reader("image", idl.Image, reliable=True, depth=10)
-        with Listening(participant, {reader: lambda sample: arrived.append(sample.data)}, logging.getLogger()):
-            player = launch(*PLAYER, folder, "--camera", camera, "--rate", 10)
-            assert player.wait() == 0, player.text
-            end = time.monotonic() + PATIENCE
-            while len(arrived) < len(images) and time.monotonic() < end:
-                time.sleep(0.01)
+    with network.Participant("reader") as participant:
+        arrived = hear(participant, "image", log, depth=10)
+        player = launch(*network.player, folder, "--camera", camera, "--rate", 10)
+        assert player.wait() == 0, player.text
+        end = time.monotonic() + PATIENCE
+        while len(arrived) < len(images) and time.monotonic() < end:
+            time.sleep(0.01)
     assert len(arrived) == len(images)
-    for data, image in zip(arrived, images, strict=True):
-        np.testing.assert_array_equal(data.reshape(1080, 1920, 3), image[..., ::-1])
+    for message, image in zip(arrived, images, strict=True):
+        np.testing.assert_array_equal(message.data.reshape(1080, 1920, 3), image[..., ::-1])
 
 
 CAMERA = Camera(64, 48, np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]]))
@@ -173,25 +172,25 @@ def test_a_leading_slash_is_taken_off_the_frame_id(given, name):
             Playing(frame_id=wrong)
 
 
-def test_play_waits_for_the_reader_and_counts(domain, clip):
+def test_play_waits_for_the_reader_and_counts(domain, clip, log, network):
     folder, _ = clip
     source = open_source(folder, CAMERA)
     with pytest.raises(InputError, match="expected a subscriber of cam/image within 0 s"):
-        play(dds_outlet, source, Playing(image_topic="cam/image", timeout=0.0))
+        play(network.outlet, source, Playing(image_topic="cam/image", timeout=0.0))
     record = []
-    with Participant("reader") as participant:
-        participant.reader("cam/image", idl.Image, reliable=False, depth=1)
-        assert play(dds_outlet, source, Playing(rate=500, image_topic="cam/image"), record) == FRAMES
+    with network.Participant("reader") as participant:
+        hear(participant, "cam/image", log, reliable=False)
+        assert play(network.outlet, source, Playing(rate=500, image_topic="cam/image"), record) == FRAMES
     assert [(frame.index, frame.rate) for frame in record] == [(number, 500) for number in range(FRAMES)]
 
 
-def test_a_player_goes_as_fast_as_the_node_answers(domain, clip, launch, tmp_path):
+def test_a_player_goes_as_fast_as_the_node_answers(domain, clip, launch, tmp_path, network, kind):
     """Whatever rate that is here: every frame is played, at rates that it chose, and it says so."""
     folder, camera = clip
     record = tmp_path / "record.json"
-    with TfListener(detections=DETECTIONS) as listener:
-        launch(ROOT / "test" / "middleware" / "standin_node.py", "{}")
-        player = launch(*PLAYER, folder, "--camera", camera, "--rate", "auto", "--record", record)
+    with network.TfListener(detections=DETECTIONS) as listener:
+        launch(STANDIN, kind, "{}")
+        player = launch(*network.player, folder, "--camera", camera, "--rate", "auto", "--record", record)
         assert player.wait() == 0, player.text
         frames = json.loads(record.read_text())
         assert listener.answers.wait(frames[-1][1], 5)
@@ -204,16 +203,16 @@ def test_a_player_goes_as_fast_as_the_node_answers(domain, clip, launch, tmp_pat
     assert {t.stamp for t in transforms} <= answers.keys()
 
 
-def test_a_player_without_answers_plays_slowly(domain, clip, monkeypatch, capsys):
+def test_a_player_without_answers_plays_slowly(domain, clip, monkeypatch, capsys, log, network):
     folder, _ = clip
     monkeypatch.setattr("pose_regressor.middleware.kit.pacing.FIRST_ANSWER", 0.0)
     monkeypatch.setattr("pose_regressor.middleware.kit.pacing.SEND_AGAIN", 0.01)
     monkeypatch.setattr("pose_regressor.middleware.kit.pacing.RATES", (500.0, 100.0))
     record = []
-    with Participant("reader") as participant:
-        participant.reader("image", idl.Image, reliable=False, depth=1)
+    with network.Participant("reader") as participant:
+        hear(participant, "image", log, reliable=False)
         playing = Playing(answers_topic="nobody/detections")
-        assert play(dds_outlet, open_source(folder, CAMERA), playing, record) == FRAMES
+        assert play(network.outlet, open_source(folder, CAMERA), playing, record) == FRAMES
     assert {frame.rate for frame in record} == {100.0}
     assert capsys.readouterr().out == "no answer within 0 s: playing at 100 images a second\n"
 
@@ -225,5 +224,5 @@ def test_depth_is_published_beside_the_image(image, depth):
     assert depth_topic_beside(image) == depth
 
 
-def test_collect_gives_up_in_time(domain):
-    assert collect(timeout=0.1) == []
+def test_collect_gives_up_in_time(domain, network):
+    assert network.collect(timeout=0.1) == []
