@@ -107,7 +107,7 @@ $(VENV)/.torch: $(VENV)/.made
 $(VENV)/.runtime: $(VENV)/.made setup.py
 	@echo "installing pose_regressor"
 	@if $(HAS_DDS); then \
-	  $(PIP) -e ".[dds,zenoh]"; \
+	  $(PIP) -e ".[dds]"; \
 	else \
 	  $(PIP) -e ".[zenoh]"; \
 	  echo "note: cyclonedds has no wheel for $$($(BIN)/python --version): Zenoh is used in place of DDS"; \
