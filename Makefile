@@ -1,7 +1,9 @@
 # Everything runs in an environment of its own, .venv, made on first use. `make` alone lists the targets.
 PYTHON ?= python3
-# Installed when the environment has no torch: what is measured here was measured with this one.
+# For tests and training, when the environment has no torch: what is measured here was measured with this one.
 TORCH ?= torch==2.13.0
+# Without an NVIDIA GPU it is taken from here: without CUDA it needs a fifth of the disk.
+TORCH_CPU ?= https://download.pytorch.org/whl/cpu
 
 # Images a second of the demo; auto: 30, or less on a machine that cannot keep up.
 RATE ?= auto
@@ -91,20 +93,28 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.torch: $(VENV)/.made
-	@$(BIN)/python -c "import torch" 2>/dev/null || { echo "installing $(TORCH) (large)"; $(PIP) "$(TORCH)"; }
+	@$(BIN)/python -c "import torch" 2>/dev/null || { \
+	  echo "installing $(TORCH) (large)"; \
+	  if [ -e /proc/driver/nvidia/version ]; then \
+	    $(PIP) "$(TORCH)"; \
+	  elif ! $(PIP) --retries 1 --timeout 15 --index-url $(TORCH_CPU) "$(TORCH)" 2>$(VENV)/torch.log; then \
+	    echo "note: no build for CPUs from $(TORCH_CPU) (the reason is in $(VENV)/torch.log); taking the default one"; \
+	    $(PIP) "$(TORCH)"; \
+	  fi; \
+	}
 	@touch $@
 
-$(VENV)/.runtime: $(VENV)/.torch setup.py
+$(VENV)/.runtime: $(VENV)/.made setup.py
 	@echo "installing pose_regressor"
 	@if $(HAS_DDS); then \
-	  $(PIP) -e ".[dds,zenoh,onnx]"; \
+	  $(PIP) -e ".[dds]"; \
 	else \
-	  $(PIP) -e ".[zenoh,onnx]"; \
+	  $(PIP) -e ".[zenoh]"; \
 	  echo "note: cyclonedds has no wheel for $$($(BIN)/python --version): Zenoh is used in place of DDS"; \
 	fi
 	@touch $@
 
-$(VENV)/.develop: $(VENV)/.runtime $(wildcard training/setup.py training/pyproject.toml)
+$(VENV)/.develop: $(VENV)/.runtime $(VENV)/.torch $(wildcard training/setup.py training/pyproject.toml)
 	@echo "installing pose_regressor_training and the tools for tests"
 	@if $(HAS_DDS); then dds=dds,; fi; $(PIP) -e ".[$${dds}zenoh,bag,onnx,test]" -e "./training[test]"
 	@touch $@

@@ -45,7 +45,7 @@ setup(
     install_requires=[
         "setuptools",
         "numpy>=1.26",
-        "torch>=2.4",
+        "openvino>=2025.0",
         "opencv-python-headless>=4.8",
         "safetensors>=0.4",
         "pyyaml>=6",
@@ -56,9 +56,13 @@ setup(
         "dds": ["cyclonedds>=11.0.1"],
         "zenoh": ["eclipse-zenoh>=1.5,<2"],
         "bag": ["mcap>=1.2"],
-        "onnx": ["onnx>=1.16", "onnxruntime>=1.17"],
+        # Another engine for CPUs, in place of OpenVINO.
+        "onnx": ["onnxruntime>=1.17"],
+        # For GPUs, layers, and ONNX files for other programs. Training needs it, too.
+        "torch": ["torch>=2.4"],
         "ros": ROS,
         "test": [
+            *("torch>=2.4", "onnx>=1.16", "onnxruntime>=1.17"),
             *("pytest>=7.4", "pytest-timeout>=2.2", "pytest-xdist>=3.5"),
             *("rosbags>=0.10", "hypothesis", "scipy", "ruff", "mypy", "types-PyYAML"),
         ],

@@ -11,12 +11,12 @@ The rival is torch as it comes, channels last.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import copy
 import statistics
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -28,21 +28,42 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from pose_regressor.assets import find_model
 from pose_regressor.network.bundle import Bundle
-from pose_regressor.network.onnx_runtime import OnnxRunner
+from pose_regressor.network.outputs import values_of
+from pose_regressor.network.runners import Execution, Runner, choose_execution, open_runner
+from pose_regressor.types import InputError
 
 Run = Callable[[Tensor], list[Tensor]]
 
 
 class Entry(nn.Module):
-    """One entry point of a runner. Its outputs come as a list."""
+    """One entry point of a network. Its outputs come as a list."""
 
-    def __init__(self, runner: object, find: bool) -> None:
+    def __init__(self, network: nn.Module, find: bool) -> None:
         super().__init__()
-        self.runner, self.find = runner, find
+        self.network, self.find = network, find
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        found = (self.runner.find(image),) if self.find else self.runner(image)  # type: ignore[attr-defined,operator]
-        return [getattr(output, field.name) for output in found for field in fields(output)]
+        found = (self.network.find(image),) if self.find else self.network(image)
+        return [value for output in found for value in values_of(output)]
+
+
+def engine(runner: Runner, find: bool) -> Run:
+    """The same of an engine, which takes arrays."""
+
+    def run(image: Tensor) -> list[Tensor]:
+        found = (runner.find(image.numpy()),) if find else runner(image.numpy())
+        return [torch.from_numpy(value) for output in found for value in values_of(output)]
+
+    return run
+
+
+def engines() -> dict[str, Execution]:
+    """Those that run here."""
+    found = {}
+    for backend, precision in (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")):
+        with contextlib.suppress(InputError):
+            found[f"{backend}, {precision}"] = choose_execution(backend, "cpu", precision, torch.get_num_threads())
+    return found
 
 
 def folded(module: nn.Module) -> nn.Module:
@@ -70,8 +91,8 @@ def ways(bundle: Bundle, image: Tensor, find: bool, compiled: bool) -> dict[str,
         "torch, folded": Entry(fused, find),
         "torch, traced and frozen": frozen,
         "torch, folded, bfloat16": Entry(half, find),
-        "ONNX Runtime": Entry(OnnxRunner(bundle.network), find),
     }
+    runs |= {name: engine(open_runner(bundle.weights, way), find) for name, way in engines().items()}
     if compiled:
         runs["torch.compile"] = torch.compile(Entry(fused, find))
     return runs
@@ -124,8 +145,10 @@ def main() -> None:
     Console().print(table)
     headlines = []
     for name in shapes:
-        rival, value = results[name]["torch"][0], results[name]["ONNX Runtime"][0]
-        headlines.append(Headline(f"network, {name}, ONNX Runtime", value, "ms", "torch", rival, rival / value, ".1f"))
+        rival = results[name]["torch"][0]
+        for way in engines():
+            value = results[name][way][0]
+            headlines.append(Headline(f"network, {name}, {way}", value, "ms", "torch", rival, rival / value, ".1f"))
     finish(headlines, options.json, threads=torch.get_num_threads(), results=results)
 
 

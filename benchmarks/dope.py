@@ -1,4 +1,4 @@
-"""DOPE's network, rebuilt from its paper to be timed. Its weights are random: it finds nothing.
+"""DOPE's network, rebuilt from its paper, and its timing. Its weights are random: it finds nothing.
 
 Tremblay et al., Deep Object Pose Estimation for Semantic Robotic Grasping of Household Objects, CoRL 2018, section 3.1:
 the first ten layers of VGG-19, two 3x3 convolutions down to 128 channels, then six stages of two branches that give
@@ -7,12 +7,15 @@ nine belief maps and sixteen vector fields (eight vertices, x and y) at an eight
 
 from __future__ import annotations
 
+import time
+
 import torch
 from torch import Tensor, nn
 
 BELIEFS, VECTORS, FEATURES, STAGES = 9, 16, 128, 6
 #: Image size the paper trains and times at: 400 pixels high, 533 wide.
 HEIGHT, WIDTH = 400, 533
+RUNS = 3  # in each precision, between two runs of what it is compared with
 
 
 def _convolutions(sizes: list[tuple[int, int]], kernel: int) -> list[nn.Module]:
@@ -57,3 +60,33 @@ class Dope(nn.Module):
             beliefs, vectors = belief_branch(inputs), vector_branch(inputs)
             inputs = torch.cat([beliefs, vectors, features], dim=1)
         return beliefs, vectors
+
+
+class Rival:
+    """DOPE's network, in each precision with the memory layout that is faster here."""
+
+    def __init__(self) -> None:
+        self.times: dict[str, list[float]] = {"float32": [], "bfloat16": []}
+        self._runs = {}
+        for precision in self.times:
+            dtype = getattr(torch, precision)
+            network = Dope().eval().to(dtype)
+            candidates = []
+            for layout in (torch.contiguous_format, torch.channels_last):
+                image = torch.rand(1, 3, HEIGHT, WIDTH).to(dtype).to(memory_format=layout)
+                network = network.to(memory_format=layout)
+                self._time(network, image)
+                candidates.append((self._time(network, image), layout))
+            layout = min(candidates, key=lambda candidate: candidate[0])[1]
+            self._runs[precision] = (network.to(memory_format=layout), image.to(memory_format=layout))
+
+    @staticmethod
+    def _time(network: Dope, image: torch.Tensor) -> float:
+        with torch.inference_mode():
+            start = time.perf_counter()
+            network(image)
+            return 1e3 * (time.perf_counter() - start)
+
+    def run(self) -> None:
+        for precision, (network, image) in self._runs.items():
+            self.times[precision] += [self._time(network, image) for _ in range(RUNS)]

@@ -1,6 +1,7 @@
 """How long from an image message to the transform on /tf, over DDS, and where does the time go?
 
     PYTHONPATH=. python benchmarks/node_latency.py [--model box] [--source CLIP --camera FILE] [--depth] [--json FILE]
+    PYTHONPATH=. python benchmarks/node_latency.py --against COMMIT [--busy 0 1] [--rounds 3]
 
 The node runs in this process, a camera in another. The camera sends an image, waits for its transform, and sends the
 next. All times are of one clock of this machine.
@@ -14,6 +15,9 @@ follow      the steady state: looks around the last pose; search: looks at the w
 --depth compares VGA images without depth, with aligned depth, and with depth that the node registers, in turn. Depth
 shows the object's box before a wall, and is sent before its image. There is no other rival then.
 
+--against compares VGA images with an earlier build, in turns: followed and searched, on an idle machine and beside busy
+loops, each of which takes all it gets of one core.
+
 Other image sizes than the clip's are made from it by scaling and padding, with the exact intrinsics.
 
 The rival is DOPE's network (dope.py) at its paper's 400x533 on the same CPU, timed between the node's runs: the network
@@ -24,210 +28,28 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import logging
-import multiprocessing
 import os
-import random
 import statistics
+import subprocess
 import sys
-import time
-from dataclasses import asdict, dataclass, replace
-from multiprocessing.connection import Connection
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
-import cv2
-import numpy as np
 import torch
-from depth_frames import MODES, DepthCamera, check_depth_used, depth_headlines, with_depth
-from dope import HEIGHT, WIDTH, Dope
+from depth_frames import MODES, depth_headlines, with_depth
+from dope import HEIGHT, WIDTH, Rival
 from headlines import Headline, finish
+from node_runs import SIZES, STAGES, Row, own_network, read_clip, resized, run_node
+from unchanged import ROOT, unpack
 
-from pose_regressor.assets import demo_folder
-from pose_regressor.files.cameras import load_camera
-from pose_regressor.middleware.dds.participant import Participant
-from pose_regressor.middleware.kit.memory import keep_memory
-from pose_regressor.middleware.messages.images import camera_info_message, image_message
-from pose_regressor.middleware.pose.core import Tracking
-from pose_regressor.middleware.pose.managed import open_tracker
-from pose_regressor.middleware.pose.parameters import NodeConfig
-from pose_regressor.middleware.standalone.listener import TfListener
-from pose_regressor.middleware.standalone.node import PoseNode
-from pose_regressor.middleware.wire import idl
-from pose_regressor.sources import open_source
-from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
+from pose_regressor.assets import demo_folder, find_model
+from pose_regressor.types import Frame, InputError
 
-SIZES = {"VGA": (640, 480), "1080p": (1920, 1080), "400x533": (WIDTH, HEIGHT)}
-STAGES = ("receive", "preprocess", "network", "decode", "publish")
-CLIP = 24  # frames of the clip that are played, forwards and backwards in turn
-WARM_UP = 5  # frames of each run that are not counted
-PATIENCE = 2.0  # seconds after which an image counts as unanswered
 ROUNDS = 3  # runs of each kind with --depth
-DOPE_RUNS = 3  # runs of the rival in each precision, between two runs of the node
-
-
-# ------------------------------------------------------------------ the camera's process
-
-
-def camera_process(pipe: Connection, frames: list[Frame], count: int, depth: str) -> None:
-    """Sends `count` images one by one. Puts (stamp, arrival of its transform or None) of each into the pipe, in ns.
-
-    depth: one of depth_frames.MODES.
-    """
-    keep_memory()  # as the player does, and drivers with buffers of their own: the node is to be timed, not the camera
-    with Participant("benchmark_camera") as participant, TfListener(Participant) as listener:
-        send_depth = DepthCamera(participant, depth).send
-        images = participant.writer("image", idl.Image, reliable=True, depth=1)
-        infos = participant.writer("camera_info", idl.CameraInfo, reliable=True, depth=1)
-        while not (images.matched_sub and infos.matched_sub and listener.writers):
-            time.sleep(0.01)
-        answers = []
-        for number in range(count):
-            # Forwards and backwards in turn: a jump would cost the tracker its object.
-            step = number % (2 * len(frames) - 2) if len(frames) > 1 else 0
-            frame = frames[step if step < len(frames) else 2 * len(frames) - 2 - step]
-            infos.write(camera_info_message(idl, frame.camera, time.time_ns(), "camera"))
-            message = image_message(idl, frame.image, 0, "camera")
-            stamp = time.time_ns()
-            message.header.stamp = idl.Time(*divmod(stamp, 1_000_000_000))
-            send_depth(frame, stamp)
-            images.write(message)
-            listener.wait(lambda transforms, stamp=stamp: bool(transforms) and transforms[-1].stamp == stamp, PATIENCE)
-            found = [t.received for t in listener.transforms[-4:] if t.stamp == stamp]
-            answers.append((stamp, found[0] if found else None))
-        pipe.send(answers)
-
-
-# ------------------------------------------------------------------ the node's process
-
-
-class Watched:
-    """A tracker that remembers how long each image took.
-
-    seen: {stamp: {stage: seconds}}, with `start` and `end` in ns beside the stages
-    """
-
-    def __init__(self, tracker: Tracking) -> None:
-        self.tracker = tracker
-        self.seen: dict[int, dict[str, float]] = {}
-
-    def update(self, frame: Frame) -> list[PoseEstimate]:
-        start = time.time_ns()
-        estimates = self.tracker.track(frame)  # type: ignore[attr-defined]
-        end = time.time_ns()
-        seconds = estimates.seconds
-        rest = (end - start) / 1e9 - seconds.total
-        self.seen[frame.stamp] = {**asdict(seconds), "decode": seconds.decode + rest, "start": start, "end": end}
-        return list(estimates.poses)
-
-    def reset(self) -> None:
-        self.tracker.reset()
-
-    @property
-    def device(self) -> str:
-        return self.tracker.device
-
-
-@dataclass
-class Row:
-    """One run of the node: medians in ms, of all images that were answered."""
-
-    size: str
-    mode: str
-    found: int
-    sent: int
-    stages: dict[str, float]
-    total: float
-    p99: float
-
-
-def run_node(model: str, frames: list[Frame], size: str, follow: bool, count: int, depth: str = "off") -> Row:
-    """depth: one of depth_frames.MODES."""
-    tracker = Watched(open_tracker(NodeConfig(model=(model,), follow=follow)))
-    here, there = multiprocessing.Pipe()
-    context = multiprocessing.get_context("spawn")
-    camera = context.Process(target=camera_process, args=(there, frames, count + WARM_UP, depth), daemon=True)
-    config = NodeConfig(model=(model,), **MODES[depth])
-    with Participant() as participant, PoseNode(participant, config, lambda _: tracker) as node:
-        camera.start()
-        while not here.poll(1.0):
-            if not camera.is_alive():
-                raise InputError("the camera's process ended early")
-        answers = here.recv()[WARM_UP:]
-        camera.join()
-        check_depth_used(node.managed.core)
-    samples = []
-    for stamp, arrival in answers:
-        if arrival is None or stamp not in tracker.seen:
-            continue
-        seen = tracker.seen[stamp]
-        times = {stage: seen[stage] for stage in ("preprocess", "network", "decode")}
-        times |= {"receive": (seen["start"] - stamp) / 1e9, "publish": (arrival - seen["end"]) / 1e9}
-        samples.append(({stage: 1e3 * times[stage] for stage in STAGES}, (arrival - stamp) / 1e6))
-    if not samples:
-        raise InputError(f"{size}: the model {model} finds nothing in the clip, so there is no transform to time")
-    stages = {stage: statistics.median(sample[stage] for sample, _ in samples) for stage in STAGES}
-    totals = [total for _, total in samples]
-    p99 = float(np.percentile(totals, 99))
-    mode = ("follow" if follow else "search") + ("" if depth == "off" else f", {depth}")
-    return Row(size, mode, len(samples), count, stages, statistics.median(totals), p99)
-
-
-# ------------------------------------------------------------------ the rival
-
-
-class Rival:
-    """DOPE's network, in each precision with the memory layout that is faster here."""
-
-    def __init__(self) -> None:
-        self.times: dict[str, list[float]] = {"float32": [], "bfloat16": []}
-        self._runs = {}
-        for precision in self.times:
-            dtype = getattr(torch, precision)
-            network = Dope().eval().to(dtype)
-            candidates = []
-            for layout in (torch.contiguous_format, torch.channels_last):
-                image = torch.rand(1, 3, HEIGHT, WIDTH).to(dtype).to(memory_format=layout)
-                network = network.to(memory_format=layout)
-                self._time(network, image)
-                candidates.append((self._time(network, image), layout))
-            layout = min(candidates, key=lambda candidate: candidate[0])[1]
-            self._runs[precision] = (network.to(memory_format=layout), image.to(memory_format=layout))
-
-    @staticmethod
-    def _time(network: Dope, image: torch.Tensor) -> float:
-        with torch.inference_mode():
-            start = time.perf_counter()
-            network(image)
-            return 1e3 * (time.perf_counter() - start)
-
-    def run(self) -> None:
-        for precision, (network, image) in self._runs.items():
-            self.times[precision] += [self._time(network, image) for _ in range(DOPE_RUNS)]
-
-
-# ------------------------------------------------------------------ main
-
-
-def resized(frame: Frame, width: int, height: int) -> Frame:
-    """The frame scaled and padded to the size; its camera matrix changes with it, half pixels included."""
-    camera = frame.camera
-    if (width, height) == (camera.width, camera.height):
-        return frame
-    scale = min(width / camera.width, height / camera.height)
-    inner = (round(camera.width * scale), round(camera.height * scale))
-    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    image = np.zeros((height, width, 3), np.uint8)
-    image[top : top + inner[1], left : left + inner[0]] = cv2.resize(frame.image, inner)
-    x, y = inner[0] / camera.width, inner[1] / camera.height
-    scaling = np.array([[x, 0, x / 2 - 0.5 + left], [0, y, y / 2 - 0.5 + top], [0, 0, 1]])
-    matrix = scaling @ camera.matrix
-    return replace(frame, image=image, camera=Camera(width, height, matrix, camera.distortion, camera.distortion_model))
-
-
-def own_network() -> None:
-    """Takes a domain of our own on this machine: no other traffic comes in, and none of ours goes out."""
-    os.environ.setdefault("ROS_DOMAIN_ID", str(random.randint(1, 101)))
-    os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
+BUSY = "while True: pass"
 
 
 def compare_depth(options: argparse.Namespace, frames: list[Frame]) -> int:
@@ -243,11 +65,11 @@ def compare_depth(options: argparse.Namespace, frames: list[Frame]) -> int:
 
 def show(rows: list[Row]) -> None:
     print(
-        f"{'size':8} {'mode':18} {'found':>8} " + " ".join(f"{s:>10}" for s in STAGES) + f" {'total':>9} {'p99':>8}  ms"
+        f"{'size':8} {'mode':34} {'found':>8} " + " ".join(f"{s:>10}" for s in STAGES) + f" {'total':>9} {'p99':>8}  ms"
     )
     for row in rows:
         stages = " ".join(f"{row.stages[stage]:10.2f}" for stage in STAGES)
-        print(f"{row.size:8} {row.mode:18} {row.found:>4}/{row.sent:<3} {stages} {row.total:9.2f} {row.p99:8.2f}")
+        print(f"{row.size:8} {row.mode:34} {row.found:>4}/{row.sent:<3} {stages} {row.total:9.2f} {row.p99:8.2f}")
 
 
 def report(rows: list[Row], rival: Rival) -> list[Headline]:
@@ -263,6 +85,71 @@ def report(rows: list[Row], rival: Rival) -> list[Headline]:
     return headlines
 
 
+# ------------------------------------------------------------------ an earlier build
+
+
+@contextlib.contextmanager
+def busy_loops(count: int) -> Iterator[None]:
+    """Inside, that many processes compute without end."""
+    loops = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for loop in loops:
+            loop.kill()
+            loop.wait()
+
+
+def run_build(tree: Path, options: argparse.Namespace, source: str, camera: str | None, mode: str) -> Row:
+    """One run of the build in a checkout. The benchmark itself is this one."""
+    command = [sys.executable, str(Path(__file__).with_name("node_runs.py")), "--model", str(find_model(options.model))]
+    command += ["--source", source, "--size", "VGA", "--mode", mode, "--frames", str(options.frames)]
+    command += ["--camera", camera] if camera else []
+    command += ["--threads", str(options.threads)] if tree == ROOT else []
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tree, env=environment)
+    if done.returncode:
+        raise InputError(f"{tree}: the run failed: {' '.join(done.stderr.split())[-500:]}")
+    return Row(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def compare_builds(options: argparse.Namespace, source: str, camera: str | None) -> int:
+    rows: list[Row] = []
+    headlines, figures = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        commit = unpack(options.against, Path(folder) / "commit")
+        trees = {commit[:9]: Path(folder) / "commit", "here": ROOT}
+        for busy in options.busy:
+            for mode in ("follow", "search"):
+                own: dict[str, list[Row]] = {name: [] for name in trees}
+                for _ in range(options.rounds):
+                    for name, tree in trees.items():
+                        with busy_loops(busy):
+                            row = run_build(tree, options, source, camera, mode)
+                        row.mode = f"{mode}, busy {busy}, {name}"
+                        print(f"{row.mode}: {row.total:.1f} ms", file=sys.stderr, flush=True)
+                        own[name].append(row)
+                        rows.append(row)
+                headlines += compared(own, f"message to TF, VGA, {mode}, busy loops: {busy}")
+                figures.append({"busy": busy, "mode": mode, **{k: [vars(r) for r in v] for k, v in own.items()}})
+    show(rows)
+    finish(headlines, options.json, against=commit, model=options.model, runs=figures)
+    return 0
+
+
+def compared(rows: dict[str, list[Row]], what: str) -> list[Headline]:
+    """Medians over the rounds: of the median and of the 99th percentile of one frame."""
+    found = []
+    (before, old), (_, new) = rows.items()
+    for name, field in ((what, "total"), (f"{what}, p99", "p99")):
+        value, rival = (statistics.median(getattr(row, field) for row in side) for side in (new, old))
+        found.append(Headline(name, value, "ms", f"build {before}", rival, rival / value, ".1f"))
+    return found
+
+
+# ------------------------------------------------------------------ main
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--model", default="box", help="bundle: file, or name of a shipped one (default: %(default)s)")
@@ -270,15 +157,20 @@ def main() -> int:
     parser.add_argument("--camera", help="camera file of --source")
     parser.add_argument("--frames", type=int, default=100, help="images a run (default: %(default)s)")
     parser.add_argument("--depth", action="store_true", help="what depth costs, with VGA images")
+    parser.add_argument("--against", metavar="COMMIT", help="compare with the build of this commit")
+    parser.add_argument("--busy", type=int, nargs="+", default=[0, 1], help="busy loops beside it (default: 0 1)")
+    parser.add_argument("--threads", type=int, default=0, help="of this build's network; 0: the default")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each build and kind (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     own_network()
     try:
-        source = options.source or demo_folder() / "box.mp4"
-        camera_file = options.camera or (None if options.source else demo_folder() / "camera.json")
-        with open_source(source, load_camera(camera_file) if camera_file else None) as clip:
-            frames = [frame for frame, _ in zip(clip, range(CLIP), strict=False)]
+        source = str(options.source or demo_folder() / "box.mp4")
+        camera = options.camera or (None if options.source else str(demo_folder() / "camera.json"))
+        if options.against:
+            return compare_builds(options, source, camera)
+        frames = read_clip(source, camera)
         if options.depth:
             return compare_depth(options, [resized(frame, *SIZES["VGA"]) for frame in frames])
         rival = Rival()

@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 from headlines import Headline, finish
-from node_latency import own_network
+from node_runs import own_network
 from rich.console import Console
 from rich.table import Table
 
@@ -56,7 +56,7 @@ LOG = logging.getLogger("overload")
 class SlowTracker:
     """Finds one object in every image, after a wait."""
 
-    device = "cpu"
+    device = execution = "cpu"
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds

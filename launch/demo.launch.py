@@ -13,7 +13,7 @@ from launch.substitutions import LaunchConfiguration, PathJoinSubstitution, Pyth
 from launch_ros.actions import Node
 
 SHARE = Path(get_package_share_directory("pose_regressor"))
-START_TIMEOUT = "120"  # seconds for the node to start: importing torch from a cold disk takes long
+START_TIMEOUT = "120"  # seconds for the node to start: importing from a cold disk takes long
 RATE = "images a second; auto: 30, or less on a machine that cannot keep up"
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.2.0"
 __all__ = ["Camera", "Frame", "InputError", "ObjectModel", "PoseEstimate", "PoseEstimator", "Tracker"]
 
-#: Imported on first use: torch takes a second, and users of the dataclasses alone (players, listeners) need not wait.
+#: Imported on first use: users of the dataclasses alone (players, listeners) need not wait for OpenCV.
 _LATE = {"PoseEstimator": "pose_regressor.estimation.estimator", "Tracker": "pose_regressor.tracking.tracker"}
 
 

@@ -15,6 +15,7 @@ from child_processes import ended_with_the_block, mark_run
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
+from pose_regressor.network.weights import Weights
 from pose_regressor.types import ObjectModel
 
 torch.set_num_threads(1)
@@ -49,7 +50,7 @@ def _bundle(*names: str) -> Bundle:
     torch.manual_seed(0)
     objects = tuple(_object(name, number) for number, name in enumerate(names or ("brick",), start=1))
     network = PoseNetwork(NetworkConfig(width=8, blocks=(1, 1, 1, 1)), len(objects))
-    return Bundle(network.eval(), objects, {"seed": 0}, {"score": 0.0})
+    return Bundle(Weights.of(network.eval()), objects, {"seed": 0}, {"score": 0.0})
 
 
 @pytest.fixture

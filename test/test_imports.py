@@ -54,14 +54,19 @@ TRAINING_ORDER = """
 #: What `import pose_regressor` offers at once or on first use.
 OFFERED = {"types", "estimation", "tracking"}
 
-ANYWHERE = {"numpy", "torch", "cv2", "safetensors", "yaml", "typer", "rich"}
+ANYWHERE = {"numpy", "cv2", "safetensors", "yaml", "typer", "rich"}
+#: A robot without a GPU has no torch. These are for layers and for networks on a GPU.
+TORCH = {"torch"}
 #: The only file that may ask whether the extension is there.
 THE_BACKEND = "ops/extension.py"
 ONLY_BELOW = {
     "middleware/dds": {"cyclonedds"},
+    "network/engines.py": {"onnxruntime", "openvino"},
+    "ops": TORCH,
+    "geometry/rotation.py": TORCH,
+    **dict.fromkeys((f"network/{name}.py" for name in ("backbone", "heads", "network", "torch_runner")), TORCH),
+    **dict.fromkeys(("network/weights.py", "network/runners.py", "cli/info.py"), TORCH),  # inside functions
     "middleware/zenoh": {"zenoh"},
-    "network/runners.py": {"onnx", "onnxruntime"},
-    "network/onnx_runtime.py": {"onnx", "onnxruntime"},
     "doctor/dds.py": {"cyclonedds"},
     "bag": {"mcap", "zstandard"},
     "middleware/ros2": {
@@ -181,9 +186,10 @@ def test_the_extension_imports_neither(path):
         ("pose_regressor.cli", "torch cv2 rclpy cyclonedds zenoh mcap"),
         ("pose_regressor.geometry.errors", "torch rclpy cyclonedds zenoh"),
         ("pose_regressor.tracking.tracker", "torch rclpy cyclonedds zenoh"),
+        ("pose_regressor.estimation.estimator", "torch openvino onnxruntime rclpy cyclonedds zenoh"),
         ("pose_regressor.middleware", "torch rclpy cyclonedds zenoh"),
         ("pose_regressor.middleware.wire.idl", "torch cv2 rclpy cyclonedds zenoh"),
-        ("pose_regressor.bag.process", "rclpy cyclonedds zenoh"),
+        ("pose_regressor.bag.process", "torch rclpy cyclonedds zenoh"),
         ("pose_regressor.bag.record", "torch rclpy cyclonedds zenoh"),
         ("pose_regressor.ops.projection", "cv2 pose_regressor_cuda"),
     ],

@@ -197,11 +197,11 @@ def _open_cameras(
     models: Sequence[Path],
     journal: Journal,
 ) -> tuple[list[BagCamera], TransformTree, int]:
-    # Imported late: torch takes seconds, and errors in the bag should be reported before.
+    # Imported late: errors in the bag should be reported before.
     from pose_regressor.estimation.estimator import PoseEstimator
     from pose_regressor.tracking.tracker import Tracker
 
-    looking = PoseEstimator(list(models), config.device, config.score_threshold, config.backend)
+    looking = PoseEstimator(list(models), config.device, config.score_threshold, *config.runs)
     estimator: Any = RememberingEstimator(looking, journal)
     views = []
     tree = TransformTree(TF_PATIENCE)

@@ -3,7 +3,7 @@
 Exit codes: 0 done; 1 nothing was found, or a check failed; 2 bad input, which one line on stderr explains; 130
 interrupted; 143 terminated.
 
-Each command imports what it needs when it is called, so that `--help` and a wrong option do not wait for torch.
+Each command imports what it needs when it is called, so that `--help` and a wrong option answer at once.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _terminate(number: int, _: object) -> NoReturn:
 
 
 def _end_soon() -> None:
-    # At its end Python would search all of torch for cycles, which takes half a second.
+    # At its end Python would search all that is imported for cycles; with torch that takes half a second.
     gc.freeze()
 
 

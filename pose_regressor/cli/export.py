@@ -38,24 +38,24 @@ def export(
     from pose_regressor.assets import find_model
     from pose_regressor.files.io import replacing
     from pose_regressor.network.bundle import Bundle
-    from pose_regressor.network.runners import choose_backend
+    from pose_regressor.network.graph import network_graph
+    from pose_regressor.network.runners import choose_execution, open_engine
 
     path = find_model(bundle)
     loaded = Bundle.load(path)
+    choose_execution("torch", "cpu")  # the error says that it is missing
     import numpy as np
-    import torch
 
-    choose_backend("onnxruntime", torch.device("cpu"))  # the error says what is missing
-    from pose_regressor.network.onnx_runtime import largest_deviation, onnx_graph
+    from pose_regressor.network.torch_runner import largest_deviation
 
     rng = np.random.default_rng(0)
     for entry in ("find", "look"):
-        graph = onnx_graph(loaded.network, entry, describe(loaded, path, entry))
+        graph = network_graph(loaded.weights, entry, describe(loaded, path, entry))
         size = loaded.config.find_size if entry == "find" else loaded.config.crop_size
         # A frame is wider than high.
         height = size * 3 // 4 // 32 * 32 if entry == "find" else size
         images = [rng.integers(0, 256, (batch, 3, height, size), np.uint8) for batch in BATCHES]
-        deviation = largest_deviation(loaded.network, graph, entry, images)
+        deviation = largest_deviation(loaded.weights, entry, open_engine(graph), images)
         target = (out or Path()) / f"{path.stem}.{entry}.onnx"
         if deviation > TOLERANCE:
             print(f"{target}: not written, deviates from torch by {deviation:.1e} (at most {TOLERANCE:.0e})")

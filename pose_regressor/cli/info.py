@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from pose_regressor.network.bundle import Bundle
 
 #: Processor features that decide how fast the network runs, as the kernel names them.
-PACKAGES = ("numpy", "cv2", "safetensors", "cyclonedds", "mcap", "onnxruntime")
 CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "neon", "asimd", "bf16")
+#: Packages that name their version themselves.
+PACKAGES = ("numpy", "cv2", "safetensors", "cyclonedds", "mcap")
 
 
 def info(
@@ -67,7 +68,7 @@ def describe(bundle: Bundle, path: Path) -> dict[str, Any]:
         ],
         "network": {
             **bundle.config.to_dict(),
-            "parameters": sum(parameter.numel() for parameter in bundle.network.parameters()),
+            "parameters": bundle.weights.parameters,
         },
         "calibration": {
             "images": _calibration(bundle.calibration == Calibration()),
@@ -84,16 +85,18 @@ def _calibration(is_default: bool) -> str:
 
 def machine() -> dict[str, Any]:
     """This machine, its packages and the shipped bundles, by section."""
-    import torch
-
     from pose_regressor.assets import shipped_models
     from pose_regressor.middleware import NEEDS, choose, missing
+    from pose_regressor.network.runners import choose_execution, select_device
 
     try:
         auto: str = choose("auto")
     except InputError as error:
         auto = f"none: {error}"
-    devices = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    try:
+        runs = str(choose_execution("auto", select_device("auto")))
+    except InputError as error:
+        runs = f"nothing: {error}"
     features = _cpu_features()
     return {
         "machine": {
@@ -101,19 +104,30 @@ def machine() -> dict[str, Any]:
             "system": f"{platform.system()} {platform.machine()}",
             "cpu cores": os.cpu_count(),
             "cpu features": [name for name in CPU_FEATURES if name in features],
-            "cuda devices": devices or "none",
+            "cuda devices": _cuda_devices() or "none",
+            "auto runs the network by": runs,
         },
         "packages": {
             "pose_regressor": pose_regressor.__version__,
-            "torch": torch.__version__,
             **{name: _version(name) for name in PACKAGES},
-            "eclipse-zenoh": _installed("eclipse-zenoh"),
+            **{name: _installed(name) for name in ("openvino", "onnxruntime", "torch", "eclipse-zenoh")},
             "pose_regressor_training": _installed("pose_regressor_training"),
             "pose_regressor_cuda": _installed("pose_regressor_cuda"),
         },
         "middleware": {**{name: missing(name) or "here" for name in NEEDS}, "auto takes": auto},
         "shipped models": {name: str(path) for name, path in shipped_models().items()},
     }
+
+
+def _cuda_devices() -> list[str]:
+    """Names of the GPUs that torch can use."""
+    from pose_regressor.network.runners import cuda_devices
+
+    if not (count := cuda_devices()):
+        return []
+    import torch
+
+    return [torch.cuda.get_device_name(index) for index in range(count)]
 
 
 def _version(module: str) -> str:

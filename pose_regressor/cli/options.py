@@ -44,12 +44,26 @@ DepthImagesOption = Annotated[
     ),
 ]
 DeviceOption = Annotated[str, typer.Option("--device", metavar="DEVICE", help=_DEVICE)]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="auto|fp32|bf16",
+        help="Arithmetic of the network. auto: bf16 if openvino runs it on a CPU that has bf16, else fp32.",
+    ),
+]
+ThreadsOption = Annotated[
+    int,
+    typer.Option(
+        "--threads", min=0, metavar="N", help="Threads that the network gets. 0: one; for torch, as many as it takes."
+    ),
+]
 BackendOption = Annotated[
     str,
     typer.Option(
         "--backend",
-        metavar="auto|torch|onnxruntime",
-        help="What runs the network: torch, onnxruntime, or auto: the faster one.",
+        metavar="auto|openvino|onnxruntime|torch",
+        help="What runs the network. auto: torch on a GPU, on a CPU the fastest that is installed.",
     ),
 ]
 MiddlewareOption = Annotated[

@@ -17,7 +17,9 @@ from pose_regressor.cli.options import (
     DepthImagesOption,
     DeviceOption,
     ModelOption,
+    PrecisionOption,
     SourceArgument,
+    ThreadsOption,
 )
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.settings import SCORE_THRESHOLD
@@ -55,6 +57,8 @@ def predict(
     depth: DepthImagesOption = "auto",
     device: DeviceOption = NodeConfig.device,
     backend: BackendOption = NodeConfig.backend,
+    precision: PrecisionOption = NodeConfig.precision,
+    threads: ThreadsOption = NodeConfig.threads,
     track: Annotated[
         bool, typer.Option("--track/--no-track", help="Follow objects from frame to frame, or search each frame anew.")
     ] = False,
@@ -88,7 +92,7 @@ def predict(
     counts = _Counts()
     interrupted = False
     with ExitStack() as stack:
-        # Bad input is refused before torch is imported, which takes seconds.
+        # Bad input is refused before the network is loaded.
         opened = stack.enter_context(open_source(source, load_camera(camera) if camera else None, depth))
         writers = [stack.enter_context(result_writer(out))]
         if json_lines is not None:
@@ -103,7 +107,7 @@ def predict(
         from pose_regressor.estimation.estimator import PoseEstimator
         from pose_regressor.tracking.tracker import Tracker
 
-        estimator = PoseEstimator(bundles, device=device, score_threshold=threshold, backend=backend)
+        estimator = PoseEstimator(bundles, device, threshold, backend, precision, threads)
         estimate = Tracker(estimator, smooth=smooth).update if track else estimator.estimate
         bar = progress(opened, description=opened.name, total=opened.length, console=Console(stderr=True))
         try:

@@ -37,7 +37,7 @@ def _listen(arguments: list[str]) -> int:
     counted = DepthCounts()
     with listener(detections=DETECTIONS, diagnostics=counted.on_diagnostics) as heard:
         record = fresh_record(options.out)  # the player's --record must name this file
-        clip = shipped_clip()  # imports torch, which takes seconds in which the first poses may come
+        clip = shipped_clip()  # takes a while, in which the first poses may come
         with reporting() as report:
             images = receive(heard, record, len(clip.truth), rate, report)
         answered, transforms = set(heard.answers.received), heard.transforms

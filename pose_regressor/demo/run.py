@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 OBJECT = "box"
 DEPTH_TOPIC = "depth"
-START_TIMEOUT = 120.0  # seconds until the node listens: importing torch from a cold disk takes its time
+START_TIMEOUT = 120.0  # seconds until the node listens: importing from a cold disk takes its time
 LAST_DIAGNOSTICS = 5.0  # seconds to wait for the node's diagnostics
 LAST_FRAMES = 2.0  # seconds to wait for the answer to the last image
 SHEET_IMAGES = 12

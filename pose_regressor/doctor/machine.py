@@ -14,7 +14,7 @@ from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import InputError
 
 #: The oldest versions that the package is tested with.
-OLDEST = {"numpy": (1, 26), "cv2": (4, 8), "torch": (2, 4), "safetensors": (0, 4)}
+OLDEST = {"numpy": (1, 26), "cv2": (4, 8), "safetensors": (0, 4)}
 RECEIVE_BUFFER = Path("/proc/sys/net/core/rmem_max")
 BUFFER = 2**21  # bytes that a 1080p image of 6 MB in fragments needs to get through, by experience
 
@@ -25,8 +25,8 @@ def check_machine(config: NodeConfig, environment: Mapping[str, str] = os.enviro
     broken = [finding for finding in findings if finding.level]
     if not broken:
         findings += [
-            check_device(config.device, config.backend),
-            check_threads(),
+            check_device(config.device, config.backend, config.precision, config.threads),
+            check_threads(config.threads),
             *check_models(config.model, config.objects),
         ]
     return findings + [check_middleware(environment), check_buffer(RECEIVE_BUFFER)]
@@ -43,30 +43,25 @@ def check_package(name: str, oldest: tuple[int, ...]) -> Finding:
     return ok(name, version)
 
 
-def check_device(name: str, backend: str = "auto") -> Finding:
-    from pose_regressor.estimation.estimator import select_device
-    from pose_regressor.network.runners import choose_backend
+def check_device(name: str, backend: str = "auto", precision: str = "auto", threads: int = 0) -> Finding:
+    from pose_regressor.network.runners import choose_execution, select_device
 
     try:
-        device = select_device(name)
-        runs = choose_backend(backend, device)
+        execution = choose_execution(backend, select_device(name), precision, threads)
     except InputError as reason:
         return error("device", str(reason), "set device and backend to auto, or install what they need")
-    if device.type == "cpu" and runs == "torch" and backend == "auto":
-        text = f"{device}, network by torch, which takes twice as long as ONNX Runtime"
-        return warn("device", text, 'pip install "pose_regressor[onnx]"')
-    return ok("device", f"{device}, network by {runs}")
+    if execution.device == "cpu" and execution.backend == "torch" and backend == "auto":
+        text = f"cpu, network by {execution}, which takes two to four times as long as OpenVINO"
+        return warn("device", text, "pip install openvino")
+    return ok("device", f"network by {execution}")
 
 
-def check_threads() -> Finding:
-    import torch
-
-    threads = torch.get_num_threads()
+def check_threads(threads: int) -> Finding:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if threads > cores:
-        text = f"torch uses {threads} threads, this process may use {cores} cores"
-        return warn("threads", text, f"export OMP_NUM_THREADS={cores}: more threads than cores wait for each other")
-    return ok("threads", f"torch uses {threads} of {cores} cores")
+        text = f"the network gets {threads} threads, this process may use {cores} cores"
+        return warn("threads", text, f"set threads to {cores} or less: more threads than cores wait for each other")
+    return ok("threads", f"{threads or 'the default number'} for the network, {cores} cores are here")
 
 
 def check_models(models: Sequence[str], objects: Sequence[str]) -> list[Finding]:

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor.types import FloatArray, ObjectModel
@@ -31,13 +29,13 @@ class Correspondences:
     weights: FloatArray
 
 
-def quarter_turns(images: Tensor, turns: int) -> Tensor:
+def quarter_turns(images: NDArray, turns: int) -> NDArray:
     """(B, C, S, S) -> (turns * B, C, S, S): all images as they are, then turned by 90 degrees, by 180, by 270.
 
     Quarter turns lose nothing, and the network errs differently in each: pooling its answers is the cheapest way to a
     better pose.
     """
-    return torch.cat([torch.rot90(images, turn, (2, 3)) for turn in range(turns)])
+    return np.concatenate([np.rot90(images, turn, (2, 3)) for turn in range(turns)])
 
 
 def _turn_back(columns: NDArray, rows: NDArray, turn: int, size: int) -> NDArray:

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pose_regressor.estimation.correspondences import Correspondences, correspondences
 from pose_regressor.estimation.look import Look
+from pose_regressor.estimation.pnp.ransac import ransac_pnp, uniform_draws
 from pose_regressor.geometry.camera import project
 from pose_regressor.geometry.rigid import apply, rigid
-from pose_regressor.geometry.rotation import matrix_from_6d, pose_from, rotation_to_ray
-from pose_regressor.ops.pnp import Status, ransac_pnp
+from pose_regressor.geometry.so3 import from_6d, ray_from_axis
 from pose_regressor.types import FloatArray, ObjectModel
 
 #: A correspondence agrees with a pose if its reprojection error is below this share of the crop's edge.
@@ -33,6 +31,8 @@ HYPOTHESES = 128
 #: PnP is trusted if at least this many correspondences agree, and this share of all.
 MIN_INLIERS = 24
 MIN_INLIER_SHARE = 0.4
+#: Regressed logarithms of an apparent size are clamped to these.
+SMALLEST, LARGEST = -6.0, 3.0
 #: Standard deviations assumed for a regressed pose: shares of the distance and of the diameter, and radians.
 REGRESSION_SIGMA = {"depth": 0.05, "sideways": 0.1, "rotation": 0.3}
 
@@ -77,36 +77,21 @@ def decode(looks: Sequence[Look], depth_scale: float) -> None:
 
 
 def _regressed(look: Look) -> FloatArray:
-    """(4, 4) cam_from_obj."""
-    rotation, location = (torch.from_numpy(v).double() for v in (look.answer.rotation_6d, look.answer.location))
-    model, matrix = look.candidate.model, torch.from_numpy(look.window.camera_matrix)
-    centre, diameter = torch.from_numpy(model.bounds.mean(0)), torch.tensor(model.diameter)
-    pose: FloatArray = decode_regression(rotation, location, matrix, look.crop_size, centre, diameter).numpy()
-    return pose
+    """(4, 4) cam_from_obj: `ops.regression.decode_regression` for one crop."""
+    answer, model, matrix = look.answer, look.candidate.model, look.window.camera_matrix
+    location = answer.location.astype(np.float64)
+    pixel = location[:2] * look.crop_size + (look.crop_size - 1) / 2
+    log_size = min(max(location[2], SMALLEST), LARGEST)
+    depth = math.sqrt(matrix[0, 0] * matrix[1, 1]) * model.diameter / (math.exp(log_size) * look.crop_size)
+    ray = np.linalg.solve(matrix, np.append(pixel, 1.0))
+    rotation = ray_from_axis(ray) @ from_6d(answer.rotation_6d.astype(np.float64))
+    return rigid(rotation, ray * depth - rotation @ model.bounds.mean(0))
 
 
 def _regression_covariance(pose: FloatArray, model: ObjectModel) -> FloatArray:
     sigma = np.repeat([REGRESSION_SIGMA["sideways"] * model.diameter, REGRESSION_SIGMA["rotation"]], 3)
     sigma[2] = REGRESSION_SIGMA["depth"] * pose[2, 3]
     return np.diag(sigma**2)
-
-
-def decode_regression(
-    rotation_6d: Tensor, location: Tensor, camera_matrix: Tensor, crop_size: int, centre: Tensor, diameter: Tensor
-) -> Tensor:
-    """The regressed pose as a torch layer: (..., 4, 4) cam_from_obj.
-
-    rotation_6d: (..., 6), allocentric: seen along the ray to the object's centre; location: (..., 3); both as in
-    PoseOutput. camera_matrix: (..., 3, 3) of the crop; crop_size: pixels. centre: (..., 3) of the object's bounds and
-    diameter: (...), metres.
-    """
-    pixel = location[..., :2] * crop_size + (crop_size - 1) / 2
-    focal = (camera_matrix[..., 0, 0] * camera_matrix[..., 1, 1]).sqrt()
-    depth = focal * diameter / (location[..., 2].clamp(-6, 3).exp() * crop_size)
-    homogeneous = torch.cat([pixel, torch.ones_like(pixel[..., :1])], dim=-1).unsqueeze(-1)
-    ray = torch.linalg.solve(camera_matrix, homogeneous).squeeze(-1)
-    rotation = rotation_to_ray(ray) @ matrix_from_6d(rotation_6d)
-    return pose_from(rotation, ray * depth.unsqueeze(-1) - (rotation @ centre.unsqueeze(-1)).squeeze(-1))
 
 
 def decode_pnp(
@@ -120,26 +105,14 @@ def decode_pnp(
     """
     poses: list[PnPPose | None] = [None] * len(found)
     enough = [i for i, item in enumerate(found) if len(item.pixels) >= MIN_INLIERS]
-    if not enough:
-        return poses
-    counts = np.array([len(found[i].pixels) for i in enough])
-    weights = np.zeros((len(enough), counts.max()))
-    pixels, points = np.zeros((*weights.shape, 2)), np.zeros((*weights.shape, 3))
-    for row, i in enumerate(enough):
-        item, places = found[i], slice(counts[row])
-        pixels[row, places], points[row, places], weights[row, places] = item.pixels, item.points, item.weights
-    cameras = torch.from_numpy(np.stack([camera_matrices[i] for i in enough]))
-    result = ransac_pnp(
-        torch.from_numpy(pixels), torch.from_numpy(points), cameras, INLIER_THRESHOLD * crop_size,
-        torch.from_numpy(weights), core=CORE, hypotheses=HYPOTHESES,
-    )  # fmt: skip
-    rotation, translation, covariance, _, status, inliers = (value.numpy() for value in result)
-    agreeing = inliers.sum(1)
-    trusted = (status == Status.OK) & (agreeing >= MIN_INLIERS) & (agreeing >= MIN_INLIER_SHARE * counts)
-    for row, i in enumerate(enough):
-        if trusted[row]:
-            own = covariance[row] * (agreeing[row] / EFFECTIVE_POINTS)
-            poses[i] = PnPPose(rigid(rotation[row], translation[row]), own, inliers[row, : counts[row]])
+    for i, draws in zip(enough, uniform_draws(len(enough), HYPOTHESES), strict=True):
+        item, threshold = found[i], INLIER_THRESHOLD * crop_size
+        result = ransac_pnp(item.pixels, item.points, camera_matrices[i], threshold, item.weights, draws, CORE)
+        agreeing = int(result.inliers.sum())
+        if result.minimum and agreeing >= max(MIN_INLIERS, MIN_INLIER_SHARE * len(item.pixels)):
+            rotation, translation, covariance = result.minimum
+            covariance = covariance * (agreeing / EFFECTIVE_POINTS)
+            poses[i] = PnPPose(rigid(rotation, translation), covariance, result.inliers)
     return poses
 
 

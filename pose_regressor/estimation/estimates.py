@@ -1,4 +1,4 @@
-"""What an estimator answers: poses, and the seconds that each stage of the work took. Imports neither torch nor cv2."""
+"""What an estimator answers: poses, and the seconds that each stage of the work took. Imports no cv2."""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from pose_regressor.estimation.box_depth import MOST_FITTING, PEAKS, fitting
 from pose_regressor.estimation.boxes import (
@@ -24,12 +23,12 @@ from pose_regressor.estimation.decode import decode, decode_pnp
 from pose_regressor.estimation.estimates import Estimates, Stopwatch, checked_threshold
 from pose_regressor.estimation.look import Candidate, Look, as_batch, ask_network, cut_windows
 from pose_regressor.estimation.refine import Shape, refine
-from pose_regressor.estimation.threads import one_thread
 from pose_regressor.estimation.windows import MOST_ENLARGED, frame_window
 from pose_regressor.geometry.camera import project
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.calibration import Calibration
-from pose_regressor.network.runners import choose_backend, open_runner
+from pose_regressor.network.outputs import peaks
+from pose_regressor.network.runners import choose_execution, open_runner, select_device
 from pose_regressor.settings import SCORE_THRESHOLD
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
@@ -40,30 +39,15 @@ AGAIN = 0.25
 SURE, FINER = 0.5, 2
 
 
-def select_device(name: str) -> torch.device:
-    """``auto`` is CUDA where there is one. Raises InputError for a device that is not there."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N") from error
-    if device.type not in ("cpu", "cuda"):
-        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"device {name!r}: this machine has {torch.cuda.device_count()} CUDA devices that torch can use"
-        )
-    return device
-
-
 class PoseEstimator:
     """Finds the objects of one or several bundles.
 
     model: a bundle, its path, or several of either
     device: auto, cpu, cuda or cuda:N
     score_threshold: `search` and `follow` leave out poses with a lower score
-    backend: what runs the network, see `network.runners.choose_backend`
+    backend: what runs the network: auto, openvino, onnxruntime or torch
+    precision: of the network's arithmetic: auto, fp32 or bf16
+    threads: of the CPU for the network; 0: the default, see `network.runners.choose_execution`
     """
 
     def __init__(
@@ -72,12 +56,14 @@ class PoseEstimator:
         device: str = "auto",
         score_threshold: float = SCORE_THRESHOLD,
         backend: str = "auto",
+        precision: str = "auto",
+        threads: int = 0,
     ) -> None:
         models = [model] if isinstance(model, str | Path | Bundle) else list(model)
         if not models:
             raise InputError("model: expected at least one bundle")
         self.score_threshold = score_threshold
-        self.device = select_device(device)
+        self.execution = choose_execution(backend, select_device(device), precision, threads)
         self.bundles = [m if isinstance(m, Bundle) else Bundle.load(m) for m in models]
         if any(bundle.is_start for bundle in self.bundles):
             raise InputError(
@@ -87,8 +73,12 @@ class PoseEstimator:
         if len(set(names)) != len(names):
             raise InputError(f"model: expected bundles of different objects, got {', '.join(names)}")
         self._shapes = [[Shape.of(model) for model in bundle.objects] for bundle in self.bundles]
-        self.backend = choose_backend(backend, self.device)
-        self._runners = [open_runner(bundle.network, self.backend, self.device) for bundle in self.bundles]
+        self._runners = [open_runner(bundle.weights, self.execution) for bundle in self.bundles]
+
+    @property
+    def device(self) -> str:
+        """Where the networks run: cpu, cuda or cuda:N."""
+        return self.execution.device
 
     @property
     def objects(self) -> tuple[ObjectModel, ...]:
@@ -107,7 +97,6 @@ class PoseEstimator:
         """The poses of all objects seen in the frame, best score first."""
         return list(self.search(frame).poses)
 
-    @torch.inference_mode()
     def search(
         self,
         frame: Frame,
@@ -129,7 +118,6 @@ class PoseEstimator:
             estimates += self._search(frame, wanted - found, known, watch, FINER)
         return Estimates(tuple(distinct([e for e in estimates if e.score >= self.score_threshold])), watch.seconds)
 
-    @torch.inference_mode()
     def follow(self, frame: Frame, last: Sequence[PoseEstimate]) -> Estimates:
         """Look only around poses from a frame shortly before. Poses come best score first.
 
@@ -147,7 +135,6 @@ class PoseEstimator:
         ]
         return Estimates(tuple(distinct(estimates)), watch.seconds)
 
-    @torch.inference_mode()
     def look(self, frame: Frame, places: Sequence[tuple[str, FloatArray]], refined: bool = True) -> list[PoseEstimate]:
         """One pose for each place, in the same order, however low its score.
 
@@ -161,7 +148,6 @@ class PoseEstimator:
         looks = self._look(frame, candidates, Stopwatch(), refined=refined)
         return [look.estimate(frame.camera) for look in looks]
 
-    @torch.inference_mode()
     def warm_up(self, width: int, height: int) -> None:
         """Run everything once, so that the first real frames do not pay for allocation and kernel selection.
 
@@ -217,8 +203,8 @@ class PoseEstimator:
             with watch.stage("preprocess"):
                 window = frame_window(frame.image, frame.camera, size)
             with watch.stage("network"):
-                output = self._runners[number].find(as_batch([window], self.device))
-                scores, boxes = output.peaks(MAX_CANDIDATES if frame.depth is None else PEAKS)
+                output = self._runners[number].find(as_batch([window]))
+                scores, boxes = peaks(output, MAX_CANDIDATES if frame.depth is None else PEAKS)
             with watch.stage("decode"):
                 pinhole_from_window = frame.camera.matrix @ np.linalg.inv(window.camera_matrix)
                 for channel, model in enumerate(bundle.objects):
@@ -246,8 +232,8 @@ class PoseEstimator:
             with watch.stage("preprocess"):
                 looks = cut_windows(frame, [candidates[i] for i in mine], bundle.config, finer=refined)
             with watch.stage("network"):
-                ask_network(looks, self._runners[number], min(most_turns, bundle.turns), self.device)
-            with watch.stage("decode"), one_thread():
+                ask_network(looks, self._runners[number], min(most_turns, bundle.turns))
+            with watch.stage("decode"):
                 decode(looks, bundle.depth_scale)
                 for look in looks if refined or frame.depth is not None else ():
                     shape, scale = self._shapes[number][look.candidate.channel], bundle.calibration.covariance_scale

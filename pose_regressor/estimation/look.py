@@ -6,11 +6,10 @@ Each step reads what the steps before it left in the `Look` and adds its own par
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pose_regressor.estimation.boxes import image_box
@@ -115,20 +114,19 @@ def cut_windows(frame: Frame, candidates: Sequence[Candidate], config: NetworkCo
     return looks
 
 
-def ask_network(looks: Sequence[Look], runner: Runner, turns: int, device: torch.device) -> None:
+def ask_network(looks: Sequence[Look], runner: Runner, turns: int) -> None:
     """Second step: run the network on all crops, each in `turns` orientations."""
-    boxes, poses = runner(quarter_turns(as_batch([look.window for look in looks], device), turns))
-    presence = boxes.logits.amax((2, 3)).sigmoid().unflatten(0, (turns, -1)).mean(0).cpu().numpy()
-    maps = {name: getattr(poses, name).unflatten(0, (turns, -1)).cpu() for name in poses.__dataclass_fields__}
+    boxes, poses = runner(quarter_turns(as_batch([look.window for look in looks]), turns))
+    presence = (1 / (1 + np.exp(-boxes.logits.max((2, 3))))).reshape(turns, len(looks), -1).mean(0)
+    maps = {field.name: getattr(poses, field.name) for field in fields(poses)}
     for row, look in enumerate(looks):
         channel = look.candidate.channel
-        own = {name: values[:, row, channel].float().numpy() for name, values in maps.items()}
+        own = {name: values[row :: len(looks), channel] for name, values in maps.items()}
         # The pose is regressed from the crop as it is, the first of its orientations.
         own |= {name: own[name][0] for name in ("rotation_6d", "location")}
         look.answer = Answer(float(presence[row, channel]), **own)
 
 
-def as_batch(windows: Sequence[Window], device: torch.device) -> torch.Tensor:
-    """(B, 3, H, W) uint8 on the device: the images of windows of one size."""
-    stacked = np.stack([window.image for window in windows])
-    return torch.from_numpy(stacked).to(device, non_blocking=True).permute(0, 3, 1, 2)
+def as_batch(windows: Sequence[Window]) -> NDArray[np.uint8]:
+    """(B, 3, H, W): the images of windows of one size."""
+    return np.stack([window.image for window in windows]).transpose(0, 3, 1, 2)

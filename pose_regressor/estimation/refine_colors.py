@@ -47,6 +47,11 @@ TONE = 0.7
 LEAST_ERROR = 0.013
 #: An error of this many standard deviations counts half.
 OUTLYING = 2.0
+#: What `_lights` may add to each colour of a point, and what `_fit` knows of it besides.
+LIGHTS, KNOWN = 13, 8
+#: Points whose products are summed at once. BLAS would share larger products among threads; these gain little, and
+#: beside a busy program they wait for each other much longer than the work takes.
+AT_ONCE = 512
 #: Prior information that holds back light from one side and the camera's effects: a share of what one point of the mean
 #: colour says of them.
 HELD_BACK = 0.005
@@ -62,7 +67,7 @@ class Surface:
 
     points: (3, N) metres, object frame, in the order in which they are compared
     normals: (3, N) unit vectors, object frame
-    levels: for each blur (3, 13, N), what each point may add to each of the camera's colours; see `_lights`
+    levels: for each blur (3, LIGHTS, N), what each point may add to each of the camera's colours; see `_lights`
     reach: how far from a point, metres, the network may see it
     """
 
@@ -137,11 +142,13 @@ def refine_on_colors(
         maps, corner = _with_slopes(image, crop.inside > INSIDE, zoom * BLURS[level] * len(crop.image))
         matrix = resized_from_image(zoom) @ camera_matrix
         matrix[:2, 2] -= corner
-        points, lit = surface.points.take(chosen, axis=1), lights.take(chosen, axis=2)
-        held_back = _held_back(lit)
+        points = surface.points.take(chosen, axis=1)
+        rows = np.empty((3, LIGHTS + KNOWN, len(chosen)), np.float32)
+        rows[:, :LIGHTS] = lights.take(chosen, axis=2)
+        held_back = _held_back(rows[:, :LIGHTS])
         weight = np.ones(len(chosen), np.float32)
         for _ in range(STEPS_EACH[level]):
-            slope, seen, weight = _fit(pose, matrix, maps, points, lit, held_back, weight)
+            slope, seen, weight = _fit(pose, matrix, maps, points, rows, held_back, weight)
             information = before + seen
             step = np.linalg.solve(information, -slope - before @ shift)
             shift = shift + step
@@ -182,12 +189,13 @@ def _fit(
     camera_matrix: FloatArray,
     maps: list[NDArray[np.float32]],
     points: NDArray[np.float32],
-    lit: NDArray[np.float32],
+    rows: NDArray[np.float32],
     held_back: FloatArray,
     weight: NDArray[np.float32],
 ) -> tuple[FloatArray, FloatArray, NDArray[np.float32]]:
     """How well the image agrees with N points (3, N) in the light that fits best.
 
+    rows: (3, LIGHTS + KNOWN, N), the first of which are as `_lights` has them; the others are overwritten
     Half the squared errors, over their variance and relative to what there is to explain: their slope by the pose (6,),
     while the light keeps fitting; their curvature (6, 6); and the points' new weights (N,).
     """
@@ -196,10 +204,10 @@ def _fit(
     (fx, _, cx), (_, fy, cy), _ = camera_matrix.astype(np.float32)
     x, y = x / depth, y / depth
     values, right, down = _looked_up(maps, fx * x + cx, fy * y + cy)
-    light, middle = lit.shape[1], len(weight) // 2
-    explained = np.concatenate([lit, values[:, None]], axis=1)
+    light, lit, middle = LIGHTS, rows[:, :LIGHTS], len(weight) // 2
+    rows[:, light] = values
     for _ in range(2):
-        products = (lit * weight) @ explained.swapaxes(1, 2)
+        products = _products(lit * weight, rows[:, : light + 1])
         strengths = np.linalg.solve(products[..., :light] + held_back, products[..., light:])
         error = values - (strengths.swapaxes(1, 2).astype(np.float32) @ lit)[:, 0]
         size = np.sqrt(np.square(error).sum(0))
@@ -214,11 +222,11 @@ def _fit(
     # Mesh and light are never exact. Errors alone would then favour an object that is farther away: it covers less of
     # the image, so there is less to explain. Hence they are taken relative to the image's own variation.
     varied = values - (values @ weight / weight.sum())[:, None]
-    known = np.stack([by_x, by_y, by_z, *by_turn, error, varied], axis=1)
     # Normal equations of light and pose, from which the light is eliminated. After the pose's six rows come `error` and
     # `varied`.
-    both = np.concatenate([lit, known], axis=1)
-    products = ((both * weight) @ both.swapaxes(1, 2)).astype(np.float64)
+    for place, known in enumerate((by_x, by_y, by_z, *by_turn, error, varied), start=light):
+        rows[:, place] = known
+    products = _products(rows * weight, rows).astype(np.float64)
     whole = products[:, light:, light:].sum(0)
     products[:, :light, :light] += held_back
     across = products[:, :light, light:]
@@ -226,6 +234,12 @@ def _fit(
     unexplained = whole[6, 6] / max(whole[7, 7], 1e-9)
     scale = EFFECTIVE_POINTS / (len(weight) * sigma**2)
     return scale * (left[:6, 6] - unexplained * whole[:6, 7]), scale * left[:6, :6], weight
+
+
+def _products(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(3, i, j): left (3, i, N) times right (3, j, N) transposed, summed over blocks of AT_ONCE points."""
+    blocks = [np.s_[..., start : start + AT_ONCE] for start in range(0, left.shape[2], AT_ONCE)]
+    return np.asarray(sum(left[block] @ right[block].swapaxes(1, 2) for block in blocks))
 
 
 def _lights(colors: FloatArray, normals: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,6 +13,8 @@ from pose_regressor.types import FloatArray
 
 #: Angles (radians) below which the closed forms lose digits and their series are exact to float64.
 SMALL = 1e-4
+#: Shorter vectors are not brought to length one, as in torch.
+LEAST_NORM = 1e-12
 
 
 def skew(vector: FloatArray) -> FloatArray:
@@ -79,3 +81,20 @@ def to_quaternion(rotation: FloatArray) -> FloatArray:
     angle = float(np.linalg.norm(vector))
     share = math.sin(angle / 2) / angle if angle > SMALL else 0.5 - angle * angle / 48
     return np.append(vector * share, math.cos(angle / 2))
+
+
+def from_6d(values: FloatArray) -> FloatArray:
+    """(6,) -> (3, 3): `geometry.rotation.matrix_from_6d`, which names the source."""
+    first, second = values[:3], values[3:]
+    x = first / max(float(np.linalg.norm(first)), LEAST_NORM)
+    y = second - (x @ second) * x
+    y = y / max(float(np.linalg.norm(y)), LEAST_NORM)
+    return np.column_stack([x, y, np.cross(x, y)])
+
+
+def ray_from_axis(direction: FloatArray) -> FloatArray:
+    """(3,) a direction with z > 0 -> (3, 3) the shortest rotation from the optical axis to it:
+    `geometry.rotation.rotation_to_ray`, which says what for."""
+    x, y, z = direction / max(float(np.linalg.norm(direction)), LEAST_NORM)
+    k = 1 / (1 + z)
+    return np.array([[1 - k * x * x, -k * x * y, x], [-k * x * y, 1 - k * y * y, y], [-x, -y, z]])

@@ -1,6 +1,6 @@
 """The programs that `ros2 run pose_regressor ...` starts.
 
-They import late: torch and ROS take seconds, and a signal during that time should already end the process without a
+They import late: ROS takes seconds, and a signal during that time should already end the process without a
 traceback.
 """
 

@@ -11,18 +11,21 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.numpy import load, save
 
 from pose_regressor.files.io import replacing
 from pose_regressor.network.calibration import RGBD_CALIBRATION, Calibration
 from pose_regressor.network.config import NetworkConfig
-from pose_regressor.network.network import PoseNetwork
+from pose_regressor.network.weights import Arrays, Weights
 from pose_regressor.types import InputError, ObjectModel
+
+if TYPE_CHECKING:  # it imports torch
+    from pose_regressor.network.network import PoseNetwork
 
 FORMAT_VERSION = 2
 _HEADER_KEY = "pose_regressor"
@@ -35,7 +38,7 @@ _LATER_ARRAYS = ("surface", "colors")
 class Bundle:
     """A trained network and the objects it knows.
 
-    network: float32, in evaluation mode and on the CPU when loaded; its output channel i belongs to ``objects[i]``
+    weights: of the network, float32 when loaded; its output channel i belongs to ``objects[i]``
     objects: in the order of the network's channels
     training: how it was trained; plain JSON, for people to read
     metrics: its figures; plain JSON, for people to read
@@ -47,7 +50,7 @@ class Bundle:
     rgbd_calibration: the same as `calibration`, of poses that measured depth was compared with
     """
 
-    network: PoseNetwork
+    weights: Weights
     objects: tuple[ObjectModel, ...]
     training: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
@@ -64,14 +67,19 @@ class Bundle:
         names = [model.name for model in self.objects]
         if len(set(names)) != len(names) or len({model.obj_id for model in self.objects}) != len(names):
             raise InputError(f"bundle: expected objects of different names and ids, got {', '.join(names)}")
-        if len(names) != self.network.objects:
+        if len(names) != self.weights.objects:
             raise InputError(
-                f"bundle: the network knows {self.network.objects} objects, but {len(names)} are described"
+                f"bundle: the network knows {self.weights.objects} objects, but {len(names)} are described"
             )
 
     @property
     def config(self) -> NetworkConfig:
-        return self.network.config
+        return self.weights.config
+
+    @property
+    def network(self) -> PoseNetwork:
+        """The network as a torch module, see `Weights.network`. ImportError: torch is not installed."""
+        return self.weights.network
 
     @property
     def is_start(self) -> bool:
@@ -80,7 +88,7 @@ class Bundle:
 
     def save(self, path: str | Path) -> None:
         """Write the file in one step: a reader sees the old file or the new one, never a part. InputError: it fails."""
-        tensors = {f"network.{name}": _storable(value) for name, value in self.network.state_dict().items()}
+        tensors = {f"network.{name}": _storable(value) for name, value in self.weights.arrays.items()}
         header = {
             "version": FORMAT_VERSION,
             "network": self.config.to_dict(),
@@ -98,8 +106,8 @@ class Bundle:
             header["rgbd_calibration"] = self.rgbd_calibration.to_dict()
         for number, model in enumerate(self.objects):
             for name in (*_ARRAYS, *_LATER_ARRAYS):
-                dtype = torch.int32 if name == "faces" else torch.float32
-                tensors[f"objects.{number}.{name}"] = torch.tensor(getattr(model, name), dtype=dtype)
+                dtype = np.int32 if name == "faces" else np.float32
+                tensors[f"objects.{number}.{name}"] = np.ascontiguousarray(getattr(model, name), dtype)
         with replacing(path) as temporary:
             temporary.write_bytes(save(tensors, {_HEADER_KEY: json.dumps(header)}))
 
@@ -110,13 +118,12 @@ class Bundle:
         if not path.is_file():
             raise InputError(f"bundle {path}: no such file")
         try:
-            # Not safe_open: as of safetensors 0.8 it leaks some memory with each tensor that it gives to torch.
             data = path.read_bytes()
             tensors = load(data)
         except (SafetensorError, OSError) as error:
             raise InputError(f"bundle {path}: not a safetensors file: {error}") from error
-        except (KeyError, RuntimeError) as error:
-            raise InputError(f"bundle {path}: has numbers of a kind that torch does not know: {error}") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"bundle {path}: has numbers of a kind that NumPy does not know: {error}") from error
         end = 8 + int.from_bytes(data[:8], "little")
         metadata = json.loads(data[8:end]).get("__metadata__") or {}
         try:
@@ -125,7 +132,7 @@ class Bundle:
             raise InputError(f"bundle {path}: {error}") from error
 
     @classmethod
-    def _from_file(cls, metadata: dict[str, str], tensors: dict[str, torch.Tensor]) -> Bundle:
+    def _from_file(cls, metadata: dict[str, str], tensors: Arrays) -> Bundle:
         try:
             header = json.loads(metadata[_HEADER_KEY])
         except (KeyError, json.JSONDecodeError, RecursionError) as error:
@@ -141,33 +148,29 @@ class Bundle:
         if not isinstance(header["objects"], list):
             raise InputError(f"expected a list of objects, got {header['objects']!r}")
         objects = tuple(_read_object(i, entry, tensors) for i, entry in enumerate(header["objects"]))
-        config, weights = NetworkConfig.from_dict(header["network"]), _weights(tensors)
-        with torch.device("meta"):  # allocates no memory: a broken header may ask for any amount
-            _check_weights(PoseNetwork(config, len(objects)), weights)
-        network = PoseNetwork(config, len(objects))
-        network.load_state_dict(weights)
+        weights = Weights(NetworkConfig.from_dict(header["network"]), len(objects), _weights(tensors))
         named = {f"objects.{i}.{name}" for i in range(len(objects)) for name in (*_ARRAYS, *_LATER_ARRAYS)}
-        known = len(named & tensors.keys()) + len(network.state_dict())
+        known = len(named & tensors.keys()) + len(weights.arrays)
         if len(tensors) != known:
             raise InputError(f"holds {len(tensors)} tensors, expected {known}")
         calibration = Calibration.from_dict(header["calibration"]) if "calibration" in header else Calibration()
         rgbd = Calibration.from_dict(header["rgbd_calibration"]) if "rgbd_calibration" in header else RGBD_CALIBRATION
         return cls(
-            network.eval(), objects, header["training"], header["metrics"], header["depth_scale"], calibration,
+            weights, objects, header["training"], header["metrics"], header["depth_scale"], calibration,
             header.get("turns", 4), rgbd,
         )  # fmt: skip
 
 
-def _storable(value: torch.Tensor) -> torch.Tensor:
+def _storable(value: NDArray[Any]) -> NDArray[Any]:
     # Half precision halves the file; no loss of accuracy could be measured.
-    return value.detach().cpu().contiguous().to(torch.float16 if value.is_floating_point() else value.dtype)
+    return np.asarray(value, np.float16 if value.dtype.kind == "f" else None, order="C")
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _read_object(number: int, entry: dict[str, Any], tensors: dict[str, torch.Tensor]) -> ObjectModel:
+def _read_object(number: int, entry: dict[str, Any], tensors: Arrays) -> ObjectModel:
     if not isinstance(entry, dict) or entry.keys() != {"name", "obj_id", "diameter", "unit"} or entry["unit"] != "m":
         raise InputError(f"object {number}: expected name, obj_id, diameter and the unit m, got {entry!r}")
     if not (isinstance(entry["name"], str) and isinstance(entry["obj_id"], int) and _is_number(entry["diameter"])):
@@ -176,20 +179,10 @@ def _read_object(number: int, entry: dict[str, Any], tensors: dict[str, torch.Te
     if missing:
         raise InputError(f"object {entry['name']}: {', '.join(missing)} missing")
     there = [*_ARRAYS, *(name for name in _LATER_ARRAYS if f"objects.{number}.{name}" in tensors)]
-    arrays: dict[str, Any] = {name: tensors[f"objects.{number}.{name}"].numpy().astype(np.float64) for name in there}
+    arrays: dict[str, Any] = {name: tensors[f"objects.{number}.{name}"].astype(np.float64) for name in there}
     return ObjectModel(entry["name"], entry["obj_id"], entry["diameter"], **arrays)
 
 
-def _weights(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def _weights(tensors: Arrays) -> Arrays:
     start = "network."
     return {name[len(start) :]: value for name, value in tensors.items() if name.startswith(start)}
-
-
-def _check_weights(network: PoseNetwork, weights: dict[str, torch.Tensor]) -> None:
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    got = {name: tuple(value.shape) for name, value in weights.items()}
-    for name in sorted(expected.keys() | got.keys()):
-        if expected.get(name) != got.get(name):
-            raise InputError(f"weight {name}: expected shape {expected.get(name)}, got {got.get(name)}")
-        if not torch.isfinite(weights[name]).all():
-            raise InputError(f"weight {name}: expected finite numbers, found NaN or infinity")

@@ -7,7 +7,9 @@ from torch import Tensor, nn
 
 from pose_regressor.network.backbone import Backbone
 from pose_regressor.network.config import NetworkConfig
-from pose_regressor.network.heads import BoxHead, BoxOutput, DenseHead, PoseOutput, RegressionHead, UpStep
+from pose_regressor.network.heads import BoxHead, DenseHead, RegressionHead, UpStep
+from pose_regressor.network.outputs import BoxOutput, PoseOutput
+from pose_regressor.network.weights import pyramid_channels
 
 
 class PoseNetwork(nn.Module):
@@ -26,7 +28,7 @@ class PoseNetwork(nn.Module):
         self.objects = objects
         self.backbone = Backbone(config.width, config.blocks)
         stride2, stride4, stride8, stride16, stride32 = self.backbone.channels
-        wide = (stride2, stride2 * 3 // 2, 2 * stride2, 4 * stride2)  # pyramid channels at strides 2, 4, 8, 16
+        wide = pyramid_channels(config.width)
         self.up16 = UpStep(stride32, stride16, wide[3])
         self.up8 = UpStep(wide[3], stride8, wide[2])
         self.up4 = UpStep(wide[2], stride4, wide[1])

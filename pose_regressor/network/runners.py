@@ -1,56 +1,167 @@
-"""What runs a network: torch, or ONNX Runtime, which is faster on CPUs (docs/export.md has the figures)."""
+"""What runs a network: OpenVINO or ONNX Runtime on CPUs, torch on GPUs (docs/export.md has the figures)."""
 
 from __future__ import annotations
 
+import ctypes
+import importlib
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, Protocol
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
-from pose_regressor.network.heads import BoxOutput, PoseOutput
-from pose_regressor.network.network import PoseNetwork
+from pose_regressor.network.engines import Engine, GraphRunner, Precision, has_bf16, open_onnxruntime, open_openvino
+from pose_regressor.network.outputs import BoxOutput, PoseOutput
+from pose_regressor.network.weights import Weights
 from pose_regressor.types import InputError
 
-Backend = Literal["torch", "onnxruntime"]
-BACKENDS = ("auto", "torch", "onnxruntime")
+Backend = Literal["openvino", "onnxruntime", "torch"]
+#: On a CPU, `auto` takes the first of them that is installed: the fastest comes first.
+BY_SPEED: tuple[Backend, ...] = ("openvino", "onnxruntime", "torch")
+BACKENDS = ("auto", *BY_SPEED)
+PRECISIONS = ("auto", "fp32", "bf16")
+#: Threads of an engine unless said otherwise. Two are faster only while their cores have nothing else to do.
+THREADS = 1
+#: What pip is to install for each.
+REMEDIES = {
+    "openvino": "pip install openvino",
+    "onnxruntime": 'pip install "pose_regressor[onnx]"',
+    "torch": 'pip install "pose_regressor[torch]"',
+}
+
+
+ENGINES = {"openvino": open_openvino, "onnxruntime": open_onnxruntime}
 
 
 class Runner(Protocol):
-    """A network that is ready to run. Both calls are as of PoseNetwork; outputs are on the images' device."""
+    """A network that is ready to run. Both calls are as of PoseNetwork, with arrays in main memory."""
 
-    def find(self, image: Tensor) -> BoxOutput: ...
-    def __call__(self, crop: Tensor) -> tuple[BoxOutput, PoseOutput]: ...
+    def find(self, image: NDArray[np.uint8]) -> BoxOutput[NDArray[np.float32]]: ...
+    def __call__(
+        self, crop: NDArray[np.uint8]
+    ) -> tuple[BoxOutput[NDArray[np.float32]], PoseOutput[NDArray[np.float32]]]: ...
 
 
-def choose_backend(name: str, device: torch.device) -> Backend:
-    """The backend of this name. ``auto``: ONNX Runtime on a CPU if it is installed, else torch.
+@dataclass(frozen=True)
+class Execution:
+    """How networks are run.
 
-    InputError: the name is unknown, or the backend does not run on this device or is not installed.
+    backend: what runs them
+    device: cpu, cuda or cuda:N
+    precision: of their arithmetic
+    threads: of the CPU; 0: as many as torch takes by itself
     """
-    if name not in BACKENDS:
-        raise InputError(f"backend: expected one of {', '.join(BACKENDS)}, got {name!r}")
-    if name == "torch" or (name == "auto" and device.type != "cpu"):
-        return "torch"
-    if device.type != "cpu":
-        raise InputError(f"backend onnxruntime: expected the device cpu, got {device}; torch is for GPUs")
+
+    backend: Backend
+    device: str
+    precision: Precision
+    threads: int
+
+    def __str__(self) -> str:
+        threads = "" if not self.threads else f", {self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.backend} on {self.device}, {self.precision}{threads}"
+
+
+def select_device(name: str) -> str:
+    """cpu, cuda or cuda:N. ``auto`` is CUDA where there is one. InputError: a device that is not there."""
+    if name == "auto":
+        return "cuda" if cuda_devices() else "cpu"
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdecimal())) or name.endswith(":"):
+        raise InputError(f"device {name!r}: expected auto, cpu, cuda or cuda:N")
+    if kind == "cuda":
+        _need("torch", "device cuda")
+        if int(index or 0) >= cuda_devices():
+            raise InputError(f"device {name!r}: this machine has {cuda_devices()} CUDA devices that torch can use")
+    return name
+
+
+@lru_cache(1)
+def cuda_devices() -> int:
+    """The number of CUDA devices that torch can use. torch is not imported if there is no NVIDIA driver."""
     try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return 0
+    try:
+        import torch
+    except ImportError:
+        return 0
+    return int(torch.cuda.device_count())
+
+
+def choose_execution(backend: str, device: str, precision: str = "auto", threads: int = 0) -> Execution:
+    """How to run networks on this machine.
+
+    backend: a name; ``auto``: torch on CUDA, and on a CPU the fastest that is installed
+    device: cpu, cuda or cuda:N
+    precision: ``auto``: bf16 if OpenVINO runs the network and the CPU computes faster in it, else fp32
+    threads: 0: one for OpenVINO and ONNX Runtime, which is the fastest as soon as anything else runs beside; for torch
+        as many as it takes by itself
+    InputError: a name is unknown, or the backend does not run on this device, in this precision, or is not installed.
+    """
+    _check("backend", backend, BACKENDS)
+    _check("precision", precision, PRECISIONS)
+    chosen = _fastest(device) if backend == "auto" else _named(backend, device)
+    if precision == "bf16" and chosen != "openvino":
+        raise InputError(f"precision bf16: expected the backend openvino, got {chosen}; fp32 is for all")
+    if chosen == "torch":
+        return Execution(chosen, device, "fp32", threads)
+    faster: Precision = "bf16" if precision != "fp32" and chosen == "openvino" and has_bf16() else "fp32"
+    if precision == "bf16" and faster != "bf16":
+        raise InputError("precision bf16: expected a CPU that computes in it, this one does not; fp32 is for all")
+    return Execution(chosen, device, faster, threads or THREADS)
+
+
+def _check(what: str, name: str, known: tuple[str, ...]) -> None:
+    if name not in known:
+        raise InputError(f"{what}: expected one of {', '.join(known)}, got {name!r}")
+
+
+def _fastest(device: str) -> Backend:
+    if device == "cpu":
+        for backend in BY_SPEED:
+            try:
+                importlib.import_module(backend)
+            except ImportError:
+                continue
+            return backend
+        raise InputError(f"backend: expected one of {', '.join(BY_SPEED)}, none is installed; {REMEDIES['openvino']}")
+    return _named("torch", device)
+
+
+def _named(backend: str, device: str) -> Backend:
+    name: Backend = backend  # type: ignore[assignment]
+    if name != "torch" and device != "cpu":
+        raise InputError(f"backend {name}: expected the device cpu, got {device}; torch is for GPUs")
+    _need(name, f"backend {name}")
+    return name
+
+
+def _need(package: Backend, what: str) -> None:
+    try:
+        importlib.import_module(package)
     except ImportError as error:
-        if name == "auto":
-            return "torch"
-        raise InputError(
-            f'backend onnxruntime: does not import ({error}); pip install "pose_regressor[onnx]"'
-        ) from None
-    return "onnxruntime"
+        raise InputError(f"{what}: {package} does not import ({error}); {REMEDIES[package]}") from None
 
 
-def open_runner(network: PoseNetwork, backend: Backend, device: torch.device) -> Runner:
-    """A runner of the network on the device. The network itself is set to evaluation mode."""
-    network.eval()
-    if backend == "onnxruntime":
-        from pose_regressor.network.onnx_runtime import OnnxRunner  # imports onnxruntime, which is optional
+def open_runner(weights: Weights, execution: Execution) -> Runner:
+    """A runner of a network."""
+    if execution.backend == "torch":
+        from pose_regressor.network.torch_runner import TorchRunner  # imports torch
 
-        return OnnxRunner(network)
-    network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return network
+        return TorchRunner(weights, execution.device, execution.threads)
+    return GraphRunner(weights, ENGINES[execution.backend], execution.threads, execution.precision)
+
+
+def open_engine(graph: bytes) -> Engine:
+    """The fastest engine that is installed, with the content of an ONNX file. fp32, one thread.
+
+    InputError: none is installed.
+    """
+    backend = _fastest("cpu")
+    if backend == "torch":
+        raise InputError(f"expected one of {', '.join(ENGINES)}, none is installed; {REMEDIES['openvino']}")
+    return ENGINES[backend](graph, THREADS, "fp32")

@@ -1,1 +1,1 @@
-"""Objects followed from frame to frame: motion filter, association, birth and death of tracks. NumPy, no torch."""
+"""Objects followed from frame to frame: motion filter, association, birth and death of tracks. NumPy."""

@@ -11,7 +11,7 @@ from pose_regressor.tracking.track import TrackingParameters
 from pose_regressor.tracking.tracks import Tracks
 from pose_regressor.types import Frame, InputError, PoseEstimate
 
-if TYPE_CHECKING:  # it needs torch
+if TYPE_CHECKING:  # it loads OpenCV
     from pose_regressor.estimation.estimator import PoseEstimator
 
 #: Frames after which the whole image is searched again, for more objects of the kinds that are followed.
@@ -47,7 +47,13 @@ class Tracker:
 
     @property
     def device(self) -> str:
-        return str(self.estimator.device)
+        """Where the networks run: cpu, cuda or cuda:N."""
+        return self.estimator.device
+
+    @property
+    def execution(self) -> str:
+        """What runs the networks, in words."""
+        return str(self.estimator.execution)
 
     def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
         """`objects`, or all that the bundles know if it is empty. InputError: one that no bundle knows."""

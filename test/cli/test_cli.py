@@ -35,7 +35,7 @@ class FakeEstimator:
 
     answer = staticmethod(lambda frame: [found()])
 
-    def __init__(self, bundles, device="auto", score_threshold=0.5, backend="auto"):
+    def __init__(self, bundles, device="auto", score_threshold=0.5, backend="auto", precision="auto", threads=0):
         pass
 
     def estimate(self, frame):

@@ -83,8 +83,8 @@ def test_the_masks_edge_corrects_a_wrong_distance(clip):
 
 
 def test_a_picture_without_the_box_has_no_pose(clip):
-    """The clip's own table and clutter, the box cut out."""
-    estimator = PoseEstimator(find_model("box"), "cpu")
+    """The clip's own table and clutter, the box cut out. Scores are near the threshold, so precision may not vary."""
+    estimator = PoseEstimator(find_model("box"), "cpu", precision="fp32")
     for frame in clip:
         x0, y0, x1, y1 = estimator.estimate(frame)[0].box.astype(int)
         image = frame.image.copy()

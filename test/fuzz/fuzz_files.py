@@ -25,6 +25,7 @@ from pose_regressor.middleware.wire.definitions import ros2msg
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
+from pose_regressor.network.weights import Weights
 from pose_regressor.settings import as_yaml
 from pose_regressor.types import InputError, ObjectModel
 
@@ -47,7 +48,7 @@ def bundle_bytes(folder):
     torch.manual_seed(0)
     known = (ObjectModel("brick", 1, 0.24, np.stack([-half, half]), points, points[:8]),)
     network = PoseNetwork(NetworkConfig(width=8, blocks=(1, 1, 1, 1), crop_size=32), 1)
-    Bundle(network.eval(), known, {"seed": 0}, {}).save(folder / "whole.safetensors")
+    Bundle(Weights.of(network.eval()), known, {"seed": 0}, {}).save(folder / "whole.safetensors")
     return (folder / "whole.safetensors").read_bytes()
 
 

@@ -27,7 +27,7 @@ INTERNAL = "internal error"
 class Finds:
     """Stands in for the network, with all of the estimator that comes before it."""
 
-    device = "cpu"
+    device = execution = "cpu"
 
     def wanted(self, objects):
         return tuple(objects)

@@ -61,7 +61,7 @@ class StandIn:
         self.broken = False
         self.score_threshold = 0.5
 
-    device = "cpu"
+    device = execution = "cpu"
 
     def wanted(self, objects):
         if set(objects) - {"crate"}:

@@ -18,7 +18,7 @@ KnownObjects = Callable[[Sequence[str]], Sequence[ObjectModel]]
 
 def known_objects(models: Sequence[str]) -> list[ObjectModel]:
     """The objects of bundles. InputError: a bundle cannot be used."""
-    # Imported late: torch takes seconds.
+    # Imported late: errors in the parameters should be reported before.
     from pose_regressor.network.bundle import Bundle
 
     return [model for name in models for model in Bundle.load(find_model(name)).objects]

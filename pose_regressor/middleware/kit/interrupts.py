@@ -24,7 +24,7 @@ class Interrupted(KeyboardInterrupt):
 def end_without_threads(status: int) -> int:
     """Returns `status`, the exit code; but if one of our threads is still at work, ends the process here.
 
-    Python's own exit would abort if such a thread is in the middle of torch.
+    Python's own exit would abort if such a thread is in the middle of native code, such as the network.
     """
     if any(t.name.startswith("pose_regressor") and t is not threading.main_thread() for t in threading.enumerate()):
         logging.shutdown()
@@ -79,7 +79,7 @@ def interruptible() -> Iterator[threading.Event]:
     try:
         yield stop
     except Interrupted:
-        # Otherwise Python's exit would search all of torch for cycles, which takes half a second.
+        # Otherwise Python's exit would search all that is imported for cycles; with torch that takes half a second.
         gc.freeze()
     finally:
         for number, handler in before.items():

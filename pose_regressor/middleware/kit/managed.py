@@ -62,7 +62,7 @@ class Managed(ABC, Generic[Some]):
 
     @property
     def device(self) -> str:
-        """What does the computing, as torch names it; '' if no device is of interest."""
+        """What does the computing: cpu, cuda or cuda:N; '' if no device is of interest."""
         return ""
 
     @property

@@ -30,7 +30,11 @@ class Tracking(Protocol):
 
     @property
     def device(self) -> str:
-        """Where the network runs, as torch names it."""
+        """Where the network runs: cpu, cuda or cuda:N."""
+
+    @property
+    def execution(self) -> str:
+        """What runs the network, in words, for the log."""
 
     def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
         """`objects`, or all known ones if none are given. InputError: one is not known."""

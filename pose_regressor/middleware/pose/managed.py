@@ -27,12 +27,12 @@ def open_tracker(config: NodeConfig) -> Tracking:
 
     InputError: a bundle cannot be used, no bundle knows an object, or the device does not exist.
     """
-    # Imported late: torch takes seconds, and errors in the parameters should be reported before.
+    # Imported late: errors in the parameters should be reported before.
     from pose_regressor.estimation.estimator import PoseEstimator
     from pose_regressor.tracking.tracker import Tracker
 
     models = [find_model(model) for model in config.model]
-    estimator = PoseEstimator(models, config.device, config.score_threshold, config.backend)
+    estimator = PoseEstimator(models, config.device, config.score_threshold, *config.runs)
     tracker = Tracker(estimator, config.follow, config.objects, config.smooth)
     camera = load_camera(config.camera_file) if config.camera_file else None
     estimator.warm_up(*((camera.width, camera.height) if camera else WARM_UP_SIZE))
@@ -78,6 +78,7 @@ class ManagedNode(Managed[NodeConfig]):
     def _configure(self) -> None:
         try:
             self._tracker = self._open_tracker(self.config)
+            self._log.info(f"network: {self._tracker.execution}")
             self.core = NodeCore(self.config, self._tracker, self._ends.advertise(), self._log)
         except BaseException:
             self._forget()

@@ -5,7 +5,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pose_regressor.settings import SCORE_THRESHOLD, Config, Parameter, choice, frame, number, switch, text, texts
+from pose_regressor.settings import (
+    SCORE_THRESHOLD,
+    Config,
+    Parameter,
+    choice,
+    count,
+    frame,
+    number,
+    switch,
+    text,
+    texts,
+)
 from pose_regressor.types import InputError
 
 
@@ -27,8 +38,20 @@ class NodeConfig(Config):
     )
     backend: str = choice(
         "auto",
-        ("auto", "torch", "onnxruntime"),
-        "what runs the network; auto takes the faster one: onnxruntime on a CPU if it is installed, else torch",
+        ("auto", "openvino", "onnxruntime", "torch"),
+        "what runs the network; auto takes torch on a GPU, and on a CPU the fastest that is installed",
+    )
+    precision: str = choice(
+        "auto",
+        ("auto", "fp32", "bf16"),
+        "arithmetic of the network; auto takes bf16 if openvino runs it on a CPU that has bf16, else fp32",
+    )
+    threads: int = count(
+        0,
+        "threads of the CPU that the network gets; 0: one for openvino and onnxruntime, so that it stays fast beside "
+        "other programs; for torch as many as it takes",
+        0,
+        1024,
     )
     score_threshold: float = number(
         SCORE_THRESHOLD, "least score of a pose that is published", 0.0, 1.0, unit="probability", live=True
@@ -127,6 +150,11 @@ class NodeConfig(Config):
     autostart: bool = switch(
         True, "configure and activate at once; false: wait for a lifecycle manager (ros2 lifecycle set)"
     )
+
+    @property
+    def runs(self) -> tuple[str, str, int]:
+        """What runs the network: backend, precision, threads."""
+        return self.backend, self.precision, self.threads
 
     def __post_init__(self) -> None:
         super().__post_init__()

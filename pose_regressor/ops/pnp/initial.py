@@ -18,8 +18,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pose_regressor.geometry.reprojection import metric_of, sparse_second, symmetric
 from pose_regressor.geometry.rotation import matrix_from_quaternion
-from pose_regressor.ops.pnp.objective import metric_of, sparse_second, symmetric
 from pose_regressor.ops.pnp.problem import Problem, products_of_two
 
 #: Rotations whose error is computed; neighbours are about 17 degrees apart.
@@ -57,7 +57,8 @@ def _constants(device: torch.device) -> _Constants:
         squares = matrix_from_quaternion(sums) * sums.square().sum(2)[..., None, None]  # M at them
         single = squares.diagonal().permute(2, 0, 1) / 4
         half = (squares - single[:, None] - single).view(4, 4, 9) / 2  # D(q) = q half
-        hessian = torch.einsum("kij,mab->kmiajb", symmetric(3), symmetric(4)).view(60, 3, 4, 3, 4)
+        three, four = torch.from_numpy(symmetric(3)), torch.from_numpy(symmetric(4))
+        hessian = torch.einsum("kij,mab->kmiajb", three, four).view(60, 3, 4, 3, 4)
         by_t = hessian[:, :, 3, :, 3]
         mixed = torch.cat([hessian[:, :, 3, :, :3].flatten(2), by_t[..., 2:], by_t[..., :2]], 2)
         adjugate = by_t[:, [1, 0], :][:, :, [1, 0]] * torch.tensor([[1.0, -1], [-1, 1]])
@@ -70,11 +71,11 @@ def _constants(device: torch.device) -> _Constants:
                     grid.float(),
                     (grid[:, None] * -grid[None]).flatten(0, 1).float(),
                     near,
-                    torch.einsum("kcd,cdm->km", symmetric(4), half),
-                    torch.einsum("kcd,cam,dbn->mnkab", symmetric(4), half, half).reshape(81, 160),
+                    torch.einsum("kcd,cdm->km", four, half),
+                    torch.einsum("kcd,cam,dbn->mnkab", four, half, half).reshape(81, 160),
                     half.view(16, 9).T,
                     1 + DAMPING * torch.eye(4, dtype=torch.float64),
-                    metric_of(sparse_second(), 3),
+                    torch.from_numpy(metric_of(sparse_second(), 3)),
                     torch.cat([block.flatten(1) for block in blocks], 1),
                 )
             )

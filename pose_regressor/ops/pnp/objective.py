@@ -20,11 +20,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pose_regressor.geometry.reprojection import NEAR, Maps, pose_maps
 from pose_regressor.ops.pnp.problem import Problem, on
 from pose_regressor.ops.pnp.robust import RobustLoss
-
-#: Least depth that is divided by, in units of the points' spread; nearer points have no image.
-NEAR = 1e-4
 
 
 class Derivatives(NamedTuple):
@@ -55,81 +53,16 @@ class View(NamedTuple):
     residual: Tensor
 
 
-class _Maps(NamedTuple):
-    """Constant linear maps between small arrays, flattened row by row."""
-
-    motion: Tensor  # (6, 16): ξ -> Ξ
-    gradient: Tensor  # (40, 6): sums of the four entries of Pᵀ g times ten of q qᵀ -> derivative by ξ
-    curvature: Tensor  # (40, 36): the same -> what the second derivative of δ adds to the Hessian
-    hessian: Tensor  # (60, 36): sums of the six entries of Pᵀ S P times ten of q qᵀ -> Hessian without that
-    metric: Tensor  # (144, 24): P ⊗ P -> (6, 4), from S's s, a, b, c (`derivatives` says what they are) to Pᵀ S P
-    full_metric: Tensor  # (144, 36): the same from all six entries of S
-    turning: Tensor  # (4,): 1 in the columns of a rotation, 0 in that of a translation
-    quarter: Tensor  # (6, 4): ξ's squares -> |ω|² / 4 in the columns of a rotation, 0 in that of a translation
-    eye: Tensor  # (6, 6)
-
-
-def maps(device: torch.device) -> _Maps:
+def maps(device: torch.device) -> Maps[Tensor]:
     return _ON_CPU if device.type == "cpu" else _elsewhere(device)
 
 
 @lru_cache
-def _elsewhere(device: torch.device) -> _Maps:
-    return _Maps(*(on(device, value) for value in _ON_CPU))
+def _elsewhere(device: torch.device) -> Maps[Tensor]:
+    return _ON_CPU.converted(lambda value: on(device, value))
 
 
-def symmetric(size: int) -> Tensor:
-    """(s (s + 1) / 2, s, s) for size s: a basis of symmetric matrices; weights are the entries from the diagonal on."""
-    rows, columns = torch.triu_indices(size, size)
-    basis = torch.zeros(len(rows), size, size, dtype=torch.float64)
-    basis[range(len(rows)), rows, columns] = basis[range(len(rows)), columns, rows] = 1
-    return basis
-
-
-def sparse_second() -> Tensor:
-    """(4, 3, 3): a basis of the matrices [[s, 0, -a], [0, s, -b], [-a, -b, c]]; weights are s, a, b, c."""
-    xx, _, xz, yy, yz, zz = symmetric(3)
-    return torch.stack([xx + yy, -xz, -yz, zz])
-
-
-def metric_of(second: Tensor, columns: int) -> Tensor:
-    """The map from P ⊗ P to the map (6, k) that takes the weights of S to the entries, on and above the diagonal, of
-    Aᵀ S A; A (3, 3) are the first columns of P.
-
-    second: (k, 3, 3) the basis of S; columns: of P
-    """
-    upper = torch.nn.functional.pad(symmetric(3).triu(), (0, columns - 3, 0, columns - 3))
-    return torch.einsum("nrc,kij->ricjkn", second, upper).reshape(9 * columns**2, -1)
-
-
-def _make_maps() -> _Maps:
-    motion = torch.zeros(6, 4, 4, dtype=torch.float64)
-    for i in range(3):
-        j, k = (i + 1) % 3, (i + 2) % 3
-        motion[i, i, 3] = 1
-        motion[3 + i, k, j], motion[3 + i, j, k] = 1, -1
-    second = torch.einsum("uij,vjk->uvik", motion, motion)
-    second[..., 3] = 0  # t moves along a straight line
-    turning = torch.tensor([1.0, 1, 1, 0], dtype=torch.float64)
-    quarter = torch.zeros(6, 4, dtype=torch.float64)
-    quarter[3:, :3] = 0.25
-    once = symmetric(4).triu()[:, :, 3]  # (10, 4): which entry of q qᵀ is which of q
-    moved = motion[:, :3]  # (6, 3, 4): how ξ moves a point, by the entries of q
-    hessian = torch.einsum("kij,mab,uia,vjb->kmuv", symmetric(3), symmetric(4), moved, moved)
-    return _Maps(
-        motion.view(6, 16),
-        torch.einsum("uia,ma->imu", motion, once).reshape(40, 6),
-        torch.einsum("uvia,ma->imuv", 0.5 * (second + second.transpose(0, 1)), once).reshape(40, 36),
-        hessian.reshape(60, 36),
-        metric_of(sparse_second(), 4),
-        metric_of(symmetric(3), 4),
-        turning,
-        quarter,
-        torch.eye(6, dtype=torch.float64),
-    )
-
-
-_ON_CPU = _make_maps()
+_ON_CPU: Maps[Tensor] = pose_maps().converted(torch.from_numpy)
 
 
 def derivatives(problem: Problem, pose: Tensor, curved: bool, loss: RobustLoss | None = None) -> Derivatives:

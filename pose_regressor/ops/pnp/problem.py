@@ -5,12 +5,15 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from pose_regressor.geometry.reprojection import PAIRS
+
 #: Items with larger numbers are not solved. The squares of smaller ones are far from overflowing.
 LARGEST = 1e30
-_PAIRS = torch.triu_indices(4, 4)
+_PAIRS = torch.from_numpy(np.stack(PAIRS))
 
 
 class Inputs(NamedTuple):

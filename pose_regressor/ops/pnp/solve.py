@@ -8,9 +8,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from pose_regressor.geometry.reprojection import NEAR
 from pose_regressor.ops.pnp.covariance import pose_covariance
 from pose_regressor.ops.pnp.initial import initial_poses
-from pose_regressor.ops.pnp.objective import NEAR, maps, squared_errors
+from pose_regressor.ops.pnp.objective import maps, squared_errors
 from pose_regressor.ops.pnp.problem import Problem
 from pose_regressor.ops.pnp.refine import STEP_TOLERANCE, Minimum, minimise
 from pose_regressor.ops.pnp.robust import RobustLoss

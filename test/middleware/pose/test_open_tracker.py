@@ -13,6 +13,7 @@ from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
+from pose_regressor.network.weights import Weights
 from pose_regressor.types import Camera, Frame, InputError
 
 
@@ -22,7 +23,7 @@ def bundle(tmp_path_factory, standin):
     torch.manual_seed(0)
     config = NetworkConfig(width=8, blocks=(1, 1, 1, 1), crop_size=64, find_size=96)
     path = tmp_path_factory.mktemp("models") / "crate.safetensors"
-    Bundle(PoseNetwork(config, 1).eval(), (standin.CRATE,)).save(path)
+    Bundle(Weights.of(PoseNetwork(config, 1).eval()), (standin.CRATE,)).save(path)
     return path
 
 

@@ -35,7 +35,9 @@ def test_every_parameter_is_described(parameter):
     if parameter.kind == "float":
         assert parameter.unit
         assert f"{parameter.low:g} to {parameter.high:g}" in parameter.constraint
-    assert (parameter.constraint != "") == bool(parameter.kind == "float" or parameter.choices or parameter.pattern)
+    assert (parameter.constraint != "") == bool(
+        parameter.kind in ("int", "float") or parameter.choices or parameter.pattern
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,9 @@ def test_live_parameters_may_be_changed_and_others_not():
     assert (changed.follow, changed.frame_id, changed.model) == (False, "eye", ("a",))
     assert config.changed({"frame_id": "eye", "model": ["a"]}) == config, "the same value is no change"
     for parameter in PARAMETERS:
-        value = {"bool": not parameter.default, "float": 0.75, "string_array": ["x"]}.get(parameter.kind, "compressed")
+        value = {"bool": not parameter.default, "int": 2, "float": 0.75, "string_array": ["x"]}.get(
+            parameter.kind, "compressed"
+        )
         if parameter.live:
             assert getattr(config.changed({parameter.name: value}), parameter.name) != getattr(config, parameter.name)
         elif not (parameter.choices or parameter.pattern):

@@ -72,9 +72,9 @@ def calibrate(
     from rich.console import Console
     from rich.progress import Progress
 
-    from pose_regressor.estimation.estimator import select_device
     from pose_regressor.files.io import check_file_to_write, read_text, write_text
     from pose_regressor.network.bundle import Bundle
+    from pose_regressor.network.runners import select_device
     from pose_regressor.types import InputError
     from pose_regressor_training.calibrate.calibrate import add_colors, calibrate, take_symmetries
     from pose_regressor_training.calibrate.metrics import measure, rows_of, with_metrics
@@ -94,7 +94,7 @@ def calibrate(
     meshes = [in_order[place] for place in _places([known.name for known in loaded.objects], name, len(mesh))]
     if models_info is not None:
         take_symmetries(loaded, models_info)
-    on = str(select_device(device))
+    on = select_device(device)
     scored = {}
     with Progress(console=console, transient=True) as bar:
 

@@ -84,7 +84,8 @@ def evaluate(
     from rich.progress import Progress
 
     from pose_regressor.assets import find_model
-    from pose_regressor.estimation.estimator import PoseEstimator, select_device
+    from pose_regressor.estimation.estimator import PoseEstimator
+    from pose_regressor.network.runners import select_device
     from pose_regressor.types import InputError
     from pose_regressor_training.evaluate.dataset import open_dataset
     from pose_regressor_training.evaluate.judge import Judge, false_alarms
@@ -109,7 +110,7 @@ def evaluate(
             write_results(opened, estimator, csv, method, lambda done: bar.update(running, completed=done))
         assert csv is not None
         judging = bar.add_task("targets", total=len(opened.targets))
-        judge = Judge(opened, vsd, str(select_device(device)))
+        judge = Judge(opened, vsd, select_device(device))
         results = read_results(csv)
         judged = judge.judge(results, lambda done: bar.update(judging, completed=done))
     scores = score(opened, judged, false_alarms(opened, results))

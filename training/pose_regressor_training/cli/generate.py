@@ -85,7 +85,7 @@ def generate(
     """
     from rich.console import Console
 
-    from pose_regressor.estimation.estimator import select_device
+    from pose_regressor.network.runners import select_device
     from pose_regressor.types import InputError
     from pose_regressor_training.bop.reader import models_info_path
     from pose_regressor_training.generate.plan import Job, Shard
@@ -121,7 +121,7 @@ def generate(
         renderer=renderer,
         sensor=sensor,
     )
-    task = Task(out, job, tuple(symmetries), part, workers, str(select_device(device)), resume)
+    task = Task(out, job, tuple(symmetries), part, workers, select_device(device), resume)
     said = _make(console, task)
     console.print(f"{out}: {said}; {write_sheet(task)}")
 

@@ -84,8 +84,8 @@ def train(
     import torch
     from rich.console import Console
 
-    from pose_regressor.estimation.estimator import select_device
     from pose_regressor.files.io import check_file_to_write
+    from pose_regressor.network.runners import select_device
     from pose_regressor_training.processes.torchrun import World
     from pose_regressor_training.randomize.config import with_photographs
     from pose_regressor_training.train.command import Command
@@ -99,11 +99,11 @@ def train(
     given = preset_changes(
         set_ or [], samples=samples, seed=seed, workers=workers, randomize=config, start_from=start_from
     )
-    place = select_device(device)
+    place = torch.device(select_device(device))
     settings: TrainConfig = load_preset(preset or ("gpu" if place.type == "cuda" else "cpu"), given)
     settings = replace(settings, randomize=with_photographs(settings.randomize, photos))
     if place.type == "cuda" and world.size > 1:
-        place = select_device(f"cuda:{world.local_rank}")
+        place = torch.device(select_device(f"cuda:{world.local_rank}"))
         torch.cuda.set_device(place)
     with warnings_on_stderr():
         objects = read_objects(mesh, unit or (), name or (), obj_id or (), models_info, color or ())

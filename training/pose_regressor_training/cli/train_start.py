@@ -50,10 +50,11 @@ def train_start(
     Each round brings new objects. The result knows no object: give it to `train --start-from`.
     The same command continues an interrupted training.
     """
+    import torch
     from rich.console import Console
 
-    from pose_regressor.estimation.estimator import select_device
     from pose_regressor.files.io import check_file_to_write, write_text
+    from pose_regressor.network.runners import select_device
     from pose_regressor_training.randomize.config import with_photographs
     from pose_regressor_training.train.card import start_card
     from pose_regressor_training.train.command import Estimate
@@ -61,7 +62,7 @@ def train_start(
     from pose_regressor_training.train.rounds import Rounds
 
     check_file_to_write(out)
-    place = select_device(device)
+    place = torch.device(select_device(device))
     given = preset_changes(
         set_ or [], samples=samples, seed=seed, workers=workers, randomize=config, start_from=start_from
     )

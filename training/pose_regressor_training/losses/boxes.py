@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot, smooth_l1_loss
 
 from pose_regressor.network.config import BOX_STRIDE
-from pose_regressor.network.heads import BoxOutput
+from pose_regressor.network.outputs import BoxOutput
 from pose_regressor_training.processes.torchrun import share_of
 from pose_regressor_training.randomize.views import Kind
 from pose_regressor_training.samples.batches import Batch

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from pose_regressor.estimation.decode import decode_regression
 from pose_regressor.geometry.rotation import matrix_from_6d, rotation_to_ray
-from pose_regressor.network.heads import BoxOutput, PoseOutput
+from pose_regressor.network.outputs import BoxOutput, PoseOutput
+from pose_regressor.ops.regression import decode_regression
 from pose_regressor.settings import Config, number
 from pose_regressor.types import InputError
 from pose_regressor_training.losses import correspondences, poses

@@ -12,7 +12,7 @@ from pose_regressor_training.calibrate.metrics import metrics_table
 def card(bundle: Bundle, command: str) -> str:
     """Markdown. command: the command line that trained the bundle."""
     training, objects = bundle.training, bundle.objects
-    parameters = sum(p.numel() for p in bundle.network.parameters()) / 1e6
+    parameters = bundle.weights.parameters / 1e6
     lines = [f"# {', '.join(model.name for model in objects)}", ""]
     for model in objects:
         size = " x ".join(f"{1000 * edge:.0f}" for edge in model.size)
@@ -35,7 +35,7 @@ def card(bundle: Bundle, command: str) -> str:
 def start_card(bundle: Bundle, command: str) -> str:
     """Markdown about a start network. command: the command line that trained it."""
     training = bundle.training
-    parameters = sum(p.numel() for p in bundle.network.parameters()) / 1e6
+    parameters = bundle.weights.parameters / 1e6
     lines = [
         "# start",
         "",

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from pose_regressor.draw import BOX_COLOUR, contact_sheet, draw_box
-from pose_regressor.estimation.decode import decode_regression
 from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor.network.network import PoseNetwork
+from pose_regressor.ops.regression import decode_regression
 from pose_regressor.types import Camera, ObjectModel
 from pose_regressor_training.figures import write_picture
 from pose_regressor_training.randomize.views import Kind

@@ -22,6 +22,7 @@ from pose_regressor.assets import find_model
 from pose_regressor.files.io import read_json, write_text
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.network import PoseNetwork
+from pose_regressor.network.weights import Weights
 from pose_regressor.types import InputError
 from pose_regressor_training.family import Member, draw_member
 from pose_regressor_training.meshes.mesh import Mesh, object_model
@@ -132,7 +133,7 @@ def as_start(network: PoseNetwork, training: dict[str, Any]) -> Bundle:
     ball = trimesh.creation.icosphere(subdivisions=3, radius=_BALL / 2)
     white = np.full((len(ball.vertices), 3), 255, np.uint8)
     mesh = Mesh(ball.vertices.astype(np.float32), ball.faces.astype(np.int32), None, None, white)
-    return Bundle(single.eval(), (object_model(mesh, "start", 1),), training=training)
+    return Bundle(Weights.of(single.eval()), (object_model(mesh, "start", 1),), training=training)
 
 
 @torch.no_grad()

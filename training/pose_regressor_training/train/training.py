@@ -18,6 +18,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from pose_regressor.assets import find_model
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.network import PoseNetwork
+from pose_regressor.network.weights import Weights
 from pose_regressor.types import InputError
 from pose_regressor_training.processes.signals import Stopped, StopRequest, stop_requests
 from pose_regressor_training.processes.torchrun import World, synchronised
@@ -201,7 +202,7 @@ class Training:
         }
         models = tuple(known.model for known in self.objects)
         turns = 4 if self.config.randomize.pose.every_way_up else 1
-        return Bundle(network.eval(), models, training=training, turns=turns)
+        return Bundle(Weights.of(network.eval()), models, training=training, turns=turns)
 
 
 @contextmanager
