@@ -3,6 +3,8 @@
 import copy
 import json
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import typer
@@ -123,8 +125,11 @@ def test_the_command_writes_a_bundle_that_trainings_start_from(tmp_path):
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(TINY))
     app = typer.Typer()
     add_commands(app)
-    out = tmp_path / "begin.safetensors"
+    out, photos = tmp_path / "begin.safetensors", tmp_path / "photos"
+    photos.mkdir()
+    cv2.imwrite(str(photos / "place.png"), np.full((40, 60, 3), 90, np.uint8))
     arguments = ["--preset", str(tmp_path / "tiny.yaml"), "--device", "cpu", "--rounds", "2", "--objects", "2"]
+    arguments += ["--photos", str(photos)]
     result = CliRunner().invoke(app, ["train-start", *arguments, "--samples", "16", "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert "round 1: starts from" in " ".join(result.output.split())
@@ -135,4 +140,5 @@ def test_the_command_writes_a_bundle_that_trainings_start_from(tmp_path):
     with pytest.raises(InputError, match="is a start for trainings and knows no object"):
         PoseEstimator(out, "cpu")
     card = out.with_suffix(".md").read_text()
-    assert "32 times in all, in 2 rounds; no real image" in card and "knows no object" in card
+    assert f"32 times in all, in 2 rounds; photographs of `{photos}` are among the backgrounds, no other" in card
+    assert "knows no object" in card
