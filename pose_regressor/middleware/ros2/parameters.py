@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from rcl_interfaces.msg import FloatingPointRange, ParameterDescriptor, ParameterType, SetParametersResult
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    ParameterType,
+    SetParametersResult,
+)
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
@@ -16,6 +22,7 @@ from pose_regressor.types import InputError
 BUILT_IN = {"use_sim_time", "start_type_description_service"}
 TYPES = {
     "bool": ParameterType.PARAMETER_BOOL,
+    "int": ParameterType.PARAMETER_INTEGER,
     "float": ParameterType.PARAMETER_DOUBLE,
     "string": ParameterType.PARAMETER_STRING,
     "string_array": ParameterType.PARAMETER_STRING_ARRAY,
@@ -58,11 +65,14 @@ def describe(parameter: Parameter) -> ParameterDescriptor:
         name=parameter.name,
         type=TYPES[parameter.kind],
         description=parameter.full_description,
-        additional_constraints="" if parameter.kind == "float" else parameter.constraint,
+        additional_constraints="" if parameter.kind in ("int", "float") else parameter.constraint,
         read_only=not parameter.live,
     )
     if parameter.kind == "float":
         descriptor.floating_point_range = [FloatingPointRange(from_value=parameter.low, to_value=parameter.high)]
+    if parameter.kind == "int":
+        ends = {"from_value": int(parameter.low), "to_value": int(parameter.high)}
+        descriptor.integer_range = [IntegerRange(**ends, step=parameter.multiple)]
     return descriptor
 
 

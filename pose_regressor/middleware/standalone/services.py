@@ -26,7 +26,7 @@ FIELDS = {
     8: "double_array_value",
     9: "string_array_value",
 }
-KINDS = {"bool": 1, "float": 3, "string": 4, "string_array": 9}
+KINDS = {"bool": 1, "int": 2, "float": 3, "string": 4, "string_array": 9}
 
 
 class NodeServices:
@@ -95,12 +95,15 @@ def _value(parameter: Parameter, value: Any) -> Any:
 
 
 def _descriptor(parameter: Parameter) -> Any:
-    span = [types.FloatingPointRange(parameter.low, parameter.high, 0.0)] if parameter.kind == "float" else []
+    kind, low, high = parameter.kind, parameter.low, parameter.high
+    numbers = [types.FloatingPointRange(low, high, 0.0)] if kind == "float" else []
+    whole = [types.IntegerRange(int(low), int(high), parameter.multiple)] if kind == "int" else []
     return types.ParameterDescriptor(
         name=parameter.name,
-        type=KINDS[parameter.kind],
+        type=KINDS[kind],
         description=parameter.full_description,
-        additional_constraints="" if span else parameter.constraint,
+        additional_constraints="" if numbers or whole else parameter.constraint,
         read_only=not parameter.live,
-        floating_point_range=span,
+        floating_point_range=numbers,
+        integer_range=whole,
     )

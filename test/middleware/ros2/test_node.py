@@ -48,14 +48,15 @@ def test_image_in_transform_and_detection_out(start, peer):
     assert "2 received, 2 processed, none dropped" in node.text
 
 
-def test_remapped_topics_reliable_readers_and_another_frame(start, peer_node, peer):
+def test_remapped_topics_reliable_readers_and_another_frame(start, peer_node, peer, until):
     given = ("frame_id:=head", "image_reliability:=reliable", "camera_info_reliability:=reliable")
     names = ("__ns:=/arm", "image:=/image", "camera_info:=/camera_info")
     start(*(part for value in given for part in ("-p", value)), *(part for name in names for part in ("-r", name)))
     peer.name = "/arm/pose_regressor"
     peer.match()
     assert "/arm/pose_regressor/detections" in dict(peer_node.get_topic_names_and_types())
-    assert ("pose_regressor", "/arm") in peer_node.get_node_names_and_namespaces()
+    # Names of nodes are announced apart from their topics.
+    until(lambda: ("pose_regressor", "/arm") in peer_node.get_node_names_and_namespaces(), "the node's name")
     peer.send_info()
     peer.send_image(20, stamp=3)
     (transform,) = peer.take_tf()
