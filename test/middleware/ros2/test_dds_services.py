@@ -83,5 +83,5 @@ def test_the_doctor_says_why_services_do_not_answer(node, launch, until):
 
 def test_topics_cross_with_ros_as_it_is_installed(launch, domain, until):
     """Without the settings of these tests. If Fast DDS loses what it asks about types, another process must ask."""
-    launch(STANDIN, "{}")
+    launch(STANDIN, "dds", "{}")
     until(lambda: launch("-c", ROBOT, FASTDDS_DEFAULT_PROFILES_FILE=None).wait() == 0, "each to hear the other")

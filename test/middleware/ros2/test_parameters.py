@@ -41,8 +41,8 @@ def test_every_parameter_is_declared_and_described(make_node):
         assert descriptor.description.startswith(parameter.description)
         assert parameter.unit in descriptor.description
         assert descriptor.read_only != parameter.live
-        if parameter.kind == "float":
-            (span,) = descriptor.floating_point_range
+        if parameter.kind in ("int", "float"):
+            (span,) = descriptor.integer_range if parameter.kind == "int" else descriptor.floating_point_range
             assert (span.from_value, span.to_value) == (parameter.low, parameter.high)
         else:
             assert descriptor.additional_constraints == parameter.constraint
