@@ -59,7 +59,7 @@ def installed() -> list[str]:
 class StandIn:
     """A tracker that finds the same pose in every image, at once."""
 
-    device = "cpu"
+    device = execution = "cpu"
     score_threshold = 0.0
 
     def __init__(self) -> None:
