@@ -139,6 +139,12 @@ PresetOption = Annotated[
         "Default: gpu on CUDA, else cpu.",
     ),
 ]
+SeedOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Seed of all random numbers, 0 or more. Default: the preset's.")
+]
+WorkersOption = Annotated[
+    int | None, typer.Option(metavar="N", help="Processes that make images, 0 or more. Default: the preset's.")
+]
 SetOption = Annotated[
     list[str] | None,
     typer.Option(

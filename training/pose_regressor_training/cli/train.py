@@ -22,8 +22,10 @@ from pose_regressor_training.cli.options import (
     PhotosOption,
     PresetConfigOption,
     PresetOption,
+    SeedOption,
     SetOption,
     UnitsOption,
+    WorkersOption,
     preset_changes,
     warnings_on_stderr,
 )
@@ -52,12 +54,8 @@ def train(
     samples: Annotated[
         int | None, typer.Option(metavar="N", help="Images to train on, 1 or more. Default: the preset's.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Seed of all random numbers, 0 or more. Default: the preset's.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes that make images, 0 or more. Default: the preset's.")
-    ] = None,
+    seed: SeedOption = None,
+    workers: WorkersOption = None,
     start_from: Annotated[
         str | None,
         typer.Option(

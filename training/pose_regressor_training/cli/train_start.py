@@ -15,7 +15,9 @@ from pose_regressor_training.cli.options import (
     PhotosOption,
     PresetConfigOption,
     PresetOption,
+    SeedOption,
     SetOption,
+    WorkersOption,
     preset_changes,
 )
 
@@ -33,12 +35,8 @@ def train_start(
     config: PresetConfigOption = None,
     photos: PhotosOption = None,
     set_: SetOption = None,
-    seed: Annotated[
-        int | None, typer.Option(metavar="N", help="Seed of all random numbers, 0 or more. Default: the preset's.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", help="Processes that make images, 0 or more. Default: the preset's.")
-    ] = None,
+    seed: SeedOption = None,
+    workers: WorkersOption = None,
     start_from: Annotated[
         str | None,
         typer.Option(metavar="BUNDLE|none", help="Bundle that the first round starts from. Default: the preset's."),
