@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -13,6 +15,8 @@ from pose_regressor.types import FloatArray, ObjectModel
 
 #: Most correspondences that RANSAC gets. More of them, from the same neighbourhoods, add time but no accuracy.
 MAX_POINTS = 1024
+#: OpenCV's codes for one, two and three quarter turns, counter-clockwise.
+TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,20 +33,32 @@ class Correspondences:
     weights: FloatArray
 
 
-def quarter_turns(images: NDArray, turns: int) -> NDArray:
-    """(B, C, S, S) -> (turns * B, C, S, S): all images as they are, then turned by 90 degrees, by 180, by 270.
+def quarter_turns(images: Sequence[NDArray], turns: int) -> NDArray:
+    """B images (S, S, 3) -> (turns * B, 3, S, S): all images as they are, then turned by 90 degrees, by 180, by 270.
 
     Quarter turns lose nothing, and the network errs differently in each: pooling its answers is the cheapest way to a
     better pose.
     """
-    return np.concatenate([np.rot90(images, turn, (2, 3)) for turn in range(turns)])
+    size = len(images[0])
+    batch = np.empty((turns, len(images), 3, size, size), images[0].dtype)
+    for number, image in enumerate(images):
+        for turn in range(turns):
+            cv2.split(cv2.rotate(image, TURNS[turn]) if turn else image, list(batch[turn, number]))
+    return batch.reshape(-1, 3, size, size)
 
 
-def _turn_back(columns: NDArray, rows: NDArray, turn: int, size: int) -> NDArray:
-    """(N, 2) pixels of the crop as it is, from (columns, rows) after `turn` quarter turns; size: of the crop."""
-    last = size - 1
-    x, y = [(columns, rows), (last - rows, columns), (last - columns, last - rows), (rows, last - columns)][turn]
-    return np.stack([x, y], -1).astype(np.float64)
+@lru_cache(8)
+def _pixels_of_cells(turns: int, size: int) -> FloatArray:
+    """(T, size * size, 2) pixels (x, y) of the crop as it is that the cells of its turned maps show, row by row.
+
+    size: of the maps
+    """
+    rows, columns = np.divmod(np.arange(size * size), size) * np.array(DENSE_STRIDE)
+    last = size * DENSE_STRIDE - 1
+    turned = [(columns, rows), (last - rows, columns), (last - columns, last - rows), (rows, last - columns)]
+    pixels = np.stack([np.stack(x_y, -1) for x_y in turned[:turns]]).astype(np.float64)
+    pixels.flags.writeable = False
+    return pixels
 
 
 def correspondences(coordinates: NDArray, mask: NDArray, certainty: NDArray, model: ObjectModel) -> Correspondences:
@@ -52,18 +68,16 @@ def correspondences(coordinates: NDArray, mask: NDArray, certainty: NDArray, mod
     mask: (T, h, w) logits
     certainty: (T, h, w) as in PoseOutput
     """
-    pixels, points, weights = [], [], []
+    turns, size = mask.shape[:2]
     low, high = model.bounds
-    size = mask.shape[1] * DENSE_STRIDE
-    for turn, (values, shown) in enumerate(zip(coordinates.reshape(len(mask), 3, -1), mask > 0, strict=True)):
-        place = np.flatnonzero(shown)
-        step = -(-len(place) * len(mask) // MAX_POINTS) or 1
-        place = place[::step]
-        rows, columns = np.divmod(place, mask.shape[2])
-        pixels.append(_turn_back(columns * DENSE_STRIDE, rows * DENSE_STRIDE, turn, size))
-        points.append((low + high) / 2 + values[:, place].T.astype(np.float64) * ((high - low) / 2))
-        weights.append(np.exp(2 * certainty[turn].reshape(-1)[place].astype(np.float64)))
-    return Correspondences(np.concatenate(pixels), np.concatenate(points), np.concatenate(weights))
+    places = [np.flatnonzero(shown) for shown in mask > 0]
+    places = [place[:: -(-len(place) * turns // MAX_POINTS) or 1] for place in places]
+    cells = np.concatenate(places)
+    turn = np.repeat(np.arange(turns), [len(place) for place in places])
+    values = coordinates.reshape(turns, 3, -1)[turn, :, cells].astype(np.float64)
+    points = (low + high) / 2 + values * ((high - low) / 2)
+    weights = np.exp(2 * certainty.reshape(turns, -1)[turn, cells].astype(np.float64))
+    return Correspondences(_pixels_of_cells(turns, size)[turn, cells], points, weights)
 
 
 def pooled_mask(mask: NDArray) -> NDArray[np.float32]:
@@ -71,12 +85,21 @@ def pooled_mask(mask: NDArray) -> NDArray[np.float32]:
 
     mask: (T, h, w) logits, as in `correspondences`
     """
-    size = mask.shape[1] * DENSE_STRIDE
-    pooled = np.zeros((size, size), np.float32)
-    onto_pixels = np.array([[DENSE_STRIDE, 0, 0], [0, DENSE_STRIDE, 0]], np.float64)
-    for turn, logits in enumerate(mask.astype(np.float32)):
-        probability = cv2.warpAffine(
-            1 / (1 + np.exp(-logits)), onto_pixels, (size, size), borderMode=cv2.BORDER_REPLICATE
-        )
-        pooled += np.rot90(probability, -turn)
-    return pooled / np.float32(len(mask))
+    pooled, *others = _between(1 / (1 + np.exp(-mask.astype(np.float32, copy=False))))
+    for turn, probability in enumerate(others, start=1):
+        pooled += cv2.rotate(probability, TURNS[-turn])
+    return np.asarray(pooled / np.float32(len(mask)))
+
+
+def _between(maps: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(T, 2 h, 2 w) maps (T, h, w) at twice as many pixels, bilinear. The last row and column are repeated."""
+    count, height, width = maps.shape
+    wide = np.empty((count, height, width * DENSE_STRIDE), np.float32)
+    wide[..., ::2] = maps
+    wide[..., 1:-1:2] = (maps[..., 1:] + maps[..., :-1]) * np.float32(0.5)
+    wide[..., -1] = maps[..., -1]
+    whole = np.empty((count, height * DENSE_STRIDE, width * DENSE_STRIDE), np.float32)
+    whole[:, ::2] = wide
+    whole[:, 1:-1:2] = (wide[:, 1:] + wide[:, :-1]) * np.float32(0.5)
+    whole[:, -1] = wide[:, -1]
+    return whole

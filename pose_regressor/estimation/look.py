@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -116,7 +117,7 @@ def cut_windows(frame: Frame, candidates: Sequence[Candidate], config: NetworkCo
 
 def ask_network(looks: Sequence[Look], runner: Runner, turns: int) -> None:
     """Second step: run the network on all crops, each in `turns` orientations."""
-    boxes, poses = runner(quarter_turns(as_batch([look.window for look in looks]), turns))
+    boxes, poses = runner(quarter_turns([look.window.image for look in looks], turns))
     presence = (1 / (1 + np.exp(-boxes.logits.max((2, 3))))).reshape(turns, len(looks), -1).mean(0)
     maps = {field.name: getattr(poses, field.name) for field in fields(poses)}
     for row, look in enumerate(looks):
@@ -129,4 +130,4 @@ def ask_network(looks: Sequence[Look], runner: Runner, turns: int) -> None:
 
 def as_batch(windows: Sequence[Window]) -> NDArray[np.uint8]:
     """(B, 3, H, W): the images of windows of one size."""
-    return np.stack([window.image for window in windows]).transpose(0, 3, 1, 2)
+    return np.stack([np.stack(cv2.split(window.image)) for window in windows])

@@ -150,9 +150,9 @@ def test_crops_are_turned_as_the_bundle_says(tiny_bundle, turns):
 @pytest.mark.parametrize("turn", range(4))
 def test_turned_answers_point_at_the_same_pixels(tiny_bundle, turn):
     """What is said of a cell of a turned crop comes back at the pixel that the cell shows."""
-    numbered = np.arange(128 * 128.0).reshape(1, 1, 128, 128)
+    numbered = np.repeat(np.arange(128 * 128.0).reshape(128, 128, 1), 3, axis=2)
     mask = np.full((4, 64, 64), -1.0)
     mask[turn, 20:30:3, 5:60:7] = 1.0
     found = correspondences(np.zeros((4, 3, 64, 64)), mask, np.zeros_like(mask), tiny_bundle.objects[0])
-    shown = quarter_turns(numbered, 4)[turn, 0, ::DENSE_STRIDE, ::DENSE_STRIDE][mask[turn] > 0]
+    shown = quarter_turns([numbered], 4)[turn, 0, ::DENSE_STRIDE, ::DENSE_STRIDE][mask[turn] > 0]
     np.testing.assert_array_equal(found.pixels[:, 1] * 128 + found.pixels[:, 0], shown)
