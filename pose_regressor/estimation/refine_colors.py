@@ -47,8 +47,10 @@ TONE = 0.7
 LEAST_ERROR = 0.013
 #: An error of this many standard deviations counts half.
 OUTLYING = 2.0
-#: What `_lights` may add to each colour of a point, and what `_fit` knows of it besides.
-LIGHTS, KNOWN = 13, 8
+#: What `_lights` may add to each colour of a point; and all that is known of it: beside these what was seen, and its
+#: derivative by the six parameters of the pose.
+LIGHTS = 13
+ROWS = LIGHTS + 7
 #: Points whose products are summed at once. BLAS would share larger products among threads; these gain little, and
 #: beside a busy program they wait for each other much longer than the work takes.
 AT_ONCE = 512
@@ -142,14 +144,10 @@ def refine_on_colors(
         maps, corner = _with_slopes(image, crop.inside > INSIDE, zoom * BLURS[level] * len(crop.image))
         matrix = resized_from_image(zoom) @ camera_matrix
         matrix[:2, 2] -= corner
-        points = surface.points.take(chosen, axis=1)
-        rows = np.empty((3, LIGHTS + KNOWN, len(chosen)), np.float32)
-        rows[:, :LIGHTS] = lights.take(chosen, axis=2)
-        held_back = _held_back(rows[:, :LIGHTS])
-        weight = np.ones(len(chosen), np.float32)
+        seen = _Seen.of(surface.points.take(chosen, axis=1), lights.take(chosen, axis=2))
         for _ in range(STEPS_EACH[level]):
-            slope, seen, weight = _fit(pose, matrix, maps, points, rows, held_back, weight)
-            information = before + seen
+            slope, curvature = seen.fit(pose, matrix, maps)
+            information = before + curvature
             step = np.linalg.solve(information, -slope - before @ shift)
             shift = shift + step
             pose = stepped(pose, step)
@@ -184,56 +182,83 @@ def _visible(
     return chosen[within[seen]]
 
 
-def _fit(
-    pose: FloatArray,
-    camera_matrix: FloatArray,
-    maps: list[NDArray[np.float32]],
-    points: NDArray[np.float32],
-    rows: NDArray[np.float32],
-    held_back: FloatArray,
-    weight: NDArray[np.float32],
-) -> tuple[FloatArray, FloatArray, NDArray[np.float32]]:
-    """How well the image agrees with N points (3, N) in the light that fits best.
+@dataclass(eq=False)
+class _Seen:
+    """The N points of the surface that are compared in one blur.
 
-    rows: (3, LIGHTS + KNOWN, N), the first of which are as `_lights` has them; the others are overwritten
-    Half the squared errors, over their variance and relative to what there is to explain: their slope by the pose (6,),
-    while the light keeps fitting; their curvature (6, 6); and the points' new weights (N,).
+    points: (3, N) metres, object frame
+    rows: (3, ROWS, N) for each of the camera's colours: what light adds (`_lights`), what was seen, and its derivative
+        by the pose. The last two belong to a pose.
+    held_back: (3, LIGHTS, LIGHTS) prior information on the lights
+    weight: (N,) of each point, from the pose before
     """
-    turned = pose[:3, :3].astype(np.float32) @ points
-    x, y, depth = turned + pose[:3, 3:].astype(np.float32)
-    (fx, _, cx), (_, fy, cy), _ = camera_matrix.astype(np.float32)
-    x, y = x / depth, y / depth
-    values, right, down = _looked_up(maps, fx * x + cx, fy * y + cy)
-    light, lit, middle = LIGHTS, rows[:, :LIGHTS], len(weight) // 2
-    rows[:, light] = values
-    for _ in range(2):
-        products = _products(lit * weight, rows[:, : light + 1])
-        strengths = np.linalg.solve(products[..., :light] + held_back, products[..., light:])
-        error = values - (strengths.swapaxes(1, 2).astype(np.float32) @ lit)[:, 0]
-        size = np.sqrt(np.square(error).sum(0))
-        median = float(np.partition(size, middle)[middle])
-        sigma = median / 1.54 + LEAST_ERROR  # the median of chi with 3 degrees of freedom
-        weight = np.reciprocal(cauchy_divisor(size, np.float32(OUTLYING * sigma)))
 
-    by_x, by_y = right * (fx / depth), down * (fy / depth)
-    by_z = -(by_x * x + by_y * y)
-    tx, ty, tz = turned
-    by_turn = [ty * by_z - tz * by_y, tz * by_x - tx * by_z, tx * by_y - ty * by_x]
-    # Mesh and light are never exact. Errors alone would then favour an object that is farther away: it covers less of
-    # the image, so there is less to explain. Hence they are taken relative to the image's own variation.
-    varied = values - (values @ weight / weight.sum())[:, None]
-    # Normal equations of light and pose, from which the light is eliminated. After the pose's six rows come `error` and
-    # `varied`.
-    for place, known in enumerate((by_x, by_y, by_z, *by_turn, error, varied), start=light):
-        rows[:, place] = known
-    products = _products(rows * weight, rows).astype(np.float64)
-    whole = products[:, light:, light:].sum(0)
-    products[:, :light, :light] += held_back
-    across = products[:, :light, light:]
-    left = whole - (across.swapaxes(1, 2) @ np.linalg.solve(products[:, :light, :light], across)).sum(0)
-    unexplained = whole[6, 6] / max(whole[7, 7], 1e-9)
-    scale = EFFECTIVE_POINTS / (len(weight) * sigma**2)
-    return scale * (left[:6, 6] - unexplained * whole[:6, 7]), scale * left[:6, :6], weight
+    points: NDArray[np.float32]
+    rows: NDArray[np.float32]
+    held_back: FloatArray
+    weight: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, points: NDArray[np.float32], lights: NDArray[np.float32]) -> _Seen:
+        """lights: (3, LIGHTS, N)."""
+        rows = np.empty((3, ROWS, points.shape[1]), np.float32)
+        rows[:, :LIGHTS] = lights
+        return cls(points, rows, _held_back(rows[:, :LIGHTS]), np.ones(points.shape[1], np.float32))
+
+    def fit(
+        self, pose: FloatArray, camera_matrix: FloatArray, maps: list[NDArray[np.float32]]
+    ) -> tuple[FloatArray, FloatArray]:
+        """How well the image agrees with the points in the light that fits best.
+
+        Half the squared errors, over their variance and relative to what there is to explain: their slope by the pose
+        (6,), while the light keeps fitting; and their curvature (6, 6).
+        """
+        self._look_up(pose, camera_matrix, maps)
+        products = _products(self.rows[:, :LIGHTS] * self.weight, self.rows[:, : LIGHTS + 1])
+        strengths = np.linalg.solve(products[..., :LIGHTS] + self.held_back, products[..., LIGHTS:])[..., 0]
+        weight, _ = self._reweighted(strengths)
+        # Normal equations of light, values and pose, from which the light is eliminated.
+        products = _products(self.rows * weight, self.rows).astype(np.float64)
+        (light, across), whole = np.split(products[:, :LIGHTS], [LIGHTS], axis=2), products[:, LIGHTS:, LIGHTS:]
+        eliminated = np.linalg.solve(light + self.held_back, across)
+        strengths = eliminated[..., 0]
+        left = (whole - across.swapaxes(1, 2) @ eliminated).sum(0)
+        # Mesh and light are never exact. Errors alone would then favour an object that is farther away: it covers less
+        # of the image, so there is less to explain. Hence they are taken relative to the image's own variation. The
+        # veil, the last light, is the same everywhere, so its products are weighted sums.
+        same = across[:, -1] / light[:, -1, -1:]
+        varied = (whole[:, 0] - same[:, :1] * across[:, -1]).sum(0)
+        squared = whole[:, 0, 0].sum() - (strengths * (2 * across[..., 0] - np.einsum("cij,cj->ci", light, strengths))).sum()
+        unexplained = squared / max(varied[0], 1e-9)
+        self.weight, sigma = self._reweighted(strengths)
+        scale = EFFECTIVE_POINTS / (len(weight) * sigma**2)
+        return scale * (left[1:, 0] - unexplained * varied[1:]), scale * left[1:, 1:]
+
+    def _look_up(self, pose: FloatArray, camera_matrix: FloatArray, maps: list[NDArray[np.float32]]) -> None:
+        """Fill in what the image shows under this pose."""
+        turned = pose[:3, :3].astype(np.float32) @ self.points
+        x, y, depth = turned + pose[:3, 3:].astype(np.float32)
+        (fx, _, cx), (_, fy, cy), _ = camera_matrix.astype(np.float32)
+        inverse = np.reciprocal(depth)
+        x, y = x * inverse, y * inverse
+        values, right, down = _looked_up(maps, fx * x + cx, fy * y + cy)
+        tx, ty, tz = turned
+        by_x, by_y = right * (fx * inverse), down * (fy * inverse)
+        by_z = -(by_x * x + by_y * y)
+        known = (values, by_x, by_y, by_z, ty * by_z - tz * by_y, tz * by_x - tx * by_z, tx * by_y - ty * by_x)
+        for place, row in enumerate(known, start=LIGHTS):
+            self.rows[:, place] = row
+
+    def _reweighted(self, strengths: FloatArray) -> tuple[NDArray[np.float32], float]:
+        """(N,) weights that doubt points with large errors, in lights of these strengths (3, LIGHTS); and the standard
+        deviation of a value.
+        """
+        fitted = strengths[:, None].astype(np.float32) @ self.rows[:, :LIGHTS]
+        size = np.sqrt(np.square(self.rows[:, LIGHTS] - fitted[:, 0]).sum(0))
+        middle = len(size) // 2
+        # The median of chi with 3 degrees of freedom is 1.54.
+        sigma = float(np.partition(size, middle)[middle]) / 1.54 + LEAST_ERROR
+        return np.reciprocal(cauchy_divisor(size, np.float32(OUTLYING * sigma))), sigma
 
 
 def _products(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
