@@ -16,8 +16,8 @@ from pose_regressor.types import FloatArray
 
 def rigid(rotation: FloatArray, translation: FloatArray) -> FloatArray:
     """(4, 4) from a rotation (3, 3) and a translation (3,)."""
-    transform = np.eye(4)
-    transform[:3, :3], transform[:3, 3] = rotation, translation
+    transform = np.zeros((4, 4))
+    transform[:3, :3], transform[:3, 3], transform[3, 3] = rotation, translation, 1
     return transform
 
 
@@ -28,7 +28,10 @@ def apply(transform: FloatArray, points: NDArray) -> FloatArray:
 
 def difference(pose: FloatArray, reference: FloatArray) -> FloatArray:
     """(6,) the motion that takes `reference` to `pose`, both (4, 4)."""
-    return np.concatenate([pose[:3, 3] - reference[:3, 3], log(pose[:3, :3] @ reference[:3, :3].T)])
+    motion = np.empty(6)
+    motion[:3] = pose[:3, 3] - reference[:3, 3]
+    motion[3:] = log(pose[:3, :3] @ reference[:3, :3].T)
+    return motion
 
 
 def moved(pose: FloatArray, motion: FloatArray) -> FloatArray:

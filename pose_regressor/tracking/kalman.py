@@ -18,7 +18,7 @@ from pose_regressor.geometry.so3 import exp, left_jacobian, skew
 from pose_regressor.types import FloatArray, PoseEstimate
 
 POSITION, ROTATION, POSE, RATE = slice(0, 3), slice(3, 6), slice(0, 6), slice(6, 12)
-_OBSERVED = np.eye(6, 12)
+_EYE = np.eye(12)
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,10 +75,11 @@ def moving(state: State, seconds: float, density: FloatArray) -> State:
     turn = state.rate[3:] * seconds
     transition = np.eye(12)
     transition[ROTATION, ROTATION] = exp(turn)
-    transition[0:3, 6:9] = seconds * np.eye(3)
+    transition[0:3, 6:9] = seconds * _EYE[:3, :3]
     transition[3:6, 9:12] = seconds * left_jacobian(turn)
     step = np.array([[seconds**3 / 3, seconds**2 / 2], [seconds**2 / 2, seconds]])
-    covariance = transition @ state.covariance @ transition.T + np.kron(step, np.diag(density))
+    noise = step[:, None, :, None] * np.diag(density)[:, None]  # their Kronecker product
+    covariance = transition @ state.covariance @ transition.T + noise.reshape(12, 12)
     return State(moved(state.pose, state.rate * seconds), state.rate, covariance)
 
 
@@ -101,13 +102,14 @@ def corrected(state: State, pose: FloatArray, covariance: FloatArray) -> tuple[S
     """
     innovation = difference(pose, state.pose)
     spread = state.pose_covariance + covariance
-    gain = np.linalg.solve(spread, state.covariance[POSE]).T
-    likelihood = -0.5 * (innovation @ np.linalg.solve(spread, innovation) + np.linalg.slogdet(spread)[1])
+    solved = np.linalg.solve(spread, np.column_stack([state.covariance[POSE], innovation]))
+    gain = solved[:, :12].T
+    likelihood = -0.5 * (innovation @ solved[:, 12] + np.linalg.slogdet(spread)[1])
     error = gain @ innovation
     # Joseph's form stays symmetric and positive. The reset then expresses the errors
     # relative to the corrected estimate.
-    kept = np.eye(12) - gain @ _OBSERVED
-    reset = np.eye(12)
+    kept, reset = _EYE.copy(), _EYE.copy()
+    kept[:, POSE] -= gain  # the pose is what is measured
     reset[ROTATION, ROTATION] = left_jacobian(error[ROTATION])
     after = reset @ (kept @ state.covariance @ kept.T + gain @ covariance @ gain.T) @ reset.T
     return State(moved(state.pose, error[POSE]), state.rate + error[RATE], after), float(likelihood)
