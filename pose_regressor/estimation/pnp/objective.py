@@ -75,7 +75,8 @@ def derivatives(problem: Problem, poses: FloatArray, geman_mcclure: float | None
     inverse = 1 / np.maximum(h[:, 2:], NEAR)
     image = h[:, :2] * inverse
     residual = image - problem.pixels
-    squared, weights = np.square(residual).sum(1, keepdims=True), problem.weights
+    x, y = np.square(residual).swapaxes(0, 1)
+    squared, weights = (x + y)[:, None], problem.weights
     if geman_mcclure is None:
         cost = 0.5 * (squared @ weights)[:, 0]
     else:
@@ -92,9 +93,9 @@ def derivatives(problem: Problem, poses: FloatArray, geman_mcclure: float | None
         fall = diagonal * residual
         mixed += fall
         far = mixed + fall
-    np.einsum("kin,kin->kn", far, image, out=rows[:, 3])
+    np.add(far[:, 0] * image[:, 0], far[:, 1] * image[:, 1], out=rows[:, 3])
     rows[:, 4:6] = pull
-    np.negative(np.einsum("kin,kin->kn", pull, image), out=rows[:, 6])
+    np.subtract(-pull[:, 0] * image[:, 0], pull[:, 1] * image[:, 1], out=rows[:, 6])
 
     sums = rows @ problem.moments
     by_point = (projection.swapaxes(1, 2) @ sums[:, 4:]).reshape(-1, 40)

@@ -25,6 +25,10 @@ from pose_regressor.types import FloatArray
 
 #: Hypotheses are ranked and refined on about RANKED_ON correspondences; REFINED of them are refined, by STEPS steps.
 RANKED_ON, REFINED, STEPS = 256, 4, 2
+#: The first hypotheses are enough if their best pose has this share w of the correspondences within the threshold. Then
+#: all of them drew a wrong point with a probability of (1 - w⁴)^FIRST, one in ten thousand (Fischler and Bolles, Random
+#: sample consensus, CACM 24(6), 1981). More would lead to the same optimum.
+FIRST, ENOUGH = 16, 0.82
 #: Most Newton steps over the correspondences that agree, and the size of a step, pixels, after which they end. The
 #: error that remains is of the order of its square.
 ITERATIONS, TOLERANCE = 20, 1e-2
@@ -54,7 +58,8 @@ def ransac_pnp(
 
     Each hypothesis is a pose of three random points, the one that suits a fourth best. Those of least truncated squared
     error (MSAC: Torr and Zisserman, MLESAC, CVIU 78(1), 2000) are refined with a loss that ignores far points. The best
-    of them is refined to the optimum over the points within core * threshold.
+    of them is refined to the optimum over the points within core * threshold. All but FIRST hypotheses are left out if
+    most points agree with these.
 
     pixels: (N, 2), N >= 1; points: (N, 3); camera_matrix: (3, 3)
     threshold: pixels within which a correspondence agrees
@@ -64,10 +69,12 @@ def ransac_pnp(
     """
     problem = prepare(pixels, points, camera_matrix, np.ones(len(pixels)))
     some = _thinned(problem, max(1, len(pixels) // RANKED_ON))
-    poses = _lowest(some, _hypotheses(problem, draws), threshold, REFINED)
-    poses = np.concatenate([_improved(some, poses, threshold), poses])
-    [pose] = _lowest(problem, poses, threshold, 1)
-    agreeing = np.where(squared_errors(problem, pose[None])[0] < (core * threshold) ** 2, weights, 0.0)
+    hypotheses = _hypotheses(problem, draws[:, :FIRST])
+    pose, squared = _best(problem, some, hypotheses, threshold)
+    if draws.shape[1] > FIRST and np.mean(squared < threshold**2) < ENOUGH:
+        hypotheses = np.concatenate([hypotheses, _hypotheses(problem, draws[:, FIRST:])])
+        pose, squared = _best(problem, some, hypotheses, threshold)
+    agreeing = np.where(squared < (core * threshold) ** 2, weights, 0.0)
     minimum = minimum_from(problem._replace(weights=agreeing), pose, ITERATIONS, TOLERANCE)
     if minimum is None:
         return Consensus(None, np.zeros(len(pixels), bool))
@@ -104,6 +111,16 @@ def _hypotheses(problem: Problem, draws: FloatArray) -> FloatArray:
     rays /= np.sqrt(np.square(rays).sum(0))
     poses = four_point_pose(rays[:, index].swapaxes(0, 1), problem.points[:3, index].swapaxes(0, 1))
     return np.where(np.isfinite(poses), poses, 0.0)
+
+
+def _best(problem: Problem, some: Problem, hypotheses: FloatArray, threshold: float) -> tuple[FloatArray, FloatArray]:
+    """The best of the hypotheses (k, 3, 4) and of what refining the best of them gives: (3, 4); and its (N,) squared
+    errors. some: the correspondences that hypotheses are ranked and refined on
+    """
+    poses = _lowest(some, hypotheses, threshold, REFINED)
+    poses = np.concatenate([_improved(some, poses, threshold), poses])
+    pose = _lowest(problem, poses, threshold, 1)
+    return pose[0], squared_errors(problem, pose)[0]
 
 
 def _improved(problem: Problem, poses: FloatArray, threshold: float) -> FloatArray:
