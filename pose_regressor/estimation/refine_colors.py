@@ -301,13 +301,17 @@ def _with_slopes(
     counted: (S, S), which pixels of the crop count; the image may have several pixels for each. Only those are blurred
     into each other. blur: standard deviation, pixels of the image.
     """
-    zoom, margin = len(image) // len(counted), math.ceil(4 * blur)
-    x, y, width, height = (zoom * edge for edge in cv2.boundingRect(counted.astype(np.uint8)))
+    zoom, radius = len(image) // len(counted), math.ceil(3 * blur)
+    margin, kernel = -(-radius // zoom), (2 * radius + 1, 2 * radius + 1)
+    x, y, width, height = cv2.boundingRect(counted.view(np.uint8))
     left, top = max(x - margin, 0), max(y - margin, 0)
-    part = np.s_[top : y + height + margin, left : x + width + margin]
-    share = cv2.resize(counted.astype(np.float32), None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)[part]
-    tones = cv2.GaussianBlur(cv2.multiply(cv2.LUT(image[part], TONES), cv2.merge([share] * 3)), (0, 0), blur)
-    blurred = cv2.max(cv2.GaussianBlur(share, (0, 0), blur), 1e-3)
+    share = counted[top : y + height + margin, left : x + width + margin].astype(np.float32)
+    if zoom > 1:
+        share = cv2.resize(share, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_NEAREST)
+    left, top = zoom * left, zoom * top
+    part = image[top : top + share.shape[0], left : left + share.shape[1]]
+    tones = cv2.GaussianBlur(cv2.multiply(cv2.LUT(part, TONES), cv2.merge([share] * 3)), kernel, blur)
+    blurred = cv2.max(cv2.GaussianBlur(share, kernel, blur), 1e-3)
     tones = cv2.divide(tones, cv2.merge([blurred] * 3))
     slopes = [cv2.Sobel(tones, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1)]
     return [tones, *slopes], (left, top)

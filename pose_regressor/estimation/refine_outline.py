@@ -89,7 +89,7 @@ class Edges:
         # At the outline both faces lie on the same side of the edge.
         bends = (side[:, 0] * side[:, 1]) > 0
         start, along, inside = start[bends], along[bends], np.sign(side[bends, 0])
-        length = np.linalg.norm(along, axis=1)
+        length = np.sqrt(np.square(along).sum(1))
         count = np.maximum((length / SPACING).astype(int), 1)
         edge = np.repeat(np.arange(len(length)), count)
         first = np.repeat(np.cumsum(count) - count, count)
@@ -128,12 +128,13 @@ def refine_on_outline(
         if seen is None:
             return cam_from_obj, covariance
         distance, sigma, jacobian = seen
+        share = EFFECTIVE_POINTS / (len(distance) * sigma**2)
         step = np.zeros(11)
         for _ in range(REWEIGHTINGS):
-            robust = cauchy_divisor(distance - jacobian @ step, OUTLYING * sigma)
-            weight = EFFECTIVE_POINTS / (len(distance) * sigma**2 * robust)
-            information = before + (jacobian * weight[:, None]).T @ jacobian
-            step = np.linalg.solve(information, jacobian.T @ (weight * distance) - before @ shift)
+            robust = cauchy_divisor(distance - step @ jacobian, OUTLYING * sigma)
+            weighted = jacobian * (share / robust)
+            information = before + weighted @ jacobian.T
+            step = np.linalg.solve(information, weighted @ distance - before @ shift)
         shift[:6] += step[:6]
         pose = stepped(pose, step[:6])
     if not shift @ before @ shift <= FARTHEST**2:  # also rejects NaN
@@ -146,7 +147,7 @@ def _edge_distances(
 ) -> tuple[FloatArray, FloatArray, FloatArray] | None:
     """Where the mask ends, along the normal of N points of the outline; None if too few see its edge.
 
-    (N,) distance outside the outline, pixels; (N,) its standard deviation; (N, 11) its derivative by the pose and by
+    (N,) distance outside the outline, pixels; (N,) its standard deviation; (11, N) its derivative by the pose and by
     the ways in which a mask errs as a whole.
     """
     size = len(probability)
@@ -157,14 +158,16 @@ def _edge_distances(
     reach = np.arange(-REACH, REACH + STEP / 2, STEP)
     places = pixels[:, None] + reach[:, None] * normal[:, None]
     shown = cv2.remap(probability, places.astype(np.float32), None, cv2.INTER_LINEAR)
-    change = np.diff((shown > 0.5).astype(np.int8), axis=1)
+    inside = shown > 0.5
     # The mask must end once, and within the crop. Where something covers the object or touches it, it may not.
-    within = ((places >= 0) & (places <= size - 1)).all((1, 2))
-    clear = (np.abs(change).sum(1) == 1) & (change.sum(1) == -1) & within
-    if clear.sum() < MIN_POINTS:
+    changes = np.count_nonzero(inside[:, 1:] != inside[:, :-1], axis=1)
+    both_ends = places[:, :: len(reach) - 1]
+    within = ((both_ends >= 0) & (both_ends <= size - 1)).all((1, 2))
+    clear = np.flatnonzero(inside[:, 0] & (changes == 1) & within)
+    if len(clear) < MIN_POINTS:
         return None
     points, normal, shown = points[clear], normal[clear], shown[clear].astype(np.float64)
-    last = np.argmax(change[clear] == -1, axis=1)
+    last = np.count_nonzero(inside[clear], axis=1) - 1
     rows = np.arange(len(last))
     inner, outer = shown[rows, last], shown[rows, last + 1]
     distance = reach[last] + STEP * (inner - 0.5) / (inner - outer)
@@ -172,13 +175,11 @@ def _edge_distances(
     width = 4 * STEP * (shown * (1 - shown)).sum(1)
     sigma = EDGE_SIGMA * np.maximum(width / SHARP, 1)
 
-    turned = points @ pose[:3, :3].T
-    in_camera = turned + pose[:3, 3]
-    x, y, depth = in_camera.T
-    slope = normal @ camera_matrix[:2, :2] / depth[:, None]  # of the image along the normal, by x and y
-    by_position = np.concatenate(
-        [slope, -(slope[:, :1] * (x / depth)[:, None] + slope[:, 1:] * (y / depth)[:, None])], 1
-    )
+    tx, ty, tz = turned = pose[:3, :3] @ points.T
+    x, y, depth = turned + pose[:3, 3:]
+    by_x, by_y = (normal @ camera_matrix[:2, :2]).T / depth  # the slope of the image along the normal
+    by_z = -(by_x * x + by_y * y) / depth
     right, down = normal.T
-    whole = np.stack([np.ones_like(right), right, down, right**2 - down**2, 2 * right * down], axis=1)
-    return distance, sigma, np.concatenate([by_position, np.cross(turned, by_position), whole], axis=1)
+    by_turn = ty * by_z - tz * by_y, tz * by_x - tx * by_z, tx * by_y - ty * by_x
+    whole = np.ones_like(right), right, down, right**2 - down**2, 2 * right * down
+    return distance, sigma, np.array([by_x, by_y, by_z, *by_turn, *whole])
