@@ -60,6 +60,9 @@ HELD_BACK = 0.005
 #: A pose is not moved by more than this many of its standard deviations.
 FARTHEST = 4.0
 
+#: Which lights are held back, on a diagonal: all but light from everywhere.
+WEAK = np.diag([1e-3] + [1.0] * (LIGHTS - 1))
+
 TONES = srgb_table() ** np.float32(TONE)
 
 
@@ -216,10 +219,10 @@ class _Seen:
         self._look_up(pose, camera_matrix, maps)
         products = _products(self.rows[:, :LIGHTS] * self.weight, self.rows[:, : LIGHTS + 1])
         strengths = np.linalg.solve(products[..., :LIGHTS] + self.held_back, products[..., LIGHTS:])[..., 0]
-        weight, _ = self._reweighted(strengths)
+        self.weight, sigma = self._reweighted(strengths)
         # Normal equations of light, values and pose, from which the light is eliminated.
-        products = _products(self.rows * weight, self.rows).astype(np.float64)
-        (light, across), whole = np.split(products[:, :LIGHTS], [LIGHTS], axis=2), products[:, LIGHTS:, LIGHTS:]
+        products = _products(self.rows * self.weight, self.rows).astype(np.float64)
+        light, across, whole = products[:, :LIGHTS, :LIGHTS], products[:, :LIGHTS, LIGHTS:], products[:, LIGHTS:, LIGHTS:]
         eliminated = np.linalg.solve(light + self.held_back, across)
         strengths = eliminated[..., 0]
         left = (whole - across.swapaxes(1, 2) @ eliminated).sum(0)
@@ -228,10 +231,10 @@ class _Seen:
         # veil, the last light, is the same everywhere, so its products are weighted sums.
         same = across[:, -1] / light[:, -1, -1:]
         varied = (whole[:, 0] - same[:, :1] * across[:, -1]).sum(0)
-        squared = whole[:, 0, 0].sum() - (strengths * (2 * across[..., 0] - np.einsum("cij,cj->ci", light, strengths))).sum()
+        pulled = across[..., 0] + (self.held_back @ strengths[..., None])[..., 0]
+        squared = whole[:, 0, 0].sum() - (strengths * pulled).sum()
         unexplained = squared / max(varied[0], 1e-9)
-        self.weight, sigma = self._reweighted(strengths)
-        scale = EFFECTIVE_POINTS / (len(weight) * sigma**2)
+        scale = EFFECTIVE_POINTS / (len(self.weight) * sigma**2)
         return scale * (left[1:, 0] - unexplained * varied[1:]), scale * left[1:, 1:]
 
     def _look_up(self, pose: FloatArray, camera_matrix: FloatArray, maps: list[NDArray[np.float32]]) -> None:
@@ -289,7 +292,7 @@ def _held_back(lit: NDArray[np.float32]) -> FloatArray:
     """
     mean = np.maximum(np.square(lit[:, 0]).mean(1), 1e-4)
     lit[:, -1] = np.sqrt(mean)[:, None]
-    return np.diag([1e-3] + [1.0] * 12) * (HELD_BACK * lit.shape[2]) * mean[:, None, None]
+    return WEAK * (HELD_BACK * lit.shape[2] * mean[:, None, None])
 
 
 def _with_slopes(
