@@ -63,10 +63,12 @@ def decode(looks: Sequence[Look], depth_scale: float) -> None:
         correspondences(answer.coordinates, answer.mask, answer.certainty, look.candidate.model)
         for look, answer in zip(looks, answers, strict=True)
     ]
-    by_pnp = decode_pnp(found, [look.window.camera_matrix for look in looks], looks[0].crop_size) if looks else []
-    for look, points, pnp in zip(looks, found, by_pnp, strict=True):
+    regressed = [_regressed(look) for look in looks]
+    matrices, crop_size = [look.window.camera_matrix for look in looks], looks[0].crop_size if looks else 0
+    by_pnp = decode_pnp(found, matrices, crop_size, regressed)
+    for look, points, pnp, pose in zip(looks, found, by_pnp, regressed, strict=True):
         if pnp is None:
-            look.method, look.cam_from_obj = "regression", _regressed(look)
+            look.method, look.cam_from_obj = "regression", pose
             look.covariance = _regression_covariance(look.cam_from_obj, look.candidate.model)
             explained = agreement(points, look.cam_from_obj, look.window.camera_matrix, look.crop_size)
         else:
@@ -95,19 +97,24 @@ def _regression_covariance(pose: FloatArray, model: ObjectModel) -> FloatArray:
 
 
 def decode_pnp(
-    found: Sequence[Correspondences], camera_matrices: Sequence[NDArray], crop_size: int
+    found: Sequence[Correspondences],
+    camera_matrices: Sequence[NDArray],
+    crop_size: int,
+    starts: Sequence[FloatArray] | None = None,
 ) -> list[PnPPose | None]:
     """The pose of each crop by PnP; None if too few of its correspondences agree.
 
     found: the correspondences of each crop
     camera_matrices: (3, 3) of each crop
     crop_size: pixels along the crops' edges
+    starts: (4, 4) of each crop, a pose that may be near; None: there are none
     """
     poses: list[PnPPose | None] = [None] * len(found)
     enough = [i for i, item in enumerate(found) if len(item.pixels) >= MIN_INLIERS]
     for i, draws in zip(enough, uniform_draws(len(enough), HYPOTHESES), strict=True):
         item, threshold = found[i], INLIER_THRESHOLD * crop_size
-        result = ransac_pnp(item.pixels, item.points, camera_matrices[i], threshold, item.weights, draws, CORE)
+        start = starts[i][:3] if starts is not None else None
+        result = ransac_pnp(item.pixels, item.points, camera_matrices[i], threshold, item.weights, draws, CORE, start)
         agreeing = int(result.inliers.sum())
         if result.minimum and agreeing >= max(MIN_INLIERS, MIN_INLIER_SHARE * len(item.pixels)):
             rotation, translation, covariance = result.minimum

@@ -9,7 +9,7 @@ from pose_regressor.estimation.decode import decode_pnp
 from pose_regressor.estimation.pnp.minimum import minimum_from
 from pose_regressor.estimation.pnp.objective import derivatives, moved_pose, prepare, retract, squared_errors
 from pose_regressor.estimation.pnp.p3p import four_point_pose
-from pose_regressor.estimation.pnp.ransac import ransac_pnp, uniform_draws
+from pose_regressor.estimation.pnp.ransac import FIRST, ransac_pnp, uniform_draws
 from pose_regressor.geometry.so3 import exp
 from pose_regressor.ops.pnp import Status, objective, p3p, problem, solve
 from pose_regressor.ops.pnp import ransac_pnp as torch_ransac
@@ -154,3 +154,38 @@ def test_a_crop_does_not_depend_on_its_neighbours():
     assert alone is not None and together[0] is not None and together[2] is not None
     np.testing.assert_array_equal(together[0].cam_from_obj, alone.cam_from_obj)
     assert together[2].inliers.shape == (120,)
+
+
+def test_a_near_start_needs_no_hypotheses():
+    """All draws take the same point, so they give no pose."""
+    nothing = np.zeros((4, 128))
+    for seed in range(5):
+        pixels, points, weights, rotation, translation = scene(seed, 500, outliers=0.1)
+        near = np.column_stack([exp(np.array([0.1, -0.1, 0.1])) @ rotation, translation * 1.05])
+        drawn = ransac_pnp(pixels, points, CAMERA, 5.0, weights, DRAWS, 0.6)
+        led = ransac_pnp(pixels, points, CAMERA, 5.0, weights, nothing, 0.6, near)
+        assert drawn.minimum is not None and led.minimum is not None
+        np.testing.assert_array_equal(led.inliers, drawn.inliers)
+        np.testing.assert_allclose(led.minimum.rotation, drawn.minimum.rotation, rtol=0, atol=1e-4)
+
+
+def test_a_far_start_changes_nothing():
+    pixels, points, weights, rotation, translation = scene(0, 500, outliers=0.1)
+    far = np.column_stack([exp(np.array([0.0, 2.0, 0.0])) @ rotation, translation])
+    drawn = ransac_pnp(pixels, points, CAMERA, 5.0, weights, DRAWS, 0.6)
+    led = ransac_pnp(pixels, points, CAMERA, 5.0, weights, DRAWS, 0.6, far)
+    assert drawn.minimum is not None and led.minimum is not None
+    np.testing.assert_array_equal(led.minimum.rotation, drawn.minimum.rotation)
+
+
+def test_the_first_hypotheses_are_enough_where_most_points_agree():
+    """Those after the first take the same point four times, so they give no pose."""
+    draws = DRAWS.copy()
+    draws[:, FIRST:] = 0
+    for outliers, enough in ((0.1, True), (0.6, False)):
+        found = []
+        for seed in range(10):
+            pixels, points, weights, *_ = scene(seed, 500, outliers)
+            both = [ransac_pnp(pixels, points, CAMERA, 5.0, weights, d, 0.6).minimum for d in (DRAWS, draws)]
+            found.append(both[0] is not None and both[1] is not None and np.array_equal(*(m.rotation for m in both)))
+        assert all(found) == enough

@@ -25,9 +25,11 @@ from pose_regressor.types import FloatArray
 
 #: Hypotheses are ranked and refined on about RANKED_ON correspondences; REFINED of them are refined, by STEPS steps.
 RANKED_ON, REFINED, STEPS = 256, 4, 2
-#: The first hypotheses are enough if their best pose has this share w of the correspondences within the threshold. Then
-#: all of them drew a wrong point with a probability of (1 - w⁴)^FIRST, one in ten thousand (Fischler and Bolles, Random
-#: sample consensus, CACM 24(6), 1981). More would lead to the same optimum.
+#: A given start is refined by this many steps.
+START_STEPS = 4
+#: The start is enough if this share of the correspondences is within the threshold of it. Else the first hypotheses are,
+#: if their best pose has this share w. Then all of them drew a wrong point with a probability of (1 - w⁴)^FIRST, one in
+#: ten thousand (Fischler and Bolles, Random sample consensus, CACM 24(6), 1981). More would lead to the same optimum.
 FIRST, ENOUGH = 16, 0.82
 #: Most Newton steps over the correspondences that agree, and the size of a step, pixels, after which they end. The
 #: error that remains is of the order of its square.
@@ -53,27 +55,25 @@ def ransac_pnp(
     weights: FloatArray,
     draws: FloatArray,
     core: float = 1.0,
+    start: FloatArray | None = None,
 ) -> Consensus:
     """The pose that most correspondences agree on.
 
     Each hypothesis is a pose of three random points, the one that suits a fourth best. Those of least truncated squared
     error (MSAC: Torr and Zisserman, MLESAC, CVIU 78(1), 2000) are refined with a loss that ignores far points. The best
     of them is refined to the optimum over the points within core * threshold. All but FIRST hypotheses are left out if
-    most points agree with these.
+    most points agree with the best of these.
 
     pixels: (N, 2), N >= 1; points: (N, 3); camera_matrix: (3, 3)
     threshold: pixels within which a correspondence agrees
     weights: (N,) above 0: inverse variances up to a common factor, which count only in the last refinement
     draws: (4, H) random numbers from 0 to 1, see `uniform_draws`: which four points each of H hypotheses takes
     core: share of the threshold; below 1, the optimum depends less on heavy tails of the errors
+    start: (3, 4) a pose that may be near; if it leads to one that most points agree with, no hypothesis is tried
     """
     problem = prepare(pixels, points, camera_matrix, np.ones(len(pixels)))
     some = _thinned(problem, max(1, len(pixels) // RANKED_ON))
-    hypotheses = _hypotheses(problem, draws[:, :FIRST])
-    pose, squared = _best(problem, some, hypotheses, threshold)
-    if draws.shape[1] > FIRST and np.mean(squared < threshold**2) < ENOUGH:
-        hypotheses = np.concatenate([hypotheses, _hypotheses(problem, draws[:, FIRST:])])
-        pose, squared = _best(problem, some, hypotheses, threshold)
+    pose, squared = _found(problem, some, draws, threshold, start)
     agreeing = np.where(squared < (core * threshold) ** 2, weights, 0.0)
     minimum = minimum_from(problem._replace(weights=agreeing), pose, ITERATIONS, TOLERANCE)
     if minimum is None:
@@ -113,19 +113,41 @@ def _hypotheses(problem: Problem, draws: FloatArray) -> FloatArray:
     return np.where(np.isfinite(poses), poses, 0.0)
 
 
-def _best(problem: Problem, some: Problem, hypotheses: FloatArray, threshold: float) -> tuple[FloatArray, FloatArray]:
-    """The best of the hypotheses (k, 3, 4) and of what refining the best of them gives: (3, 4); and its (N,) squared
-    errors. some: the correspondences that hypotheses are ranked and refined on
+def _found(
+    problem: Problem, some: Problem, draws: FloatArray, threshold: float, start: FloatArray | None
+) -> tuple[FloatArray, FloatArray]:
+    """The pose (3, 4) that most of the points agree with, as far as a few steps lead; and its (N,) squared errors.
+
+    some: the correspondences that poses are ranked and refined on
     """
+
+    def suffices(squared: FloatArray) -> bool:
+        return bool(np.mean(squared < threshold**2) >= ENOUGH)
+
+    if start is not None:
+        pose = _improved(some, moved_pose(problem, start)[None], threshold, START_STEPS)
+        squared = squared_errors(problem, pose)[0]
+        if suffices(squared):
+            return pose[0], squared
+    hypotheses = _hypotheses(problem, draws[:, :FIRST])
+    pose, squared = _best(problem, some, hypotheses, threshold)
+    if draws.shape[1] > FIRST and not suffices(squared):
+        hypotheses = np.concatenate([hypotheses, _hypotheses(problem, draws[:, FIRST:])])
+        pose, squared = _best(problem, some, hypotheses, threshold)
+    return pose, squared
+
+
+def _best(problem: Problem, some: Problem, hypotheses: FloatArray, threshold: float) -> tuple[FloatArray, FloatArray]:
+    """The best of the hypotheses (k, 3, 4) and of what refining the best of them gives, as in `_found`."""
     poses = _lowest(some, hypotheses, threshold, REFINED)
     poses = np.concatenate([_improved(some, poses, threshold), poses])
     pose = _lowest(problem, poses, threshold, 1)
     return pose[0], squared_errors(problem, pose)[0]
 
 
-def _improved(problem: Problem, poses: FloatArray, threshold: float) -> FloatArray:
-    """The poses (k, 3, 4) after STEPS Gauss-Newton steps, with a loss that ignores far points."""
-    for _ in range(STEPS):
+def _improved(problem: Problem, poses: FloatArray, threshold: float, steps: int = STEPS) -> FloatArray:
+    """The poses (k, 3, 4) after Gauss-Newton steps, with a loss that ignores far points."""
+    for _ in range(steps):
         step = damped_step(derivatives(problem, poses, threshold / 2), START_DAMPING)
         if step is None:
             return poses
