@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.geometry.camera import project, project_distorted
+from pose_regressor.geometry.camera import project_distorted
 from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import Camera, FloatArray, ObjectModel, PoseEstimate
 
@@ -32,8 +32,10 @@ def image_box(model: ObjectModel, cam_from_obj: FloatArray, camera: Camera) -> F
 
 def ideal_box(model: ObjectModel, cam_from_obj: FloatArray, camera: Camera) -> FloatArray:
     """(4,) the same in ideal pinhole pixels, which windows are cut in: those of the camera without its distortion."""
-    pixels = project(apply(cam_from_obj, model.points), camera.matrix)
-    return np.concatenate([pixels.min(0), pixels.max(0)])
+    image_from_obj = camera.matrix @ cam_from_obj[:3]
+    x, y, depth = image_from_obj[:, :3] @ model.points.T + image_from_obj[:, 3:]
+    x, y = x / depth, y / depth
+    return np.array([x.min(), y.min(), x.max(), y.max()])
 
 
 def distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:
