@@ -1,7 +1,7 @@
 """How long from an image message to the transform on /tf, over DDS, and where does the time go?
 
     PYTHONPATH=. python benchmarks/node_latency.py [--model box] [--source CLIP --camera FILE] [--depth] [--json FILE]
-    PYTHONPATH=. python benchmarks/node_latency.py --against COMMIT [--busy 0 1] [--rounds 3]
+    PYTHONPATH=. python benchmarks/node_latency.py --against COMMIT [--busy 0 1] [--threads 1 2] [--rate 30] [--quick]
 
 The node runs in this process, a camera in another. The camera sends an image, waits for its transform, and sends the
 next. All times are of one clock of this machine.
@@ -16,7 +16,10 @@ follow      the steady state: looks around the last pose; search: looks at the w
 shows the object's box before a wall, and is sent before its image. There is no other rival then.
 
 --against compares VGA images with an earlier build, in turns: followed and searched, on an idle machine and beside busy
-loops, each of which takes all it gets of one core.
+loops, each of which takes all it gets of one core. With several --threads this build runs with each of them.
+
+--rate sends images at that rate, answered or not, as a camera does, and counts those that the node drops. The load test
+is --against COMMIT --busy 0 1 2 4 --rate 30.
 
 Other image sizes than the clip's are made from it by scaling and padding, with the exact intrinsics.
 
@@ -36,6 +39,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -100,16 +104,25 @@ def busy_loops(count: int) -> Iterator[None]:
             loop.wait()
 
 
-def run_build(tree: Path, options: argparse.Namespace, source: str, camera: str | None, mode: str) -> Row:
-    """One run of the build in a checkout. The benchmark itself is this one."""
+@dataclass(frozen=True)
+class Build:
+    """What runs: a checkout, with a number of threads for the network. 0: its default."""
+
+    name: str
+    tree: Path
+    threads: int = 0
+
+
+def run_build(build: Build, options: argparse.Namespace, source: str, camera: str | None, mode: str) -> Row:
+    """One run of a build. The benchmark itself is this one."""
     command = [sys.executable, str(Path(__file__).with_name("node_runs.py")), "--model", str(find_model(options.model))]
     command += ["--source", source, "--size", "VGA", "--mode", mode, "--frames", str(options.frames)]
     command += ["--camera", camera] if camera else []
-    command += ["--threads", str(options.threads)] if tree == ROOT else []
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tree, env=environment)
+    command += ["--threads", str(build.threads), "--rate", str(options.rate)]
+    environment = {**os.environ, "PYTHONPATH": str(build.tree)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=build.tree, env=environment)
     if done.returncode:
-        raise InputError(f"{tree}: the run failed: {' '.join(done.stderr.split())[-500:]}")
+        raise InputError(f"{build.tree}: the run failed: {' '.join(done.stderr.split())[-500:]}")
     return Row(**json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -118,32 +131,42 @@ def compare_builds(options: argparse.Namespace, source: str, camera: str | None)
     headlines, figures = [], []
     with tempfile.TemporaryDirectory() as folder:
         commit = unpack(options.against, Path(folder) / "commit")
-        trees = {commit[:9]: Path(folder) / "commit", "here": ROOT}
+        names = {count: f"here, {count} threads" if count else "here" for count in options.threads}
+        builds = [Build(commit[:9], Path(folder) / "commit")] + [Build(names[n], ROOT, n) for n in options.threads]
         for busy in options.busy:
-            for mode in ("follow", "search"):
-                own: dict[str, list[Row]] = {name: [] for name in trees}
+            for mode in ("follow",) if options.rate else ("follow", "search"):
+                own: dict[str, list[Row]] = {build.name: [] for build in builds}
                 for _ in range(options.rounds):
-                    for name, tree in trees.items():
+                    for build in builds:
                         with busy_loops(busy):
-                            row = run_build(tree, options, source, camera, mode)
-                        row.mode = f"{mode}, busy {busy}, {name}"
+                            row = run_build(build, options, source, camera, mode)
+                        row.mode = f"{mode}, busy {busy}, {build.name}"
                         print(f"{row.mode}: {row.total:.1f} ms", file=sys.stderr, flush=True)
-                        own[name].append(row)
+                        own[build.name].append(row)
                         rows.append(row)
-                headlines += compared(own, f"message to TF, VGA, {mode}, busy loops: {busy}")
+                headlines += compared(own, f"message to TF, VGA, {mode}, busy loops: {busy}", bool(options.rate))
                 figures.append({"busy": busy, "mode": mode, **{k: [vars(r) for r in v] for k, v in own.items()}})
     show(rows)
-    finish(headlines, options.json, against=commit, model=options.model, runs=figures)
+    finish(headlines, options.json, against=commit, model=options.model, rate=options.rate, runs=figures)
     return 0
 
 
-def compared(rows: dict[str, list[Row]], what: str) -> list[Headline]:
-    """Medians over the rounds: of the median and of the 99th percentile of one frame."""
+def compared(rows: dict[str, list[Row]], what: str, drops: bool) -> list[Headline]:
+    """Medians over the rounds, each against the first build: of the median and of the 99th percentile of one frame.
+
+    drops: also the images without an answer, of all that were sent
+    """
     found = []
-    (before, old), (_, new) = rows.items()
-    for name, field in ((what, "total"), (f"{what}, p99", "p99")):
-        value, rival = (statistics.median(getattr(row, field) for row in side) for side in (new, old))
-        found.append(Headline(name, value, "ms", f"build {before}", rival, rival / value, ".1f"))
+    (before, old), *others = rows.items()
+    for name, new in others:
+        here = f"{what}{name.removeprefix('here')}"
+        for label, field in ((here, "total"), (f"{here}, p99", "p99")):
+            value, rival = (statistics.median(getattr(row, field) for row in side) for side in (new, old))
+            found.append(Headline(label, value, "ms", f"build {before}", rival, rival / value, ".1f"))
+        if drops:
+            value, rival = (100 * (1 - sum(r.found for r in side) / sum(r.sent for r in side)) for side in (new, old))
+            ratio = rival / value if value else None
+            found.append(Headline(f"{here}, dropped", value, "%", f"build {before}", rival, ratio, ".1f"))
     return found
 
 
@@ -159,10 +182,16 @@ def main() -> int:
     parser.add_argument("--depth", action="store_true", help="what depth costs, with VGA images")
     parser.add_argument("--against", metavar="COMMIT", help="compare with the build of this commit")
     parser.add_argument("--busy", type=int, nargs="+", default=[0, 1], help="busy loops beside it (default: 0 1)")
-    parser.add_argument("--threads", type=int, default=0, help="of this build's network; 0: the default")
+    parser.add_argument(
+        "--threads", type=int, nargs="+", default=[0], help="of this build's network, in turns; 0: the default"
+    )
+    parser.add_argument("--rate", type=float, default=0.0, help="images per second; 0: each waits for an answer")
+    parser.add_argument("--quick", action="store_true", help="one round of 40 images")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each build and kind (default: %(default)s)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures")
     options = parser.parse_args()
+    if options.quick:
+        options.rounds, options.frames = 1, 40
     logging.basicConfig(level=logging.WARNING)
     own_network()
     try:

@@ -54,10 +54,11 @@ def listen() -> TfListener:
     return TfListener(Participant) if "standalone" in TfListener.__module__ else TfListener()
 
 
-def camera_process(pipe: Connection, frames: list[Frame], count: int, depth: str) -> None:
-    """Sends `count` images one by one. Puts (stamp, arrival of its transform or None) of each into the pipe, in ns.
+def camera_process(pipe: Connection, frames: list[Frame], count: int, depth: str, rate: float) -> None:
+    """Sends `count` images. Puts (stamp, arrival of its transform or None) of each into the pipe, in ns.
 
     depth: one of depth_frames.MODES.
+    rate: images per second, whether they are answered or not; 0: each once the one before is answered
     """
     keep_memory()  # as the player does, and drivers with buffers of their own: the node is to be timed, not the camera
     with Participant("benchmark_camera") as participant, listen() as listener:
@@ -66,21 +67,25 @@ def camera_process(pipe: Connection, frames: list[Frame], count: int, depth: str
         infos = participant.writer("camera_info", idl.CameraInfo, reliable=True, depth=1)
         while not (images.matched_sub and infos.matched_sub and listener.writers):
             time.sleep(0.01)
-        answers = []
+        stamps = []
+        start = time.monotonic()
         for number in range(count):
             # Forwards and backwards in turn: a jump would cost the tracker its object.
             step = number % (2 * len(frames) - 2) if len(frames) > 1 else 0
             frame = frames[step if step < len(frames) else 2 * len(frames) - 2 - step]
             infos.write(camera_info_message(idl, frame.camera, time.time_ns(), "camera"))
             message = image_message(idl, frame.image, 0, "camera")
+            if rate:
+                time.sleep(max(start + number / rate - time.monotonic(), 0))
             stamp = time.time_ns()
             message.header.stamp = idl.Time(*divmod(stamp, 1_000_000_000))
             send_depth(frame, stamp)
             images.write(message)
-            listener.wait(lambda transforms, stamp=stamp: bool(transforms) and transforms[-1].stamp == stamp, PATIENCE)
-            found = [t.received for t in listener.transforms[-4:] if t.stamp == stamp]
-            answers.append((stamp, found[0] if found else None))
-        pipe.send(answers)
+            stamps.append(stamp)
+            if not rate or number == count - 1:
+                listener.wait(lambda found, stamp=stamp: bool(found) and found[-1].stamp == stamp, PATIENCE)
+        arrivals = {transform.stamp: transform.received for transform in listener.transforms}
+        pipe.send([(stamp, arrivals.get(stamp)) for stamp in stamps])
 
 
 # ------------------------------------------------------------------ the node's process
@@ -119,7 +124,10 @@ class Watched:
 
 @dataclass
 class Row:
-    """One run of the node: medians in ms, of all images that were answered."""
+    """One run of the node: medians in ms, of all images that were answered.
+
+    found: images that were answered, of those sent. If images come at a rate, the node dropped the others.
+    """
 
     size: str
     mode: str
@@ -131,14 +139,24 @@ class Row:
 
 
 def run_node(
-    model: str, frames: list[Frame], size: str, follow: bool, count: int, depth: str = "off", threads: int = 0
+    model: str,
+    frames: list[Frame],
+    size: str,
+    follow: bool,
+    count: int,
+    depth: str = "off",
+    threads: int = 0,
+    rate: float = 0.0,
 ) -> Row:
-    """depth: one of depth_frames.MODES; threads: of the network, 0: the default; other numbers need the parameter."""
+    """depth: one of depth_frames.MODES
+    threads: of the network, 0: the default; other numbers need the parameter
+    rate: as in `camera_process`
+    """
     own = {"threads": threads} if threads else {}
     tracker = Watched(open_tracker(NodeConfig(model=(model,), follow=follow, **own)))
     here, there = multiprocessing.Pipe()
     context = multiprocessing.get_context("spawn")
-    camera = context.Process(target=camera_process, args=(there, frames, count + WARM_UP, depth), daemon=True)
+    camera = context.Process(target=camera_process, args=(there, frames, count + WARM_UP, depth, rate), daemon=True)
     config = NodeConfig(model=(model,), **MODES[depth])
     with Participant() as participant, PoseNode(participant, config, lambda _: tracker) as node:
         camera.start()
@@ -205,11 +223,13 @@ def main() -> None:
     parser.add_argument("--mode", choices=("follow", "search"), required=True)
     parser.add_argument("--frames", type=int, required=True)
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--rate", type=float, default=0.0)
     options = parser.parse_args()
     own_network()
     frames = [resized(frame, *SIZES[options.size]) for frame in read_clip(options.source, options.camera)]
     follow = options.mode == "follow"
-    row = run_node(options.model, frames, options.size, follow, options.frames, threads=options.threads)
+    how = {"threads": options.threads, "rate": options.rate}
+    row = run_node(options.model, frames, options.size, follow, options.frames, **how)
     print(json.dumps(asdict(row)))
 
 
