@@ -55,7 +55,7 @@ PrecisionOption = Annotated[
 ThreadsOption = Annotated[
     int,
     typer.Option(
-        "--threads", min=0, metavar="N", help="Threads that the network gets. 0: one; for torch, as many as it takes."
+        "--threads", min=0, metavar="N", help="Threads that the network gets. 0: two; for torch, as many as it takes."
     ),
 ]
 BackendOption = Annotated[

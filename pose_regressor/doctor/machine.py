@@ -57,11 +57,13 @@ def check_device(name: str, backend: str = "auto", precision: str = "auto", thre
 
 
 def check_threads(threads: int) -> Finding:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if threads > cores:
-        text = f"the network gets {threads} threads, this process may use {cores} cores"
-        return warn("threads", text, f"set threads to {cores} or less: more threads than cores wait for each other")
-    return ok("threads", f"{threads or 'the default number'} for the network, {cores} cores are here")
+    from pose_regressor.network.runners import cores
+
+    here = cores()
+    if threads > here:
+        text = f"the network gets {threads} threads, this process may use {here} cores"
+        return warn("threads", text, f"set threads to {here} or less: more threads than cores wait for each other")
+    return ok("threads", f"{threads or 'the default number'} for the network, {here} cores are here")
 
 
 def check_models(models: Sequence[str], objects: Sequence[str]) -> list[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib
+import os
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,8 +23,9 @@ Backend = Literal["openvino", "onnxruntime", "torch"]
 BY_SPEED: tuple[Backend, ...] = ("openvino", "onnxruntime", "torch")
 BACKENDS = ("auto", *BY_SPEED)
 PRECISIONS = ("auto", "fp32", "bf16")
-#: Threads of an engine unless said otherwise. Two are faster only while their cores have nothing else to do.
-THREADS = 1
+#: Threads of an engine unless said otherwise, on a machine with as many cores. On free cores two take half the time of
+#: one. Where both cores are busy, they take the same (docs/export.md has the figures).
+THREADS = 2
 #: What pip is to install for each.
 REMEDIES = {
     "openvino": "pip install openvino",
@@ -92,14 +94,18 @@ def cuda_devices() -> int:
     return int(torch.cuda.device_count())
 
 
+def cores() -> int:
+    """How many cores of the CPU this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def choose_execution(backend: str, device: str, precision: str = "auto", threads: int = 0) -> Execution:
     """How to run networks on this machine.
 
     backend: a name; ``auto``: torch on CUDA, and on a CPU the fastest that is installed
     device: cpu, cuda or cuda:N
     precision: ``auto``: bf16 if OpenVINO runs the network and the CPU computes faster in it, else fp32
-    threads: 0: one for OpenVINO and ONNX Runtime, which is the fastest as soon as anything else runs beside; for torch
-        as many as it takes by itself
+    threads: 0: two for OpenVINO and ONNX Runtime, one on a machine with one core; for torch as many as it takes by itself
     InputError: a name is unknown, or the backend does not run on this device, in this precision, or is not installed.
     """
     _check("backend", backend, BACKENDS)
@@ -112,7 +118,7 @@ def choose_execution(backend: str, device: str, precision: str = "auto", threads
     faster: Precision = "bf16" if precision != "fp32" and chosen == "openvino" and has_bf16() else "fp32"
     if precision == "bf16" and faster != "bf16":
         raise InputError("precision bf16: expected a CPU that computes in it, this one does not; fp32 is for all")
-    return Execution(chosen, device, faster, threads or THREADS)
+    return Execution(chosen, device, faster, threads or min(THREADS, cores()))
 
 
 def _check(what: str, name: str, known: tuple[str, ...]) -> None:
@@ -164,4 +170,4 @@ def open_engine(graph: bytes) -> Engine:
     backend = _fastest("cpu")
     if backend == "torch":
         raise InputError(f"expected one of {', '.join(ENGINES)}, none is installed; {REMEDIES['openvino']}")
-    return ENGINES[backend](graph, THREADS, "fp32")
+    return ENGINES[backend](graph, 1, "fp32")

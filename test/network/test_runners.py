@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import sys
 from itertools import islice
 
@@ -21,7 +22,7 @@ from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.network import engines
 from pose_regressor.network.outputs import BOX_NAMES, POSE_NAMES, BoxOutput, peaks, values_of
-from pose_regressor.network.runners import Execution, choose_execution, open_runner, select_device
+from pose_regressor.network.runners import Execution, choose_execution, cores, open_runner, select_device
 from pose_regressor.network.weights import parameter_shapes
 from pose_regressor.sources import open_source
 from pose_regressor.types import InputError
@@ -129,7 +130,9 @@ def test_what_deviates_is_not_written(tmp_path, monkeypatch, capsys):
 def test_the_choice(monkeypatch):
     pytest.importorskip("openvino")
     auto = choose_execution("auto", "cpu")
-    assert (auto.backend, auto.threads) == ("openvino", 1)
+    assert (auto.backend, auto.threads) == ("openvino", min(2, cores()))
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    assert choose_execution("auto", "cpu").threads == 1
     assert auto.precision == ("bf16" if engines.has_bf16() else "fp32")
     assert choose_execution("auto", "cuda") == Execution("torch", "cuda", "fp32", 0)
     assert choose_execution("torch", "cpu", threads=3) == Execution("torch", "cpu", "fp32", 3)

@@ -48,8 +48,7 @@ class NodeConfig(Config):
     )
     threads: int = count(
         0,
-        "threads of the CPU that the network gets; 0: one for openvino and onnxruntime, so that it stays fast beside "
-        "other programs; for torch as many as it takes",
+        "threads of the CPU that the network gets; 0: two for openvino and onnxruntime, for torch as many as it takes",
         0,
         1024,
     )
