@@ -16,7 +16,7 @@ from pose_regressor.types import FloatArray, ObjectModel
 #: Most correspondences that RANSAC gets. More of them, from the same neighbourhoods, add time but no accuracy.
 MAX_POINTS = 1024
 #: OpenCV's codes for one, two and three quarter turns, counter-clockwise.
-TURNS = (None, cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
+TURNS = (cv2.ROTATE_90_COUNTERCLOCKWISE, cv2.ROTATE_180, cv2.ROTATE_90_CLOCKWISE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ def quarter_turns(images: Sequence[NDArray], turns: int) -> NDArray:
     batch = np.empty((turns, len(images), 3, size, size), images[0].dtype)
     for number, image in enumerate(images):
         for turn in range(turns):
-            cv2.split(cv2.rotate(image, TURNS[turn]) if turn else image, list(batch[turn, number]))
+            cv2.split(cv2.rotate(image, TURNS[turn - 1]) if turn else image, list(batch[turn, number]))
     return batch.reshape(-1, 3, size, size)
 
 
@@ -85,9 +85,9 @@ def pooled_mask(mask: NDArray) -> NDArray[np.float32]:
 
     mask: (T, h, w) logits, as in `correspondences`
     """
-    pooled, *others = _between(1 / (1 + np.exp(-mask.astype(np.float32, copy=False))))
-    for turn, probability in enumerate(others, start=1):
-        pooled += cv2.rotate(probability, TURNS[-turn])
+    pooled, *others = _between(np.reciprocal(1 + np.exp(-mask.astype(np.float32, copy=False))))
+    for probability, back in zip(others, reversed(TURNS), strict=False):
+        pooled += cv2.rotate(probability, back)
     return np.asarray(pooled / np.float32(len(mask)))
 
 

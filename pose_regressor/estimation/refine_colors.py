@@ -219,10 +219,11 @@ class _Seen:
         self._look_up(pose, camera_matrix, maps)
         products = _products(self.rows[:, :LIGHTS] * self.weight, self.rows[:, : LIGHTS + 1])
         strengths = np.linalg.solve(products[..., :LIGHTS] + self.held_back, products[..., LIGHTS:])[..., 0]
-        self.weight, sigma = self._reweighted(strengths)
+        self.weight, _ = self._reweighted(strengths)
         # Normal equations of light, values and pose, from which the light is eliminated.
         products = _products(self.rows * self.weight, self.rows).astype(np.float64)
-        light, across, whole = products[:, :LIGHTS, :LIGHTS], products[:, :LIGHTS, LIGHTS:], products[:, LIGHTS:, LIGHTS:]
+        light, across = products[:, :LIGHTS, :LIGHTS], products[:, :LIGHTS, LIGHTS:]
+        whole = products[:, LIGHTS:, LIGHTS:]
         eliminated = np.linalg.solve(light + self.held_back, across)
         strengths = eliminated[..., 0]
         left = (whole - across.swapaxes(1, 2) @ eliminated).sum(0)
@@ -234,6 +235,7 @@ class _Seen:
         pulled = across[..., 0] + (self.held_back @ strengths[..., None])[..., 0]
         squared = whole[:, 0, 0].sum() - (strengths * pulled).sum()
         unexplained = squared / max(varied[0], 1e-9)
+        self.weight, sigma = self._reweighted(strengths)
         scale = EFFECTIVE_POINTS / (len(self.weight) * sigma**2)
         return scale * (left[1:, 0] - unexplained * varied[1:]), scale * left[1:, 1:]
 
@@ -252,7 +254,7 @@ class _Seen:
         for place, row in enumerate(known, start=LIGHTS):
             self.rows[:, place] = row
 
-    def _reweighted(self, strengths: FloatArray) -> tuple[NDArray[np.float32], float]:
+    def _reweighted(self, strengths: NDArray[np.floating]) -> tuple[NDArray[np.float32], float]:
         """(N,) weights that doubt points with large errors, in lights of these strengths (3, LIGHTS); and the standard
         deviation of a value.
         """

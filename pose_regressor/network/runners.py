@@ -105,7 +105,7 @@ def choose_execution(backend: str, device: str, precision: str = "auto", threads
     backend: a name; ``auto``: torch on CUDA, and on a CPU the fastest that is installed
     device: cpu, cuda or cuda:N
     precision: ``auto``: bf16 if OpenVINO runs the network and the CPU computes faster in it, else fp32
-    threads: 0: two for OpenVINO and ONNX Runtime, one on a machine with one core; for torch as many as it takes by itself
+    threads: 0: two for OpenVINO and ONNX Runtime, one on a machine with one core; for torch as many as it takes
     InputError: a name is unknown, or the backend does not run on this device, in this precision, or is not installed.
     """
     _check("backend", backend, BACKENDS)

@@ -160,7 +160,7 @@ def test_a_near_start_needs_no_hypotheses():
     """All draws take the same point, so they give no pose."""
     nothing = np.zeros((4, 128))
     for seed in range(5):
-        pixels, points, weights, rotation, translation = scene(seed, 500, outliers=0.1)
+        pixels, points, weights, rotation, translation = scene(seed, 500, outliers=0.05)
         near = np.column_stack([exp(np.array([0.1, -0.1, 0.1])) @ rotation, translation * 1.05])
         drawn = ransac_pnp(pixels, points, CAMERA, 5.0, weights, DRAWS, 0.6)
         led = ransac_pnp(pixels, points, CAMERA, 5.0, weights, nothing, 0.6, near)

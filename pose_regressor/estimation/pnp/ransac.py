@@ -25,12 +25,15 @@ from pose_regressor.types import FloatArray
 
 #: Hypotheses are ranked and refined on about RANKED_ON correspondences; REFINED of them are refined, by STEPS steps.
 RANKED_ON, REFINED, STEPS = 256, 4, 2
-#: A given start is refined by this many steps.
-START_STEPS = 4
-#: The start is enough if this share of the correspondences is within the threshold of it. Else the first hypotheses are,
-#: if their best pose has this share w. Then all of them drew a wrong point with a probability of (1 - w⁴)^FIRST, one in
-#: ten thousand (Fischler and Bolles, Random sample consensus, CACM 24(6), 1981). More would lead to the same optimum.
+#: A given start is refined by this many steps. It is enough if this share of the correspondences is then within the
+#: threshold.
+START_STEPS, START_ENOUGH = 4, 0.9
+#: Else the first hypotheses are enough if their best pose has this share w. Then all of them drew a wrong point with a
+#: probability of (1 - w⁴)^FIRST, one in ten thousand (Fischler and Bolles, Random sample consensus, CACM 24(6), 1981).
+#: More would lead to the same optimum.
 FIRST, ENOUGH = 16, 0.82
+#: Of fewer correspondences such a share says too little: all hypotheses are tried.
+TELLING = 256
 #: Most Newton steps over the correspondences that agree, and the size of a step, pixels, after which they end. The
 #: error that remains is of the order of its square.
 ITERATIONS, TOLERANCE = 20, 1e-2
@@ -121,18 +124,17 @@ def _found(
     some: the correspondences that poses are ranked and refined on
     """
 
-    def suffices(squared: FloatArray) -> bool:
-        return bool(np.mean(squared < threshold**2) >= ENOUGH)
-
-    if start is not None:
+    many = problem.points.shape[1] >= TELLING
+    if many and start is not None:
         pose = _improved(some, moved_pose(problem, start)[None], threshold, START_STEPS)
         squared = squared_errors(problem, pose)[0]
-        if suffices(squared):
+        if np.mean(squared < threshold**2) >= START_ENOUGH:
             return pose[0], squared
-    hypotheses = _hypotheses(problem, draws[:, :FIRST])
+    first = FIRST if many else draws.shape[1]
+    hypotheses = _hypotheses(problem, draws[:, :first])
     pose, squared = _best(problem, some, hypotheses, threshold)
-    if draws.shape[1] > FIRST and not suffices(squared):
-        hypotheses = np.concatenate([hypotheses, _hypotheses(problem, draws[:, FIRST:])])
+    if draws.shape[1] > first and np.mean(squared < threshold**2) < ENOUGH:
+        hypotheses = np.concatenate([hypotheses, _hypotheses(problem, draws[:, first:])])
         pose, squared = _best(problem, some, hypotheses, threshold)
     return pose, squared
 
