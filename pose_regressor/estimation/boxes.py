@@ -59,3 +59,10 @@ def shared_area(a: NDArray, b: NDArray) -> float:
     edges = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     smaller = min(np.prod(a[2:] - a[:2]), np.prod(b[2:] - b[:2]))
     return float(np.prod(edges.clip(0)) / max(smaller, 1e-9))
+
+
+def overlap(a: NDArray, b: NDArray) -> float:
+    """Area of the intersection of two boxes (4,) over the area of their union."""
+    edges = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    both = float(np.prod(edges.clip(0)))
+    return both / max(float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - both, 1e-9)

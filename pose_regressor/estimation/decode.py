@@ -66,7 +66,7 @@ def decode(looks: Sequence[Look], depth_scale: float) -> None:
     by_pnp = decode_pnp(found, [look.window.camera_matrix for look in looks], looks[0].crop_size) if looks else []
     for look, points, pnp in zip(looks, found, by_pnp, strict=True):
         if pnp is None:
-            look.method, look.cam_from_obj = "regression", _regressed(look)
+            look.method, look.cam_from_obj = "regression", regressed_pose(look)
             look.covariance = _regression_covariance(look.cam_from_obj, look.candidate.model)
             explained = agreement(points, look.cam_from_obj, look.window.camera_matrix, look.crop_size)
         else:
@@ -76,7 +76,7 @@ def decode(looks: Sequence[Look], depth_scale: float) -> None:
         look.score = math.sqrt(look.answer.presence * explained)
 
 
-def _regressed(look: Look) -> FloatArray:
+def regressed_pose(look: Look) -> FloatArray:
     """(4, 4) cam_from_obj: `ops.regression.decode_regression` for one crop."""
     answer, model, matrix = look.answer, look.candidate.model, look.window.camera_matrix
     location = answer.location.astype(np.float64)
