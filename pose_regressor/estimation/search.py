@@ -15,7 +15,7 @@ from pose_regressor.estimation.boxes import (
     distinct,
     ideal_box,
     overlap,
-    shared_area,
+    same_place,
 )
 from pose_regressor.estimation.estimates import Stopwatch
 from pose_regressor.estimation.look import Candidate, Look
@@ -60,8 +60,20 @@ class Search:
         ]
         looks = self._look(self._chosen(observer.glance(frame, candidates, watch)))
         # A glance at a coarse box may see the object elsewhere than the look that follows, which is more exact.
+        self._looks += [look for look in looks if self._agrees(look)]
         moved = [self._moved(look) for look in looks if not self._agrees(look)]
-        self._looks += [look for look in (*looks, *self._look(moved)) if self._agrees(look)]
+        self._looks += [look for look in self._look(self._undiscovered(moved)) if self._agrees(look)]
+
+    def _undiscovered(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those at which no pose of the same object that counts was found yet."""
+        camera = self._frame.camera
+        counting = [look for look in self._looks if self._observer.calibrated(look, camera).score >= self._least]
+        found = [self._moved(look) for look in counting]
+        return [
+            candidate
+            for candidate in candidates
+            if not any(f.model is candidate.model and same_place(f.box, candidate.box) for f in found)
+        ]
 
     def _look(self, candidates: Sequence[Candidate]) -> list[Look]:
         # Outline and colours change no score, so only the poses that count are refined on them, at the end. Depth does.
@@ -109,4 +121,4 @@ class Search:
 def _shows(pose: PoseEstimate, candidate: Candidate, camera: Camera) -> bool:
     """Whether a candidate is most likely the object of a known pose."""
     box = ideal_box(pose.model, pose.cam_from_obj, camera)
-    return pose.model is candidate.model and shared_area(box, candidate.box) > 0.5
+    return pose.model is candidate.model and same_place(box, candidate.box)
