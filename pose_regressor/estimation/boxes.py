@@ -14,6 +14,8 @@ from pose_regressor.types import Camera, FloatArray, ObjectModel, PoseEstimate
 FIND_THRESHOLD, FIND_MORE_THRESHOLD = 0.1, 0.4
 #: Most peaks of each object that are looked at.
 MAX_CANDIDATES = 4
+#: Two boxes are at the same place if they share more than this part of the smaller one.
+SHARED = 0.5
 
 
 def map_box(matrix: FloatArray, box: NDArray) -> FloatArray:
@@ -49,11 +51,16 @@ def distinct(estimates: list[PoseEstimate]) -> list[PoseEstimate]:
         same = [e for e in kept if e.model is estimate.model]
         if not any(
             np.linalg.norm(e.translation - estimate.translation) < e.model.diameter / 2
-            or (e.box is not None and estimate.box is not None and shared_area(e.box, estimate.box) > 0.5)
+            or (e.box is not None and estimate.box is not None and same_place(e.box, estimate.box))
             for e in same
         ):
             kept.append(estimate)
     return kept
+
+
+def same_place(a: NDArray, b: NDArray) -> bool:
+    """Whether two boxes (4,) are seen mostly in the same pixels."""
+    return shared_area(a, b) > SHARED
 
 
 def shared_area(a: NDArray, b: NDArray) -> float:
@@ -61,3 +68,10 @@ def shared_area(a: NDArray, b: NDArray) -> float:
     edges = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     smaller = min(np.prod(a[2:] - a[:2]), np.prod(b[2:] - b[:2]))
     return float(np.prod(edges.clip(0)) / max(smaller, 1e-9))
+
+
+def overlap(a: NDArray, b: NDArray) -> float:
+    """Area of the intersection of two boxes (4,) over the area of their union."""
+    edges = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
+    both = float(np.prod(edges.clip(0)))
+    return both / max(float(np.prod(a[2:] - a[:2]) + np.prod(b[2:] - b[:2])) - both, 1e-9)

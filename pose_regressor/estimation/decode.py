@@ -63,7 +63,7 @@ def decode(looks: Sequence[Look], depth_scale: float) -> None:
         correspondences(answer.coordinates, answer.mask, answer.certainty, look.candidate.model)
         for look, answer in zip(looks, answers, strict=True)
     ]
-    regressed = [_regressed(look) for look in looks]
+    regressed = [regressed_pose(look) for look in looks]
     matrices, crop_size = [look.window.camera_matrix for look in looks], looks[0].crop_size if looks else 0
     by_pnp = decode_pnp(found, matrices, crop_size, regressed)
     for look, points, pnp, pose in zip(looks, found, by_pnp, regressed, strict=True):
@@ -78,7 +78,7 @@ def decode(looks: Sequence[Look], depth_scale: float) -> None:
         look.score = math.sqrt(look.answer.presence * explained)
 
 
-def _regressed(look: Look) -> FloatArray:
+def regressed_pose(look: Look) -> FloatArray:
     """(4, 4) cam_from_obj: `ops.regression.decode_regression` for one crop."""
     answer, model, matrix = look.answer, look.candidate.model, look.window.camera_matrix
     location = answer.location.astype(np.float64)

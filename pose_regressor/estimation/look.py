@@ -27,12 +27,14 @@ from pose_regressor.types import Camera, FloatArray, Frame, ObjectModel, PoseEst
 class Candidate:
     """Where to look, and for what.
 
-    bundle: number of the bundle that knows the object
-    channel: the object's number in that bundle
+    network: number of the network that knows the object
+    bundle: number of the bundle that knows it
+    channel: the object's number in that network
     model: the object
     box: (4,) x0, y0, x1, y1 in ideal pinhole pixels
     """
 
+    network: int
     bundle: int
     channel: int
     model: ObjectModel
@@ -77,7 +79,7 @@ class Look:
 
     candidate: Candidate
     window: Window
-    finer: Window | None
+    finer: Window | None = None
     depth: DepthWindow | None = None
     answer: Answer = field(init=False)
     cam_from_obj: FloatArray = field(init=False)
@@ -99,20 +101,23 @@ class Look:
         return PoseEstimate(model, self.cam_from_obj, self.covariance, self.score, self.method, box, depth_share=share)
 
 
-def cut_windows(frame: Frame, candidates: Sequence[Candidate], config: NetworkConfig, finer: bool) -> list[Look]:
-    """First step: cut a crop around each candidate's box. finer: also cut the finer one, which refinement looks at."""
+def cut_windows(frame: Frame, candidates: Sequence[Candidate], config: NetworkConfig) -> list[Look]:
+    """First step: cut a crop around each candidate's box."""
     looks = []
     for candidate in candidates:
         window = crop_window(frame.image, frame.camera, candidate.box, config.crop_margin, config.crop_size)
-        fine = None
-        if finer:
-            fine = finer_window(window, frame.image, frame.camera, candidate.box, config.crop_margin, ZOOM)
         depth = None
         if frame.depth is not None:
             size = config.crop_size, config.crop_size
             depth = cut_depth(frame.depth, frame.camera, window.camera_matrix, size)
-        looks.append(Look(candidate, window, fine, depth))
+        looks.append(Look(candidate, window, depth=depth))
     return looks
+
+
+def cut_finer(frame: Frame, look: Look, config: NetworkConfig) -> None:
+    """Before the fourth step: cut the finer crop, which refinement on colours looks at."""
+    box = look.candidate.box
+    look.finer = finer_window(look.window, frame.image, frame.camera, box, config.crop_margin, ZOOM)
 
 
 def ask_network(looks: Sequence[Look], runner: Runner, turns: int) -> None:

@@ -1,0 +1,74 @@
+"""The networks of several bundles: which bundles share one, and how several run at the same time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from pose_regressor.network.bundle import Bundle
+from pose_regressor.network.runners import Execution, Runner, open_runner
+from pose_regressor.network.shared import differ_in_last_layers_only, joined
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """One network, ready to run.
+
+    bundles: numbers of the bundles whose objects it knows; all have the same configuration and the same turns
+    first_channels: for each of them, the channel of its first object
+    runner: runs it
+    """
+
+    bundles: tuple[int, ...]
+    first_channels: tuple[int, ...]
+    runner: Runner
+
+
+def open_networks(bundles: Sequence[Bundle], execution: Execution) -> list[Network]:
+    """As few networks as serve all bundles: those that differ in the last layers of their heads only share one."""
+    groups: list[list[int]] = []
+    for number, bundle in enumerate(bundles):
+        for group in groups:
+            other = bundles[group[0]]
+            if bundle.turns == other.turns and differ_in_last_layers_only(other.weights, bundle.weights):
+                group.append(number)
+                break
+        else:
+            groups.append([number])
+    networks = []
+    for group in groups:
+        counts = [len(bundles[number].objects) for number in group]
+        first = tuple(sum(counts[:place]) for place in range(len(counts)))
+        runner = open_runner(joined([bundles[number].weights for number in group]), execution)
+        networks.append(Network(tuple(group), first, runner))
+    return networks
+
+
+class Parallel:
+    """Runs calls at the same time, each in a thread of its own. Engines compute without holding Python's lock.
+
+    most: calls that run at a time; 1: each runs when its result is asked for, in the caller's thread
+    """
+
+    def __init__(self, most: int) -> None:
+        self._pool = ThreadPoolExecutor(most, "network") if most > 1 else None
+
+    def results(self, calls: Sequence[Callable[[], T]]) -> Iterator[T]:
+        """The calls' results in their order. While one is used, later calls run."""
+        if self._pool is None:
+            return (call() for call in calls)
+        running = [self._pool.submit(call) for call in calls]
+        return (call.result() for call in running)
+
+
+def usable_cores() -> int:
+    """The number of CPU cores that this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on Linux
+        return os.cpu_count() or 1

@@ -1,0 +1,124 @@
+"""One search of one frame: first at a coarse size of the frame, then finer, for what was not surely found.
+
+At each size, three steps choose what the next one looks at: the box heads' peaks over the whole frame; a glance at each
+peak; a look at each place that the glance confirms. A look costs several times as much as a glance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from pose_regressor.estimation.boxes import (
+    FIND_MORE_THRESHOLD,
+    FIND_THRESHOLD,
+    distinct,
+    ideal_box,
+    overlap,
+    same_place,
+)
+from pose_regressor.estimation.estimates import Stopwatch
+from pose_regressor.estimation.look import Candidate, Look
+from pose_regressor.estimation.observer import Glance, Observer
+from pose_regressor.types import Camera, FloatArray, Frame, PoseEstimate
+
+#: A glance confirms a place with this share of the presence that a look needs to score enough: its crop is less exact.
+CONFIRMED = 0.8
+#: Boxes of one object that overlap as much as this show the same.
+ALIKE = 0.8
+#: An object that is not found with at least this probability of being right is searched for once more, in an image
+#: this many times as fine, where small and half hidden objects show.
+SURE, FINER = 0.2, 2
+#: A pose agrees with the box that was looked at if its own overlaps that one as much: two parts of the network must
+#: vouch for it, correspondences and regression.
+AGREES = 0.5
+
+
+class Search:
+    """A search of one frame. Poses come from `level`, one or two calls, then `poses`.
+
+    known: poses that were already found in this frame and need no second look
+    least: probability that a pose scores at least, to count
+    """
+
+    def __init__(
+        self, observer: Observer, frame: Frame, known: Sequence[PoseEstimate], least: float, watch: Stopwatch
+    ) -> None:
+        self._observer, self._frame, self._watch = observer, frame, watch
+        self._known, self._least = known, least
+        self._looks: list[Look] = []
+        self._looked_at: dict[str, list[FloatArray]] = {}
+
+    def level(self, wanted: Collection[str], finer: int = 1) -> None:
+        """Search for these objects. finer: factor of the usual size of the frame."""
+        frame, observer, watch = self._frame, self._observer, self._watch
+        least = FIND_MORE_THRESHOLD if self._known else FIND_THRESHOLD
+        candidates = [
+            candidate
+            for candidate in observer.find(frame, wanted, watch, least, finer)
+            if not any(_shows(pose, candidate, frame.camera) for pose in self._known)
+        ]
+        looks = self._look(self._chosen(observer.glance(frame, candidates, watch)))
+        # A glance at a coarse box may see the object elsewhere than the look that follows, which is more exact.
+        self._looks += [look for look in looks if self._agrees(look)]
+        moved = [self._moved(look) for look in looks if not self._agrees(look)]
+        self._looks += [look for look in self._look(self._undiscovered(moved)) if self._agrees(look)]
+
+    def _undiscovered(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those at which no pose of the same object that counts was found yet."""
+        camera = self._frame.camera
+        counting = [look for look in self._looks if self._observer.calibrated(look, camera).score >= self._least]
+        found = [self._moved(look) for look in counting]
+        return [
+            candidate
+            for candidate in candidates
+            if not any(f.model is candidate.model and same_place(f.box, candidate.box) for f in found)
+        ]
+
+    def _look(self, candidates: Sequence[Candidate]) -> list[Look]:
+        # Outline and colours change no score, so only the poses that count are refined on them, at the end. Depth does.
+        refined = self._frame.depth is not None
+        return self._observer.look(self._frame, candidates, self._watch, refined=refined, least=self._least)
+
+    def _moved(self, look: Look) -> Candidate:
+        """To look at the place of the look's own pose."""
+        model = look.candidate.model
+        return replace(look.candidate, box=ideal_box(model, look.cam_from_obj, self._frame.camera))
+
+    def _agrees(self, look: Look) -> bool:
+        """Whether the pose is where the look was directed to, and as large. Depth decides for itself."""
+        return bool(look.evidence) or overlap(look.candidate.box, self._moved(look).box) >= AGREES
+
+    def _chosen(self, glances: Sequence[Glance]) -> list[Candidate]:
+        """What is worth a look: confirmed places that were not looked at yet."""
+        chosen = []
+        for glance in sorted(glances, key=lambda glance: -glance.presence):
+            candidate = glance.candidate
+            needed = self._observer.least_presence(candidate, self._frame.depth is not None, self._least)
+            before = self._looked_at.setdefault(candidate.model.name, [])
+            if glance.presence >= CONFIRMED * needed and not any(overlap(candidate.box, b) > ALIKE for b in before):
+                before.append(candidate.box)
+                chosen.append(candidate)
+        return chosen
+
+    def surely_found(self) -> set[str]:
+        """Names of the objects that were found with a score of SURE or more."""
+        estimates = [self._observer.calibrated(look, self._frame.camera) for look in self._looks]
+        return {e.model.name for e in self._known} | {e.model.name for e in estimates if e.score >= SURE}
+
+    def poses(self) -> list[PoseEstimate]:
+        """The poses that count, refined, best score first."""
+        camera = self._frame.camera
+        looks, estimates = self._looks, [self._observer.calibrated(look, camera) for look in self._looks]
+        if self._frame.depth is None:
+            counting = distinct([estimate for estimate in estimates if estimate.score >= self._least])
+            looks = [look for look, e in zip(looks, estimates, strict=True) if any(e is other for other in counting)]
+            self._observer.refine(self._frame, looks, self._watch)
+            estimates = [self._observer.calibrated(look, camera) for look in looks]
+        return distinct([estimate for estimate in estimates if estimate.score >= self._least])
+
+
+def _shows(pose: PoseEstimate, candidate: Candidate, camera: Camera) -> bool:
+    """Whether a candidate is most likely the object of a known pose."""
+    box = ideal_box(pose.model, pose.cam_from_obj, camera)
+    return pose.model is candidate.model and same_place(box, candidate.box)
