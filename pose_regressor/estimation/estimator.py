@@ -28,7 +28,7 @@ from pose_regressor.geometry.camera import project
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.calibration import Calibration
 from pose_regressor.network.outputs import peaks
-from pose_regressor.network.runners import choose_execution, open_runner, select_device
+from pose_regressor.network.runners import choose_executions, in_words, open_runner, select_device
 from pose_regressor.settings import SCORE_THRESHOLD
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
@@ -46,8 +46,11 @@ class PoseEstimator:
     device: auto, cpu, cuda or cuda:N
     score_threshold: `search` and `follow` leave out poses with a lower score
     backend: what runs the network: auto, openvino, onnxruntime or torch
-    precision: of the network's arithmetic: auto, fp32 or bf16
+    precision: of the network's arithmetic: auto, fp32, bf16 or int8
     threads: of the CPU for the network; 0: the default, see `network.runners.choose_execution`
+
+    device: where the networks run: cpu, cuda or cuda:N
+    executions: what runs the network of each bundle
     """
 
     def __init__(
@@ -63,7 +66,7 @@ class PoseEstimator:
         if not models:
             raise InputError("model: expected at least one bundle")
         self.score_threshold = score_threshold
-        self.execution = choose_execution(backend, select_device(device), precision, threads)
+        self.device = select_device(device)
         self.bundles = [m if isinstance(m, Bundle) else Bundle.load(m) for m in models]
         if any(bundle.is_start for bundle in self.bundles):
             raise InputError(
@@ -73,12 +76,14 @@ class PoseEstimator:
         if len(set(names)) != len(names):
             raise InputError(f"model: expected bundles of different objects, got {', '.join(names)}")
         self._shapes = [[Shape.of(model) for model in bundle.objects] for bundle in self.bundles]
-        self._runners = [open_runner(bundle.weights, self.execution) for bundle in self.bundles]
+        self.executions = choose_executions(self.bundles, backend, self.device, precision, threads)
+        pairs = zip(self.bundles, self.executions, strict=True)
+        self._runners = [open_runner(bundle.weights, way, bundle.quantization) for bundle, way in pairs]
 
     @property
-    def device(self) -> str:
-        """Where the networks run: cpu, cuda or cuda:N."""
-        return self.execution.device
+    def execution(self) -> str:
+        """What runs the networks, in words."""
+        return in_words(self.bundles, self.executions)
 
     @property
     def objects(self) -> tuple[ObjectModel, ...]:
