@@ -108,13 +108,30 @@ def try_out(
     progress: called with the number of frames done; a frame takes about a quarter of a second of one CPU core
     """
     estimator = PoseEstimator(bundle, device, threshold)
-    found: list[Found] = []
+    [trial] = try_each([estimator], meshes, seed, frames, config, device, progress, sensor)
+    return trial
+
+
+def try_each(
+    estimators: Sequence[PoseEstimator],
+    meshes: Sequence[Mesh],
+    seed: int,
+    frames: int,
+    config: RandomizeConfig | None = None,
+    device: str = "cpu",
+    progress: Callable[[int], None] = lambda done: None,
+    sensor: SensorDepth | None = None,
+) -> list[Trial]:
+    """`try_out` of several estimators on the same frames. Each has one bundle, of the same objects."""
+    [bundle] = estimators[0].bundles
+    found: list[list[Found]] = [[] for _ in estimators]
     objects = np.zeros(len(bundle.objects), int)
     for done, true in enumerate(true_frames(bundle, meshes, seed, frames, config, device, sensor), start=1):
         objects += np.bincount(true.channel[true.visible], minlength=len(objects))
-        found += judged(bundle.objects, estimator.estimate(true.frame), true)
+        for estimator, own in zip(estimators, found, strict=True):
+            own += judged(estimator.objects, estimator.estimate(true.frame), true)
         progress(done)
-    return Trial(tuple(found), tuple(objects.tolist()), frames)
+    return [Trial(tuple(own), tuple(objects.tolist()), frames) for own in found]
 
 
 def judged(models: Sequence[ObjectModel], estimates: Sequence[PoseEstimate], true: TrueFrame) -> Iterator[Found]:
