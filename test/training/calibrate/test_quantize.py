@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -13,7 +14,7 @@ from pose_regressor.network.quantization import convolutions
 from pose_regressor.network.weights import Weights
 from pose_regressor.types import InputError
 from pose_regressor_training.calibrate import quantize
-from pose_regressor_training.calibrate.quantize import verdict
+from pose_regressor_training.calibrate.quantize import error_ratios, verdict
 from pose_regressor_training.calibrate.trial import Found, Trial
 from pose_regressor_training.cli import add_commands
 from pose_regressor_training.meshes.mesh import load_mesh
@@ -40,8 +41,15 @@ def few_frames(monkeypatch):
 
 
 def trial(found, rotation=0.01, translation=0.002, objects=500):
-    one = Found(0, 0.9, 0.02, True, rotation=rotation, translation=translation)
-    return Trial((one,) * found, (objects,), 500)
+    """Every second pose is ten times as far off."""
+    return Trial(
+        tuple(
+            Found(0, 0.9, 0.02, True, rotation=rotation * size, translation=translation * size, place=place)
+            for place, size in zip(range(found), (1, 10) * found, strict=False)
+        ),
+        (objects,),
+        500,
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,6 +68,15 @@ def test_the_verdict(whole, precise):
     """At most one in a hundred objects may be lost; errors more than a twentieth larger are not precise."""
     given = verdict({}, trial(400), whole)
     assert (given and given.precise) is precise
+
+
+def test_errors_are_compared_object_by_object():
+    """Those that only one of the two finds do not count, however far off they are."""
+    exact, whole = trial(40), trial(60, rotation=0.02, translation=0.001)
+    far = Found(0, 0.9, 0.09, True, rotation=0.5, translation=0.05, place=999)
+    exact = replace(exact, found=(*exact.found, far))
+    assert error_ratios(exact, whole) == pytest.approx((2, 0.5))
+    assert np.isnan(error_ratios(trial(0), whole)).all()
 
 
 def test_a_network_that_finds_nothing_gets_none(tiny_bundle, brick):

@@ -27,7 +27,7 @@ from pose_regressor_training.randomize.config import RandomizeConfig
 COMPARED, MEASURED = 500 / 320, 64 / 320
 #: int8 may find at most this share of the objects less than float32.
 MOST_LOST = 0.01
-#: Poses in int8 count as precise if their median errors are at most this many times those in float32.
+#: Poses in int8 count as precise if their errors are, on average, at most this many times those in float32.
 PRECISE = 1.05
 #: Added to the seed for the frames of the ranges, and for those that are compared on. Others stand in `calibrate`.
 RANGE_SEED, COMPARE_SEED = 3, 4
@@ -53,10 +53,14 @@ class Quantized:
         found = f"{100 * whole.get(share, 0):.1f} % of {whole['objects']} objects ({100 * exact.get(share, 0):.1f} %)"
         turn, shift = ("median_rotation_error_deg", "median_translation_error_mm")
         errors = [f"{one.get(turn, np.nan):.2f}° and {one.get(shift, np.nan):.2f} mm" for one in (whole, exact)]
+        ratios = " and ".join(f"{ratio:.3f}" for ratio in error_ratios(self.exact, self.whole))
         verdict = "not offered"
         if self.quantization:
             verdict = "offered" if self.quantization.precise else "offered, but less precise, so auto prefers bf16"
-        return f"int8: {verdict}: finds (in float32) {found}; median errors {errors[0]} ({errors[1]})"
+        return (
+            f"int8: {verdict}: finds (in float32) {found}; median errors {errors[0]} ({errors[1]}); of the same object "
+            f"{ratios} times as large"
+        )
 
 
 def quantize(
@@ -119,8 +123,22 @@ def verdict(ranges: dict[str, float], exact: Trial, whole: Trial) -> Quantizatio
     found = "found_within_0.1d"
     if not before.get(found) or after.get(found, 0) < before[found] - MOST_LOST:
         return None
-    errors = ("median_rotation_error_deg", "median_translation_error_mm")
-    return Quantization(ranges, all(after.get(error, np.inf) <= PRECISE * before[error] for error in errors))
+    return Quantization(ranges, all(ratio <= PRECISE for ratio in error_ratios(exact, whole)))
+
+
+def error_ratios(exact: Trial, whole: Trial) -> tuple[float, float]:
+    """How many times as large errors in int8 are: rotation and translation, geometric means over objects; NaN for none.
+
+    Only objects count that both found. The medians of all would differ by chance: a few other objects that are found
+    move them by as much as int8 may.
+    """
+    first, second = ({found.place: found for found in trial.found if found.right} for trial in (exact, whole))
+    both = [(found, second[place]) for place, found in first.items() if place in second]
+    if not both:
+        return np.nan, np.nan
+    errors = np.array([[(one.rotation, one.translation) for one in pair] for pair in both])
+    rotation, translation = np.exp(np.log(errors[:, 1] / errors[:, 0]).mean(axis=0))
+    return float(rotation), float(translation)
 
 
 def measured_ranges(
