@@ -57,12 +57,13 @@ def engine(runner: Runner, find: bool) -> Run:
     return run
 
 
-def engines() -> dict[str, Execution]:
-    """Those that run here."""
-    found = {}
-    for backend, precision in (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16")):
+def engines(bundle: Bundle) -> dict[str, Execution]:
+    """Those that run here, and int8 if the bundle offers it."""
+    found, threads = {}, torch.get_num_threads()
+    for backend, precision in (("onnxruntime", "fp32"), *(("openvino", name) for name in ("fp32", "bf16", "int8"))):
         with contextlib.suppress(InputError):
-            found[f"{backend}, {precision}"] = choose_execution(backend, "cpu", precision, torch.get_num_threads())
+            way = choose_execution(backend, "cpu", precision, threads, bundle.quantization)
+            found[f"{backend}, {precision}"] = way
     return found
 
 
@@ -92,7 +93,8 @@ def ways(bundle: Bundle, image: Tensor, find: bool, compiled: bool) -> dict[str,
         "torch, traced and frozen": frozen,
         "torch, folded, bfloat16": Entry(half, find),
     }
-    runs |= {name: engine(open_runner(bundle.weights, way), find) for name, way in engines().items()}
+    for name, way in engines(bundle).items():
+        runs[name] = engine(open_runner(bundle.weights, way, bundle.quantization), find)
     if compiled:
         runs["torch.compile"] = torch.compile(Entry(fused, find))
     return runs
@@ -146,7 +148,7 @@ def main() -> None:
     headlines = []
     for name in shapes:
         rival = results[name]["torch"][0]
-        for way in engines():
+        for way in engines(bundle):
             value = results[name][way][0]
             headlines.append(Headline(f"network, {name}, {way}", value, "ms", "torch", rival, rival / value, ".1f"))
     finish(headlines, options.json, threads=torch.get_num_threads(), results=results)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pose_regressor.network.bundle import Bundle
 
 #: Processor features that decide how fast the network runs, as the kernel names them.
-CPU_FEATURES = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "neon", "asimd", "bf16")
+CPU_FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "neon", "asimd", "bf16")
 #: Packages that name their version themselves.
 PACKAGES = ("numpy", "cv2", "safetensors", "cyclonedds", "mcap")
 
@@ -73,6 +73,7 @@ def describe(bundle: Bundle, path: Path) -> dict[str, Any]:
         "calibration": {
             "images": _calibration(bundle.calibration == Calibration()),
             "images with depth": _calibration(bundle.rgbd_calibration == RGBD_CALIBRATION),
+            "int8": _int8(bundle),
         },
         "training": bundle.training,
         "metrics": bundle.metrics,
@@ -83,10 +84,17 @@ def _calibration(is_default: bool) -> str:
     return "the default: not measured for this bundle" if is_default else "measured for this bundle"
 
 
+def _int8(bundle: Bundle) -> str:
+    if bundle.quantization is None:
+        return "not offered: no ranges were measured for this bundle, or its poses were worse"
+    return "offered" if bundle.quantization.precise else "offered; less precise, so auto prefers bf16"
+
+
 def machine() -> dict[str, Any]:
     """This machine, its packages and the shipped bundles, by section."""
     from pose_regressor.assets import shipped_models
     from pose_regressor.middleware import NEEDS, choose, missing
+    from pose_regressor.network.quantization import Quantization
     from pose_regressor.network.runners import choose_execution, select_device
 
     try:
@@ -97,6 +105,11 @@ def machine() -> dict[str, Any]:
         runs = str(choose_execution("auto", select_device("auto")))
     except InputError as error:
         runs = f"nothing: {error}"
+    try:
+        choose_execution("auto", select_device("auto"), "int8", quantization=Quantization({}, precise=True))
+        int8 = "auto takes it for bundles that offer it"
+    except InputError as error:
+        int8 = f"not here: {error}"
     features = _cpu_features()
     return {
         "machine": {
@@ -106,6 +119,7 @@ def machine() -> dict[str, Any]:
             "cpu features": [name for name in CPU_FEATURES if name in features],
             "cuda devices": _cuda_devices() or "none",
             "auto runs the network by": runs,
+            "int8": int8,
         },
         "packages": {
             "pose_regressor": pose_regressor.__version__,

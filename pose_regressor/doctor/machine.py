@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pose_regressor.doctor import Finding, error, ok, warn
 from pose_regressor.middleware import NEEDS, RMW, SPEAKS, missing
 from pose_regressor.middleware.pose.parameters import NodeConfig
 from pose_regressor.types import InputError
+
+if TYPE_CHECKING:
+    from pose_regressor.network.bundle import Bundle
 
 #: The oldest versions that the package is tested with.
 OLDEST = {"numpy": (1, 26), "cv2": (4, 8), "safetensors": (0, 4)}
@@ -25,7 +30,7 @@ def check_machine(config: NodeConfig, environment: Mapping[str, str] = os.enviro
     broken = [finding for finding in findings if finding.level]
     if not broken:
         findings += [
-            check_device(config.device, config.backend, config.precision, config.threads),
+            check_device(config.device, config.backend, config.precision, config.threads, loadable(config.model)),
             check_threads(config.threads),
             *check_models(config.model, config.objects),
         ]
@@ -43,17 +48,37 @@ def check_package(name: str, oldest: tuple[int, ...]) -> Finding:
     return ok(name, version)
 
 
-def check_device(name: str, backend: str = "auto", precision: str = "auto", threads: int = 0) -> Finding:
-    from pose_regressor.network.runners import choose_execution, select_device
+def loadable(models: Sequence[str]) -> list[Bundle]:
+    """The bundles of these names or files, without those that do not load: `check_models` reports them."""
+    from pose_regressor.assets import find_model
+    from pose_regressor.network.bundle import Bundle
+
+    bundles = []
+    for model in models:
+        with contextlib.suppress(InputError):
+            bundles.append(Bundle.load(find_model(model)))
+    return bundles
+
+
+def check_device(
+    name: str, backend: str = "auto", precision: str = "auto", threads: int = 0, bundles: Sequence[Bundle] = ()
+) -> Finding:
+    from pose_regressor.network.runners import choose_execution, choose_executions, in_words, select_device
 
     try:
-        execution = choose_execution(backend, select_device(name), precision, threads)
+        device = select_device(name)
+        if bundles:
+            executions = choose_executions(bundles, backend, device, precision, threads)
+            text = in_words(bundles, executions)
+        else:
+            executions = (choose_execution(backend, device, precision, threads),)
+            text = str(executions[0])
     except InputError as reason:
-        return error("device", str(reason), "set device and backend to auto, or install what they need")
-    if execution.device == "cpu" and execution.backend == "torch" and backend == "auto":
-        text = f"cpu, network by {execution}, which takes two to four times as long as OpenVINO"
+        return error("device", str(reason), "set device, backend and precision to auto, or install what they need")
+    if device == "cpu" and executions[0].backend == "torch" and backend == "auto":
+        text = f"cpu, network by {text}, which takes two to four times as long as OpenVINO"
         return warn("device", text, "pip install openvino")
-    return ok("device", f"network by {execution}")
+    return ok("device", f"network by {text}")
 
 
 def check_threads(threads: int) -> Finding:

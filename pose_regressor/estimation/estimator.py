@@ -12,12 +12,11 @@ from pose_regressor.estimation.boxes import FIND_THRESHOLD, MAX_CANDIDATES, dist
 from pose_regressor.estimation.correspondences import Correspondences
 from pose_regressor.estimation.decode import decode_pnp
 from pose_regressor.estimation.estimates import Estimates, Stopwatch, checked_threshold
-from pose_regressor.estimation.networks import usable_cores
 from pose_regressor.estimation.observer import Observer
 from pose_regressor.estimation.search import FINER, Search
 from pose_regressor.geometry.camera import project
 from pose_regressor.network.bundle import Bundle
-from pose_regressor.network.runners import choose_execution, select_device
+from pose_regressor.network.runners import choose_executions, cores, in_words, select_device
 from pose_regressor.settings import SCORE_THRESHOLD
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, ObjectModel, PoseEstimate
 
@@ -29,8 +28,11 @@ class PoseEstimator:
     device: auto, cpu, cuda or cuda:N
     score_threshold: `search` and `follow` leave out poses with a lower score
     backend: what runs the network: auto, openvino, onnxruntime or torch
-    precision: of the network's arithmetic: auto, fp32 or bf16
+    precision: of the network's arithmetic: auto, fp32, bf16 or int8
     threads: of the CPU for the network; 0: the default, see `network.runners.choose_execution`
+
+    device: where the networks run: cpu, cuda or cuda:N
+    executions: what runs the network of each bundle
     """
 
     def __init__(
@@ -46,7 +48,7 @@ class PoseEstimator:
         if not models:
             raise InputError("model: expected at least one bundle")
         self.score_threshold = score_threshold
-        self.execution = choose_execution(backend, select_device(device), precision, threads)
+        self.device = select_device(device)
         self.bundles = [m if isinstance(m, Bundle) else Bundle.load(m) for m in models]
         if any(bundle.is_start for bundle in self.bundles):
             raise InputError(
@@ -55,14 +57,15 @@ class PoseEstimator:
         names = [o.name for o in self.objects]
         if len(set(names)) != len(names):
             raise InputError(f"model: expected bundles of different objects, got {', '.join(names)}")
+        self.executions = choose_executions(self.bundles, backend, self.device, precision, threads)
         # torch shares each network among its own threads, and a GPU among its own processors.
-        alone = threads or self.execution.backend == "torch"
-        self._observer = Observer(self.bundles, self.execution, at_once=1 if alone else usable_cores())
+        alone = threads or self.executions[0].backend == "torch"
+        self._observer = Observer(self.bundles, self.executions, at_once=1 if alone else cores())
 
     @property
-    def device(self) -> str:
-        """Where the networks run: cpu, cuda or cuda:N."""
-        return self.execution.device
+    def execution(self) -> str:
+        """What runs the networks, in words."""
+        return in_words(self.bundles, self.executions)
 
     @property
     def objects(self) -> tuple[ObjectModel, ...]:

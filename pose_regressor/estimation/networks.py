@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -29,13 +28,17 @@ class Network:
     runner: Runner
 
 
-def open_networks(bundles: Sequence[Bundle], execution: Execution) -> list[Network]:
-    """As few networks as serve all bundles: those that differ in the last layers of their heads only share one."""
+def open_networks(bundles: Sequence[Bundle], executions: Sequence[Execution]) -> list[Network]:
+    """As few networks as serve all bundles: those that differ in the last layers of their heads only share one.
+
+    executions: how each bundle's network is run
+    """
     groups: list[list[int]] = []
     for number, bundle in enumerate(bundles):
         for group in groups:
             other = bundles[group[0]]
-            if bundle.turns == other.turns and differ_in_last_layers_only(other.weights, bundle.weights):
+            alike = executions[number] == executions[group[0]] and bundle.quantization == other.quantization
+            if alike and bundle.turns == other.turns and differ_in_last_layers_only(other.weights, bundle.weights):
                 group.append(number)
                 break
         else:
@@ -44,7 +47,8 @@ def open_networks(bundles: Sequence[Bundle], execution: Execution) -> list[Netwo
     for group in groups:
         counts = [len(bundles[number].objects) for number in group]
         first = tuple(sum(counts[:place]) for place in range(len(counts)))
-        runner = open_runner(joined([bundles[number].weights for number in group]), execution)
+        weights = joined([bundles[number].weights for number in group])
+        runner = open_runner(weights, executions[group[0]], bundles[group[0]].quantization)
         networks.append(Network(tuple(group), first, runner))
     return networks
 
@@ -64,11 +68,3 @@ class Parallel:
             return (call() for call in calls)
         running = [self._pool.submit(call) for call in calls]
         return (call.result() for call in running)
-
-
-def usable_cores() -> int:
-    """The number of CPU cores that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # not on Linux
-        return os.cpu_count() or 1

@@ -41,13 +41,13 @@ class Observer:
     """Asks the networks of several bundles about frames.
 
     bundles: of objects with different names
-    execution: of their networks
+    executions: how each bundle's network is run
     at_once: most networks that run at the same time
     """
 
-    def __init__(self, bundles: Sequence[Bundle], execution: Execution, at_once: int = 1) -> None:
+    def __init__(self, bundles: Sequence[Bundle], executions: Sequence[Execution], at_once: int = 1) -> None:
         self.bundles = bundles
-        self.networks = open_networks(bundles, execution)
+        self.networks = open_networks(bundles, executions)
         self._parallel = Parallel(min(at_once, len(self.networks)))
         self._shapes = {model.name: Shape.of(model) for bundle in bundles for model in bundle.objects}
         # Of each object, how to look for it anywhere.

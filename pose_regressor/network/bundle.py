@@ -3,7 +3,8 @@
 Tensors: ``network.<parameter>`` and ``objects.<i>.<field>``, the fields being bounds, points, keypoints, symmetries,
 vertices, faces, surface (metres) and colors.
 Header key ``pose_regressor``: format version; configuration of the network; objects (name, obj_id, diameter, unit); how
-the network was trained; its figures; the factor for distances; the calibration of scores and covariances; turns.
+the network was trained; its figures; the factor for distances; the calibration of scores and covariances; turns; ranges
+for int8.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from safetensors.numpy import load, save
 from pose_regressor.files.io import replacing
 from pose_regressor.network.calibration import RGBD_CALIBRATION, Calibration
 from pose_regressor.network.config import NetworkConfig
+from pose_regressor.network.quantization import Quantization
 from pose_regressor.network.weights import Arrays, Weights
 from pose_regressor.types import InputError, ObjectModel
 
@@ -48,6 +50,7 @@ class Bundle:
     turns: orientations, a quarter turn apart, in which the network knows its objects: 4, or 1 if it was trained on more
         or less upright ones only
     rgbd_calibration: the same as `calibration`, of poses that measured depth was compared with
+    quantization: what int8 needs; None: the network does not run in int8
     """
 
     weights: Weights
@@ -58,6 +61,7 @@ class Bundle:
     calibration: Calibration = field(default_factory=Calibration)
     turns: int = 4
     rgbd_calibration: Calibration = RGBD_CALIBRATION
+    quantization: Quantization | None = None
 
     def __post_init__(self) -> None:
         if not _is_number(self.depth_scale) or not 0.5 < self.depth_scale < 2:
@@ -71,6 +75,8 @@ class Bundle:
             raise InputError(
                 f"bundle: the network knows {self.weights.objects} objects, but {len(names)} are described"
             )
+        if self.quantization:
+            self.quantization.check(self.config, len(names))
 
     @property
     def config(self) -> NetworkConfig:
@@ -104,6 +110,8 @@ class Bundle:
         }
         if self.rgbd_calibration != RGBD_CALIBRATION:  # the default may become better
             header["rgbd_calibration"] = self.rgbd_calibration.to_dict()
+        if self.quantization:
+            header["int8"] = self.quantization.to_dict()
         for number, model in enumerate(self.objects):
             for name in (*_ARRAYS, *_LATER_ARRAYS):
                 dtype = np.int32 if name == "faces" else np.float32
@@ -141,9 +149,8 @@ class Bundle:
             version = header.get("version") if isinstance(header, dict) else None
             raise InputError(f"format version {version!r}, this program reads version {FORMAT_VERSION}")
         expected = {"version", "network", "objects", "training", "metrics", "depth_scale"}
-        if (
-            header.keys() - {"calibration", "turns", "rgbd_calibration"} != expected
-        ):  # bundles from before these existed lack them
+        later = {"calibration", "turns", "rgbd_calibration", "int8"}  # bundles from before these existed lack them
+        if header.keys() - later != expected:
             raise InputError(f"expected the header's keys {sorted(expected)}, got {sorted(header)}")
         if not isinstance(header["objects"], list):
             raise InputError(f"expected a list of objects, got {header['objects']!r}")
@@ -155,9 +162,10 @@ class Bundle:
             raise InputError(f"holds {len(tensors)} tensors, expected {known}")
         calibration = Calibration.from_dict(header["calibration"]) if "calibration" in header else Calibration()
         rgbd = Calibration.from_dict(header["rgbd_calibration"]) if "rgbd_calibration" in header else RGBD_CALIBRATION
+        quantization = Quantization.from_dict(header["int8"]) if "int8" in header else None
         return cls(
             weights, objects, header["training"], header["metrics"], header["depth_scale"], calibration,
-            header.get("turns", 4), rgbd,
+            header.get("turns", 4), rgbd, quantization,
         )  # fmt: skip
 
 

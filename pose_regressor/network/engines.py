@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from pose_regressor.network.graph import network_graph
 from pose_regressor.network.outputs import BOX_NAMES, BoxOutput, PoseOutput
+from pose_regressor.network.quantization import overflow_graph
 from pose_regressor.network.weights import Weights
 
 Images = NDArray[np.uint8]
 Values = list[NDArray[np.float32]]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["fp32", "bf16", "int8"]
 #: Images (B, 3, H, W) -> the graph's outputs, in their order.
 Engine = Callable[[Images], Values]
 #: The content of an ONNX file, a number of threads -> what runs it.
@@ -24,11 +25,18 @@ OpenEngine = Callable[[bytes, int, Precision], Engine]
 
 
 class GraphRunner:
-    """A `runners.Runner` of a network's two graphs."""
+    """A `runners.Runner` of a network's two graphs. ranges: for int8, see `network_graph`."""
 
-    def __init__(self, weights: Weights, open_engine: OpenEngine, threads: int, precision: Precision) -> None:
-        self._find = open_engine(network_graph(weights, "find"), threads, precision)
-        self._look = open_engine(network_graph(weights, "look"), threads, precision)
+    def __init__(
+        self,
+        weights: Weights,
+        open_engine: OpenEngine,
+        threads: int,
+        precision: Precision,
+        ranges: Mapping[str, float] | None = None,
+    ) -> None:
+        self._find = open_engine(network_graph(weights, "find", ranges=ranges), threads, precision)
+        self._look = open_engine(network_graph(weights, "look", ranges=ranges), threads, precision)
 
     def find(self, image: Images) -> BoxOutput[NDArray[np.float32]]:
         return BoxOutput(*self._find(image))
@@ -39,7 +47,7 @@ class GraphRunner:
 
 
 def open_onnxruntime(graph: bytes, threads: int, precision: Precision = "fp32") -> Engine:
-    """ONNX Runtime knows fp32 only."""
+    """ONNX Runtime knows fp32 only. It runs graphs for int8 too, but no faster."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -63,10 +71,23 @@ def has_bf16() -> bool:
     return "BF16" in _openvino().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+@lru_cache(1)
+def has_int8() -> bool:
+    """Whether OpenVINO computes faster in 8 bits here, and rightly: on CPUs without VNNI, sums may overflow."""
+    if "INT8" not in _openvino().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        return False
+    graph, images, right = overflow_graph()
+    [sums] = open_openvino(graph, 1, "int8")(images)
+    return bool(np.allclose(sums, right, rtol=1e-3))
+
+
 def open_openvino(graph: bytes, threads: int, precision: Precision = "fp32") -> Engine:
-    """OpenVINO on the CPU. It takes no core for itself, so that other processes get theirs."""
+    """OpenVINO on the CPU. It takes no core for itself, so that other processes get theirs.
+
+    precision: of what the graph has in floats. int8 is in the graph itself.
+    """
     properties = {
-        "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16"}[precision],
+        "INFERENCE_PRECISION_HINT": {"fp32": "f32", "bf16": "bf16", "int8": "f32"}[precision],
         "INFERENCE_NUM_THREADS": threads,
         "PERFORMANCE_HINT": "LATENCY",
         "NUM_STREAMS": 1,

@@ -15,6 +15,7 @@ import numpy as np
 
 from pose_regressor.network.onnx_file import OnnxGraph
 from pose_regressor.network.outputs import BOX_NAMES, POSE_NAMES
+from pose_regressor.network.quantization import FLOAT, add_quantized, add_weights
 from pose_regressor.network.weights import Arrays, Weights
 
 Entry = Literal["find", "look"]
@@ -25,27 +26,50 @@ EPSILON = 1e-5
 LEAST_CERTAINTY, MOST_CERTAINTY = -2.0, 6.0
 
 
-def network_graph(weights: Weights, entry: Entry, metadata: Mapping[str, Any] | None = None) -> bytes:
+def network_graph(
+    weights: Weights,
+    entry: Entry,
+    metadata: Mapping[str, Any] | None = None,
+    ranges: Mapping[str, float] | None = None,
+) -> bytes:
     """One graph of a network, as the content of an ONNX file.
 
     The batch may have any size; H and W of `find` may be any multiples of 32.
 
     metadata: plain JSON, kept in the file under METADATA_KEY
+    ranges: for int8, as `Quantization.ranges` has them; None: float32
     """
     names = BOX_NAMES if entry == "find" else BOX_NAMES + POSE_NAMES
-    builder = _Builder(weights, entry)
+    builder = _Builder(weights, entry, ranges)
     builder.build()
     texts = {} if metadata is None else {METADATA_KEY: json.dumps(metadata)}
     return builder.graph.content(texts, f"{entry}: {', '.join(names)}; see the metadata {METADATA_KEY}")
 
 
+def range_graph(weights: Weights, entry: Entry) -> tuple[bytes, tuple[str, ...]]:
+    """A graph whose outputs are the largest magnitudes of the convolutions' inputs, and these convolutions' names."""
+    builder = _Builder(weights, entry)
+    builder.build()
+    graph = builder.graph
+    graph.forget_outputs()
+    for name, value in builder.inputs.items():
+        graph.node("ReduceMax", f"{name}.range", [graph.node("Abs", f"{name}.magnitude", [value])], keepdims=0)
+        graph.output(f"{name}.range", np.float32, ())
+    return graph.content({}), tuple(builder.inputs)
+
+
 class _Builder:
     """Adds the network's layers to a graph, in the order in which the torch modules call them."""
 
-    def __init__(self, weights: Weights, entry: Entry) -> None:
+    def __init__(self, weights: Weights, entry: Entry, ranges: Mapping[str, float] | None = None) -> None:
         self.config, self.objects, self.entry = weights.config, weights.objects, entry
         self.arrays: Arrays = weights.arrays
         self.graph = OnnxGraph(f"pose_regressor_{entry}")
+        self.ranges = ranges
+        #: Name of each convolution -> its input. Inputs that are never negative. Inputs -> the same, rounded for int8.
+        self.inputs: dict[str, str] = {}
+        self.unsigned: set[str] = set()
+        self.rounded: dict[str, str] = {}
 
     def build(self) -> None:
         size = self.config.crop_size
@@ -73,6 +97,7 @@ class _Builder:
         """The features at strides 2, 4, 8, 16, 32."""
         features = [self.relu(self.conv("backbone.conv1", image, norm="backbone.bn1", stride=2))]
         x = self.graph.node("MaxPool", "maxpool", [features[0]], kernel_shape=[3, 3], pads=[1, 1, 1, 1], strides=[2, 2])
+        self.unsigned.add(x)
         for stage, count in enumerate(self.config.blocks, start=1):
             for block in range(count):
                 x = self.block(f"backbone.layer{stage}.{block}", x, 2 if stage > 1 and block == 0 else 1)
@@ -146,7 +171,13 @@ class _Builder:
             scale = gamma / np.sqrt(variance + np.float32(EPSILON))
             weight, bias = weight * scale[:, None, None, None], beta - mean * scale
         size = weight.shape[-1]
-        inputs = [x, self.graph.constant(f"{name}.weight", weight)]
+        self.inputs[name] = x
+        if self.ranges is None or name in FLOAT:
+            inputs = [x, self.graph.constant(f"{name}.weight", weight)]
+        else:
+            if x not in self.rounded:
+                self.rounded[x] = add_quantized(self.graph, x, self.ranges[name], x in self.unsigned)
+            inputs = [self.rounded[x], add_weights(self.graph, f"{name}.weight", weight)]
         if bias is not None:
             inputs.append(self.graph.constant(f"{name}.bias", bias))
         return self.graph.node(
@@ -161,6 +192,7 @@ class _Builder:
         return self.graph.node("Gemm", name, [x, *parts], transB=1)
 
     def relu(self, x: str) -> str:
+        self.unsigned.add(f"{x}.relu")
         return self.graph.node("Relu", f"{x}.relu", [x])
 
     def slice(self, name: str, x: str, axis: int, start: int, stop: int) -> str:

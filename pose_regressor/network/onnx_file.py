@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 IR_VERSION, OPSET = 8, 17
 PRODUCER = "pose_regressor"
 #: TensorProto.DataType.
-_TYPES = {np.dtype(np.float32): 1, np.dtype(np.uint8): 2, np.dtype(np.int64): 7}
+_TYPES = {np.dtype(np.float32): 1, np.dtype(np.uint8): 2, np.dtype(np.int8): 3, np.dtype(np.int64): 7}
 
 #: A whole number, a text, or whole numbers; a dimension is a number or a name.
 Attribute = int | str | Sequence[int]
@@ -81,6 +81,10 @@ class OnnxGraph:
 
     def output(self, name: str, kind: type, shape: Shape) -> None:
         self._outputs.append(_value_info(name, kind, shape))
+
+    def forget_outputs(self) -> None:
+        """Others can be named instead."""
+        self._outputs.clear()
 
     def constant(self, name: str, value: NDArray) -> str:
         self._constants.setdefault(name, _tensor(name, value))

@@ -6,6 +6,7 @@ import ctypes
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, Protocol
@@ -13,8 +14,18 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.network.engines import Engine, GraphRunner, Precision, has_bf16, open_onnxruntime, open_openvino
+from pose_regressor.network.bundle import Bundle
+from pose_regressor.network.engines import (
+    Engine,
+    GraphRunner,
+    Precision,
+    has_bf16,
+    has_int8,
+    open_onnxruntime,
+    open_openvino,
+)
 from pose_regressor.network.outputs import BoxOutput, PoseOutput
+from pose_regressor.network.quantization import Quantization
 from pose_regressor.network.weights import Weights
 from pose_regressor.types import InputError
 
@@ -22,7 +33,7 @@ Backend = Literal["openvino", "onnxruntime", "torch"]
 #: On a CPU, `auto` takes the first of them that is installed: the fastest comes first.
 BY_SPEED: tuple[Backend, ...] = ("openvino", "onnxruntime", "torch")
 BACKENDS = ("auto", *BY_SPEED)
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
 #: Threads of an engine unless said otherwise, on a machine with as many cores. On free cores two take half the time of
 #: one. Where both cores are busy, they take the same (docs/export.md has the figures).
 THREADS = 2
@@ -99,26 +110,79 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def choose_execution(backend: str, device: str, precision: str = "auto", threads: int = 0) -> Execution:
-    """How to run networks on this machine.
+def choose_execution(
+    backend: str,
+    device: str,
+    precision: str = "auto",
+    threads: int = 0,
+    quantization: Quantization | None = None,
+    at_once: int = 1,
+) -> Execution:
+    """How to run a network on this machine.
 
     backend: a name; ``auto``: torch on CUDA, and on a CPU the fastest that is installed
     device: cpu, cuda or cuda:N
-    precision: ``auto``: bf16 if OpenVINO runs the network and the CPU computes faster in it, else fp32
-    threads: 0: two for OpenVINO and ONNX Runtime, one on a machine with one core; for torch as many as it takes
+    precision: ``auto``: see `_fastest_precision`
+    threads: 0: two for OpenVINO and ONNX Runtime, or one if there are too few cores; for torch as many as it takes
+    quantization: of the network's bundle, which int8 needs
+    at_once: networks that run at the same time
     InputError: a name is unknown, or the backend does not run on this device, in this precision, or is not installed.
     """
     _check("backend", backend, BACKENDS)
     _check("precision", precision, PRECISIONS)
     chosen = _fastest(device) if backend == "auto" else _named(backend, device)
-    if precision == "bf16" and chosen != "openvino":
-        raise InputError(f"precision bf16: expected the backend openvino, got {chosen}; fp32 is for all")
+    if precision in ("bf16", "int8") and chosen != "openvino":
+        raise InputError(f"precision {precision}: expected the backend openvino, got {chosen}; fp32 is for all")
     if chosen == "torch":
         return Execution(chosen, device, "fp32", threads)
-    faster: Precision = "bf16" if precision != "fp32" and chosen == "openvino" and has_bf16() else "fp32"
-    if precision == "bf16" and faster != "bf16":
-        raise InputError("precision bf16: expected a CPU that computes in it, this one does not; fp32 is for all")
-    return Execution(chosen, device, faster, threads or min(THREADS, cores()))
+    if precision == "int8" and quantization is None:
+        remedy = "`pose-regressor calibrate --only-int8` adds them; fp32 is for all"
+        raise InputError(f"precision int8: expected a bundle with ranges for it, this one has none; {remedy}")
+    if (precision == "bf16" and not has_bf16()) or (precision == "int8" and not has_int8()):
+        what = f"precision {precision}: expected a CPU that computes in it"
+        raise InputError(f"{what}, this one does not; fp32 is for all")
+    if precision == "auto":
+        precision = _fastest_precision(quantization) if chosen == "openvino" else "fp32"
+    usual = max(1, min(THREADS, cores() // at_once))
+    return Execution(chosen, device, precision, threads or usual)  # type: ignore[arg-type]  # precision is checked
+
+
+def _fastest_precision(quantization: Quantization | None) -> Precision:
+    """The fastest of OpenVINO's precisions that this CPU has.
+
+    int8 needs the bundle's ranges. It is faster than bf16, which comes first only if poses in int8 are less precise.
+    """
+    if quantization and has_int8() and (quantization.precise or not has_bf16()):
+        return "int8"
+    return "bf16" if has_bf16() else "fp32"
+
+
+def choose_executions(
+    bundles: Sequence[Bundle], backend: str, device: str, precision: str = "auto", threads: int = 0
+) -> tuple[Execution, ...]:
+    """`choose_execution` for each bundle by what it has. InputError: also names the bundle's objects."""
+    executions = []
+    for bundle in bundles:
+        try:
+            execution = choose_execution(backend, device, precision, threads, bundle.quantization, len(bundles))
+            executions.append(execution)
+        except InputError as error:  # noqa: PERF203 - there are few
+            raise InputError(f"{error} (bundle of {_names(bundle)})") from None
+    return tuple(executions)
+
+
+def in_words(bundles: Sequence[Bundle], executions: Sequence[Execution]) -> str:
+    """What runs the bundles' networks; with the objects' names if it is not the same for all."""
+    words: dict[str, list[str]] = {}
+    for bundle, execution in zip(bundles, executions, strict=True):
+        words.setdefault(str(execution), []).append(_names(bundle))
+    if len(words) == 1:
+        return next(iter(words))
+    return "; ".join(f"{', '.join(names)}: {way}" for way, names in words.items())
+
+
+def _names(bundle: Bundle) -> str:
+    return ", ".join(model.name for model in bundle.objects)
 
 
 def _check(what: str, name: str, known: tuple[str, ...]) -> None:
@@ -153,13 +217,14 @@ def _need(package: Backend, what: str) -> None:
         raise InputError(f"{what}: {package} does not import ({error}); {REMEDIES[package]}") from None
 
 
-def open_runner(weights: Weights, execution: Execution) -> Runner:
-    """A runner of a network."""
+def open_runner(weights: Weights, execution: Execution, quantization: Quantization | None = None) -> Runner:
+    """A runner of a network. quantization: of its bundle, which int8 needs."""
     if execution.backend == "torch":
         from pose_regressor.network.torch_runner import TorchRunner  # imports torch
 
         return TorchRunner(weights, execution.device, execution.threads)
-    return GraphRunner(weights, ENGINES[execution.backend], execution.threads, execution.precision)
+    ranges = quantization.ranges if quantization and execution.precision == "int8" else None
+    return GraphRunner(weights, ENGINES[execution.backend], execution.threads, execution.precision, ranges)
 
 
 def open_engine(graph: bytes) -> Engine:

@@ -53,7 +53,7 @@ class Tracker:
     @property
     def execution(self) -> str:
         """What runs the networks, in words."""
-        return str(self.estimator.execution)
+        return self.estimator.execution
 
     def wanted(self, objects: Sequence[str]) -> tuple[str, ...]:
         """`objects`, or all that the bundles know if it is empty. InputError: one that no bundle knows."""

@@ -141,7 +141,7 @@ def test_the_choice(monkeypatch):
         choose_execution("onnxruntime", "cuda")
     with pytest.raises(InputError, match="expected one of auto, openvino, onnxruntime, torch, got 'tensorrt'"):
         choose_execution("tensorrt", "cpu")
-    with pytest.raises(InputError, match="expected one of auto, fp32, bf16, got 'int4'"):
+    with pytest.raises(InputError, match="expected one of auto, fp32, bf16, int8, got 'int4'"):
         choose_execution("auto", "cpu", "int4")
     with pytest.raises(InputError, match="expected the backend openvino, got onnxruntime"):
         choose_execution("onnxruntime", "cpu", "bf16")

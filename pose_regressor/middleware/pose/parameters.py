@@ -43,8 +43,9 @@ class NodeConfig(Config):
     )
     precision: str = choice(
         "auto",
-        ("auto", "fp32", "bf16"),
-        "arithmetic of the network; auto takes bf16 if openvino runs it on a CPU that has bf16, else fp32",
+        ("auto", "fp32", "bf16", "int8"),
+        "arithmetic of the network; auto takes the fastest that CPU and bundle have if openvino runs it: int8, then "
+        "bf16; else fp32",
     )
     threads: int = count(
         0,

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from pose_regressor_training.calibrate import calibrate, frames, metrics
+from pose_regressor_training.calibrate import calibrate, frames, metrics, quantize
 from pose_regressor_training.meshes import surface_colors
 from pose_regressor_training.processes.torchrun import World
 from pose_regressor_training.randomize.config import RandomizeConfig
@@ -65,5 +65,5 @@ def few_pictures_to_evaluate_on(monkeypatch):
     monkeypatch.setattr(frames, "RANDOMIZE", RandomizeConfig.from_dict(TINY["randomize"]))
     monkeypatch.setattr(frames, "WIDTH", 320)
     monkeypatch.setattr(frames, "HEIGHT", 240)
-    for module in (calibrate, metrics):
+    for module in (calibrate, metrics, quantize):
         monkeypatch.setattr(module, "FRAMES", 4)

@@ -44,6 +44,7 @@ class Found:
     translation: error in metres; NaN of a false pose
     mahalanobis: squared Mahalanobis distance of the true pose; NaN of a false pose, and of one that is only regressed
     depth: whether measured depth was compared with the pose
+    place: number of the true object that a right pose is for, counted over all frames; -1 of the others
     """
 
     channel: int
@@ -55,6 +56,7 @@ class Found:
     translation: float = np.nan
     mahalanobis: float = np.nan
     depth: bool = False
+    place: int = -1
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,17 +110,41 @@ def try_out(
     progress: called with the number of frames done; a frame takes about a quarter of a second of one CPU core
     """
     estimator = PoseEstimator(bundle, device, threshold)
-    found: list[Found] = []
-    objects = np.zeros(len(bundle.objects), int)
+    [trial] = try_each([estimator], meshes, seed, frames, config, device, progress, sensor)
+    return trial
+
+
+def try_each(
+    estimators: Sequence[PoseEstimator],
+    meshes: Sequence[Mesh],
+    seed: int,
+    frames: int,
+    config: RandomizeConfig | None = None,
+    device: str = "cpu",
+    progress: Callable[[int], None] = lambda done: None,
+    sensor: SensorDepth | None = None,
+) -> list[Trial]:
+    """`try_out` of several estimators on the same frames. Each has one bundle, of the same objects."""
+    [bundle] = estimators[0].bundles
+    found: list[list[Found]] = [[] for _ in estimators]
+    objects, before = np.zeros(len(bundle.objects), int), 0
     for done, true in enumerate(true_frames(bundle, meshes, seed, frames, config, device, sensor), start=1):
         objects += np.bincount(true.channel[true.visible], minlength=len(objects))
-        found += judged(bundle.objects, estimator.estimate(true.frame), true)
+        for estimator, own in zip(estimators, found, strict=True):
+            own += judged(estimator.objects, estimator.estimate(true.frame), true, before)
+        before += len(true.channel)
         progress(done)
-    return Trial(tuple(found), tuple(objects.tolist()), frames)
+    return [Trial(tuple(own), tuple(objects.tolist()), frames) for own in found]
 
 
-def judged(models: Sequence[ObjectModel], estimates: Sequence[PoseEstimate], true: TrueFrame) -> Iterator[Found]:
-    """Compare what was found in a frame with what is there. models: of the bundle whose channels `true` names."""
+def judged(
+    models: Sequence[ObjectModel], estimates: Sequence[PoseEstimate], true: TrueFrame, before: int = 0
+) -> Iterator[Found]:
+    """Compare what was found in a frame with what is there.
+
+    models: of the bundle whose channels `true` names
+    before: how many objects the frames before this one have, for `Found.place`
+    """
     for channel, model in enumerate(models):
         own = true.channel == channel
         poses, visible = true.cam_from_obj[own], true.visible[own]
@@ -140,6 +166,7 @@ def judged(models: Sequence[ObjectModel], estimates: Sequence[PoseEstimate], tru
                 translation=float(np.linalg.norm(off[:3])),
                 mahalanobis=float(squared),
                 depth=estimate.depth_share is not None,
+                place=before + int(np.flatnonzero(own)[place]) if right else -1,
             )  # fmt: skip
 
 

@@ -58,6 +58,10 @@ def calibrate(
         bool,
         typer.Option("--only-depth", help="With --sensor: calibrate poses with depth, and leave all else as it is."),
     ] = False,
+    only_int8: Annotated[
+        bool,
+        typer.Option("--only-int8", help="Measure the ranges that int8 needs, and leave all else as it is."),
+    ] = False,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="Seed of the frames; take another one than the training's.")
     ] = 5_000,
@@ -67,7 +71,8 @@ def calibrate(
 
     Then a score is the probability that ADD(-S) is below 0.1 diameters. Prints a table of figures, measured on further
     frames, and writes it into the bundle's card (NAME.md) if there is one. Adds the objects' colours to a bundle that
-    lacks them.
+    lacks them. Also measures what int8 needs, and says whether poses stay as good in it: if not, the bundle does not
+    offer it.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -78,6 +83,7 @@ def calibrate(
     from pose_regressor.types import InputError
     from pose_regressor_training.calibrate.calibrate import add_colors, calibrate, take_symmetries
     from pose_regressor_training.calibrate.metrics import measure, rows_of, with_metrics
+    from pose_regressor_training.calibrate.quantize import compared, quantize, quantize_if_possible
     from pose_regressor_training.evaluate.plots import reliability_figure
     from pose_regressor_training.figures import print_table, write_figure
     from pose_regressor_training.samples.sensor_depth import SensorDepth
@@ -85,6 +91,8 @@ def calibrate(
     console, target = Console(), out or bundle
     measuring = SensorDepth(sensor) if sensor else None  # type: ignore[arg-type]  # it checks the name itself
     check_file_to_write(target)
+    if only_int8 and (only_depth or measure_only or measuring):
+        raise InputError("--only-int8: expected neither --sensor nor --only-depth nor --measure-only beside it")
     if only_depth and measuring is None:
         raise InputError("--only-depth: expected --sensor too, which says whose depth")
     if figure is not None and figure.suffix != ".png":
@@ -98,10 +106,16 @@ def calibrate(
     scored = {}
     with Progress(console=console, transient=True) as bar:
 
-        def line(what: str) -> Callable[[int], None]:
-            task = bar.add_task(what, total=frames)
+        def line(what: str, total: int = frames) -> Callable[[int], None]:
+            task = bar.add_task(what, total=total)
             return lambda done: bar.update(task, completed=done)
 
+        if only_int8:
+            quantized = quantize(loaded, meshes, seed, frames, device=on, progress=line("int8", compared(frames)))
+            loaded.save(target)
+            console.print(f"{target}: {quantized.in_words()}")
+            raise typer.Exit(0 if loaded.quantization else 1)
+        int8 = ""
         if not measure_only:
             if not only_depth:
                 add_colors(loaded, meshes)
@@ -110,6 +124,9 @@ def calibrate(
                 sensor=measuring, only_depth=only_depth,
             )  # fmt: skip
             scored["raw"] = fitted.trial.scored()
+            if not only_depth:
+                watch = line("int8", compared(frames))
+                int8 = quantize_if_possible(loaded, meshes, seed, frames, on, watch)
         measured = None
         if not only_depth:
             measured = measure(loaded, meshes, seed, frames, device=on, progress=line("measuring"))
@@ -131,6 +148,8 @@ def calibrate(
         f"{target}: scores {knots}; covariance x {loaded.calibration.covariance_scale:g}; "
         f"distances x {loaded.depth_scale:g}"
     )
+    if int8:
+        console.print(int8)
     if measuring:
         knots = ", ".join(f"{raw:.2f}→{share:.2f}" for raw, share in loaded.rgbd_calibration.score)
         console.print(f"with depth: scores {knots}; covariance x {loaded.rgbd_calibration.covariance_scale:g}")
