@@ -23,6 +23,7 @@ from pose_regressor.estimation.decode import decode, decode_pnp
 from pose_regressor.estimation.estimates import Estimates, Stopwatch, checked_threshold
 from pose_regressor.estimation.look import Candidate, Look, as_batch, ask_network, cut_windows
 from pose_regressor.estimation.refine import Shape, refine
+from pose_regressor.estimation.sensor_bias import told_by_others
 from pose_regressor.estimation.windows import MOST_ENLARGED, frame_window
 from pose_regressor.geometry.camera import project
 from pose_regressor.network.bundle import Bundle
@@ -37,6 +38,8 @@ AGAIN = 0.25
 #: An object that is not found with at least this probability of being right is searched for once more, in an image
 #: this many times as fine, where small and half hidden objects show.
 SURE, FINER = 0.5, 2
+#: The same for frames with depth. Most right poses are surer there, and false ones are often surer than SURE.
+SURE_WITH_DEPTH = 0.85
 
 
 class PoseEstimator:
@@ -112,10 +115,12 @@ class PoseEstimator:
         """
         watch = Stopwatch()
         wanted = {model.name for model in self.objects} if objects is None else set(objects)
-        estimates = self._search(frame, wanted, known, watch)
-        if thorough:
-            found = {e.model.name for e in (*known, *(e for e in estimates if e.score >= SURE))}
-            estimates += self._search(frame, wanted - found, known, watch, FINER)
+        looks = self._search(frame, wanted, known, watch)
+        estimates = self._calibrated(looks, frame.camera)
+        sure = SURE if frame.depth is None else SURE_WITH_DEPTH
+        found = {e.model.name for e in (*known, *(e for e in estimates if e.score >= sure))}
+        if thorough and (more := self._search(frame, wanted - found, known, watch, FINER)):
+            estimates = self._calibrated(looks + more, frame.camera)
         return Estimates(tuple(distinct([e for e in estimates if e.score >= self.score_threshold])), watch.seconds)
 
     def follow(self, frame: Frame, last: Sequence[PoseEstimate]) -> Estimates:
@@ -174,8 +179,8 @@ class PoseEstimator:
 
     def _search(
         self, frame: Frame, wanted: set[str], known: Sequence[PoseEstimate], watch: Stopwatch, finer: int = 1
-    ) -> list[PoseEstimate]:
-        """All poses of these objects in the whole frame, some perhaps several times. finer: as in `_find`."""
+    ) -> list[Look]:
+        """Looks at all of these objects in the whole frame, at some perhaps several times. finer: as in `_find`."""
         least = FIND_MORE_THRESHOLD if known else FIND_THRESHOLD
         candidates = [
             candidate
@@ -188,7 +193,7 @@ class PoseEstimator:
             for first in self._look(frame, candidates, watch, most_turns=1, refined=False)
             if first.score >= min(AGAIN, self._calibration(first).raw(self.score_threshold) / 2)
         ]
-        return self._calibrated(self._look(frame, again, watch), frame.camera)
+        return self._look(frame, again, watch)
 
     def _find(
         self, frame: Frame, wanted: set[str], watch: Stopwatch, least: float = FIND_THRESHOLD, finer: int = 1
@@ -242,14 +247,18 @@ class PoseEstimator:
         return [done[i] for i in range(len(candidates))]
 
     def _calibrated(self, looks: Sequence[Look], camera: Camera) -> list[PoseEstimate]:
-        """Estimates whose scores are probabilities, and whose covariances have their measured scale."""
-        calibrated = []
+        """Estimates whose scores are probabilities, and whose covariances have their measured scale.
+
+        Where several objects have depth, each is told what the others say of the sensor.
+        """
+        calibrated, scales = [], []
         for look in looks:
             calibration = self._calibration(look)
             scale = calibration.covariance_scale if look.method == "pnp" or look.evidence else 1.0
             score = calibration.probability(look.score)
             calibrated.append(replace(look.estimate(camera), score=score, covariance=scale * look.covariance))
-        return calibrated
+            scales.append(scale)
+        return told_by_others(calibrated, [look.bias for look in looks], scales, camera)
 
     def _calibration(self, look: Look) -> Calibration:
         bundle = self.bundles[look.candidate.bundle]
