@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pose_regressor.estimation.sensor_bias import BIAS_SHARE, BIAS_SIGMA, BiasBelief
 from pose_regressor.types import FloatArray
 
 #: Standard deviations of the narrow part of the errors, as a share of the calibrated ones. With TAIL, 0.34 fits errors
@@ -28,8 +29,6 @@ TRUSTED_SIDE, TRUSTED_TURN = 0.003, 0.005
 DOUBTED_SIDE, DOUBTED_TURN = 0.02, 0.12
 #: Evidence that it takes to trust an image, as a difference of logarithms. Depth alone often cannot tell.
 LOG_ODDS = -4.0
-#: Standard deviation of what all depths in a crop are wrong by: metres, and as a share of the distance.
-BIAS_SIGMA, BIAS_SHARE = 0.001, 0.003
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +42,14 @@ class DepthPrior:
     information: (2, 7, 7) inverse covariances of the shift, without the tail along the ray
     determinant: (2,) logarithms of their determinants
     ray_variance: (2,) of the shift along the ray, m²
+    bias_variance: of what all depths are wrong by, m²
     """
 
     axes: FloatArray
     information: FloatArray
     determinant: FloatArray
     ray_variance: FloatArray
+    bias_variance: float
 
     @classmethod
     def of(cls, cam_from_obj: FloatArray, covariance: FloatArray, diameter: float) -> DepthPrior:
@@ -65,7 +66,7 @@ class DepthPrior:
         variance[:, 6, 6] = BIAS_SIGMA**2 + (BIAS_SHARE * position[2]) ** 2
         information = np.asarray(np.linalg.inv(variance), np.float64)
         determinant = np.asarray(np.linalg.slogdet(information)[1], np.float64)
-        return cls(axes, information, determinant, variance[:, 0, 0])
+        return cls(axes, information, determinant, variance[:, 0, 0], float(variance[0, 6, 6]))
 
     def step(self, shift: FloatArray) -> FloatArray:
         """(6,) a shift of the pose as `least_squares.stepped` takes it."""
@@ -103,6 +104,11 @@ class DepthPrior:
     def length(self, shift: FloatArray) -> float:
         """How long a shift (7,) is, in standard deviations of the doubted pose."""
         return math.sqrt(shift @ self.at(shift)[0][1] @ shift)
+
+    def bias_belief(self, shift: FloatArray, inverse: FloatArray, distance: float) -> BiasBelief:
+        """What a shift (7,) and its covariance (7, 7) say of the sensor; distance: of the object along z, metres."""
+        with_pose = np.concatenate([inverse[6, :3] @ self.axes, inverse[6, 3:6]])
+        return BiasBelief(float(shift[6]), float(inverse[6, 6]), self.bias_variance, with_pose, distance)
 
     def pose_covariance(self, covariance: FloatArray) -> FloatArray:
         """(6, 6) as in PoseEstimate, of a shift's covariance (7, 7)."""

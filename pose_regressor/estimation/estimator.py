@@ -115,11 +115,12 @@ class PoseEstimator:
             self._observer.candidate(pose.model.name, ideal_box(pose.model, pose.cam_from_obj, frame.camera))
             for pose in last
         ]
+        found = self._observer.estimates(self._observer.look(frame, candidates, watch), frame.camera)
         estimates = [
-            replace(self._observer.calibrated(look, frame.camera), instance=pose.instance)
-            for pose, look in zip(last, self._observer.look(frame, candidates, watch), strict=True)
+            replace(estimate, instance=pose.instance)
+            for pose, estimate in zip(last, found, strict=True)
+            if estimate.score >= self.score_threshold
         ]
-        estimates = [estimate for estimate in estimates if estimate.score >= self.score_threshold]
         return Estimates(tuple(distinct(estimates)), watch.seconds)
 
     def look(self, frame: Frame, places: Sequence[tuple[str, FloatArray]], refined: bool = True) -> list[PoseEstimate]:

@@ -17,6 +17,7 @@ from pose_regressor.estimation.boxes import image_box
 from pose_regressor.estimation.correspondences import quarter_turns
 from pose_regressor.estimation.refine_colors import ZOOM
 from pose_regressor.estimation.refine_depth import Evidence
+from pose_regressor.estimation.sensor_bias import BiasBelief
 from pose_regressor.estimation.windows import DepthWindow, Window, crop_window, cut_depth, finer_window
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.runners import Runner
@@ -75,6 +76,7 @@ class Look:
     method: how the pose was decoded
     score: in [0, 1], raw: not yet calibrated
     evidence: what depth says of the pose; None if it says nothing
+    bias: what the pose says of the depth sensor's error; None if depth has not moved it
     """
 
     candidate: Candidate
@@ -87,6 +89,7 @@ class Look:
     method: Literal["pnp", "regression"] = field(init=False)
     score: float = field(init=False)
     evidence: Evidence | None = field(init=False, default=None)
+    bias: BiasBelief | None = field(init=False, default=None)
 
     @property
     def crop_size(self) -> int:

@@ -16,8 +16,10 @@ from pose_regressor.estimation.estimates import Stopwatch
 from pose_regressor.estimation.look import Candidate, Look, as_batch, ask_network, cut_finer, cut_windows
 from pose_regressor.estimation.networks import Network, Parallel, open_networks
 from pose_regressor.estimation.refine import Shape, refine
+from pose_regressor.estimation.sensor_bias import told_by_others
 from pose_regressor.estimation.windows import MOST_ENLARGED, Window, frame_window
 from pose_regressor.network.bundle import Bundle
+from pose_regressor.network.calibration import Calibration
 from pose_regressor.network.outputs import BoxOutput, peaks
 from pose_regressor.network.runners import Execution
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, PoseEstimate
@@ -175,13 +177,23 @@ class Observer:
             cut_finer(frame, look, bundle.config)
         refine(look, self._shapes[look.candidate.model.name], bundle.calibration.covariance_scale, image)
 
+    def estimates(self, looks: Sequence[Look], camera: Camera) -> list[PoseEstimate]:
+        """The calibrated estimates of one frame. With depth, each object is told what the others say of the sensor."""
+        estimates = [self.calibrated(look, camera) for look in looks]
+        return told_by_others(estimates, [look.bias for look in looks], [self._scale(look) for look in looks], camera)
+
     def calibrated(self, look: Look, camera: Camera) -> PoseEstimate:
         """The estimate, with a probability as score and with a covariance of its measured scale."""
+        score = self._calibration(look).probability(look.score)
+        return replace(look.estimate(camera), score=score, covariance=self._scale(look) * look.covariance)
+
+    def _scale(self, look: Look) -> float:
+        """What the look's covariance is multiplied with."""
+        return self._calibration(look).covariance_scale if look.method == "pnp" or look.evidence else 1.0
+
+    def _calibration(self, look: Look) -> Calibration:
         bundle = self.bundles[look.candidate.bundle]
-        calibration = bundle.rgbd_calibration if look.evidence else bundle.calibration
-        scale = calibration.covariance_scale if look.method == "pnp" or look.evidence else 1.0
-        score = calibration.probability(look.score)
-        return replace(look.estimate(camera), score=score, covariance=scale * look.covariance)
+        return bundle.rgbd_calibration if look.evidence else bundle.calibration
 
     def least_presence(self, candidate: Candidate, depth: bool, probability: float) -> float:
         """The presence that a look needs at least, to score this probability. depth: whether the frame has it."""

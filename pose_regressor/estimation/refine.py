@@ -76,4 +76,5 @@ def refine(look: Look, shape: Shape, covariance_scale: float, image: bool = True
         fit = refine_on_depth(look.cam_from_obj, covariance, matrix, shown, look.depth, shape.solid)
         if fit.evidence:
             look.cam_from_obj, look.covariance, look.evidence = fit.cam_from_obj, fit.covariance, fit.evidence
+            look.bias = fit.bias
             look.score *= fit.evidence.support

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pose_regressor.estimation.depth_prior import DepthPrior
 from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
+from pose_regressor.estimation.sensor_bias import BiasBelief
 from pose_regressor.estimation.visible_surface import Compared, Solid, compare, visible_points
 from pose_regressor.estimation.windows import DepthWindow
 from pose_regressor.types import FloatArray
@@ -72,11 +73,13 @@ class DepthFit:
 
     cam_from_obj: (4, 4); covariance: (6, 6), as in PoseEstimate
     evidence: what depth says of it; None: too little was measured to say anything
+    bias: what the pose says of the sensor; None: the pose is the one before
     """
 
     cam_from_obj: FloatArray
     covariance: FloatArray
     evidence: Evidence | None
+    bias: BiasBelief | None = None
 
 
 def refine_on_depth(
@@ -112,7 +115,7 @@ def refine_on_depth(
         compared = None if visible is None else compare(pose, *crop, visible)
         if compared is None or not compared.enough:
             return unchanged
-        step, after = _step(compared, prior, shift, width * solid.diameter, solid.diameter)
+        step, after, inverse = _step(compared, prior, shift, width * solid.diameter, solid.diameter)
         shift = shift + step
         pose = stepped(pose, prior.step(step))
     last = None if visible is None else compare(pose, *crop, visible)
@@ -120,7 +123,8 @@ def refine_on_depth(
         return unchanged
     evidence = _evidence(last, solid, shift[6])
     wrong = 1 + ((1 - evidence.confirmed) / CONTRADICTED) ** 2
-    return DepthFit(pose, wrong * prior.pose_covariance(after), evidence)
+    bias = prior.bias_belief(shift, inverse, pose[2, 3])
+    return DepthFit(pose, wrong * prior.pose_covariance(after), evidence, bias)
 
 
 def _slide(compared: Compared, variance: float, distance: float, diameter: float) -> float:
@@ -140,8 +144,10 @@ def _slide(compared: Compared, variance: float, distance: float, diameter: float
 
 def _step(
     compared: Compared, prior: DepthPrior, shift: FloatArray, width: float, diameter: float
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The next step (7,) of pose and bias, and their covariance (7, 7) after it, both as shifts of the prior.
+
+    Also returns the smaller covariance (7, 7) that would hold if residuals told everything of the depth's errors.
 
     shift: (7,) all steps before; width: residual, metres, that at most counts half
     """
@@ -150,7 +156,7 @@ def _step(
     apart = compared.apart - compared.by_depth * shift[6]
     shown = np.maximum(compared.shown, UNMASKED)
     least = np.hypot(LEAST_SIGMA, MESH_SIGMA * diameter)
-    step, covariance = np.zeros(7), np.zeros((7, 7))
+    step, covariance, inverse = np.zeros(7), np.zeros((7, 7)), np.zeros((7, 7))
     for _ in range(REWEIGHTINGS):
         residual = apart - jacobian @ step
         sigma = np.clip(_weighted_median(np.abs(residual), shown) / 0.6745, least, width / OUTLYING)
@@ -160,9 +166,9 @@ def _step(
         weight = weight / (weight.sum() * sigma**2)
         data = (jacobian * weight[:, None]).T @ jacobian
         solved = prior.solve(shift, step, seen * data, seen * (weight * apart) @ jacobian)
-        step = solved.step
-        covariance = solved.inverse @ (solved.information + seen**2 / independent * data) @ solved.inverse
-    return step, covariance
+        step, inverse = solved.step, solved.inverse
+        covariance = inverse @ (solved.information + seen**2 / independent * data) @ inverse
+    return step, covariance, inverse
 
 
 def _independent(residual: FloatArray, weight: FloatArray, cell: NDArray[np.intp]) -> tuple[float, float]:

@@ -29,6 +29,8 @@ ALIKE = 0.8
 #: An object that is not found with at least this probability of being right is searched for once more, in an image
 #: this many times as fine, where small and half hidden objects show.
 SURE, FINER = 0.2, 2
+#: The same for frames with depth. Most right poses are surer there, and false ones are often surer than SURE.
+SURE_WITH_DEPTH = 0.85
 #: A pose agrees with the box that was looked at if its own overlaps that one as much: two parts of the network must
 #: vouch for it, correspondences and regression.
 AGREES = 0.5
@@ -102,19 +104,20 @@ class Search:
         return chosen
 
     def surely_found(self) -> set[str]:
-        """Names of the objects that were found with a score of SURE or more."""
+        """Names of the objects that were found with so high a score that no finer search is needed."""
+        sure = SURE if self._frame.depth is None else SURE_WITH_DEPTH
         estimates = [self._observer.calibrated(look, self._frame.camera) for look in self._looks]
-        return {e.model.name for e in self._known} | {e.model.name for e in estimates if e.score >= SURE}
+        return {e.model.name for e in self._known} | {e.model.name for e in estimates if e.score >= sure}
 
     def poses(self) -> list[PoseEstimate]:
         """The poses that count, refined, best score first."""
         camera = self._frame.camera
-        looks, estimates = self._looks, [self._observer.calibrated(look, camera) for look in self._looks]
+        looks, estimates = self._looks, self._observer.estimates(self._looks, camera)
         if self._frame.depth is None:
             counting = distinct([estimate for estimate in estimates if estimate.score >= self._least])
             looks = [look for look, e in zip(looks, estimates, strict=True) if any(e is other for other in counting)]
             self._observer.refine(self._frame, looks, self._watch)
-            estimates = [self._observer.calibrated(look, camera) for look in looks]
+            estimates = self._observer.estimates(looks, camera)
         return distinct([estimate for estimate in estimates if estimate.score >= self._least])
 
 
