@@ -17,6 +17,7 @@ from pose_regressor.network.config import DENSE_STRIDE, NetworkConfig
 from pose_regressor.types import FloatArray
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.processes.children import child_context, deaf_children, heed_parent
+from pose_regressor_training.processes.memory import keep_memory
 from pose_regressor_training.randomize.scene import Drawn, SceneSampler
 from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, Models, WindowSpec, projected_boxes
 from pose_regressor_training.samples.generator import Generator, Samples, inside_frame
@@ -178,6 +179,7 @@ class _Loader(DataLoader):
 
 def _begin(_: int) -> None:
     heed_parent()
+    keep_memory()
 
 
 def _ahead(batches: Iterator[Batch], device: torch.device) -> Iterator[Batch]:

@@ -20,6 +20,7 @@ from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.network import PoseNetwork
 from pose_regressor.network.weights import Weights
 from pose_regressor.types import InputError
+from pose_regressor_training.processes.memory import keep_memory
 from pose_regressor_training.processes.signals import Stopped, StopRequest, stop_requests
 from pose_regressor_training.processes.torchrun import World, synchronised
 from pose_regressor_training.randomize.scene import SceneSampler
@@ -137,6 +138,7 @@ class Training:
         return self.bundle()
 
     def _fit(self, listeners: list[Progress], callbacks: list[pl.Callback], request: StopRequest) -> None:
+        keep_memory()
         config, world = self.config, self.world
         sampler = SceneSampler(
             config.randomize, [known.model for known in self.objects], config.seed,
