@@ -2,6 +2,7 @@
 free for the others."""
 
 import contextlib
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -30,6 +31,12 @@ with contextlib.suppress(ImportError):  # it is not among what `colcon test` nee
 
     settings.register_profile("tests", deadline=None)  # a busy machine takes its time
     settings.load_profile("tests")
+
+
+def pytest_collection_finish():
+    """Tests that look for leaks collect garbage. They need not search thousands of tests and all imports each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

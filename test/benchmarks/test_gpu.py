@@ -39,10 +39,10 @@ def test_a_dry_run_writes_its_table_though_a_step_fails(tmp_path, monkeypatch):
     broken.write_text("#!/bin/sh\necho 'no device' >&2\nexit 9\n", encoding="utf-8")
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(broken.parent), prepend=os.pathsep)
-    result = gpu("--out", tmp_path / "out", "--dry-run", "--only", "memcheck", "bpnp")
+    result = gpu("--out", tmp_path / "out", "--dry-run", "--only", "memcheck", "generator")
     assert result.returncode == 1, result.stderr
     written = json.loads((tmp_path / "out/gpu.json").read_text(encoding="utf-8"))
     assert [step["result"] for step in written["steps"]] == ["failed with exit code 9, see memcheck.log", "passed"]
     assert "no device" in (tmp_path / "out/memcheck.log").read_text(encoding="utf-8")
     table = (tmp_path / "out/gpu.md").read_text(encoding="utf-8")
-    assert "dry run" in table and "BPnP forward and backward, batch 32, 8 points" in table
+    assert "dry run" in table and "everything on, cpu" in table

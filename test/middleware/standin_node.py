@@ -40,18 +40,14 @@ def estimate(depth: float, instance: int = 0, focal: float = 50.0) -> PoseEstima
 
 
 def ask_for_too_much_memory() -> None:
-    import torch
-
-    torch.empty(2**60, dtype=torch.uint8)
+    np.empty(2**60, np.uint8)
 
 
 def work_for(seconds: float) -> None:
-    import torch
-
     print("at work", flush=True)
-    a, end = torch.rand(500, 500), time.monotonic() + seconds
+    a, end = np.random.default_rng(0).random((500, 500)), time.monotonic() + seconds
     while time.monotonic() < end:
-        a = (a @ a).tanh()
+        a = np.tanh(a @ a)
 
 
 class StandIn:
@@ -82,7 +78,7 @@ class StandIn:
         if brightness == 254:
             ask_for_too_much_memory()
         if brightness == 253:
-            work_for(30.0)
+            work_for(3600.0)
         time.sleep(DELAY)
         away = brightness / 10
         if frame.depth is not None:

@@ -120,7 +120,7 @@ def test_stamps_that_jump_back(fresh):
 
 
 def test_out_of_memory(fresh, dropped):
-    """At torch's allocator, which is asked for more than there is."""
+    """The tracker asks for more than there is."""
     peer, reader = fresh.peer, fresh.peer.diagnostics_reader()
     peer.calibrate()
     peer.send_image(254, stamp=1)
@@ -150,7 +150,7 @@ def test_sigterm_in_the_middle_of_the_network(start, peer, until):
     node = start(image_reliability="reliable")
     peer.match()
     peer.calibrate()
-    peer.send_image(253, stamp=1)  # it works on this for half a minute
+    peer.send_image(253, stamp=1)  # it works on this for an hour
     until(lambda: "at work" in node.text, "the network to begin")
     code, prompt = node.end(signal.SIGTERM)
     assert code == 0

@@ -98,7 +98,7 @@ def find_symmetries(mesh: Mesh, tolerance: Tolerance | None = None) -> Symmetrie
     while axes:
         turns = [motion for axis in axes for motion in about(
             axis.direction, 2 * np.pi * np.arange(1, axis.order) / axis.order, axis.point)]  # fmt: skip
-        group = close(turns, lambda motion: tolerance.admits(surface.mismatch(motion)))
+        group = close(turns, lambda motion: tolerance.same(surface, motion))
         if group is not None:
             return Symmetries(exact(group, surface.centre)[1:])
         axes = axes[:-1]  # the worst
@@ -112,5 +112,5 @@ def _turned(axis: Axis, surface: Surface, tolerance: Tolerance) -> Symmetries:
     middle = axis.point + ((surface.centre - axis.point) @ axis.direction) * axis.direction
     across = np.cross(axis.direction, np.eye(3)[np.abs(axis.direction).argmin()])
     flip = about(across, np.pi, middle)
-    found = flip[None] if tolerance.admits(surface.mismatch(flip)) else np.zeros((0, 4, 4))
+    found = flip[None] if tolerance.same(surface, flip) else np.zeros((0, 4, 4))
     return Symmetries(found, continuous)

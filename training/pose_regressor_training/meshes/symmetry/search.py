@@ -42,6 +42,10 @@ class Tolerance:
     def admits(self, found: Mismatch) -> bool:
         return found.most <= self.most and found.all <= self.all and found.color <= self.color
 
+    def same(self, surface: Surface, motion: FloatArray) -> bool:
+        """Whether the surface looks the same after a motion (4, 4)."""
+        return self.admits(surface.mismatch(motion, self.all))
+
 
 @dataclass(frozen=True, eq=False)
 class Axis:
@@ -66,7 +70,7 @@ def find_axes(surface: Surface, tolerance: Tolerance) -> list[Axis]:
         directions = _screen(surface, 2 * np.pi / prime)
         motions = refine(surface, about(directions, 2 * np.pi / prime, surface.centre))
         for motion, direction in zip(motions, directions, strict=True):
-            if not tolerance.admits(surface.mismatch(motion)):
+            if not tolerance.same(surface, motion):
                 continue
             direction, point = _axis_of(motion, direction, surface.centre)
             if not any(abs(axis.direction @ direction) > _APART for axis in axes):
@@ -89,18 +93,19 @@ def refine(surface: Surface, motions: FloatArray) -> FloatArray:
     motions[:, :3, 3] += motions[:, :3, :3] @ surface.centre - surface.centre  # about the centre as the origin
     for _ in range(_STEPS):
         rotation = motions[:, :3, :3]
-        moved = np.einsum("cij,nj->cni", rotation, points) + motions[:, None, :3, 3]
+        moved = points @ rotation.swapaxes(1, 2) + motions[:, None, :3, 3]
         facing = surface.facing(moved + surface.centre)
         normal = surface.normals[facing]
         offset = surface.points[facing] - surface.centre - moved
         residual = (offset * normal).sum(-1)
         weight = 1 / (1 + ((offset**2).sum(-1) / (0.03 * surface.diameter) ** 2))
-        back = np.einsum("cij,cni->cnj", rotation, normal)  # the normal, turned back to where the point came from
+        back = normal @ rotation  # the normal, turned back to where the point came from
         slope = np.concatenate([np.cross(moved, normal) - np.cross(points, back), normal - back], -1)
         scale = np.repeat([1 / surface.diameter, 1.0], 3)
         slope = slope * scale
-        gram = np.einsum("cni,cn,cnj->cij", slope, weight, slope) + 1e-4 * len(points) * np.eye(6)
-        step = np.linalg.solve(gram, np.einsum("cni,cn,cn->ci", slope, weight, residual)[..., None])[..., 0] * scale
+        weighted = (slope * weight[..., None]).swapaxes(1, 2)
+        gram = weighted @ slope + 1e-4 * len(points) * np.eye(6)
+        step = np.linalg.solve(gram, weighted @ residual[..., None])[..., 0] * scale
         small = about(step[:, :3], np.linalg.norm(step[:, :3], axis=1), np.zeros(3))
         small[:, :3, 3] = step[:, 3:]
         motions = small @ motions @ np.linalg.inv(small)
@@ -113,7 +118,7 @@ def _screen(surface: Surface, angle: float) -> FloatArray:
     directions = hemisphere(_DIRECTIONS)
     motions = about(directions, angle, surface.centre)
     points = surface.points[:_SCREENED]
-    moved = np.einsum("cij,nj->cni", motions[:, :3, :3], points) + motions[:, None, :3, 3]
+    moved = points @ motions[:, :3, :3].swapaxes(1, 2) + motions[:, None, :3, 3]
     facing = surface.facing(moved)
     distance = np.linalg.norm(surface.points[facing] - moved, axis=-1).mean(1) / surface.diameter
     color = np.abs(surface.colors[facing] - surface.colors[:_SCREENED]).mean((1, 2))
@@ -145,7 +150,7 @@ def _order(surface: Surface, tolerance: Tolerance, direction: FloatArray, point:
         """Of all turns; infinite as soon as one is not admitted."""
         most = 0.0
         for turn in turns:
-            found = surface.mismatch(about(direction, 2 * np.pi * turn, point))
+            found = surface.mismatch(about(direction, 2 * np.pi * turn, point), tolerance.all)
             if not tolerance.admits(found):
                 return np.inf
             most = max(most, found.most)

@@ -18,8 +18,8 @@ _VOXELS = 64
 #: Details of colour finer than this (in diameters) are averaged away: no scan is registered that well.
 _BLUR = 0.02
 _BLUR_NEIGHBOURS = 40
-_FAR = 0.15  # of the diameter
-_FIRST = 100
+#: Points with which a motion is tried, in steps: a few already tell most of the motions that change much.
+_TRIED = (100, 800, 4000)
 
 
 @dataclass(frozen=True)
@@ -60,17 +60,18 @@ class Surface:
         self.colors = self._blurred(_colors(mesh, solid, self.points, faces))
         self._volume()
 
-    def mismatch(self, motion: FloatArray, points: int = 4000) -> Mismatch:
+    def mismatch(self, motion: FloatArray, far: float) -> Mismatch:
         """How a motion (4, 4) changes the surface.
 
-        If distances exceed any tolerance, infinite ones are returned: looking for far neighbours takes long.
+        far: in diameters. If any point ends farther away, infinite distances are returned: far neighbours take long
+            to find.
         """
-        moved = self.points[:points] @ motion[:3, :3].T + motion[:3, 3]
-        for some in (moved[:_FIRST], moved):  # a few points already tell most of the motions that change much
-            distance, index = self._tree.query(some, distance_upper_bound=_FAR * self.diameter)
+        for count in _TRIED:
+            moved = self.points[:count] @ motion[:3, :3].T + motion[:3, 3]
+            distance, index = self._tree.query(moved, distance_upper_bound=far * self.diameter)
             if not np.isfinite(distance).all():
                 return Mismatch(np.inf, np.inf, 0.0)
-        off = ((self.colors[index] - self.colors[:points]) ** 2).mean()
+        off = ((self.colors[index] - self.colors[: len(index)]) ** 2).mean()
         share = distance / self.diameter
         return Mismatch(float(np.percentile(share, 95)), float(share.max()), float(np.sqrt(off)))
 
