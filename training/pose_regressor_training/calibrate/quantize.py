@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -157,7 +157,8 @@ class _Watching(PoseEstimator):
     def __init__(self, bundle: Bundle) -> None:
         super().__init__(bundle, "cpu", precision="fp32")
         self.ranges: dict[str, float] = {}
-        self._runners = [_Watched(runner, bundle.weights, self.ranges) for runner in self._runners]
+        networks = self._observer.networks
+        networks[:] = [replace(one, runner=_Watched(one.runner, bundle.weights, self.ranges)) for one in networks]
 
 
 class _Watched:
