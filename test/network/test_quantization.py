@@ -228,7 +228,7 @@ def test_poses_in_int8_are_those_of_float32():
     crops = np.stack([cv2.resize(view, (128, 128)).transpose(2, 0, 1) for view in views])
     bundle.quantization = Quantization(ranges_of(bundle, crops), precise=True)
     exact, whole = (PoseEstimator(bundle, "cpu", precision=precision) for precision in ("fp32", "int8"))
-    assert whole.execution == "openvino on cpu, int8, 1 thread"
+    assert whole.execution.startswith("openvino on cpu, int8, ")
     apart = [
         np.linalg.norm(exact.estimate(frame)[0].translation - whole.estimate(frame)[0].translation) for frame in frames
     ]
