@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.color import srgb_table
-from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
+from pose_regressor.estimation.least_squares import stepped
+from pose_regressor.estimation.light_fit import LIGHTS, LightFit
 from pose_regressor.geometry.camera import resized_from_image
 from pose_regressor.types import FloatArray, ObjectModel
 
@@ -30,8 +31,6 @@ POINTS = (1000, 2000, 3000)
 FINE, ZOOM = 2, 2
 #: Gauss-Newton steps in each blur.
 STEPS_EACH = (2, 3, 2)
-#: Neighbouring points err together: all of them count as this many.
-EFFECTIVE_POINTS = 20.0
 #: A point is compared if the cosine between its normal and the direction of the camera is at least this, and if the
 #: network sees it there to within this share of the diameter.
 FACING, SAME = 0.1, 0.15
@@ -43,25 +42,8 @@ MIN_POINTS = 60
 #: Values are compared as linear light to this power. It lies between light itself, in which shading is exact, and the
 #: codes of pictures, in which a camera's own curve and highlights do the least harm.
 TONE = 0.7
-#: Least standard deviation of a value (1 is white): no mesh and no camera's curve is known better.
-LEAST_ERROR = 0.013
-#: An error of this many standard deviations counts half.
-OUTLYING = 2.0
-#: What `_lights` may add to each colour of a point; and all that is known of it: beside these what was seen, and its
-#: derivative by the six parameters of the pose.
-LIGHTS = 13
-ROWS = LIGHTS + 7
-#: Points whose products are summed at once. BLAS would share larger products among threads; these gain little, and
-#: beside a busy program they wait for each other much longer than the work takes.
-AT_ONCE = 512
-#: Prior information that holds back light from one side and the camera's effects: a share of what one point of the mean
-#: colour says of them.
-HELD_BACK = 0.005
 #: A pose is not moved by more than this many of its standard deviations.
 FARTHEST = 4.0
-
-#: Which lights are held back, on a diagonal: all but light from everywhere.
-WEAK = np.diag([1e-3] + [1.0] * (LIGHTS - 1))
 
 TONES = srgb_table() ** np.float32(TONE)
 
@@ -72,7 +54,7 @@ class Surface:
 
     points: (3, N) metres, object frame, in the order in which they are compared
     normals: (3, N) unit vectors, object frame
-    levels: for each blur (3, LIGHTS, N), what each point may add to each of the camera's colours; see `_lights`
+    levels: for each blur (3, LIGHTS, N), what each light may add to each of the camera's colours; see `_lights`
     reach: how far from a point, metres, the network may see it
     """
 
@@ -137,6 +119,7 @@ def refine_on_colors(
     """
     before = np.linalg.inv(covariance)
     pose, shift, information = cam_from_obj, np.zeros(6), before
+    strengths: NDArray[np.floating] | None = None
     for level, lights in enumerate(surface.levels):
         image, zoom = (crop.image, 1) if level < FINE else (crop.fine, ZOOM)
         if image is None:
@@ -147,13 +130,14 @@ def refine_on_colors(
         maps, corner = _with_slopes(image, crop.inside > INSIDE, zoom * BLURS[level] * len(crop.image))
         matrix = resized_from_image(zoom) @ camera_matrix
         matrix[:2, 2] -= corner
-        seen = _Seen.of(surface.points.take(chosen, axis=1), lights.take(chosen, axis=2))
+        fit = LightFit.of(surface.points.take(chosen, axis=1), lights.take(chosen, axis=2), strengths)
         for _ in range(STEPS_EACH[level]):
-            slope, curvature = seen.fit(pose, matrix, maps)
+            slope, curvature = fit.at(pose, matrix, maps)
             information = before + curvature
             step = np.linalg.solve(information, -slope - before @ shift)
             shift = shift + step
             pose = stepped(pose, step)
+        strengths = fit.strengths
     if not shift @ before @ shift <= FARTHEST**2:  # also rejects NaN
         return cam_from_obj, covariance
     return pose, np.linalg.inv(information)
@@ -185,95 +169,8 @@ def _visible(
     return chosen[within[seen]]
 
 
-@dataclass(eq=False)
-class _Seen:
-    """The N points of the surface that are compared in one blur.
-
-    points: (3, N) metres, object frame
-    rows: (3, ROWS, N) for each of the camera's colours: what light adds (`_lights`), what was seen, and its derivative
-        by the pose. The last two belong to a pose.
-    held_back: (3, LIGHTS, LIGHTS) prior information on the lights
-    weight: (N,) of each point, from the pose before
-    """
-
-    points: NDArray[np.float32]
-    rows: NDArray[np.float32]
-    held_back: FloatArray
-    weight: NDArray[np.float32]
-
-    @classmethod
-    def of(cls, points: NDArray[np.float32], lights: NDArray[np.float32]) -> _Seen:
-        """lights: (3, LIGHTS, N)."""
-        rows = np.empty((3, ROWS, points.shape[1]), np.float32)
-        rows[:, :LIGHTS] = lights
-        return cls(points, rows, _held_back(rows[:, :LIGHTS]), np.ones(points.shape[1], np.float32))
-
-    def fit(
-        self, pose: FloatArray, camera_matrix: FloatArray, maps: list[NDArray[np.float32]]
-    ) -> tuple[FloatArray, FloatArray]:
-        """How well the image agrees with the points in the light that fits best.
-
-        Half the squared errors, over their variance and relative to what there is to explain: their slope by the pose
-        (6,), while the light keeps fitting; and their curvature (6, 6).
-        """
-        self._look_up(pose, camera_matrix, maps)
-        products = _products(self.rows[:, :LIGHTS] * self.weight, self.rows[:, : LIGHTS + 1])
-        strengths = np.linalg.solve(products[..., :LIGHTS] + self.held_back, products[..., LIGHTS:])[..., 0]
-        self.weight, _ = self._reweighted(strengths)
-        # Normal equations of light, values and pose, from which the light is eliminated.
-        products = _products(self.rows * self.weight, self.rows).astype(np.float64)
-        light, across = products[:, :LIGHTS, :LIGHTS], products[:, :LIGHTS, LIGHTS:]
-        whole = products[:, LIGHTS:, LIGHTS:]
-        eliminated = np.linalg.solve(light + self.held_back, across)
-        strengths = eliminated[..., 0]
-        left = (whole - across.swapaxes(1, 2) @ eliminated).sum(0)
-        # Mesh and light are never exact. Errors alone would then favour an object that is farther away: it covers less
-        # of the image, so there is less to explain. Hence they are taken relative to the image's own variation. The
-        # veil, the last light, is the same everywhere, so its products are weighted sums.
-        same = across[:, -1] / light[:, -1, -1:]
-        varied = (whole[:, 0] - same[:, :1] * across[:, -1]).sum(0)
-        pulled = across[..., 0] + (self.held_back @ strengths[..., None])[..., 0]
-        squared = whole[:, 0, 0].sum() - (strengths * pulled).sum()
-        unexplained = squared / max(varied[0], 1e-9)
-        self.weight, sigma = self._reweighted(strengths)
-        scale = EFFECTIVE_POINTS / (len(self.weight) * sigma**2)
-        return scale * (left[1:, 0] - unexplained * varied[1:]), scale * left[1:, 1:]
-
-    def _look_up(self, pose: FloatArray, camera_matrix: FloatArray, maps: list[NDArray[np.float32]]) -> None:
-        """Fill in what the image shows under this pose."""
-        turned = pose[:3, :3].astype(np.float32) @ self.points
-        x, y, depth = turned + pose[:3, 3:].astype(np.float32)
-        (fx, _, cx), (_, fy, cy), _ = camera_matrix.astype(np.float32)
-        inverse = np.reciprocal(depth)
-        x, y = x * inverse, y * inverse
-        values, right, down = _looked_up(maps, fx * x + cx, fy * y + cy)
-        tx, ty, tz = turned
-        by_x, by_y = right * (fx * inverse), down * (fy * inverse)
-        by_z = -(by_x * x + by_y * y)
-        known = (values, by_x, by_y, by_z, ty * by_z - tz * by_y, tz * by_x - tx * by_z, tx * by_y - ty * by_x)
-        for place, row in enumerate(known, start=LIGHTS):
-            self.rows[:, place] = row
-
-    def _reweighted(self, strengths: NDArray[np.floating]) -> tuple[NDArray[np.float32], float]:
-        """(N,) weights that doubt points with large errors, in lights of these strengths (3, LIGHTS); and the standard
-        deviation of a value.
-        """
-        fitted = strengths[:, None].astype(np.float32) @ self.rows[:, :LIGHTS]
-        size = np.sqrt(np.square(self.rows[:, LIGHTS] - fitted[:, 0]).sum(0))
-        middle = len(size) // 2
-        # The median of chi with 3 degrees of freedom is 1.54.
-        sigma = float(np.partition(size, middle)[middle]) / 1.54 + LEAST_ERROR
-        return np.reciprocal(cauchy_divisor(size, np.float32(OUTLYING * sigma))), sigma
-
-
-def _products(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(3, i, j): left (3, i, N) times right (3, j, N) transposed, summed over blocks of AT_ONCE points."""
-    blocks = [np.s_[..., start : start + AT_ONCE] for start in range(0, left.shape[2], AT_ONCE)]
-    return np.asarray(sum(left[block] @ right[block].swapaxes(1, 2) for block in blocks))
-
-
 def _lights(colors: FloatArray, normals: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(3, 13, N) what each point may add to each of the camera's three colours.
+    """(3, LIGHTS, N) what each point may add to each of the camera's three colours.
 
     Nine bands of light, the other two colours, its own colour squared, and a row of ones, for the veil.
 
@@ -284,17 +181,9 @@ def _lights(colors: FloatArray, normals: NDArray[np.float32]) -> NDArray[np.floa
     bands = np.stack([np.ones_like(x), x, y, z, x * y, x * z, y * z, (z * z - 1 / 3) * 0.75**0.5, (x * x - y * y) / 2])
     own = colors.T[:, None]
     others = [np.roll(own, turn, axis=0) for turn in (1, 2)]
-    return np.concatenate([own * bands, *others, own**2, np.ones_like(own)], axis=1).astype(np.float32)
-
-
-def _held_back(lit: NDArray[np.float32]) -> FloatArray:
-    """(3, 13, 13) prior information on the strength of each row: all but light from everywhere are likely weak.
-
-    Also scales the veil, the last row of `lit`, to the mean colour's strength, in place.
-    """
-    mean = np.maximum(np.square(lit[:, 0]).mean(1), 1e-4)
-    lit[:, -1] = np.sqrt(mean)[:, None]
-    return WEAK * (HELD_BACK * lit.shape[2] * mean[:, None, None])
+    lights = np.concatenate([own * bands, *others, own**2, np.ones_like(own)], axis=1).astype(np.float32)
+    assert lights.shape[1] == LIGHTS
+    return lights
 
 
 def _with_slopes(
@@ -320,11 +209,3 @@ def _with_slopes(
     tones = cv2.divide(tones, cv2.merge([blurred] * 3))
     slopes = [cv2.Sobel(tones, cv2.CV_32F, 1 - down, down, ksize=3, scale=1 / 8) for down in (0, 1)]
     return [tones, *slopes], (left, top)
-
-
-def _looked_up(
-    maps: list[NDArray[np.float32]], x: NDArray[np.float32], y: NDArray[np.float32]
-) -> list[NDArray[np.float32]]:
-    """(3, N) values of each map at places x, y (N,), bilinear; places outside take the value of the map's edge."""
-    looked_up = (cv2.remap(one, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for one in maps)
-    return [np.ascontiguousarray(one.reshape(-1, 3).T) for one in looked_up]
