@@ -22,7 +22,8 @@ from pose_regressor.network.outputs import BoxOutput, peaks
 from pose_regressor.network.runners import Execution
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, PoseEstimate
 
-K, T = TypeVar("K"), TypeVar("T")
+K = TypeVar("K")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
