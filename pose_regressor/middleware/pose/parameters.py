@@ -49,7 +49,7 @@ class NodeConfig(Config):
     threads: int = count(
         0,
         "threads of the CPU that the network gets; 0: one for openvino and onnxruntime, so that it stays fast beside "
-        "other programs; for torch as many as it takes",
+        "other programs, while several bundles run on several cores; for torch as many as it takes",
         0,
         1024,
     )
