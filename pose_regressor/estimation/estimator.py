@@ -30,8 +30,8 @@ class PoseEstimator:
     score_threshold: `search` and `follow` leave out poses with a lower score
     backend: what runs the network: auto, openvino, onnxruntime or torch
     precision: of the network's arithmetic: auto, fp32 or bf16
-    threads: of the CPU for the network. 0: the default, see `network.runners.choose_execution`; then several networks run
-        at the same time, on as many cores as the process may use
+    threads: of the CPU for the network. 0: the default, see `network.runners.choose_execution`; several networks then
+        run at the same time, on as many cores as the process may use
     """
 
     def __init__(

@@ -18,6 +18,7 @@ from pose_regressor.estimation.networks import Network, Parallel, open_networks
 from pose_regressor.estimation.refine import Shape, refine
 from pose_regressor.estimation.windows import MOST_ENLARGED, Window, frame_window
 from pose_regressor.network.bundle import Bundle
+from pose_regressor.network.calibration import Calibration
 from pose_regressor.network.outputs import BoxOutput, peaks
 from pose_regressor.network.runners import Execution
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, PoseEstimate
@@ -132,7 +133,7 @@ class Observer:
         """One look at every candidate, in at most `most_turns` orientations of its crop; see `estimation.look`.
 
         refined: refine poses on outline and colours; on measured depth they are refined in any case
-        least: leave out looks that cannot score as much as this probability
+        least: leave out looks that cannot score as much as this probability; for frames without depth
         """
         done: dict[int, Look] = {}
         for looked in self._looked(frame, candidates, watch, most_turns):
@@ -178,22 +179,23 @@ class Observer:
 
     def calibrated(self, look: Look, camera: Camera) -> PoseEstimate:
         """The estimate, with a probability as score and with a covariance of its measured scale."""
-        bundle = self.bundles[look.candidate.bundle]
-        calibration = bundle.rgbd_calibration if look.evidence else bundle.calibration
+        calibration = self.calibration(look)
         scale = calibration.covariance_scale if look.method == "pnp" or look.evidence else 1.0
         score = calibration.probability(look.score)
         return replace(look.estimate(camera), score=score, covariance=scale * look.covariance)
 
-    def least_presence(self, candidate: Candidate, depth: bool, probability: float) -> float:
-        """The presence that a look needs at least, to score this probability. depth: whether the frame has it."""
-        bundle = self.bundles[candidate.bundle]
-        calibrations = [bundle.calibration, bundle.rgbd_calibration] if depth else [bundle.calibration]
+    def calibration(self, look: Look) -> Calibration:
+        """Of the look's score and covariance."""
+        bundle = self.bundles[look.candidate.bundle]
+        return bundle.rgbd_calibration if look.evidence else bundle.calibration
+
+    def least_presence(self, candidate: Candidate, probability: float) -> float:
+        """The presence that a look without depth needs at least, to score this probability."""
         # The raw score is the geometric mean of the presence and of a share that is 1 at most.
-        return min(calibration.raw(probability) for calibration in calibrations) ** 2
+        return self.bundles[candidate.bundle].calibration.raw(probability) ** 2
 
     def _may_reach(self, look: Look, least: float) -> bool:
-        needed = self.least_presence(look.candidate, look.depth is not None, least) if least else 0.0
-        return look.answer.presence >= needed
+        return not least or look.answer.presence >= self.least_presence(look.candidate, least)
 
     def _first(self, network: Network) -> Bundle:
         """One of the network's bundles: they have the same configuration and turns."""
