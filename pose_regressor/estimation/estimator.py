@@ -29,7 +29,8 @@ class PoseEstimator:
     score_threshold: `search` and `follow` leave out poses with a lower score
     backend: what runs the network: auto, openvino, onnxruntime or torch
     precision: of the network's arithmetic: auto, fp32, bf16 or int8
-    threads: of the CPU for the network; 0: the default, see `network.runners.choose_execution`
+    threads: of the CPU for each network. 0: the default, see `network.runners.choose_execution`; several networks then
+        run at the same time, on as many cores as the process may use
 
     device: where the networks run: cpu, cuda or cuda:N
     executions: what runs the network of each bundle
@@ -95,7 +96,7 @@ class PoseEstimator:
 
         objects: names to look for; None: all
         known: poses that were already found in this frame and need no second look
-        thorough: search for objects that were not surely found once more, in a finer image; this doubles the time
+        thorough: search for objects that were not surely found once more, in a finer image, which takes longer
         """
         watch = Stopwatch()
         wanted = {model.name for model in self.objects} if objects is None else set(objects)

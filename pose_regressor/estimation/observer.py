@@ -134,7 +134,7 @@ class Observer:
         """One look at every candidate, in at most `most_turns` orientations of its crop; see `estimation.look`.
 
         refined: refine poses on outline and colours; on measured depth they are refined in any case
-        least: leave out looks that cannot score as much as this probability
+        least: leave out looks that cannot score as much as this probability; for frames without depth
         """
         done: dict[int, Look] = {}
         for looked in self._looked(frame, candidates, watch, most_turns):
@@ -185,27 +185,25 @@ class Observer:
 
     def calibrated(self, look: Look, camera: Camera) -> PoseEstimate:
         """The estimate, with a probability as score and with a covariance of its measured scale."""
-        score = self._calibration(look).probability(look.score)
+        score = self.calibration(look).probability(look.score)
         return replace(look.estimate(camera), score=score, covariance=self._scale(look) * look.covariance)
 
     def _scale(self, look: Look) -> float:
         """What the look's covariance is multiplied with."""
-        return self._calibration(look).covariance_scale if look.method == "pnp" or look.evidence else 1.0
+        return self.calibration(look).covariance_scale if look.method == "pnp" or look.evidence else 1.0
 
-    def _calibration(self, look: Look) -> Calibration:
+    def calibration(self, look: Look) -> Calibration:
+        """Of the look's score and covariance."""
         bundle = self.bundles[look.candidate.bundle]
         return bundle.rgbd_calibration if look.evidence else bundle.calibration
 
-    def least_presence(self, candidate: Candidate, depth: bool, probability: float) -> float:
-        """The presence that a look needs at least, to score this probability. depth: whether the frame has it."""
-        bundle = self.bundles[candidate.bundle]
-        calibrations = [bundle.calibration, bundle.rgbd_calibration] if depth else [bundle.calibration]
+    def least_presence(self, candidate: Candidate, probability: float) -> float:
+        """The presence that a look without depth needs at least, to score this probability."""
         # The raw score is the geometric mean of the presence and of a share that is 1 at most.
-        return min(calibration.raw(probability) for calibration in calibrations) ** 2
+        return self.bundles[candidate.bundle].calibration.raw(probability) ** 2
 
     def _may_reach(self, look: Look, least: float) -> bool:
-        needed = self.least_presence(look.candidate, look.depth is not None, least) if least else 0.0
-        return look.answer.presence >= needed
+        return not least or look.answer.presence >= self.least_presence(look.candidate, least)
 
     def _first(self, network: Network) -> Bundle:
         """One of the network's bundles: they have the same configuration and turns."""

@@ -49,7 +49,8 @@ class NodeConfig(Config):
     )
     threads: int = count(
         0,
-        "threads of the CPU that the network gets; 0: two for openvino and onnxruntime, for torch as many as it takes",
+        "threads of the CPU that each network gets; 0: two for openvino and onnxruntime, or one if there are too few "
+        "cores for several bundles at the same time; for torch as many as it takes",
         0,
         1024,
     )
