@@ -38,7 +38,7 @@ AGAIN = 0.25
 #: An object that is not found with at least this probability of being right is searched for once more, in an image
 #: this many times as fine, where small and half hidden objects show.
 SURE, FINER = 0.5, 2
-#: The same for frames with depth. Most right poses are surer there, and false ones are often surer than SURE.
+#: The same for poses that depth was compared with. Most right ones are surer there, and false ones often exceed SURE.
 SURE_WITH_DEPTH = 0.85
 
 
@@ -117,8 +117,8 @@ class PoseEstimator:
         wanted = {model.name for model in self.objects} if objects is None else set(objects)
         looks = self._search(frame, wanted, known, watch)
         estimates = self._calibrated(looks, frame.camera)
-        sure = SURE if frame.depth is None else SURE_WITH_DEPTH
-        found = {e.model.name for e in (*known, *(e for e in estimates if e.score >= sure))}
+        sure = [e for e in estimates if e.score >= (SURE if e.depth_share is None else SURE_WITH_DEPTH)]
+        found = {e.model.name for e in (*known, *sure)}
         if thorough and (more := self._search(frame, wanted - found, known, watch, FINER)):
             estimates = self._calibrated(looks + more, frame.camera)
         return Estimates(tuple(distinct([e for e in estimates if e.score >= self.score_threshold])), watch.seconds)
