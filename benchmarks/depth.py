@@ -1,9 +1,10 @@
 """What measured depth adds to poses: LM-O's eight objects, each bundle by itself, with and without depth.
 
     python benchmarks/depth.py --rgbd SCENE --lmo FOLDER [--every N] [--json FILE] [--results FOLDER]
-    python benchmarks/depth.py --pathtraced DATASET [--sensor KIND ...] [--bias SHARE] [--draw N]
+    python benchmarks/depth.py --pathtraced DATASET [--sensor KIND ...] [--bias SHARE] [--draw N ...] [--alone]
 
-real       SCENE, a BOP scene with a real sensor's depth. The objects of which at least half is seen.
+real       SCENE, a BOP scene with a real sensor's depth. The objects of which at least half is seen. With --lmo,
+           also how far each given pose is from its own measured depth.
 simulated  The images of FOLDER/dev/000002, with depth made of their given poses: the eight objects and a table, seen by
            a structured-light sensor, a tenth of which is holes. The objects of FOLDER/dev_targets_bop19.json.
            The images on which nothing was chosen, all but every third, are said apart, as "other".
@@ -86,6 +87,21 @@ def simulated_shots(folder: Path, every: int) -> Iterator[Shot]:
             yield Shot(replace(frame, depth=depth), poses[frame.index], wanted, number % CHOSEN_ON > 0)
 
 
+def report_given(shots: Sequence[Shot], simulator: DepthSimulator) -> list[dict[str, float]]:
+    """Prints, and returns, how far the given poses of real frames are from the depth that was measured there."""
+    table, rows = Table(title="real, given poses"), []
+    for heading in ("frame", "object", "seen %", "measured minus drawn, median mm"):
+        table.add_column(heading, justify="right")
+    for shot in shots:
+        found = simulator.disagreement(shot.poses, shot.frame.depth, shot.frame.camera)
+        for pose, (apart, seen) in zip(shot.poses, found, strict=True):
+            row = {"frame": shot.frame.index, "obj_id": pose.obj_id, "seen": 100 * seen, "apart_mm": 1000 * apart}
+            rows.append(row)
+            table.add_row(*(f"{value:.1f}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console(width=120).print(table)
+    return rows
+
+
 def error(estimates: Sequence[PoseEstimate], truth: FloatArray, model: ObjectModel) -> float:
     """ADD(-S) in diameters of the best pose; inf if there is none."""
     if not estimates:
@@ -152,7 +168,11 @@ def main() -> None:
         help="of the distance: what the depths of a path-traced frame are wrong by together (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--draw", type=int, default=0, metavar="N", help="another draw of the sensors' errors (default: %(default)s)"
+        "--draw", action="append", type=int, metavar="N",
+        help="draw of the sensors' errors; repeat it to count several together (default: 0)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--alone", action="store_true", help="path-traced: each bundle by itself, not all objects in one program"
     )
     parser.add_argument("--every", type=int, default=1, help="take one frame in this many (default: %(default)s)")
     parser.add_argument("--results", type=Path, metavar="FOLDER", help="also write BOP result CSVs")
@@ -167,11 +187,14 @@ def main() -> None:
     results: dict[str, object] = {}
     if options.pathtraced and options.pathtraced.is_dir():
         headlines, results["pathtraced"] = report_pathtraced(
-            options.pathtraced, options.sensor or ["stereo"], options.bias, options.draw
+            options.pathtraced, options.sensor or ["stereo"], options.bias, options.draw or [0], options.alone
         )
     elif not parts:
         print("skipped: none of --rgbd, --lmo and --pathtraced names a folder that is there")
         return
+    if "real" in parts and options.lmo and options.lmo.is_dir():
+        simulator = DepthSimulator(options.lmo / "models", SensorDepth())
+        results["given"] = report_given(parts["real"], simulator)
     for title, shots in parts.items():
         errors = errors_of(shots, options.results / title if options.results else None)
         headlines += report(title, errors)

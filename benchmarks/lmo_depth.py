@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from pose_regressor_training.scenes import blank_scenes
 
 #: An object stands on the table if its lowest point is within this of the plane, metres.
 STANDS = 0.01
+#: Something hides an object where it is measured before it by more than this, metres: BOP's tolerance.
+HIDES = 0.015
 
 
 class DepthSimulator:
@@ -32,13 +35,18 @@ class DepthSimulator:
         self._raytracer = Raytracer(list(self.meshes.values()))
         self._sensor = sensor
 
-    def true_depth(self, poses: list[TruePose], camera: Camera) -> NDArray[np.float32]:
-        """(H, W) metres: of the objects, and of the table below them."""
+    def drawn(self, poses: Sequence[TruePose], camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+        """(H, W) metres of the objects, 0 where there is none, and (H, W) which of the poses is seen, -1: none."""
         scenes = blank_scenes(1, len(poses))
         scenes.camera_matrix[0] = camera.matrix
         for place, pose in enumerate(poses):
             scenes.mesh[0, place], scenes.cam_from_obj[0, place] = self._number[pose.obj_id], pose.cam_from_obj
-        depth = self._raytracer.render(scenes, camera.height, camera.width).depth[0].numpy()
+        rendering = self._raytracer.render(scenes, camera.height, camera.width)
+        return rendering.depth[0].numpy(), rendering.thing[0].numpy()
+
+    def true_depth(self, poses: Sequence[TruePose], camera: Camera) -> NDArray[np.float32]:
+        """(H, W) metres: of the objects, and of the table below them."""
+        depth, _ = self.drawn(poses, camera)
         table = self.table(poses)
         rows, columns = np.indices(depth.shape)
         rays = np.stack([columns, rows, np.ones_like(rows)], -1) @ np.linalg.inv(camera.matrix).T
@@ -49,7 +57,22 @@ class DepthSimulator:
         seen = (depth > 0) & ((ground == 0) | (depth < ground))
         return np.where(seen, depth, ground).astype(np.float32)
 
-    def table(self, poses: list[TruePose]) -> FloatArray:
+    def disagreement(self, poses: Sequence[TruePose], depth: NDArray[np.float32], camera: Camera) -> FloatArray:
+        """(N, 2) of each pose: the median of measured minus drawn depth, metres, over its seen pixels, and their share.
+
+        A pixel of an object is seen if nothing is measured more than HIDES before it, as in BOP. The share is of the
+        pixels that the pose would show if it were alone.
+        depth: (H, W) measured
+        """
+        rows = []
+        for pose in poses:
+            drawn, number = self.drawn([pose], camera)
+            own = number == 0
+            seen = own & (depth > drawn - HIDES) & (depth > 0)
+            rows.append((np.median((depth - drawn)[seen]) if seen.any() else np.nan, seen.sum() / max(own.sum(), 1)))
+        return np.array(rows, np.float64)
+
+    def table(self, poses: Sequence[TruePose]) -> FloatArray:
         """(4,) the plane n, d with n @ x + d = 0 that most objects stand on, n upwards.
 
         Objects stand along their z axis, so each proposes its own; the one with most objects on it is fitted to them.
@@ -68,6 +91,6 @@ class DepthSimulator:
                 best = np.array([*normal, -heights[standing].mean()]), float(standing.sum())
         return best[0]
 
-    def depth(self, poses: list[TruePose], camera: Camera, rng: np.random.Generator) -> NDArray[np.float32]:
+    def depth(self, poses: Sequence[TruePose], camera: Camera, rng: np.random.Generator) -> NDArray[np.float32]:
         """(H, W) float32 metres, 0 where the sensor says nothing."""
         return self._sensor.measure(self.true_depth(poses, camera), camera.matrix, rng)

@@ -48,10 +48,18 @@ class Shot:
 
 @dataclass(frozen=True)
 class Judged:
-    """A pose with what it turned out to be. ray: its standard deviation along the ray, metres."""
+    """A pose with what it turned out to be.
+
+    ray: its standard deviation along the ray, metres
+    along, across: its error along the ray and across it, metres
+    draw: number of the sensor's draw
+    """
 
     found: Found
     ray: float
+    along: float
+    across: float
+    draw: int
 
 
 @dataclass(frozen=True)
@@ -70,11 +78,19 @@ class Outcome:
             "right": 100 * len(wanted) / max(self.targets, 1),
             "precise": 100 * sum(one.found.error < 0.05 for one in wanted) / max(self.targets, 1),
             "translation": 1000 * _median([one.found.translation for one in wanted]),
+            "along": 1000 * _median([one.along for one in wanted]),
+            "across": 1000 * _median([one.across for one in wanted]),
             "rotation": float(np.degrees(_median([one.found.rotation for one in wanted]))),
             "ray": 1000 * _median([one.ray for one in wanted]),
             "inside": 100 * float(np.mean(distances < chi2.ppf(PROBABILITY, 6))) if len(distances) else np.nan,
             "poses": len(distances),
         }
+
+    def per_draw(self) -> list[tuple[float, float]]:
+        """Of each draw: the median translation error in mm, and the share in the ellipsoid in percent."""
+        draws = sorted({one.draw for one in self.poses})
+        own = [replace(self, poses=tuple(one for one in self.poses if one.draw == draw)) for draw in draws]
+        return [(figures["translation"], figures["inside"]) for figures in (one.figures() for one in own)]
 
 
 def _median(values: Sequence[float]) -> float:
@@ -98,45 +114,64 @@ def shots(dataset: Path, sensor: SensorDepth, draw: int = 0) -> list[Shot]:
     return made
 
 
-def _judge(model: ObjectModel, estimates: Sequence[PoseEstimate], true: TrueFrame) -> list[Judged]:
-    ranked = sorted(estimates, key=lambda estimate: -estimate.score)
-    return [
-        Judged(found, _along_ray(estimate))
-        for found, estimate in zip(judged([model], ranked, true), ranked, strict=True)
-    ]
+def _judge(model: ObjectModel, estimates: Sequence[PoseEstimate], true: TrueFrame, draw: int) -> list[Judged]:
+    ranked = sorted((e for e in estimates if e.model is model), key=lambda estimate: -estimate.score)
+    rows = []
+    for found, estimate in zip(judged([model], ranked, true), ranked, strict=True):
+        ray = estimate.translation / np.linalg.norm(estimate.translation)
+        off = true.cam_from_obj[:, :3, 3] - estimate.translation
+        along = abs(float(off[np.linalg.norm(off, axis=1).argmin()] @ ray))
+        across = float(np.sqrt(max(found.translation**2 - along**2, 0)))
+        sigma = float(np.sqrt(ray @ estimate.covariance[:3, :3] @ ray))
+        rows.append(Judged(found, sigma, along, across, draw))
+    return rows
 
 
-def _along_ray(estimate: PoseEstimate) -> float:
-    ray = estimate.translation / np.linalg.norm(estimate.translation)
-    return float(np.sqrt(ray @ estimate.covariance[:3, :3] @ ray))
-
-
-def measure(dataset: Path, kinds: Sequence[str], bias: float, draw: int) -> dict[str, dict[str, Outcome]]:
-    """ "rgb" and the kinds of sensors -> name of the object -> what was found."""
-    every = {kind: shots(dataset, SensorDepth(kind, bias=bias), draw) for kind in kinds}  # type: ignore[arg-type]
-    plain = [replace(shot, frame=replace(shot.frame, depth=None)) for shot in every[kinds[0]]]
-    outcomes: dict[str, dict[str, Outcome]] = {kind: {} for kind in ("rgb", *kinds)}
-    for obj_id, name in enumerate(OWN, start=1):
-        estimator = PoseEstimator(find_model(name), "cpu")
-        for kind, taken in {"rgb": plain, **every}.items():
-            parts = [(shot.frame, shot.of(obj_id)) for shot in taken if obj_id in shot.obj_id]
-            poses = [
-                one for frame, true in parts for one in _judge(estimator.objects[0], estimator.estimate(frame), true)
-            ]
-            outcomes[kind][name] = Outcome(sum(int(true.visible.sum()) for _, true in parts), tuple(poses))
+def measure(
+    dataset: Path, kinds: Sequence[str], bias: float, draws: Sequence[int], alone: bool
+) -> dict[str, dict[str, Outcome]]:
+    """ "rgb" and the kinds of sensors -> name of the object -> what was found. The arguments are those of `report`."""
+    bundles = [find_model(name) for name in OWN]
+    estimators = [PoseEstimator(own, "cpu") for own in (bundles if alone else [bundles])]
+    outcomes: dict[str, dict[str, Outcome]] = {kind: dict.fromkeys(OWN, Outcome(0, ())) for kind in ("rgb", *kinds)}
+    # What the image alone says does not depend on the draw.
+    for kind, draw in [("rgb", draws[0]), *((kind, draw) for kind in kinds for draw in draws)]:
+        sensor = SensorDepth(kinds[0] if kind == "rgb" else kind, bias=bias)  # type: ignore[arg-type]
+        for shot in shots(dataset, sensor, draw):
+            frame = replace(shot.frame, depth=None) if kind == "rgb" else shot.frame
+            for estimator in estimators:
+                _add(outcomes[kind], shot, estimator, frame, draw)
     return outcomes
 
 
-def report(dataset: Path, kinds: Sequence[str], bias: float, draw: int = 0) -> tuple[list[Headline], dict[str, object]]:
+def _add(outcomes: dict[str, Outcome], shot: Shot, estimator: PoseEstimator, frame: Frame, draw: int) -> None:
+    """Search a frame for the estimator's objects that it shows, and add what was found to the outcomes."""
+    shown = {model.name: model for model in estimator.objects if OWN.index(model.name) + 1 in shot.obj_id}
+    if not shown:
+        return
+    estimates = estimator.search(frame, shown).poses
+    for name, model in shown.items():
+        true, before = shot.of(OWN.index(name) + 1), outcomes[name]
+        poses = before.poses + tuple(_judge(model, estimates, true, draw))
+        outcomes[name] = Outcome(before.targets + int(true.visible.sum()), poses)
+
+
+def report(
+    dataset: Path, kinds: Sequence[str], bias: float, draws: Sequence[int], alone: bool
+) -> tuple[list[Headline], dict[str, object]]:
     """Prints a table; returns the headlines, of the first kind of sensor, and all figures.
 
-    bias: as of SensorDepth; draw: as of `shots`
+    bias: as of SensorDepth; draws: as of `shots`, all counted together
+    alone: each bundle searches by itself; else one program searches for all objects that a frame shows
     """
-    outcomes = measure(dataset, kinds, bias, draw)
+    outcomes = measure(dataset, kinds, bias, draws, alone)
     every = {kind: Outcome(sum(o.targets for o in own.values()), sum((o.poses for o in own.values()), ()))
              for kind, own in outcomes.items()}  # fmt: skip
     table = Table(title=f"path-traced frames, {every['rgb'].targets} objects at {NEAREST:g} to {FARTHEST:g} m")
-    headings = "object", "depth", "objects", "0.1 d %", "0.05 d %", "mm", "degrees", "ray sigma mm", "in 95 % ellipsoid"
+    headings = (
+        "object", "depth", "objects", "0.1 d %", "0.05 d %", "mm", "along ray", "across", "degrees", "ray sigma mm",
+        "in 95 % ellipsoid",
+    )  # fmt: skip
     for heading in headings:
         table.add_column(heading, justify="right")
     figures: dict[str, object] = {}
@@ -145,11 +180,15 @@ def report(dataset: Path, kinds: Sequence[str], bias: float, draw: int = 0) -> t
             outcome = every[kind] if name == "all" else outcomes[kind][name]
             own = outcome.figures()
             row = [f"{own[key]:.1f}" for key in ("right", "precise")] + [
-                f"{own[key]:.2f}" for key in ("translation", "rotation", "ray")
+                f"{own[key]:.2f}" for key in ("translation", "along", "across", "rotation", "ray")
             ]  # fmt: skip
             table.add_row(name, kind, str(outcome.targets), *row, f"{own['inside']:.1f} of {own['poses']}")
             figures[f"{name} {kind}"] = own
     Console(width=130).print(table)
+    for kind in kinds if len(draws) > 1 else ():
+        own = every[kind].per_draw()
+        figures[f"draws {kind}"] = own
+        print(f"{kind}, each draw: median " + ", ".join(f"{mm:.2f} mm ({inside:.1f} %)" for mm, inside in own))
     with_depth, without = every[kinds[0]].figures(), every["rgb"].figures()
     worst = min(outcomes[kinds[0]][n].figures()["right"] - outcomes["rgb"][n].figures()["right"] for n in OWN)
     return [

@@ -1,7 +1,8 @@
 """One search of one frame: first at a coarse size of the frame, then finer, for what was not surely found.
 
 At each size, three steps choose what the next one looks at: the box heads' peaks over the whole frame; a glance at each
-peak; a look at each place that the glance confirms. A glance saves PnP, and with four quarter turns three of four crops.
+peak; a look at each place that the glance confirms. A glance saves PnP, and three of four
+crops where crops are turned.
 With measured depth, a quick look takes the place of the glance: depth brings it to the right distance.
 """
 
@@ -32,7 +33,7 @@ AGAIN = 0.25
 #: An object that is not found with at least this probability of being right is searched for once more, in an image
 #: this many times as fine, where small and half hidden objects show.
 SURE, FINER = 0.2, 2
-#: The same for frames with depth. Most right poses are surer there, and false ones are often surer than SURE.
+#: The same for poses that depth was compared with. Most right ones are surer there, and false ones often exceed SURE.
 SURE_WITH_DEPTH = 0.85
 #: A pose agrees with the box that was looked at if its own overlaps that one as much: two parts of the network must
 #: vouch for it, correspondences and regression.
@@ -124,9 +125,9 @@ class Search:
 
     def surely_found(self) -> set[str]:
         """Names of the objects that were found with so high a score that no finer search is needed."""
-        sure = SURE if self._frame.depth is None else SURE_WITH_DEPTH
         estimates = [self._observer.calibrated(look, self._frame.camera) for look in self._looks]
-        return {e.model.name for e in self._known} | {e.model.name for e in estimates if e.score >= sure}
+        sure = [e for e in estimates if e.score >= (SURE if e.depth_share is None else SURE_WITH_DEPTH)]
+        return {e.model.name for e in (*self._known, *sure)}
 
     def poses(self) -> list[PoseEstimate]:
         """The poses that count, refined, best score first."""

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 
 from pose_regressor.estimation.depth_prior import (
-    BIAS_SHARE,
-    BIAS_SIGMA,
     CORE,
     DOUBTED_SIDE,
     DOUBTED_TURN,
@@ -13,6 +11,7 @@ from pose_regressor.estimation.depth_prior import (
     DepthPrior,
 )
 from pose_regressor.estimation.least_squares import stepped
+from pose_regressor.estimation.sensor_bias import BIAS_SHARE, BIAS_SIGMA
 from pose_regressor.geometry.rigid import rigid
 from pose_regressor.geometry.so3 import exp
 

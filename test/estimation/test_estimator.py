@@ -1,11 +1,16 @@
 """The estimator's contract on an untrained network, and its poses on a trained one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from scipy.spatial import ConvexHull
 
 from pose_regressor import Camera, Frame, InputError, PoseEstimate, PoseEstimator
 from pose_regressor.estimation.correspondences import correspondences, quarter_turns
+from pose_regressor.estimation.estimates import Stopwatch
+from pose_regressor.network.calibration import Calibration
 from pose_regressor.network.config import DENSE_STRIDE
 from pose_regressor.ops.regression import decode_regression
 from pose_regressor.tracking.track import TrackingParameters
@@ -92,6 +97,33 @@ def test_times_come_back_with_the_poses(tiny_bundle):
     seconds = PoseEstimator(tiny_bundle, "cpu").search(noise_frame()).seconds
     assert min(seconds.preprocess, seconds.network, seconds.decode) > 0
     assert seconds.total == seconds.preprocess + seconds.network + seconds.decode
+
+
+def test_a_pose_that_depth_only_half_confirms_is_searched_for_once_more(make_bundle):
+    """A pose that is right with 60 to 80 % is sure enough by an image alone. With depth, false poses are as sure."""
+    bundle = make_bundle()
+    (model,) = bundle.objects
+    corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * model.size / 2
+    bundle.objects = (replace(model, vertices=corners, faces=ConvexHull(corners).simplices),)
+    with torch.no_grad():
+        bundle.network.box_head.out.bias[0] = 2.0  # sees something everywhere
+    camera = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]))
+    image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
+    estimator, frame = PoseEstimator(bundle, "cpu"), Frame(image, camera)
+    box = estimator._find(frame, {"brick"}, Stopwatch())[0].box
+    distance = camera.matrix[0, 0] * model.diameter / max(box[2:] - box[:2])
+    with_depth = replace(frame, depth=np.full((480, 640), distance, np.float32))
+    runner, sizes = estimator._runners[0], []
+    find = runner.find
+    runner.find = lambda images: sizes.append(images.shape[-1]) or find(images)
+    unsure, half, sure = (Calibration(((0.0, low), (1.0, low + 0.1)), 1.0) for low in (0.2, 0.65, 0.87))
+    cases = (half, half, frame, 0), (unsure, half, with_depth, 1), (unsure, sure, with_depth, 0)
+    for alone, both, seen, again in cases:
+        bundle.calibration, bundle.rgbd_calibration = alone, both
+        sizes.clear()
+        poses = estimator.estimate(seen)
+        assert any(pose.depth_share is not None for pose in poses) == (seen is with_depth)
+        assert sizes == [bundle.config.find_size, 2 * bundle.config.find_size][: 1 + again]
 
 
 def test_an_enormous_object_is_not_found_and_nothing_breaks(tiny_bundle):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from pose_regressor.estimation.depth_prior import BIAS_SHARE, BIAS_SIGMA
 from pose_regressor.estimation.refine_depth import refine_on_depth
+from pose_regressor.estimation.sensor_bias import BIAS_SHARE, BIAS_SIGMA
 from pose_regressor.estimation.visible_surface import Solid, compare, visible_points
 from pose_regressor.estimation.windows import cut_depth
 from pose_regressor.geometry.rigid import difference, moved, rigid
