@@ -16,9 +16,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 HAS_DDS = $(BIN)/python -c "import cyclonedds" 2>/dev/null
 
-# One worker for each core, each with a DDS domain of its own. More than WORKERS gain little: the longest tests remain.
+# Each has a DDS domain of its own and takes about 1 GB. Two for each of two cores: a third of the time, a test waits for
+# processes of its own. More gain little: the longest tests remain.
 WORKERS ?= 4
-PYTEST := python -m pytest -n logical --maxprocesses $(WORKERS) --dist worksteal
+# Tests start hundreds of processes. Without bytecode each would compile this checkout again.
+PYTEST := -m pytest -n $(WORKERS) --dist worksteal
+BYTECODE := env -u PYTHONDONTWRITEBYTECODE
 # Without what a ROS 2 for another Python has set in this shell.
 NO_ROS := env -u PYTHONPATH -u LD_LIBRARY_PATH -u AMENT_PREFIX_PATH -u RMW_IMPLEMENTATION -u _ROS_WHEELS_BOOTSTRAP_COMPLETE
 
@@ -46,15 +49,14 @@ demo: $(VENV)/.runtime
 # The tests of ROS 2 take the one that is sourced, if there is one, and else pip's.
 test: $(VENV)/.develop $(VENV)/.extension
 	@if $(BIN)/python -c "import rclpy" 2>/dev/null; then \
-	  $(BIN)/$(PYTEST); \
+	  $(BYTECODE) $(BIN)/python $(PYTEST); \
 	else \
-	  $(BIN)/$(PYTEST) -m "not ros2" && $(MAKE) --no-print-directory test-ros2; \
+	  $(BYTECODE) $(BIN)/python $(PYTEST) -m "not ros2" && $(MAKE) --no-print-directory test-ros2; \
 	fi
 
-# These tests mostly wait for processes of their own, so that more of them than cores run at once.
 test-ros2: $(VENV)/.ros2
 	@if [ -x $(VENV)/ros2/bin/python ]; then \
-	  $(NO_ROS) $(VENV)/ros2/bin/python -m pytest -n $(WORKERS) --dist worksteal -rs -m ros2 test/middleware; \
+	  $(BYTECODE) $(NO_ROS) $(VENV)/ros2/bin/python $(PYTEST) -rs -m ros2 test/middleware; \
 	fi
 
 sanitize: $(VENV)/.develop

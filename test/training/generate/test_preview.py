@@ -18,7 +18,9 @@ from pose_regressor_training.test_objects import make_box
 def arguments(tmp_path_factory):
     folder = tmp_path_factory.mktemp("preview")
     config = folder / "few.yaml"
-    config.write_text("background: {random: false, pictures: 8}\nclutter: {random: false}\ncamera: {random: false}\n")
+    config.write_text(
+        "background: {random: false, pictures: 4}\nclutter: {random: false, shapes: 4}\ncamera: {random: false}\n"
+    )
     return ["preview", "--mesh", str(make_box(folder)), "--config", str(config), "--out"]
 
 

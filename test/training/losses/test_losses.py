@@ -18,6 +18,7 @@ from pose_regressor_training.losses.correspondences import _spread, solve_pose
 from pose_regressor_training.losses.objects import REGIONS
 from pose_regressor_training.meshes.mesh import load_mesh, object_model
 from pose_regressor_training.randomize.background import BackgroundPart
+from pose_regressor_training.randomize.clutter import ClutterPart
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.scene import SceneSampler
 from pose_regressor_training.randomize.views import Kind
@@ -42,7 +43,9 @@ def models(mesh) -> list[ObjectModel]:
 
 @pytest.fixture(scope="module")
 def batch(mesh, models):
-    sampler = SceneSampler(RandomizeConfig(background=BackgroundPart(pictures=20)), models, seed=3)
+    sampler = SceneSampler(
+        RandomizeConfig(background=BackgroundPart(pictures=4), clutter=ClutterPart(shapes=4)), models, seed=3
+    )
     scenes = SceneBatches(sampler, NetworkConfig(), 32, 3, 0, 1)
     return next(iter(SyntheticBatches(scenes, [mesh, mesh])))
 

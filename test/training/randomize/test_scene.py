@@ -26,7 +26,9 @@ def model(tmp_path_factory):
 
 
 def few_pictures(config: RandomizeConfig) -> RandomizeConfig:
-    return replace(config, background=replace(config.background, pictures=12))
+    """And few shapes."""
+    clutter = replace(config.clutter, shapes=12)
+    return replace(config, background=replace(config.background, pictures=12), clutter=clutter)
 
 
 def windows(model, config: RandomizeConfig, seed: int = 5) -> Drawn:

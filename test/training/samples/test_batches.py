@@ -36,7 +36,7 @@ def model(mesh):
 
 @pytest.fixture(scope="module")
 def data(mesh, model):
-    config = RandomizeConfig(background=BackgroundPart(pictures=20))
+    config = RandomizeConfig(background=BackgroundPart(pictures=8), clutter=ClutterPart(shapes=8))
     sampler = SceneSampler(config, [model], seed=3)
     return SyntheticBatches(SceneBatches(sampler, NetworkConfig(), batch_size=32, seed=3, start=0, stop=4), [mesh])
 
@@ -79,7 +79,7 @@ def test_labels_decode_to_the_true_pose(data, model):
 def test_the_object_itself_around(mesh, model):
     """Once more in the picture it is known where, and a window without its object is none where it stands around."""
     config = RandomizeConfig(
-        background=BackgroundPart(pictures=20),
+        background=BackgroundPart(pictures=8),
         clutter=ClutterPart(around=(0, 0, 0, 0, 0, 0, 1.0), twins=1.0),
         pose=PosePart(kinds=(0.5, 0.0, 0.5)),
     )
@@ -185,7 +185,7 @@ def test_keypoints_are_seen_where_the_surface_is(frames, model):
 
 def test_what_is_beside_has_no_channel(mesh, model):
     """Its box is nobody's, and a window in which it stands is an example of the object's absence."""
-    config = RandomizeConfig(background=BackgroundPart(pictures=20))
+    config = RandomizeConfig(background=BackgroundPart(pictures=8), clutter=ClutterPart(shapes=8))
     sampler = SceneSampler(config, [model], seed=3, beside=[model])
     scenes = SceneBatches(sampler, NetworkConfig(), batch_size=64, seed=3, start=0, stop=1)
     batch = next(iter(SyntheticBatches(scenes, [mesh, mesh])))

@@ -20,7 +20,7 @@ TINY = {
     "log_every": 3,
     "save_every": 2,
     "network": {"width": 8, "blocks": [1, 1, 1, 1], "crop_size": 64},
-    "randomize": {"background": {"pictures": 20}, "clutter": {"shapes": 8}},
+    "randomize": {"background": {"pictures": 4}, "clutter": {"shapes": 4}},
 }
 
 

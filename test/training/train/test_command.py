@@ -51,7 +51,7 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
         ("carton", 1, 0),
         ("knob", 2, 3),
     ]
-    assert bundle.training["randomize"] == {"background": {"pictures": 20}, "clutter": {"shapes": 8}}
+    assert bundle.training["randomize"] == {"background": {"pictures": 4}, "clutter": {"shapes": 4}}
     assert bundle.training["samples_seen"] == 24 and bundle.training["losses"]["rotation"] == 0
     assert bundle.training["learning_rate"] == 0.002
     curve = read_curve(out.with_suffix(".report") / "log.jsonl")
@@ -61,7 +61,7 @@ def test_two_objects_in_one_bundle(train, box_file, tmp_path, few_pictures_to_ev
     report = (out.with_suffix(".report") / "report.md").read_text()
     for name in ("curves.png", "first_batch.jpg", "predictions.jpg"):
         assert f"]({name})" in report and (out.with_suffix(".report") / name).stat().st_size > 1000
-    assert "| knob |" in report and "background: {pictures: 20}" in report
+    assert "| knob |" in report and "background: {pictures: 4}" in report
 
     again = tmp_path / "again.safetensors"
     result = train("--mesh", box_file, "--out", again, "--samples", 8, "--start-from", out)
@@ -84,7 +84,8 @@ def test_errors_of_what_was_found_have_a_figure():
 @pytest.mark.parametrize("preset", ["cpu", "quick"])
 def test_presets_for_cpus_begin_with_a_shipped_network_that_fits(objects, tmp_path, preset):
     def make(**changes):
-        tiny = {"samples": 8, "batch_size": 4, "workers": 0, "randomize": {"background": {"pictures": 20}}}
+        few = {"background": {"pictures": 4}, "clutter": {"shapes": 4}}
+        tiny = {"samples": 8, "batch_size": 4, "workers": 0, "randomize": few}
         return Training(objects, load_preset(preset, tiny | changes), tmp_path / "state", world=World())
 
     training = make()

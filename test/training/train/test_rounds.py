@@ -17,6 +17,7 @@ from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import InputError
 from pose_regressor_training.cli import add_commands
+from pose_regressor_training.meshes.symmetry import find_symmetries
 from pose_regressor_training.train import rounds
 from pose_regressor_training.train.config import TrainConfig
 from pose_regressor_training.train.rounds import Rounds, as_start, spread_outputs
@@ -28,16 +29,30 @@ TINY = {
     "workers": 0,
     "log_every": 1,
     "network": {"width": 8, "blocks": [1, 1, 1, 1], "crop_size": 64},
-    "randomize": {"background": {"pictures": 20}, "clutter": {"shapes": 8}},
+    "randomize": {"background": {"pictures": 4}, "clutter": {"shapes": 4}},
 }
 
 
+@pytest.fixture(scope="session")
+def symmetries_of():
+    """A function of a mesh to its symmetries, which are searched for once."""
+    found = {}
+
+    def search(mesh):
+        if mesh.digest() not in found:
+            found[mesh.digest()] = find_symmetries(mesh)
+        return found[mesh.digest()]
+
+    return search
+
+
 @pytest.fixture(autouse=True)
-def quick_members(monkeypatch):
+def quick_members(monkeypatch, symmetries_of):
     """Only members that are made in no time."""
     numbers = (2, 5, 7, 9)
     draw = rounds.draw_member
     monkeypatch.setattr(rounds, "draw_member", lambda _, number: draw(0, numbers[number]))
+    monkeypatch.setattr(rounds, "find_symmetries", symmetries_of)
 
 
 def make(folder, **changes) -> Rounds:
