@@ -1,9 +1,9 @@
 """One search of one frame: first at a coarse size of the frame, then finer, for what was not surely found.
 
 At each size, three steps choose what the next one looks at: the box heads' peaks over the whole frame; a glance at each
-peak; a look at each place that the glance confirms. A glance saves PnP, and three of four
-crops where crops are turned.
-With measured depth, a quick look takes the place of the glance: depth brings it to the right distance.
+peak; a look at each place that the glance confirms. A glance saves PnP, and three of
+four crops where crops are turned. With measured depth, a quick look takes the place of the glance:
+depth brings it to the right distance.
 """
 
 from __future__ import annotations
