@@ -43,7 +43,9 @@ def quarter_turns(images: Sequence[NDArray], turns: int) -> NDArray:
     batch = np.empty((turns, len(images), 3, size, size), images[0].dtype)
     for number, image in enumerate(images):
         for turn in range(turns):
-            cv2.split(cv2.rotate(image, TURNS[turn - 1]) if turn else image, list(batch[turn, number]))
+            turned = cv2.rotate(image, TURNS[turn - 1]) if turn else image
+            for channel, values in zip(batch[turn, number], cv2.split(turned), strict=True):
+                channel[:] = values
     return batch.reshape(-1, 3, size, size)
 
 

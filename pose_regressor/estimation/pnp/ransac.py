@@ -72,7 +72,7 @@ def ransac_pnp(
     weights: (N,) above 0: inverse variances up to a common factor, which count only in the last refinement
     draws: (4, H) random numbers from 0 to 1, see `uniform_draws`: which four points each of H hypotheses takes
     core: share of the threshold; below 1, the optimum depends less on heavy tails of the errors
-    start: (3, 4) a pose that may be near; if it leads to one that most points agree with, no hypothesis is tried
+    start: (3, 4) a pose that may be near; if it leads to one that nearly all points agree with, no hypothesis is tried
     """
     problem = prepare(pixels, points, camera_matrix, np.ones(len(pixels)))
     some = _thinned(problem, max(1, len(pixels) // RANKED_ON))
@@ -123,7 +123,6 @@ def _found(
 
     some: the correspondences that poses are ranked and refined on
     """
-
     many = problem.points.shape[1] >= TELLING
     if many and start is not None:
         pose = _improved(some, moved_pose(problem, start)[None], threshold, START_STEPS)
