@@ -47,7 +47,9 @@ FLIGHT_SIGMA = 0.002
 STEEPEST = np.radians(75)
 #: Nothing is measured beyond this, metres (a choice, near what these sensors reach).
 RANGE = 10.0
-#: What all depths of an image are wrong by together: standard deviation as a share of the distance (a choice).
+#: What all depths of an image are wrong by together: standard deviation as a share of the distance. A choice, for a
+#: well calibrated camera: of a D435 at 640x480 this is a tenth of a pixel of disparity at a metre. A camera as it is
+#: delivered may be worse (M. Calvert measured one D435 at 981 mm for 1000 mm: calvert.ch/maurice, 2018).
 BIAS = 0.003
 
 
