@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from pose_regressor.estimation.decode import _regressed
+from pose_regressor.estimation.decode import regressed_pose
 from pose_regressor.estimation.windows import Window
 from pose_regressor.geometry import rotation, so3
 from pose_regressor.ops.regression import decode_regression
@@ -30,7 +30,7 @@ def test_a_regressed_pose_is_that_of_the_layer(tiny_bundle, location):
     rotation_6d, regressed = (torch.from_numpy(value).double() for value in (answer.rotation_6d, answer.location))
     centre, diameter = torch.from_numpy(model.bounds.mean(0)), torch.tensor(model.diameter, dtype=torch.float64)
     expected = decode_regression(rotation_6d, regressed, torch.from_numpy(MATRIX), 128, centre, diameter)
-    np.testing.assert_allclose(_regressed(look), expected.numpy(), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(regressed_pose(look), expected.numpy(), rtol=1e-12, atol=1e-12)
 
 
 def test_rotations_are_those_of_the_layers():
