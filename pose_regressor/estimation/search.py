@@ -1,15 +1,16 @@
 """One search of one frame: first at a coarse size of the frame, then finer, for what was not surely found.
 
 At each size, three steps choose what the next one looks at: the box heads' peaks over the whole frame; a glance at each
-peak; a look at each place that the glance confirms. A glance saves PnP, and three of
-four crops where crops are turned. With measured depth, a quick look takes the place of the glance:
-depth brings it to the right distance.
+peak; a look at each place that the glance confirms. A glance needs no PnP, and one of a crop's four quarter turns. With
+measured depth, a quick look takes the place of the glance: depth brings it to the right distance.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+
+import numpy as np
 
 from pose_regressor.estimation.boxes import (
     FIND_MORE_THRESHOLD,
@@ -50,7 +51,7 @@ class Search:
     def __init__(
         self, observer: Observer, frame: Frame, known: Sequence[PoseEstimate], least: float, watch: Stopwatch
     ) -> None:
-        self._observer, self._frame, self._watch = observer, frame, watch
+        self._observer, self._frame, self._watch = observer, _without_empty_depth(frame), watch
         self._known, self._least = known, least
         self._looks: list[Look] = []
         self._looked_at: dict[str, list[FloatArray]] = {}
@@ -139,6 +140,14 @@ class Search:
             self._observer.refine(self._frame, looks, self._watch)
             estimates = self._observer.estimates(looks, camera)
         return distinct([estimate for estimate in estimates if estimate.score >= self._least])
+
+
+def _without_empty_depth(frame: Frame) -> Frame:
+    """The frame, without its depth if nothing was measured. Depth that is worked out on demand is taken as measured."""
+    depth = frame.depth
+    if isinstance(depth, np.ndarray) and not ((depth > 0) & (depth < np.inf)).any():
+        return replace(frame, depth=None)
+    return frame
 
 
 def _shows(pose: PoseEstimate, candidate: Candidate, camera: Camera) -> bool:
