@@ -19,6 +19,8 @@ from pose_regressor.doctor.machine import (
 )
 from pose_regressor.middleware import DDS_REMEDY
 from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.network.engines import has_int8
+from pose_regressor.network.quantization import Quantization, convolutions
 
 
 def test_what_is_here_is_fine():
@@ -57,6 +59,18 @@ def test_devices(monkeypatch):
     assert check_device("cpu").advice == "pip install openvino"
     assert check_device("cpu", "onnxruntime").level == Level.ERROR
     assert check_device("cpu", "torch", "bf16").level == Level.ERROR
+
+
+def test_the_device_runs_each_bundle_by_its_own_rule(make_bundle):
+    pytest.importorskip("openvino")
+    if not has_int8():
+        pytest.skip("this CPU does not compute in 8 bits")
+    brick, cup = make_bundle("brick"), make_bundle("cup")
+    brick.quantization = Quantization(dict.fromkeys(convolutions(brick.config, 1), 4.0), precise=True)
+    text = check_device("cpu", bundles=[brick, cup]).text
+    assert text.startswith("network by brick: openvino on cpu, int8, 1 thread; cup: openvino on cpu, ")
+    refused = check_device("cpu", precision="int8", bundles=[brick, cup])
+    assert refused.level == Level.ERROR and "(bundle of cup)" in refused.text
 
 
 def test_threads():
