@@ -27,6 +27,7 @@ from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import ObjectModel
 from pose_regressor_training.meshes.mesh import load_mesh, object_model
+from pose_regressor_training.processes.memory import keep_memory
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.develop import photograph
 from pose_regressor_training.randomize.scene import SceneSampler
@@ -42,6 +43,7 @@ BATCH = 32
 def main() -> None:
     options = _options()
     torch.set_num_threads(1)
+    keep_memory()  # as a training and its processes do
     with tempfile.TemporaryDirectory() as folder:
         mesh = load_mesh(options.mesh or make_box(Path(folder)), options.unit)
         model = object_model(mesh, "object", 1)

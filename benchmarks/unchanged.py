@@ -5,7 +5,8 @@
 COMMIT is unpacked into a temporary folder. Both versions then do the same work, one after the other:
 
 poses      `predict` of COMMIT's demo clip with COMMIT's `box`. Same rows; score, R and t equal to 1e-9.
-training   a short training of our box, from COMMIT's `cube`. The meshes and all tensors are equal bit by bit.
+training   a short training of our box, from COMMIT's `cube`. The meshes and all tensors are equal bit by bit. A change
+           of the arithmetic breaks this: against a COMMIT before Muon had four steps, every tensor differs.
 bundles    every bundle of COMMIT's models/ loads here, with the tensors that it has there.
 
 Exit code 1 if anything differs. Needs the training package; takes two to four minutes on two cores.
