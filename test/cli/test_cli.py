@@ -268,7 +268,7 @@ class Slow:
     def __init__(self, *_, **__): pass
     def estimate(self, frame):
         print("ready", flush=True)
-        time.sleep(60)
+        time.sleep(3600)
 pose_regressor.estimation.estimator.PoseEstimator = Slow
 from pose_regressor.cli import main
 sys.exit(main(sys.argv[1:]))
@@ -284,7 +284,7 @@ def test_signals_end_it_quietly_long_before_its_work_is_done(folder, number, sta
         while running.stdout.readline() != "ready\n":
             assert running.poll() is None
         running.send_signal(number)
-        errors = running.communicate(timeout=50)[1]
+        errors = running.communicate(timeout=150)[1]
     assert running.returncode == status
     assert "Traceback" not in errors
     # Interrupted, it keeps what it has; terminated, it leaves nothing behind.

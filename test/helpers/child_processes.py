@@ -9,6 +9,7 @@ import contextlib
 import itertools
 import multiprocessing.resource_tracker
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -74,6 +75,18 @@ def ended_with_the_block():
             process.join()
         if _children() != children:
             kill_marked(mark)
+
+
+def idle_clock():
+    """Seconds that stand still while any process of the machine waits for a core: a busy machine costs none.
+
+    Linux counts that time. Where it does not, this clock stands always, and only what never ends is noticed.
+    """
+    try:
+        (some,) = re.findall(r"^some .* total=(\d+)", Path("/proc/pressure/cpu").read_text(), re.MULTILINE)
+    except OSError:
+        return 0.0
+    return time.monotonic() - int(some) / 1e6
 
 
 def _watch(mark, parent):
