@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Any
 
@@ -22,6 +23,7 @@ from pose_regressor_training.train.muon import Muon, split
 from pose_regressor_training.train.schedule import pace
 from pose_regressor_training.train.start import FIRST
 from pose_regressor_training.train.state import State
+from pose_regressor_training.train.weight_gradients import WeightGradients
 
 
 class PoseTask(pl.LightningModule):
@@ -31,12 +33,20 @@ class PoseTask(pl.LightningModule):
     models: of the objects, in the order of the network's channels
     config: of the training
     start: what the training begins with, in words
+    second_thread: whether a second thread computes the gradients of weights; see `WeightGradients`
 
     `steps_done` counts all steps of the training, also those before an interruption. Nothing here waits for the device:
     loss terms are summed there until `take_means` asks for them.
     """
 
-    def __init__(self, network: PoseNetwork, models: Sequence[ObjectModel], config: TrainConfig, start: str) -> None:
+    def __init__(
+        self,
+        network: PoseNetwork,
+        models: Sequence[ObjectModel],
+        config: TrainConfig,
+        start: str,
+        second_thread: bool = False,
+    ) -> None:
         super().__init__()
         self.network, self.config, self.start = network, config, start
         self.models = tuple(models)
@@ -50,13 +60,17 @@ class PoseTask(pl.LightningModule):
         self._sums = torch.zeros(len(self._names), device=home)
         self._optimizer_state: dict[int, dict[str, Tensor]] = {}
         self._objects = ObjectTensors.from_models(models, home)
+        precision = torch.bfloat16 if config.precision == "bf16" else torch.float32
+        self._weight_gradients = WeightGradients(precision) if second_thread else None
+        self._threads = torch.get_num_threads()
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         return batch.to(device)
 
     def terms(self, batch: Batch) -> dict[str, Tensor]:
         """The loss terms whose weight is not 0, by name."""
-        with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self.config.precision == "bf16"):
+        bf16 = torch.autocast(batch.image.device.type, torch.bfloat16, enabled=self.config.precision == "bf16")
+        with bf16, self._weight_gradients or nullcontext():
             boxes, poses, features = self._forward(batch.image)
             regions = self.regions(features) if self.regions else None
         terms = objective(boxes, poses, batch, self._objects, self.config.losses, regions)
@@ -66,6 +80,15 @@ class PoseTask(pl.LightningModule):
         terms = self.terms(batch)
         self._sums += torch.stack(list(terms.values())).detach()
         return total(terms, self.config.losses)
+
+    def on_before_backward(self, loss: Tensor) -> None:
+        if self._weight_gradients:
+            torch.set_num_threads(1)  # the second core is for the second thread
+
+    def on_after_backward(self) -> None:
+        if self._weight_gradients:
+            self._weight_gradients.collect()
+            torch.set_num_threads(self._threads)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         optimizer = self._optimizer()

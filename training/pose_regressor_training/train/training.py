@@ -74,7 +74,11 @@ class Training:
         network.to(device=self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         if self.world.size > 1:
             synchronised(network)
-        self.task = PoseTask(network, [known.model for known in self.objects], config, "random weights")
+        alone = self.device.type == "cpu" and self.world.size == 1 and not config.compile
+        self.task = PoseTask(
+            network, [known.model for known in self.objects], config, "random weights",
+            second_thread=alone and torch.get_num_threads() > 1,
+        )  # fmt: skip
 
     @property
     def steps_done(self) -> int:
