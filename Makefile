@@ -14,8 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-# cyclonedds has wheels for Python 3.10 to 3.13. pip would try to build it from source for others.
-HAS_DDS = $(BIN)/python -c "import sys; sys.exit(sys.version_info >= (3, 14))" || $(BIN)/python -c "import cyclonedds" 2>/dev/null
+HAS_DDS = $(BIN)/python -c "import cyclonedds" 2>/dev/null
 
 # Each has a DDS domain of its own and takes about 1 GB. Two for each of two cores: a third of the time, a test waits for
 # processes of its own. More gain little: the longest tests remain.
@@ -108,12 +107,11 @@ $(VENV)/.torch: $(VENV)/.made
 
 $(VENV)/.runtime: $(VENV)/.made setup.py
 	@echo "installing pose_regressor"
-	@if $(HAS_DDS); then \
-	  $(PIP) -e ".[dds]"; \
-	else \
+# cyclonedds has no wheels for ARM and for Python 3.14. pip would try to build it from source there.
+	@$(PIP) --only-binary cyclonedds -e ".[dds]" 2>$(VENV)/dds.log || { \
 	  $(PIP) -e ".[zenoh]"; \
-	  echo "note: cyclonedds has no wheel for $$($(BIN)/python --version): Zenoh is used in place of DDS"; \
-	fi
+	  echo "note: cyclonedds has no wheel for $$($(BIN)/python --version) on $$(uname -m): Zenoh is used in place of DDS"; \
+	}
 	@touch $@
 
 $(VENV)/.develop: $(VENV)/.runtime $(VENV)/.torch $(wildcard training/setup.py training/pyproject.toml)

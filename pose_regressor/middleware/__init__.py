@@ -18,7 +18,7 @@ Middleware = Literal["ros2", "dds", "zenoh"]
 DDS_REMEDY = (
     'pip install "pose_regressor[dds]"'
     if sys.version_info < (3, 14)
-    else "use Python 3.10 to 3.13, for which cyclonedds has wheels (make PYTHON=python3.13)"
+    else "use Python 3.10 to 3.13, for which cyclonedds has wheels (make PYTHON=python3.13), or Zenoh"
 )
 NEEDS: dict[Middleware, tuple[str, str]] = {
     "ros2": (

@@ -30,7 +30,7 @@ class NetworkConfig(Config):
     )
     find_size: int = count(
         320,
-        "longer side of the whole frame, as it is scaled for the search for objects",
+        "the whole frame is scaled so that its longer side has this length, and then searched for objects",
         32,
         MOST_PIXELS,
         multiple=32,

@@ -57,6 +57,7 @@ def write_scene(folder, frames=2):
 
 @pytest.mark.parametrize(("options", "said"), [((), ", 2 of them with depth"), (("--depth", "off"), "")])
 def test_a_source_brings_its_depth(launch, tmp_path, options, said):
+    pytest.importorskip("cyclonedds")
     write_scene(tmp_path / "scene")
     model = ROOT / "models" / "box.safetensors"
     command = ["-m", "pose_regressor", "run", "--middleware", "dds", "--model", model, "--source", tmp_path / "scene"]

@@ -141,7 +141,7 @@ def test_a_signal_ends_the_player(domain, clip, launch, number, log, network):
 
 
 def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch, log, network):
-    """Reliably, for a busy machine may lose what is sent with best effort; benchmarks/ looks at that."""
+    """Again and again: on a busy machine Zenoh may drop an image. None may come in part or changed."""
     folder, camera = clip
     images = [np.random.default_rng(n).integers(0, 256, (1080, 1920, 3), dtype=np.uint8) for n in range(3)]
     for path in folder.iterdir():
@@ -151,14 +151,13 @@ def test_full_hd_comes_over_the_loopback_whole(domain, clip, launch, log, networ
     camera.write_text(camera.read_text().replace("64", "1920").replace("48", "1080"))
     with network.Participant("reader") as participant:
         arrived = hear(participant, "image", log, depth=10)
-        player = launch(*network.player, folder, "--camera", camera, "--rate", 10)
-        assert player.wait() == 0, player.text
+        player = launch(*network.player, folder, "--camera", camera, "--rate", 5, "--loop")
         end = time.monotonic() + PATIENCE
-        while len(arrived) < len(images) and time.monotonic() < end:
+        while len({bytes(message.data[:16]) for message in list(arrived)}) < len(images) and time.monotonic() < end:
             time.sleep(0.01)
-    assert len(arrived) == len(images)
-    for message, image in zip(arrived, images, strict=True):
-        np.testing.assert_array_equal(message.data.reshape(1080, 1920, 3), image[..., ::-1])
+        assert player.end(signal.SIGTERM)[0] in (0, 128 + signal.SIGTERM), player.text
+    whole = {image[..., ::-1].tobytes() for image in images}
+    assert {message.data.tobytes() for message in arrived} == whole
 
 
 CAMERA = Camera(64, 48, np.array([[60.0, 0, 31.5], [0, 60, 23.5], [0, 0, 1]]))

@@ -30,7 +30,7 @@ class Weights(Config):
 
     scope: ClassVar[str] = "losses."
 
-    presence: float = number(1.0, "whether the object is there, in each cell of the box head")
+    presence: float = number(1.0, "whether the object is there; one answer for each cell of a grid over the image")
     box: float = number(0.5, "box around the object ([DPR]: L_b)")
     mask: float = number(1.0, "which cells of a crop show the object")
     coordinates: float = number(3.0, "point of the object that each cell shows, in the object's coordinates")
@@ -42,14 +42,16 @@ class Weights(Config):
         0.0, "silhouette of the object in the regressed pose, against the true one ([DPR]: L_PL)"
     )
     regularization: float = number(
-        0.01, "how far the regressed rotation's two columns are from unit length and a right angle ([DPR]: L_reg)"
+        0.01,
+        "the first two columns of the regressed rotation matrix: how far from length 1, and from a right angle to each "
+        "other ([DPR]: L_reg)",
     )
     regions: float = number(1.0, "which of 64 regions of the surface each cell shows; only the training uses this head")
     pose: float = number(1.0, "ADD of the pose that PnP finds; BPnP gives the gradient")
     reprojection: float = number(
         0.0,
-        "projected points of the pose that PnP finds, against the true ones ([BPnP]: l_p); with `coordinates` it is "
-        "the mixture loss of [BPnP]",
+        "distance between the points that the pose of PnP projects and those that the true pose projects ([BPnP]: "
+        "l_p); together with `losses.coordinates` it is the mixture loss of [BPnP]",
     )
 
     def __post_init__(self) -> None:
