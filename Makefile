@@ -19,8 +19,8 @@ HAS_DDS = $(BIN)/python -c "import cyclonedds" 2>/dev/null
 # Each has a DDS domain of its own and takes about 1 GB. Two for each of two cores: a third of the time, a test waits for
 # processes of its own. More gain little: the longest tests remain.
 WORKERS ?= 4
-# Tests start hundreds of processes. Without bytecode each would compile this checkout again.
 PYTEST := -m pytest -n $(WORKERS) --dist worksteal
+# Tests start hundreds of processes. Without bytecode each would compile this checkout again.
 BYTECODE := env -u PYTHONDONTWRITEBYTECODE
 # Without what a ROS 2 for another Python has set in this shell.
 NO_ROS := env -u PYTHONPATH -u LD_LIBRARY_PATH -u AMENT_PREFIX_PATH -u RMW_IMPLEMENTATION -u _ROS_WHEELS_BOOTSTRAP_COMPLETE

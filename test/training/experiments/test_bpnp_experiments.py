@@ -86,13 +86,13 @@ def test_corners_of_the_rendered_board_are_where_the_camera_sees_them():
 @pytest.mark.slow
 def test_heatmaps_are_learned_from_either_loss():
     mesh, model = box()
-    crops = rendered_crops(mesh, model, 16, bpnp_heatmaps.CROP, seed=1)
-    size = bpnp_heatmaps.Size(batch=16, steps=1, channels=8)
+    crops = rendered_crops(mesh, model, 8, bpnp_heatmaps.CROP, seed=1)
+    size = bpnp_heatmaps.Size(batch=8, steps=1, channels=8)
     start = bpnp_heatmaps.evaluate(bpnp_heatmaps.train("l_h", crops, model, size, 0), crops, model)
     assert start.point_error.median() > 8
-    by_heatmap = bpnp_heatmaps.train("l_h", crops, model, bpnp_heatmaps.Size(batch=16, steps=250, channels=8), 0)
+    by_heatmap = bpnp_heatmaps.train("l_h", crops, model, bpnp_heatmaps.Size(batch=8, steps=300, channels=8), 0)
     assert bpnp_heatmaps.evaluate(by_heatmap, crops, model).point_error.median() < 2
-    by_pose = bpnp_heatmaps.train("l_p", crops, model, bpnp_heatmaps.Size(batch=16, steps=140, channels=8), 0)
+    by_pose = bpnp_heatmaps.train("l_p", crops, model, bpnp_heatmaps.Size(batch=8, steps=140, channels=8), 0)
     scores = bpnp_heatmaps.evaluate(by_pose, crops, model)
     # The pose is right long before the points are: nothing asks for them.
     assert scores.pose_error.median() < 4 < scores.point_error.median()
