@@ -87,7 +87,7 @@ def _calibration(is_default: bool) -> str:
 def _int8(bundle: Bundle) -> str:
     if bundle.quantization is None:
         return "not offered: no ranges were measured for this bundle, or its poses were worse"
-    return "offered" if bundle.quantization.precise else "offered; less precise, so auto prefers bf16"
+    return "offered" if bundle.quantization.precise else "offered; less precise, so auto does not take it"
 
 
 def machine() -> dict[str, Any]:

@@ -49,8 +49,8 @@ PrecisionOption = Annotated[
     typer.Option(
         "--precision",
         metavar="auto|fp32|bf16|int8",
-        help="Arithmetic of the network. auto: the fastest that CPU and bundle have if openvino runs it: int8, then "
-        "bf16; else fp32.",
+        help="Arithmetic of the network. With openvino, auto takes bf16 if the CPU has it, else int8 if CPU and bundle "
+        "have it, else fp32.",
     ),
 ]
 ThreadsOption = Annotated[

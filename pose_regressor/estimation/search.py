@@ -34,8 +34,9 @@ AGAIN = 0.25
 #: An object that is not found with at least this probability of being right is searched for once more, in an image
 #: this many times as fine, where small and half hidden objects show.
 SURE, FINER = 0.2, 2
-#: The same for poses that depth was compared with. Most right ones are surer there, and false ones often exceed SURE.
-SURE_WITH_DEPTH = 0.85
+#: The same in frames with depth, of poses that depth was compared with and of others. Most right poses are surer there,
+#: and false ones often exceed SURE.
+SURE_BY_DEPTH, SURE_BESIDE_DEPTH = 0.85, 0.5
 #: A pose agrees with the box that was looked at if its own overlaps that one as much: two parts of the network must
 #: vouch for it, correspondences and regression.
 AGREES = 0.5
@@ -127,8 +128,13 @@ class Search:
     def surely_found(self) -> set[str]:
         """Names of the objects that were found with so high a score that no finer search is needed."""
         estimates = [self._observer.calibrated(look, self._frame.camera) for look in self._looks]
-        sure = [e for e in estimates if e.score >= (SURE if e.depth_share is None else SURE_WITH_DEPTH)]
+        sure = [e for e in estimates if e.score >= self._sure_from(e)]
         return {e.model.name for e in (*self._known, *sure)}
+
+    def _sure_from(self, estimate: PoseEstimate) -> float:
+        if self._frame.depth is None:
+            return SURE
+        return SURE_BESIDE_DEPTH if estimate.depth_share is None else SURE_BY_DEPTH
 
     def poses(self) -> list[PoseEstimate]:
         """The poses that count, refined, best score first."""

@@ -32,7 +32,7 @@ class Quantization:
     """Measured by `pose-regressor calibrate`.
 
     ranges: name of each convolution -> largest magnitude of its input
-    precise: whether poses in int8 are as precise as in float32. If not, `auto` prefers bf16.
+    precise: whether poses in int8 are as precise as in float32. If not, `auto` does not take it.
     """
 
     ranges: Mapping[str, float]

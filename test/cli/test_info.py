@@ -22,6 +22,6 @@ def test_info_says_what_a_bundle_was_calibrated_for():
     bundle = replace(bundle, rgbd_calibration=replace(RGBD_CALIBRATION, covariance_scale=2.0))
     assert describe(bundle, path)["calibration"]["images with depth"] == "measured for this bundle"
     ranges = dict.fromkeys(convolutions(bundle.config, 1), 4.0)
-    for precise, words in ((True, "offered"), (False, "offered; less precise, so auto prefers bf16")):
+    for precise, words in ((True, "offered"), (False, "offered; less precise, so auto does not take it")):
         bundle = replace(bundle, quantization=Quantization(ranges, precise))
         assert describe(bundle, path)["calibration"]["int8"] == words

@@ -61,14 +61,15 @@ def test_devices(monkeypatch):
     assert check_device("cpu", "torch", "bf16").level == Level.ERROR
 
 
-def test_the_device_runs_each_bundle_by_its_own_rule(make_bundle):
+def test_the_device_runs_each_bundle_by_its_own_rule(make_bundle, monkeypatch):
     pytest.importorskip("openvino")
     if not has_int8():
         pytest.skip("this CPU does not compute in 8 bits")
+    monkeypatch.setattr("pose_regressor.network.runners.has_bf16", lambda: False)
     brick, cup = make_bundle("brick"), make_bundle("cup")
     brick.quantization = Quantization(dict.fromkeys(convolutions(brick.config, 1), 4.0), precise=True)
-    text = check_device("cpu", bundles=[brick, cup]).text
-    assert text.startswith("network by brick: openvino on cpu, int8, 1 thread; cup: openvino on cpu, ")
+    text = check_device("cpu", threads=1, bundles=[brick, cup]).text
+    assert text.startswith("network by brick: openvino on cpu, int8, 1 thread; cup: openvino on cpu, fp32, ")
     refused = check_device("cpu", precision="int8", bundles=[brick, cup])
     assert refused.level == Level.ERROR and "(bundle of cup)" in refused.text
 

@@ -8,6 +8,7 @@ import torch
 from scipy.spatial import ConvexHull
 
 from pose_regressor import Camera, Frame, InputError, PoseEstimate, PoseEstimator
+from pose_regressor.estimation.boxes import FIND_THRESHOLD
 from pose_regressor.estimation.correspondences import correspondences, quarter_turns
 from pose_regressor.estimation.estimates import Stopwatch
 from pose_regressor.network.calibration import Calibration
@@ -110,10 +111,10 @@ def test_a_pose_that_depth_only_half_confirms_is_searched_for_once_more(make_bun
     camera = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]))
     image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     estimator, frame = PoseEstimator(bundle, "cpu"), Frame(image, camera)
-    box = estimator._find(frame, {"brick"}, Stopwatch())[0].box
+    box = estimator._observer.find(frame, {"brick"}, Stopwatch(), FIND_THRESHOLD)[0].box
     distance = camera.matrix[0, 0] * model.diameter / max(box[2:] - box[:2])
     with_depth = replace(frame, depth=np.full((480, 640), distance, np.float32))
-    runner, sizes = estimator._runners[0], []
+    runner, sizes = estimator._observer.networks[0].runner, []
     find = runner.find
     runner.find = lambda images: sizes.append(images.shape[-1]) or find(images)
     unsure, half, sure = (Calibration(((0.0, low), (1.0, low + 0.1)), 1.0) for low in (0.2, 0.65, 0.87))

@@ -44,8 +44,8 @@ class NodeConfig(Config):
     precision: str = choice(
         "auto",
         ("auto", "fp32", "bf16", "int8"),
-        "arithmetic of the network; auto takes the fastest that CPU and bundle have if openvino runs it: int8, then "
-        "bf16; else fp32",
+        "arithmetic of the network; with openvino, auto takes bf16 if the CPU has it, else int8 if CPU and bundle have "
+        "it, else fp32",
     )
     threads: int = count(
         0,

@@ -16,7 +16,6 @@ from pose_regressor.network.outputs import BoxOutput, PoseOutput
 from pose_regressor.network.quantization import LEAST_RANGE, Quantization, convolutions
 from pose_regressor.network.runners import Runner, choose_execution, open_engine
 from pose_regressor.network.weights import Weights
-from pose_regressor.types import InputError
 from pose_regressor_training.calibrate.frames import true_frames
 from pose_regressor_training.calibrate.metrics import metrics_of
 from pose_regressor_training.calibrate.trial import FRAMES, Trial, try_each
@@ -56,7 +55,7 @@ class Quantized:
         ratios = " and ".join(f"{ratio:.3f}" for ratio in error_ratios(self.exact, self.whole))
         verdict = "not offered"
         if self.quantization:
-            verdict = "offered" if self.quantization.precise else "offered, but less precise, so auto prefers bf16"
+            verdict = "offered" if self.quantization.precise else "offered, but less precise, so auto does not take it"
         return (
             f"int8: {verdict}: finds (in float32) {found}; median errors {errors[0]} ({errors[1]}); of the same object "
             f"{ratios} times as large"
@@ -100,21 +99,6 @@ def quantize(
 def compared(frames: int) -> int:
     """On how many frames poses are compared. frames: of the calibration"""
     return round(frames * COMPARED)
-
-
-def quantize_if_possible(
-    bundle: Bundle,
-    meshes: Sequence[Mesh],
-    seed: int,
-    frames: int | None = None,
-    device: str = "cpu",
-    progress: Callable[[int], None] = lambda done: None,
-) -> str:
-    """`quantize`, and its outcome in words. On a machine that does not compute in int8, the bundle stays as it is."""
-    try:
-        return quantize(bundle, meshes, seed, frames, device=device, progress=progress).in_words()
-    except InputError as error:
-        return f"int8: not measured: {error}"
 
 
 def verdict(ranges: dict[str, float], exact: Trial, whole: Trial) -> Quantization | None:

@@ -60,7 +60,10 @@ def calibrate(
     ] = False,
     only_int8: Annotated[
         bool,
-        typer.Option("--only-int8", help="Measure the ranges that int8 needs, and leave all else as it is."),
+        typer.Option(
+            "--only-int8",
+            help="Measure what int8 needs, and offer it if poses stay as good. Leave all else as it is.",
+        ),
     ] = False,
     seed: Annotated[
         int, typer.Option(metavar="N", min=0, help="Seed of the frames; take another one than the training's.")
@@ -71,8 +74,7 @@ def calibrate(
 
     Then a score is the probability that ADD(-S) is below 0.1 diameters. Prints a table of figures, measured on further
     frames, and writes it into the bundle's card (NAME.md) if there is one. Adds the objects' colours to a bundle that
-    lacks them. Also measures what int8 needs, and says whether poses stay as good in it: if not, the bundle does not
-    offer it.
+    lacks them.
     """
     from rich.console import Console
     from rich.progress import Progress
@@ -83,7 +85,7 @@ def calibrate(
     from pose_regressor.types import InputError
     from pose_regressor_training.calibrate.calibrate import add_colors, calibrate, take_symmetries
     from pose_regressor_training.calibrate.metrics import measure, rows_of, with_metrics
-    from pose_regressor_training.calibrate.quantize import compared, quantize, quantize_if_possible
+    from pose_regressor_training.calibrate.quantize import compared, quantize
     from pose_regressor_training.evaluate.plots import reliability_figure
     from pose_regressor_training.figures import print_table, write_figure
     from pose_regressor_training.samples.sensor_depth import SensorDepth
@@ -115,7 +117,6 @@ def calibrate(
             loaded.save(target)
             console.print(f"{target}: {quantized.in_words()}")
             raise typer.Exit(0 if loaded.quantization else 1)
-        int8 = ""
         if not measure_only:
             if not only_depth:
                 add_colors(loaded, meshes)
@@ -124,9 +125,6 @@ def calibrate(
                 sensor=measuring, only_depth=only_depth,
             )  # fmt: skip
             scored["raw"] = fitted.trial.scored()
-            if not only_depth:
-                watch = line("int8", compared(frames))
-                int8 = quantize_if_possible(loaded, meshes, seed, frames, on, watch)
         measured = None
         if not only_depth:
             measured = measure(loaded, meshes, seed, frames, device=on, progress=line("measuring"))
@@ -148,8 +146,6 @@ def calibrate(
         f"{target}: scores {knots}; covariance x {loaded.calibration.covariance_scale:g}; "
         f"distances x {loaded.depth_scale:g}"
     )
-    if int8:
-        console.print(int8)
     if measuring:
         knots = ", ".join(f"{raw:.2f}→{share:.2f}" for raw, share in loaded.rgbd_calibration.score)
         console.print(f"with depth: scores {knots}; covariance x {loaded.rgbd_calibration.covariance_scale:g}")

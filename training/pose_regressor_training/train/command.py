@@ -18,7 +18,6 @@ from pose_regressor.files.io import write_text
 from pose_regressor.network.bundle import Bundle
 from pose_regressor_training.calibrate.calibrate import CALIBRATION_SEED, calibrate
 from pose_regressor_training.calibrate.metrics import measure, rows_of
-from pose_regressor_training.calibrate.quantize import quantize_if_possible
 from pose_regressor_training.train.callbacks import CurveFile, Progress, read_curve, tensorboard
 from pose_regressor_training.train.card import card
 from pose_regressor_training.train.pictures import Pictures
@@ -56,7 +55,6 @@ class Command:
         seed, device = training.config.seed + CALIBRATION_SEED, str(training.device)
         self._console.print("calibrating and measuring on synthetic frames that it has not seen")
         calibrate(bundle, meshes, seed, device=device)
-        self._console.print(quantize_if_possible(bundle, meshes, seed, device=device))
         trial = measure(bundle, meshes, seed, device=device)
         bundle.save(self._out)
         write_text(self._out.with_suffix(".md"), card(bundle, self._command))
