@@ -170,7 +170,8 @@ def test_a_signal_to_the_whole_group_ends_it_as_one_to_itself(start_group, tmp_p
     steps, errors = process.stdout.read(), process.stderr.read()  # communicate() forgets what was read ahead
     assert process.wait() == -number
     assert ("died" not in errors) and ("Traceback" in errors) == (number == signal.SIGINT)
-    assert members(process.pid) == []
+    while members(process.pid):  # within the time of this test: a child may end a moment after its parent
+        time.sleep(0.05)
     with safe_open(tmp_path / "state.safetensors", framework="pt") as file:
         saved = json.loads(file.metadata()["pose_regressor_training"])["step"]
     assert saved == 1 + len(steps.split()) < 10_000
