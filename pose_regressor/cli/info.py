@@ -94,6 +94,7 @@ def machine() -> dict[str, Any]:
     """This machine, its packages and the shipped bundles, by section."""
     from pose_regressor.assets import shipped_models
     from pose_regressor.middleware import NEEDS, choose, missing
+    from pose_regressor.network.engines import has_bf16
     from pose_regressor.network.quantization import Quantization
     from pose_regressor.network.runners import choose_execution, select_device
 
@@ -107,7 +108,7 @@ def machine() -> dict[str, Any]:
         runs = f"nothing: {error}"
     try:
         choose_execution("auto", select_device("auto"), "int8", quantization=Quantization({}, precise=True))
-        int8 = "auto takes it for bundles that offer it"
+        int8 = "auto takes it for bundles that offer it" if not has_bf16() else "here, but auto takes bf16"
     except InputError as error:
         int8 = f"not here: {error}"
     features = _cpu_features()

@@ -9,6 +9,7 @@ import typer
 
 from pose_regressor.middleware.fusion.parameters import FusionConfig
 from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.settings import MOST_THREADS
 
 #: Command lines name each node's own parameter file.
 NODE_FILE, FUSION_FILE = "config/pose_regressor.yaml", "config/fusion.yaml"
@@ -56,7 +57,12 @@ PrecisionOption = Annotated[
 ThreadsOption = Annotated[
     int,
     typer.Option(
-        "--threads", min=0, metavar="N", help="Threads that the network gets. 0: two; for torch, as many as it takes."
+        "--threads",
+        min=0,
+        max=MOST_THREADS,
+        metavar="N",
+        help="Threads that each network gets. 0: two, or one if there are too few cores for several bundles at the "
+        "same time; for torch as many as it takes.",
     ),
 ]
 BackendOption = Annotated[

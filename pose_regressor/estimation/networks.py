@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -60,11 +61,16 @@ class Parallel:
     """
 
     def __init__(self, most: int) -> None:
-        self._pool = ThreadPoolExecutor(most, "network") if most > 1 else None
+        self._most = most
+        self._pool: ThreadPoolExecutor | None = None
+        self._process = 0
 
     def results(self, calls: Sequence[Callable[[], T]]) -> Iterator[T]:
         """The calls' results in their order. While one is used, later calls run."""
-        if self._pool is None:
+        if self._most <= 1:
             return (call() for call in calls)
+        # A fork copies the pool without its threads.
+        if self._pool is None or self._process != os.getpid():
+            self._pool, self._process = ThreadPoolExecutor(self._most, "network"), os.getpid()
         running = [self._pool.submit(call) for call in calls]
         return (call.result() for call in running)

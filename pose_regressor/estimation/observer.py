@@ -63,10 +63,13 @@ class Observer:
 
     def candidate(self, name: str, box: FloatArray) -> Candidate:
         """To look for the object of this name in a box (4,). InputError: no bundle knows it."""
+        return replace(self._known(name), box=box)
+
+    def _known(self, name: str) -> Candidate:
         if name not in self._objects:
             known = ", ".join(model.name for bundle in self.bundles for model in bundle.objects)
             raise InputError(f"object {name!r}: is in none of the bundles, expected one of {known}")
-        return replace(self._objects[name], box=box)
+        return self._objects[name]
 
     def find(
         self, frame: Frame, wanted: Collection[str], watch: Stopwatch, least: float, finer: int = 1
@@ -74,6 +77,7 @@ class Observer:
         """Peaks of the box heads over the whole frame.
 
         wanted: names of objects; least: presence of a peak; finer: factor of the usual size of the frame
+        InputError: no bundle knows an object of this name.
         """
         windows: dict[int, Window] = {}
         jobs = []
@@ -81,7 +85,7 @@ class Observer:
             for number, network in enumerate(self.networks):
                 size = finer * self._first(network).config.find_size
                 too_fine = finer > 1 and size > MOST_ENLARGED * max(frame.camera.width, frame.camera.height)
-                if too_fine or not any(self._objects[name].network == number for name in wanted):
+                if too_fine or not any(self._known(name).network == number for name in wanted):
                     continue
                 if size not in windows:
                     windows[size] = frame_window(frame.image, frame.camera, size)

@@ -27,6 +27,7 @@ from pose_regressor.network.engines import (
 from pose_regressor.network.outputs import BoxOutput, PoseOutput
 from pose_regressor.network.quantization import Quantization
 from pose_regressor.network.weights import Weights
+from pose_regressor.settings import MOST_THREADS
 from pose_regressor.types import InputError
 
 Backend = Literal["openvino", "onnxruntime", "torch"]
@@ -126,10 +127,13 @@ def choose_execution(
     threads: 0: two for OpenVINO and ONNX Runtime, or one if there are too few cores; for torch as many as it takes
     quantization: of the network's bundle, which int8 needs
     at_once: networks that run at the same time
-    InputError: a name is unknown, or the backend does not run on this device, in this precision, or is not installed.
+    InputError: a name is unknown, threads is no number from 0 to MOST_THREADS, or the backend does not run on this
+        device, in this precision, or is not installed.
     """
     _check("backend", backend, BACKENDS)
     _check("precision", precision, PRECISIONS)
+    if type(threads) is not int or not 0 <= threads <= MOST_THREADS:
+        raise InputError(f"threads: expected a whole number from 0 to {MOST_THREADS}, got {threads!r}")
     chosen = _fastest(device) if backend == "auto" else _named(backend, device)
     if precision in ("bf16", "int8") and chosen != "openvino":
         raise InputError(f"precision {precision}: expected the backend openvino, got {chosen}; fp32 is for all")

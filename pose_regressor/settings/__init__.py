@@ -25,6 +25,7 @@ from pose_regressor.settings.defaults import (
     CAMERA_INFO_TOPIC,
     CAMERA_NAMESPACE,
     IMAGE_TOPIC,
+    MOST_THREADS,
     SCORE_THRESHOLD,
 )
 from pose_regressor.settings.documents import as_markdown, as_yaml
@@ -34,6 +35,7 @@ __all__ = [
     "CAMERA_INFO_TOPIC",
     "CAMERA_NAMESPACE",
     "IMAGE_TOPIC",
+    "MOST_THREADS",
     "SCORE_THRESHOLD",
     "Config",
     "Kind",

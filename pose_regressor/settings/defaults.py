@@ -6,3 +6,5 @@ SCORE_THRESHOLD = 0.15
 IMAGE_TOPIC, CAMERA_INFO_TOPIC = "image", "camera_info"
 #: Namespace of a recorded camera's topics.
 CAMERA_NAMESPACE = "/camera"
+#: Most threads that a network may be given.
+MOST_THREADS = 1024

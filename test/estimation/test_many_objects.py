@@ -1,12 +1,15 @@
 """Several bundles in one search: the same poses as of each by itself, and no work that another has done."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import pytest
 import torch
 
-from pose_regressor import Camera, Frame, PoseEstimator
+from pose_regressor import Camera, Frame, InputError, PoseEstimator
 from pose_regressor.assets import demo_folder, find_model
 from pose_regressor.estimation.networks import Parallel, open_networks
 from pose_regressor.files.cameras import load_camera
@@ -147,6 +150,31 @@ def test_networks_run_at_the_same_time():
     assert ran == []
     next(results)
     assert ran == [threading.get_ident()]
+
+
+FORK = """
+import os, signal
+from pose_regressor.estimation.networks import Parallel
+parallel = Parallel(2)
+list(parallel.results([int, int]))
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # ends a child that waits for threads which it does not have
+    os._exit(7 + sum(parallel.results([int, int])))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_starts_threads_of_its_own():
+    ran = subprocess.run([sys.executable, "-W", "ignore", "-c", FORK], check=True, capture_output=True, text=True)
+    assert ran.stdout == "7\n"
+
+
+def test_an_unknown_object_is_named(make_bundle):
+    estimator = PoseEstimator(make_bundle("cup"), "cpu")
+    with pytest.raises(InputError, match="object 'mug': is in none of the bundles, expected one of cup"):
+        estimator.search(noise_frame(), ["mug"])
 
 
 def test_what_is_found_is_not_searched_for_again(calls):

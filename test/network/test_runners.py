@@ -143,6 +143,9 @@ def test_the_choice(monkeypatch):
         choose_execution("tensorrt", "cpu")
     with pytest.raises(InputError, match="expected one of auto, fp32, bf16, int8, got 'int4'"):
         choose_execution("auto", "cpu", "int4")
+    for threads in (-1, 1025, 2**31, True, 1.5, "2"):
+        with pytest.raises(InputError, match=f"threads: expected a whole number from 0 to 1024, got {threads!r}"):
+            choose_execution("auto", "cpu", threads=threads)
     with pytest.raises(InputError, match="expected the backend openvino, got onnxruntime"):
         choose_execution("onnxruntime", "cpu", "bf16")
     monkeypatch.setattr(importlib.import_module("pose_regressor.network.runners"), "has_bf16", lambda: False)

@@ -6,6 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pose_regressor.settings import (
+    MOST_THREADS,
     SCORE_THRESHOLD,
     Config,
     Parameter,
@@ -52,7 +53,7 @@ class NodeConfig(Config):
         "threads of the CPU that each network gets; 0: two for openvino and onnxruntime, or one if there are too few "
         "cores for several bundles at the same time; for torch as many as it takes",
         0,
-        1024,
+        MOST_THREADS,
     )
     score_threshold: float = number(
         SCORE_THRESHOLD, "least score of a pose that is published", 0.0, 1.0, unit="probability", live=True

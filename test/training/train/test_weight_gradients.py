@@ -46,16 +46,17 @@ def test_all_gradients_of_the_network_are_autograd_s(precision):
 def test_gradients_add_up_and_other_convolutions_stay_as_they_are():
     torch.manual_seed(0)
     common, dilated = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=2, dilation=2)
+    same = nn.Conv2d(4, 4, 3, padding="same")
     image, side = torch.rand(2, 3, 8, 8), WeightGradients(torch.float32)
     for _ in range(2):
         with side:
-            out = dilated(common(image))
+            out = same(dilated(common(image)))
         out.sum().backward()
         side.collect()
-    once = copy.deepcopy([common, dilated])
+    once = copy.deepcopy([common, dilated, same])
     for layer in once:
         layer.zero_grad()
-    once[1](once[0](image)).sum().backward()
-    for layer, single in zip((common, dilated), once, strict=True):
+    once[2](once[1](once[0](image))).sum().backward()
+    for layer, single in zip((common, dilated, same), once, strict=True):
         torch.testing.assert_close(layer.weight.grad, 2 * single.weight.grad)
         torch.testing.assert_close(layer.bias.grad, 2 * single.bias.grad)

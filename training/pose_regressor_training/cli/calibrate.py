@@ -93,8 +93,8 @@ def calibrate(
     console, target = Console(), out or bundle
     measuring = SensorDepth(sensor) if sensor else None  # type: ignore[arg-type]  # it checks the name itself
     check_file_to_write(target)
-    if only_int8 and (only_depth or measure_only or measuring):
-        raise InputError("--only-int8: expected neither --sensor nor --only-depth nor --measure-only beside it")
+    if only_int8 and (only_depth or measure_only or measuring or keep_distances or models_info or figure):
+        raise InputError("--only-int8: expected none of the options that calibrate or measure something else beside it")
     if only_depth and measuring is None:
         raise InputError("--only-depth: expected --sensor too, which says whose depth")
     if figure is not None and figure.suffix != ".png":

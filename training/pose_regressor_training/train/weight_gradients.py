@@ -24,7 +24,7 @@ class WeightGradients(TorchFunctionMode):
     precision: of the convolutions
 
     After each backward pass, call `collect`. Only convolutions of parameters that need gradients, without dilation and
-    groups, are handled; all others are computed as usual.
+    groups and with a padding in numbers, are handled; all others are computed as usual.
     """
 
     def __init__(self, precision: torch.dtype) -> None:
@@ -36,7 +36,8 @@ class WeightGradients(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func is torch.conv2d and not kwargs and len(args) == 7:
             image, weight, bias, stride, padding, dilation, groups = args
-            if isinstance(weight, nn.Parameter) and weight.requires_grad and (dilation, groups) == (_NO_DILATION, 1):
+            usual = (dilation, groups) == (_NO_DILATION, 1) and not isinstance(padding, str)
+            if isinstance(weight, nn.Parameter) and weight.requires_grad and usual:
                 return _Convolution.apply(image, weight, bias, stride, padding, self)
         return func(*args, **(kwargs or {}))
 
@@ -46,10 +47,10 @@ class WeightGradients(TorchFunctionMode):
 
     def collect(self) -> None:
         """Wait for all gradients, and add them to those of the parameters."""
-        for weight, gradient in self._running:
+        running, self._running = self._running, []  # an error must not come back in the next step
+        for weight, gradient in running:
             value = gradient.result().to(weight.dtype)
             weight.grad = value if weight.grad is None else weight.grad.add_(value)
-        self._running.clear()
 
 
 class _Convolution(torch.autograd.Function):
