@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pose_regressor_training.samples.batches import Batch
+from pose_regressor_training.samples.turns import turned
 
 #: Images that are kept, in all processes together; 100 kB each.
 HELD = 4096
@@ -26,14 +27,17 @@ class Replay:
     batch_size: of all processes together
     seed: of the draws
     part: (i, n), the share of one of n processes
+    turns: whether an image that is used again is turned by a random number of quarter turns
 
     The batch of step i depends only on the seed and on i, whatever was interrupted. `first_fresh` tells with which
     fresh batch to go on. An image keeps its row in the batch, so that several processes draw from their own images what
     one process would draw from all.
     """
 
-    def __init__(self, uses: int, batch_size: int, seed: int, part: tuple[int, int] = (0, 1)) -> None:
-        self.uses, self.batch_size, self.seed, self.part = uses, batch_size, seed, part
+    def __init__(
+        self, uses: int, batch_size: int, seed: int, part: tuple[int, int] = (0, 1), turns: bool = False
+    ) -> None:
+        self.uses, self.batch_size, self.seed, self.part, self.turns = uses, batch_size, seed, part, turns
         self.held = max(HELD // batch_size, 1) if uses > 1 else 1
 
     def fresh(self, step: int) -> int:
@@ -69,7 +73,19 @@ class Replay:
         which = rng.integers(max(upto - self.held, 0), upto, self.batch_size)[rows] % self.held
         chosen = torch.from_numpy(which).to(store[0].device)
         own = torch.arange(len(which), device=chosen.device)
-        return Batch(*(kept[chosen, own] for kept in store))
+        batch = Batch(*(kept[chosen, own] for kept in store))
+        if self.turns:
+            turns = torch.from_numpy(rng.integers(0, 4, self.batch_size)[rows])
+            for least in (1, 2, 3):
+                _turn(batch, (turns >= least).nonzero().squeeze(1).to(chosen.device))
+        return batch
+
+
+def _turn(batch: Batch, rows: Tensor) -> None:
+    """Turn some rows of the batch by a quarter."""
+    part = turned(Batch(*(getattr(batch, f.name)[rows] for f in fields(Batch))))
+    for f in fields(Batch):
+        getattr(batch, f.name)[rows] = getattr(part, f.name)
 
 
 def _room(values: Tensor, count: int) -> Tensor:

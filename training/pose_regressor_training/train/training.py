@@ -150,7 +150,7 @@ class Training:
         )  # fmt: skip
         meshes = [known.mesh for known in (*self.objects, *self.beside)]
         part = (world.rank, world.size)
-        replay = Replay(config.uses, config.batch_size, config.seed, part)
+        replay = Replay(config.uses, config.batch_size, config.seed, part, config.randomize.pose.every_way_up)
         start, stop = replay.first_fresh(self.steps_done), config.rendered // config.batch_size
         scenes = SceneBatches(sampler, config.network, config.batch_size, config.seed, start, stop, part)
         loader = SyntheticBatches(scenes, meshes, self.device).loader(config.workers)
