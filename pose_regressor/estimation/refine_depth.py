@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.estimation.depth_prior import DepthPrior
+from pose_regressor.estimation.independent_points import independent_points
 from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
 from pose_regressor.estimation.sensor_bias import BiasBelief
 from pose_regressor.estimation.visible_surface import Compared, Solid, compare, cross, visible_points
@@ -33,11 +34,6 @@ REWEIGHTINGS = 2
 OUTLYING = 2.0
 #: Least standard deviation of a residual: metres, and as a share of the diameter, for meshes are not exact either.
 LEAST_SIGMA, MESH_SIGMA = 0.001, 0.005
-#: All points count as at most this many independent ones: meshes are not exact, and sensors err in ways that residuals
-#: do not show.
-MOST_POINTS = 200.0
-#: Unknowns of a pose, and the least share of the errors' variance that fitting them is thought to leave.
-UNKNOWNS, LEAST_LEFT = 6, 0.25
 #: Where this share of what depth can decide on contradicts the refined pose, its variance is twice as large: something
 #: other than noise is wrong.
 CONTRADICTED = 0.12
@@ -168,7 +164,7 @@ def _step(
         residual = apart - step @ jacobian
         sigma = min(max(_weighted_median(np.abs(residual), shown) / 0.6745, least), most)
         weight = shown / cauchy_divisor(residual, OUTLYING * sigma)
-        seen, independent = _independent(residual, weight, compared.cell)
+        seen, independent = independent_points(residual, weight, compared.cell)
         # Information of one independent point; `seen` such points count in the step.
         weighted = jacobian * (weight / (weight.sum() * sigma**2))
         data = weighted @ jacobian.T
@@ -177,25 +173,6 @@ def _step(
     inverse = solved.inverse
     covariance = inverse @ (solved.information + seen**2 / independent * data) @ inverse
     return step, covariance, inverse
-
-
-def _independent(residual: FloatArray, weight: FloatArray, cell: NDArray[np.intp]) -> tuple[float, float]:
-    """How many independent points would tell as much as these, whose errors are alike where they lie side by side.
-
-    Points of different cells are taken as independent. Compared with what it were if all points were independent, the
-    variance of a cell's sum of errors tells how many err together.
-
-    cell: number of the cell that each point lies in
-
-    Returns this number as the residuals show it, and a smaller one, which allows for what the pose has taken away from
-    them. The step is made with the first: a pose that is still far off makes residuals alike, too.
-    """
-    errors, total = weight * residual, float(weight.sum())
-    sums, weights = np.bincount(cell, errors), np.bincount(cell, weight)
-    together = max(float(sums @ sums / max(float(errors @ errors), 1e-30)), 1.0)
-    left = max(1 - UNKNOWNS * float(weights @ weights) / total**2, LEAST_LEFT)
-    seen = total / together
-    return min(seen, MOST_POINTS), min(seen * left, MOST_POINTS)
 
 
 def _weighted_median(values: FloatArray, weights: FloatArray) -> float:

@@ -23,7 +23,7 @@ HIDDEN = 0.04
 #: Least points with measured depth, and least share of the visible surface that they are.
 MIN_POINTS, MIN_SHARE = 30, 0.1
 #: Cells along the edge of a crop, for points that lie side by side.
-CELLS = 6
+CELLS = 12
 #: Least depth that is divided by, metres.
 TOUCHING = 1e-6
 
