@@ -23,11 +23,11 @@ from headlines import Headline, finish
 from rich.console import Console
 from rich.table import Table
 
+from pose_regressor.memory import keep_memory
 from pose_regressor.network.config import NetworkConfig
 from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import ObjectModel
 from pose_regressor_training.meshes.mesh import load_mesh, object_model
-from pose_regressor_training.processes.memory import keep_memory
 from pose_regressor_training.randomize.config import RandomizeConfig
 from pose_regressor_training.randomize.develop import photograph
 from pose_regressor_training.randomize.scene import SceneSampler

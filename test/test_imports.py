@@ -22,7 +22,7 @@ RUNTIME_ORDER = """
     types
     settings
     geometry color
-    files assets
+    files assets memory
     sources draw video
     ops
     network

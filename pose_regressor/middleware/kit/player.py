@@ -17,8 +17,8 @@ from typing import Protocol
 
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.files.io import write_text
+from pose_regressor.memory import keep_memory
 from pose_regressor.middleware.kit.interrupts import interruptible
-from pose_regressor.middleware.kit.memory import keep_memory
 from pose_regressor.middleware.kit.pacing import RATES, AnswerPace, Answers, paced
 from pose_regressor.sources import Source, open_source
 from pose_regressor.types import Frame, InputError
@@ -29,6 +29,7 @@ AUTO = "auto"  # as a rate on a command line: as fast as the node answers
 GRACE = 0.5  # seconds more for the subscribers of camera info and depth, once the image's is there
 #: Seconds more for the subscribers to hear of this side. What is written before they have is lost to them.
 SETTLE = 0.3
+KEPT = 256 << 20  # bytes of freed memory that a player keeps for its next image
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def play_from_command_line(prog: str, description: str, open_outlet: OpenOutlet,
         loop=options.loop,
     )
     camera = load_camera(options.camera) if options.camera else None
-    keep_memory()
+    keep_memory(KEPT)
     record: list[Played] = []
     with interruptible(), open_source(options.source, camera, options.depth) as source:
         if source.depth is None:

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from pose_regressor.memory import keep_memory
 from pose_regressor.network.config import DENSE_STRIDE, NetworkConfig
 from pose_regressor.types import FloatArray
 from pose_regressor_training.meshes.mesh import Mesh
 from pose_regressor_training.processes.children import child_context, deaf_children, heed_parent
-from pose_regressor_training.processes.memory import keep_memory
 from pose_regressor_training.randomize.scene import Drawn, SceneSampler
 from pose_regressor_training.randomize.views import FRAME_WIDTH, Kind, Models, WindowSpec, projected_boxes
 from pose_regressor_training.samples.generator import Generator, Samples, inside_frame

@@ -16,11 +16,11 @@ from lightning.pytorch.strategies import DDPStrategy, SingleDeviceStrategy, Stra
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from pose_regressor.assets import find_model
+from pose_regressor.memory import keep_memory
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.network import PoseNetwork
 from pose_regressor.network.weights import Weights
 from pose_regressor.types import InputError
-from pose_regressor_training.processes.memory import keep_memory
 from pose_regressor_training.processes.signals import Stopped, StopRequest, stop_requests
 from pose_regressor_training.processes.torchrun import World, synchronised
 from pose_regressor_training.randomize.scene import SceneSampler
