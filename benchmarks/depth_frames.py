@@ -48,16 +48,22 @@ class DepthCamera:
         while not all(writer.matched_sub for writer in writers):
             time.sleep(0.01)
 
-    def send(self, frame: Frame, stamp: int) -> None:
+    def message(self, frame: Frame) -> Any:
+        """The frame's depth as a message without its time; None without depth."""
+        return None if self._depths is None else depth_message(idl, frame.depth, 0, self._frame_id)
+
+    def send(self, message: Any, camera: Camera, stamp: int) -> None:
+        """Sends what `message` made, as measured at `stamp` (ns); camera: of the frame."""
         if self._depths is None:
             return
         if self._infos is not None:
-            self._infos.write(camera_info_message(idl, frame.camera, stamp, self._frame_id))
+            self._infos.write(camera_info_message(idl, camera, stamp, self._frame_id))
             still = idl.Transform(idl.Vector3(0.0, 0.0, 0.0), idl.Quaternion(0.0, 0.0, 0.0, 1.0))
             # A little older than the image, so that nobody takes it for the image's answer.
             stamped = header(idl, stamp - 1000, "camera")
             self._tf.write(idl.TFMessage([idl.TransformStamped(stamped, self._frame_id, still)]))
-        self._depths.write(depth_message(idl, frame.depth, stamp, self._frame_id))
+        message.header.stamp = idl.Time(*divmod(stamp, 1_000_000_000))
+        self._depths.write(message)
 
 
 def with_depth(frames: Sequence[Frame], model: str) -> list[Frame]:

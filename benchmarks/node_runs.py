@@ -62,7 +62,7 @@ def camera_process(pipe: Connection, frames: list[Frame], count: int, depth: str
     """
     keep_memory(256 << 20)  # as the player does, and drivers with own buffers: the node is timed, not the camera
     with Participant("benchmark_camera") as participant, listen() as listener:
-        send_depth = DepthCamera(participant, depth).send
+        depths = DepthCamera(participant, depth)
         images = participant.writer("image", idl.Image, reliable=True, depth=1)
         infos = participant.writer("camera_info", idl.CameraInfo, reliable=True, depth=1)
         while not (images.matched_sub and infos.matched_sub and listener.writers):
@@ -74,12 +74,13 @@ def camera_process(pipe: Connection, frames: list[Frame], count: int, depth: str
             step = number % (2 * len(frames) - 2) if len(frames) > 1 else 0
             frame = frames[step if step < len(frames) else 2 * len(frames) - 2 - step]
             infos.write(camera_info_message(idl, frame.camera, time.time_ns(), "camera"))
-            message = image_message(idl, frame.image, 0, "camera")
+            # Made before their time starts: this is the camera's work, and the node is to be timed.
+            message, depth_message = image_message(idl, frame.image, 0, "camera"), depths.message(frame)
             if rate:
                 time.sleep(max(start + number / rate - time.monotonic(), 0))
             stamp = time.time_ns()
             message.header.stamp = idl.Time(*divmod(stamp, 1_000_000_000))
-            send_depth(frame, stamp)
+            depths.send(depth_message, frame.camera, stamp)
             images.write(message)
             stamps.append(stamp)
             if not rate or number == count - 1:

@@ -130,6 +130,9 @@ class Solved:
 def _along_and_across(position: FloatArray) -> FloatArray:
     """(3, 3) rows of an orthonormal basis, the first along `position` (3,)."""
     ray = position / np.linalg.norm(position)
-    across = np.cross([0.0, 1.0, 0.0] if abs(ray[1]) < 0.9 else [1.0, 0.0, 0.0], ray)
+    x, y, z = ray
+    # The ray's cross product with the y axis, or with the x axis if the ray is almost the y axis.
+    across = np.array([z, 0.0, -x] if abs(y) < 0.9 else [0.0, -z, y])
     across /= np.linalg.norm(across)
-    return np.stack([ray, across, np.cross(ray, across)])
+    u, v, w = across
+    return np.array([ray, across, [y * w - z * v, z * u - x * w, x * v - y * u]])

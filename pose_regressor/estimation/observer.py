@@ -24,6 +24,10 @@ from pose_regressor.network.outputs import BoxOutput, peaks
 from pose_regressor.network.runners import Execution
 from pose_regressor.types import Camera, FloatArray, Frame, InputError, PoseEstimate
 
+#: Covariances with depth are multiplied with at least this. Calibration often asks for less, but it sees images like
+#: those of the training. On others the image errs more, and so does the distance that it and the sensor agree on.
+LEAST_WITH_DEPTH = 1.0
+
 K = TypeVar("K")
 T = TypeVar("T")
 
@@ -194,7 +198,9 @@ class Observer:
 
     def _scale(self, look: Look) -> float:
         """What the look's covariance is multiplied with."""
-        return self.calibration(look).covariance_scale if look.method == "pnp" or look.evidence else 1.0
+        if look.evidence:
+            return max(self.calibration(look).covariance_scale, LEAST_WITH_DEPTH)
+        return self.calibration(look).covariance_scale if look.method == "pnp" else 1.0
 
     def calibration(self, look: Look) -> Calibration:
         """Of the look's score and covariance."""

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pose_regressor.estimation.depth_prior import DepthPrior
+from pose_regressor.estimation.independent_points import independent_points
 from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
 from pose_regressor.estimation.sensor_bias import BiasBelief
-from pose_regressor.estimation.visible_surface import Compared, Solid, compare, visible_points
+from pose_regressor.estimation.visible_surface import Compared, Solid, compare, cross, visible_points
 from pose_regressor.estimation.windows import DepthWindow
 from pose_regressor.types import FloatArray
 
@@ -33,11 +34,6 @@ REWEIGHTINGS = 2
 OUTLYING = 2.0
 #: Least standard deviation of a residual: metres, and as a share of the diameter, for meshes are not exact either.
 LEAST_SIGMA, MESH_SIGMA = 0.001, 0.005
-#: All points count as at most this many independent ones: meshes are not exact, and sensors err in ways that residuals
-#: do not show.
-MOST_POINTS = 200.0
-#: Unknowns of a pose, and the least share of the errors' variance that fitting them is thought to leave.
-UNKNOWNS, LEAST_LEFT = 6, 0.25
 #: Where this share of what depth can decide on contradicts the refined pose, its variance is twice as large: something
 #: other than noise is wrong.
 CONTRADICTED = 0.12
@@ -136,8 +132,12 @@ def _slide(compared: Compared, variance: float, distance: float, diameter: float
     farthest = max(SLIDE * distance, SLIDE_SIGMAS * sigma)
     shifts = np.linspace(-farthest, farthest, 2 * int(np.ceil(farthest / (SLIDE_STEP * diameter))) + 1)
     weight = np.maximum(compared.shown, UNMASKED)
-    agreeing = weight @ (1 / cauchy_divisor(compared.along[:, None] - shifts, SLIDE_WIDTH * diameter))
-    best = shifts[np.argmax(agreeing / cauchy_divisor(shifts, SLIDE_SIGMAS * sigma))]
+    # 1 / cauchy_divisor of each shift (row) and point, in place: it is the largest array here.
+    agrees = (shifts[:, None] - compared.along) / (SLIDE_WIDTH * diameter)
+    np.square(agrees, out=agrees)
+    agrees += 1
+    np.reciprocal(agrees, out=agrees)
+    best = shifts[np.argmax(agrees @ weight / cauchy_divisor(shifts, SLIDE_SIGMAS * sigma))]
     near = np.abs(compared.along - best) < 2 * SLIDE_WIDTH * diameter
     return float(np.median(compared.along[near]) if near.any() else best)
 
@@ -151,49 +151,28 @@ def _step(
 
     shift: (7,) all steps before; width: residual, metres, that at most counts half
     """
-    by_turn = _cross(compared.turned, compared.normal)
-    jacobian = np.concatenate([compared.normal @ prior.axes.T, by_turn, compared.by_depth[:, None]], axis=1)
+    # (7, N), a row for each unknown: rows that lie together in memory are faster.
+    jacobian = np.empty((7, len(compared.apart)))
+    jacobian[:3] = prior.axes @ compared.normal.T
+    jacobian[3:6] = cross(compared.turned, compared.normal).T
+    jacobian[6] = compared.by_depth
     apart = compared.apart - compared.by_depth * shift[6]
     shown = np.maximum(compared.shown, UNMASKED)
-    least = np.hypot(LEAST_SIGMA, MESH_SIGMA * diameter)
-    step, covariance, inverse = np.zeros(7), np.zeros((7, 7)), np.zeros((7, 7))
+    least, most = math.hypot(LEAST_SIGMA, MESH_SIGMA * diameter), width / OUTLYING
+    step = np.zeros(7)
     for _ in range(REWEIGHTINGS):
-        residual = apart - jacobian @ step
-        sigma = np.clip(_weighted_median(np.abs(residual), shown) / 0.6745, least, width / OUTLYING)
+        residual = apart - step @ jacobian
+        sigma = min(max(_weighted_median(np.abs(residual), shown) / 0.6745, least), most)
         weight = shown / cauchy_divisor(residual, OUTLYING * sigma)
-        seen, independent = _independent(residual, weight, compared.cell)
+        seen, independent = independent_points(residual, weight, compared.cell)
         # Information of one independent point; `seen` such points count in the step.
-        weight = weight / (weight.sum() * sigma**2)
-        data = (jacobian * weight[:, None]).T @ jacobian
-        solved = prior.solve(shift, step, seen * data, seen * (weight * apart) @ jacobian)
-        step, inverse = solved.step, solved.inverse
-        covariance = inverse @ (solved.information + seen**2 / independent * data) @ inverse
+        weighted = jacobian * (weight / (weight.sum() * sigma**2))
+        data = weighted @ jacobian.T
+        solved = prior.solve(shift, step, seen * data, seen * (weighted @ apart))
+        step = solved.step
+    inverse = solved.inverse
+    covariance = inverse @ (solved.information + seen**2 / independent * data) @ inverse
     return step, covariance, inverse
-
-
-def _independent(residual: FloatArray, weight: FloatArray, cell: NDArray[np.intp]) -> tuple[float, float]:
-    """How many independent points would tell as much as these, whose errors are alike where they lie side by side.
-
-    Points of different cells are taken as independent. Compared with what it were if all points were independent, the
-    variance of a cell's sum of errors tells how many err together.
-
-    cell: number of the cell that each point lies in
-
-    Returns this number as the residuals show it, and a smaller one, which allows for what the pose has taken away from
-    them. The step is made with the first: a pose that is still far off makes residuals alike, too.
-    """
-    errors, total = weight * residual, float(weight.sum())
-    sums, weights = np.bincount(cell, errors), np.bincount(cell, weight)
-    together = max(float(sums @ sums / max(float(errors @ errors), 1e-30)), 1.0)
-    left = max(1 - UNKNOWNS * float(weights @ weights) / total**2, LEAST_LEFT)
-    seen = total / together
-    return min(seen, MOST_POINTS), min(seen * left, MOST_POINTS)
-
-
-def _cross(left: FloatArray, right: FloatArray) -> FloatArray:
-    """(N, 3) cross products; NumPy's own takes several times as long for so few."""
-    (a, b, c), (x, y, z) = left.T, right.T
-    return np.stack([b * z - c * y, c * x - a * z, a * y - b * x], axis=1)
 
 
 def _weighted_median(values: FloatArray, weights: FloatArray) -> float:

@@ -62,23 +62,28 @@ def cut_depth(
     columns, rows = np.arange(size[0], dtype=np.float32), np.arange(size[1], dtype=np.float32)
     if camera.is_distorted:
         x, y = undistortion_maps(camera, camera.matrix, camera_matrix, size, cv2.CV_32FC1)
-    else:
+    else:  # a row and a column are enough: x does not depend on y
         left, top = window_from_frame[:2, 2].astype(np.float32)
-        x, y = np.meshgrid((columns - left) / scale, (rows - top) / scale)
+        x, y = (columns - left) / scale, (rows[:, None] - top) / scale
     column, row = np.rint(x), np.rint(y)
-    inside = (column >= 0) & (column < camera.width) & (row >= 0) & (row < camera.height)
-    at = np.where(inside, row, 0).astype(np.intp), np.where(inside, column, 0).astype(np.intp)
+    column_inside, row_inside = (column >= 0) & (column < camera.width), (row >= 0) & (row < camera.height)
+    inside = row_inside & column_inside
+    at = np.where(row_inside, row, 0).astype(np.intp), np.where(column_inside, column, 0).astype(np.intp)
     measured = (_part_at(depth, *at, inside) if isinstance(depth, PartialDepth) else depth)[at]
     measured = np.where(inside & (measured > 0) & (measured < np.inf), measured, np.float32(0))
     # Exact without distortion. With it, the lens's own scale at this place is left out, of half a pixel at most.
-    return DepthWindow(measured, columns + (column - x) * scale, rows[:, None] + (row - y) * scale)
+    made = columns + (column - x) * scale, rows[:, None] + (row - y) * scale
+    return DepthWindow(measured, *(np.ascontiguousarray(np.broadcast_to(at, inside.shape)) for at in made))
 
 
 def _part_at(
     depth: PartialDepth, row: NDArray[np.intp], column: NDArray[np.intp], wanted: NDArray[np.bool_]
 ) -> NDArray[np.float32]:
-    """(H, W) depth that is right at the wanted ones of these pixels."""
-    rows, columns = row[wanted], column[wanted]
+    """Depth of the size of the frame's, right at the wanted (H, W) ones of the pixels.
+
+    row, column: (H, W), or (H, 1) and (W,)
+    """
+    rows, columns = (np.broadcast_to(of, wanted.shape)[wanted] for of in (row, column))
     if not len(rows):
         return depth.part(0, 0, 1, 1)
     return depth.part(int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)

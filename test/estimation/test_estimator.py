@@ -100,8 +100,8 @@ def test_times_come_back_with_the_poses(tiny_bundle):
     assert seconds.total == seconds.preprocess + seconds.network + seconds.decode
 
 
-def test_a_pose_that_depth_only_half_confirms_is_searched_for_once_more(make_bundle):
-    """A pose that is right with 60 to 80 % is sure enough by an image alone. With depth, false poses are as sure."""
+def brick_by_depth(make_bundle):
+    """A bundle whose brick has a mesh, its estimator, and a frame without and with depth in which it finds one."""
     bundle = make_bundle()
     (model,) = bundle.objects
     corners = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * model.size / 2
@@ -113,7 +113,12 @@ def test_a_pose_that_depth_only_half_confirms_is_searched_for_once_more(make_bun
     estimator, frame = PoseEstimator(bundle, "cpu"), Frame(image, camera)
     box = estimator._observer.find(frame, {"brick"}, Stopwatch(), FIND_THRESHOLD)[0].box
     distance = camera.matrix[0, 0] * model.diameter / max(box[2:] - box[:2])
-    with_depth = replace(frame, depth=np.full((480, 640), distance, np.float32))
+    return bundle, estimator, frame, replace(frame, depth=np.full((480, 640), distance, np.float32))
+
+
+def test_a_pose_that_depth_only_half_confirms_is_searched_for_once_more(make_bundle):
+    """A pose that is right with 60 to 80 % is sure enough by an image alone. With depth, false poses are as sure."""
+    bundle, estimator, frame, with_depth = brick_by_depth(make_bundle)
     runner, sizes = estimator._observer.networks[0].runner, []
     find = runner.find
     runner.find = lambda images: sizes.append(images.shape[-1]) or find(images)
@@ -125,6 +130,18 @@ def test_a_pose_that_depth_only_half_confirms_is_searched_for_once_more(make_bun
         poses = estimator.estimate(seen)
         assert any(pose.depth_share is not None for pose in poses) == (seen is with_depth)
         assert sizes == [bundle.config.find_size, 2 * bundle.config.find_size][: 1 + again]
+
+
+def test_a_covariance_with_depth_is_scaled_up_but_not_down(make_bundle):
+    bundle, estimator, _, with_depth = brick_by_depth(make_bundle)
+    covariances = []
+    for scale in (1.0, 0.4, 3.0):
+        bundle.rgbd_calibration = Calibration(((0.0, 0.8), (1.0, 0.9)), scale)
+        (best, *_) = [pose for pose in estimator.estimate(with_depth) if pose.depth_share is not None]
+        covariances.append(best.covariance)
+    plain, small, large = covariances
+    np.testing.assert_allclose(small, plain)
+    np.testing.assert_allclose(large, 3 * plain)
 
 
 def test_an_enormous_object_is_not_found_and_nothing_breaks(tiny_bundle):
