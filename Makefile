@@ -72,7 +72,7 @@ lint: $(VENV)/.develop
 
 train-demo: $(VENV)/.develop
 	$(BIN)/python -m pose_regressor_training.test_objects box out/train/mesh
-	$(BIN)/pose-regressor train --mesh out/train/mesh/box.obj --out out/train/box.safetensors
+	$(BIN)/pose-regressor train --mesh out/train/mesh/box.obj --start-from cube --out out/train/box.safetensors
 
 clean:
 	rm -rf $(VENV) out build cuda_ext/build install log .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -89,14 +89,14 @@ def test_presets_for_cpus_begin_with_a_shipped_network_that_fits(objects, tmp_pa
         return Training(objects, load_preset(preset, tiny | changes), tmp_path / "state", world=World())
 
     training = make()
-    shipped = Bundle.load(find_model("cube")).network.state_dict()
-    assert training.begin() == f"starts from cube: all {len(shipped)} tensors"
+    shipped = Bundle.load(find_model("box")).network.state_dict()
+    assert training.begin() == f"starts from box: all {len(shipped)} tensors"
     for begun in (training.task.network, training.task.average.network):
         for name, value in shipped.items():
             assert torch.equal(begun.state_dict()[name], value), name
-    assert training.run().training["start"].startswith("cube.safetensors, all")
+    assert training.run().training["start"].startswith("box.safetensors, all")
     other = make(start_from="none")
-    with pytest.raises(InputError, match="start_from was cube and is now none"):
+    with pytest.raises(InputError, match="start_from was box and is now none"):
         other.begin()
     assert other.begin(restart=True) == "starts from random weights"
 
