@@ -218,3 +218,18 @@ def test_only_poses_with_depth_are_calibrated(tiny_bundle, brick, tmp_path):
     after.rgbd_calibration = RGBD_CALIBRATION
     after.save(path)
     assert path.read_bytes()[header:] == before[header:]
+
+
+def test_the_factor_that_poses_with_depth_get_is_told(tiny_bundle, brick, tmp_path):
+    """A measured factor below 1 stays in the bundle, but covariances with depth are not scaled down."""
+    tiny_bundle.rgbd_calibration = Calibration(covariance_scale=0.5)
+    path = tmp_path / "brick.safetensors"
+    tiny_bundle.save(path)
+    for name, content in ply_files(brick, "brick").items():
+        (tmp_path / name).write_bytes(content)
+    app = typer.Typer()
+    add_commands(app)
+    arguments = ["calibrate", str(path), "--mesh", str(tmp_path / "brick.ply"), "--unit", "mm", "--frames", "16"]
+    done = CliRunner().invoke(app, [*arguments, "--only-depth", "--measure-only", "--sensor", "mixed"])
+    assert "covariance x 1 (measured: 0.5)" in " ".join(done.output.split())
+    assert Bundle.load(path).rgbd_calibration.covariance_scale == 0.5

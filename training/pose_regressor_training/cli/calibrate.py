@@ -79,6 +79,7 @@ def calibrate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from pose_regressor.estimation.observer import LEAST_WITH_DEPTH
     from pose_regressor.files.io import check_file_to_write, read_text, write_text
     from pose_regressor.network.bundle import Bundle
     from pose_regressor.network.runners import select_device
@@ -148,7 +149,9 @@ def calibrate(
     )
     if measuring:
         knots = ", ".join(f"{raw:.2f}→{share:.2f}" for raw, share in loaded.rgbd_calibration.score)
-        console.print(f"with depth: scores {knots}; covariance x {loaded.rgbd_calibration.covariance_scale:g}")
+        scale = loaded.rgbd_calibration.covariance_scale
+        used = f"{LEAST_WITH_DEPTH:g} (measured: {scale:g})" if scale < LEAST_WITH_DEPTH else f"{scale:g}"
+        console.print(f"with depth: scores {knots}; covariance x {used}")
     if figure is not None:
         scored["calibrated"] = measured.scored()
         names = ", ".join(model.name for model in loaded.objects)
