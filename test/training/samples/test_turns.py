@@ -39,7 +39,7 @@ def projected(batch: Batch, points: torch.Tensor) -> torch.Tensor:
 
 
 def test_labels_of_turned_windows_are_exact(batch, mesh):
-    points = torch.from_numpy(object_model(mesh, "box", 1).points).T.expand(COUNT, -1, -1)
+    points = torch.tensor(object_model(mesh, "box", 1).points).T.expand(COUNT, -1, -1)
     cells = torch.arange(0, SIZE, DENSE_STRIDE)
     at = torch.stack(torch.meshgrid(cells, cells, indexing="xy")).flatten(1).double()
     assert batch.mask.sum() > 1000

@@ -18,7 +18,7 @@ from pose_regressor.types import InputError
 from pose_regressor_training.train.config import difference
 
 _HEADER_KEY = "pose_regressor_training"
-_VERSION = 2
+_VERSION = 3
 _PARTS = ("network", "average", "regions", "optimizer", "log")
 
 
@@ -73,7 +73,7 @@ class State:
         except (SafetensorError, OSError, json.JSONDecodeError) as error:
             raise InputError(f"training state {path}: cannot be read: {error}") from error
         if header.get("version") != _VERSION:
-            raise InputError(f"training state {path}: not one of this program's; use --restart or another --out")
+            raise InputError(f"training state {path}: not one of this build; use --restart or another --out")
         if differs := difference(header["identity"], json.loads(json.dumps(identity))):
             raise InputError(
                 f"training state {path}: belongs to another training ({differs}); use --restart or another --out"
