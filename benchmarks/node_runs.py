@@ -23,7 +23,6 @@ import numpy as np
 from depth_frames import MODES, DepthCamera, check_depth_used
 
 from pose_regressor.files.cameras import load_camera
-from pose_regressor.memory import keep_memory
 from pose_regressor.middleware.dds.participant import Participant
 from pose_regressor.middleware.messages.images import camera_info_message, image_message
 from pose_regressor.middleware.pose.core import Tracking
@@ -33,6 +32,10 @@ from pose_regressor.middleware.wire import idl
 from pose_regressor.sources import open_source
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
 
+try:
+    from pose_regressor.memory import keep_memory
+except ImportError:  # a build from before trainings kept memory, too
+    from pose_regressor.middleware.kit.memory import keep_memory
 try:
     from pose_regressor.middleware.standalone.listener import TfListener
     from pose_regressor.middleware.standalone.node import PoseNode
@@ -60,7 +63,7 @@ def camera_process(pipe: Connection, frames: list[Frame], count: int, depth: str
     depth: one of depth_frames.MODES.
     rate: images per second, whether they are answered or not; 0: each once the one before is answered
     """
-    keep_memory(256 << 20)  # as the player does, and drivers with own buffers: the node is timed, not the camera
+    keep_memory()  # as the player does, and drivers with buffers of their own: the node is to be timed, not the camera
     with Participant("benchmark_camera") as participant, listen() as listener:
         depths = DepthCamera(participant, depth)
         images = participant.writer("image", idl.Image, reliable=True, depth=1)

@@ -73,7 +73,10 @@ class State:
         except (SafetensorError, OSError, json.JSONDecodeError) as error:
             raise InputError(f"training state {path}: cannot be read: {error}") from error
         if header.get("version") != _VERSION:
-            raise InputError(f"training state {path}: not one of this build; use --restart or another --out")
+            raise InputError(
+                f"training state {path}: expected version {_VERSION}, got {header.get('version')}; "
+                "use --restart or another --out"
+            )
         if differs := difference(header["identity"], json.loads(json.dumps(identity))):
             raise InputError(
                 f"training state {path}: belongs to another training ({differs}); use --restart or another --out"
