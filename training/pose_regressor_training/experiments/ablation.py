@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pose_regressor_training.experiments.trials import dataset, parser_of, scored, setting_of, trained
 from pose_regressor_training.figures import new_figure, print_table, write_figure, write_json
-from pose_regressor_training.randomize.config import load_config
+from pose_regressor_training.randomize.config import load_config, with_photographs
 
 #: Configurations in the source's order.
 ROWS = ("complete", "fixed_light", "real_background", "fixed_object", "without_randomization")
@@ -43,12 +43,16 @@ def draw(rows: list[dict[str, Any]], name: str, folder: Path) -> None:
 def main() -> None:
     parser = parser_of(__doc__, "ablation", "toy")
     parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="NAME")
+    behind = "folder of photographs: all backgrounds of real_background (else a grey wall), half of the random ones"
+    parser.add_argument("--photos", type=Path, metavar="DIR", help=behind)
     options = parser.parse_args()
     console, setting = Console(), setting_of(options)
     objects, config, real = setting.objects, setting.config, setting.real
     rows = []
     for name in options.rows:
         randomize = load_config(name)
+        if name != "without_randomization":
+            randomize = with_photographs(randomize, options.photos)
         own_config, out = replace(config, randomize=randomize), options.out / f"{name}.safetensors"
         bundle = trained(objects, own_config, out, options.device, console)
         own = dataset(
@@ -64,9 +68,9 @@ def main() -> None:
     keys = ("synthetic_add", "synthetic_add_s", "real_add", "real_add_s", "published_add", "published_add_s")
     columns = ("trained with", "synthetic ADD", "ADD-S", "real ADD", "ADD-S", "[DPR]'s toy, real ADD", "ADD-S")
     table = [[row["randomization"], *(f"{100 * row[key]:.1f} %" for key in keys)] for row in rows]
-    print_table(f"{options.object}: under a tenth of the diameter", columns, table)
+    print_table(f"{objects[0].model.name}: under a tenth of the diameter", columns, table)
     write_json(options.out, "ablation", {"samples": config.samples, "images": options.images}, rows)
-    draw(rows, options.object, options.out)
+    draw(rows, objects[0].model.name, options.out)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,8 @@ def parser_of(doc: str | None, name: str, object_name: str) -> argparse.Argument
     parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     there = f"folder for {name}.json and .png, networks and datasets: what is there is not made again"
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=there)
-    parser.add_argument("--object", choices=sorted(OBJECTS), default=object_name)
+    what = f"{', '.join(OBJECTS)}, or a mesh of your own in millimetres (%(default)s)"
+    parser.add_argument("--object", metavar="NAME|FILE", default=object_name, help=what)
     parser.add_argument("--preset", default="cpu", help="of the training (%(default)s)")
     parser.add_argument("--samples", type=int, help="images a network is trained on (the preset's)")
     begins = "what every training begins with: a bundle, its name, or none for random weights (%(default)s)"
@@ -56,7 +57,7 @@ def parser_of(doc: str | None, name: str, object_name: str) -> argparse.Argument
 class Setting:
     """What a table is about.
 
-    objects: one of OBJECTS
+    objects: one object
     config: of the trainings
     real: dataset of the real side
     """
@@ -68,7 +69,10 @@ class Setting:
 
 def setting_of(options: argparse.Namespace) -> Setting:
     """The setting that the options of `parser_of` ask for. What is missing is made."""
-    objects = read_objects([OBJECTS[options.object](options.out / "mesh")], ["m"])
+    if options.object in OBJECTS:
+        objects = read_objects([OBJECTS[options.object](options.out / "mesh")], ["m"])
+    else:
+        objects = read_objects([Path(options.object)], ["mm"])
     changes = {"samples": options.samples} if options.samples else {}
     config = load_preset(options.preset, changes | {"start_from": options.start_from, "workers": options.workers})
     photoreal = load_config("photoreal")
