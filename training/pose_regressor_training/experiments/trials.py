@@ -36,7 +36,7 @@ def parser_of(doc: str | None, name: str, object_name: str) -> argparse.Argument
     parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
     there = f"folder for {name}.json and .png, networks and datasets: what is there is not made again"
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help=there)
-    what = f"{', '.join(OBJECTS)}, or a mesh of your own in millimetres (%(default)s)"
+    what = f"{', '.join(OBJECTS)}, or a mesh of your own in metres (%(default)s)"
     parser.add_argument("--object", metavar="NAME|FILE", default=object_name, help=what)
     parser.add_argument("--preset", default="cpu", help="of the training (%(default)s)")
     parser.add_argument("--samples", type=int, help="images a network is trained on (the preset's)")
@@ -69,10 +69,9 @@ class Setting:
 
 def setting_of(options: argparse.Namespace) -> Setting:
     """The setting that the options of `parser_of` ask for. What is missing is made."""
-    if options.object in OBJECTS:
-        objects = read_objects([OBJECTS[options.object](options.out / "mesh")], ["m"])
-    else:
-        objects = read_objects([Path(options.object)], ["mm"])
+    own = options.object not in OBJECTS
+    mesh = Path(options.object) if own else OBJECTS[options.object](options.out / "mesh")
+    objects = read_objects([mesh], ["m"])
     changes = {"samples": options.samples} if options.samples else {}
     config = load_preset(options.preset, changes | {"start_from": options.start_from, "workers": options.workers})
     photoreal = load_config("photoreal")
