@@ -16,8 +16,8 @@ from pose_regressor.types import Camera, FloatArray, ObjectModel, PartialDepth
 PEAKS, MOST_FITTING = 24, 8
 #: Depths that are read in a box, along an edge.
 SAMPLES = 24
-#: How far a box's size, as a factor, may be off.
-SIZE_ERROR = 1.35
+#: How far a box's size, as a factor, may be off. Where it is off by more than the first, others come first.
+SIZE_ERRORS = (1.35, 2.0)
 #: Least share of the box that must be measured to decide, and least share of that which must fit.
 MEASURED, FITS = 0.2, 0.15
 
@@ -25,18 +25,32 @@ MEASURED, FITS = 0.2, 0.15
 def fitting(
     boxes: Sequence[FloatArray], model: ObjectModel, camera: Camera, depth: NDArray[np.float32] | PartialDepth
 ) -> list[FloatArray]:
-    """The boxes (4,) that may show the object, in their order; scaled where depth knows the size better.
+    """The boxes (4,) that may show the object, scaled where depth knows the size better: first those of about the right
+    size, then others, both in their order.
 
     boxes: x0, y0, x1, y1 in ideal pinhole pixels
     depth: (H, W) of the frame, as in Frame
     """
-    return [better for box in boxes if (better := fitted(box, model, camera, depth)) is not None]
+    found: list[FloatArray] = []
+    left = list(boxes)
+    for size_error in SIZE_ERRORS:
+        scaled = [fitted(box, model, camera, depth, size_error) for box in left]
+        found += [box for box in scaled if box is not None]
+        left = [box for box, better in zip(left, scaled, strict=True) if better is None]
+    return found
 
 
 def fitted(
-    box: FloatArray, model: ObjectModel, camera: Camera, depth: NDArray[np.float32] | PartialDepth
+    box: FloatArray,
+    model: ObjectModel,
+    camera: Camera,
+    depth: NDArray[np.float32] | PartialDepth,
+    size_error: float = SIZE_ERRORS[0],
 ) -> FloatArray | None:
-    """One box; None if what is measured in it is too near or too far for an object that looks as large."""
+    """One box; None if what is measured in it is too near or too far for an object that looks as large.
+
+    size_error: how far the box's size, as a factor, may be off
+    """
     centre, half = (box[:2] + box[2:]) / 2, float(max(box[2:] - box[:2])) / 2
     left, top = centre - half
     matrix = window_from_image(left, top, SAMPLES / max(2 * half, 1e-3)) @ camera.matrix
@@ -47,7 +61,7 @@ def fitted(
     # Seen along its longest axis, the object shows the second longest.
     focal = float(np.sqrt(camera.matrix[0, 0] * camera.matrix[1, 1]))
     smallest, largest = focal * np.sort(model.size)[1], focal * model.diameter
-    fits = (measured > smallest / (2 * half * SIZE_ERROR)) & (measured < largest * SIZE_ERROR / (2 * half))
+    fits = (measured > smallest / (2 * half * size_error)) & (measured < largest * size_error / (2 * half))
     if fits.sum() < FITS * len(measured):
         return None
     distance = float(np.median(measured[fits]))

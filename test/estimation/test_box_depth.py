@@ -32,6 +32,13 @@ def test_a_box_that_fits_stays_and_one_that_is_a_little_off_is_scaled():
     np.testing.assert_allclose(scaled[:2] + scaled[2:], [640, 480])
 
 
+def test_boxes_of_another_size_come_last():
+    """At 1 m, 240 pixels are 1.7 times too many for the brick, and 300 more than twice."""
+    found = fitting([box(300), box(240), box(100)], MODEL, CAMERA, metres(1))
+    np.testing.assert_allclose(found[0], box(100))
+    np.testing.assert_allclose([b[2] - b[0] for b in found], [100, 600 * MODEL.diameter])
+
+
 def test_an_occluder_does_not_drop_what_is_behind_it():
     depth = metres(0.4)
     depth[:, 340:] = 1
