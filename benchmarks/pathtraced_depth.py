@@ -17,7 +17,7 @@ from pose_regressor.estimation.estimator import PoseEstimator
 from pose_regressor.types import Camera, Frame, ObjectModel, PoseEstimate
 from pose_regressor_training.bop.reader import open_split
 from pose_regressor_training.calibrate.frames import TrueFrame, with_wall
-from pose_regressor_training.calibrate.trial import Found, judged
+from pose_regressor_training.calibrate.trial import FALSE, Found, judged
 from pose_regressor_training.samples.sensor_depth import SensorDepth
 
 #: Bundles whose objects the frames show. Their numbers in the dataset are 1, 2 and so on.
@@ -64,10 +64,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Outcome:
-    """All poses of one object, with `targets` objects to be found."""
+    """All poses of one object in `frames` frames, with `targets` objects to be found."""
 
     targets: int
     poses: tuple[Judged, ...]
+    frames: int
 
     def figures(self) -> dict[str, float]:
         """Shares in percent, lengths in millimetres; NaN where nothing was found."""
@@ -84,6 +85,7 @@ class Outcome:
             "ray": 1000 * _median([one.ray for one in wanted]),
             "inside": 100 * float(np.mean(distances < chi2.ppf(PROBABILITY, 6))) if len(distances) else np.nan,
             "poses": len(distances),
+            "false": sum(one.found.error >= FALSE for one in self.poses) / max(self.frames, 1),
         }
 
     def per_draw(self) -> list[tuple[float, float]]:
@@ -119,9 +121,10 @@ def _judge(model: ObjectModel, estimates: Sequence[PoseEstimate], true: TrueFram
     rows = []
     for found, estimate in zip(judged([model], ranked, true), ranked, strict=True):
         ray = estimate.translation / np.linalg.norm(estimate.translation)
-        off = true.cam_from_obj[:, :3, 3] - estimate.translation
-        along = abs(float(off[np.linalg.norm(off, axis=1).argmin()] @ ray))
-        across = float(np.sqrt(max(found.translation**2 - along**2, 0)))
+        along = across = np.nan
+        if len(off := true.cam_from_obj[:, :3, 3] - estimate.translation):
+            along = abs(float(off[np.linalg.norm(off, axis=1).argmin()] @ ray))
+            across = float(np.sqrt(max(found.translation**2 - along**2, 0)))
         sigma = float(np.sqrt(ray @ estimate.covariance[:3, :3] @ ray))
         rows.append(Judged(found, sigma, along, across, draw))
     return rows
@@ -133,7 +136,7 @@ def measure(
     """ "rgb" and the kinds of sensors -> name of the object -> what was found. The arguments are those of `report`."""
     bundles = [find_model(name) for name in OWN]
     estimators = [PoseEstimator(own, "cpu") for own in (bundles if alone else [bundles])]
-    outcomes: dict[str, dict[str, Outcome]] = {kind: dict.fromkeys(OWN, Outcome(0, ())) for kind in ("rgb", *kinds)}
+    outcomes: dict[str, dict[str, Outcome]] = {kind: dict.fromkeys(OWN, Outcome(0, (), 0)) for kind in ("rgb", *kinds)}
     # What the image alone says does not depend on the draw.
     for kind, draw in [("rgb", draws[0]), *((kind, draw) for kind in kinds for draw in draws)]:
         sensor = SensorDepth(kinds[0] if kind == "rgb" else kind, bias=bias)  # type: ignore[arg-type]
@@ -145,15 +148,12 @@ def measure(
 
 
 def _add(outcomes: dict[str, Outcome], shot: Shot, estimator: PoseEstimator, frame: Frame, draw: int) -> None:
-    """Search a frame for the estimator's objects that it shows, and add what was found to the outcomes."""
-    shown = {model.name: model for model in estimator.objects if OWN.index(model.name) + 1 in shot.obj_id}
-    if not shown:
-        return
-    estimates = estimator.search(frame, shown).poses
-    for name, model in shown.items():
-        true, before = shot.of(OWN.index(name) + 1), outcomes[name]
+    """Search a frame for the estimator's objects, shown or not, and add what was found to the outcomes."""
+    estimates = estimator.search(frame).poses
+    for model in estimator.objects:
+        true, before = shot.of(OWN.index(model.name) + 1), outcomes[model.name]
         poses = before.poses + tuple(_judge(model, estimates, true, draw))
-        outcomes[name] = Outcome(before.targets + int(true.visible.sum()), poses)
+        outcomes[model.name] = Outcome(before.targets + int(true.visible.sum()), poses, before.frames + 1)
 
 
 def report(
@@ -162,15 +162,15 @@ def report(
     """Prints a table; returns the headlines, of the first kind of sensor, and all figures.
 
     bias: as of SensorDepth; draws: as of `shots`, all counted together
-    alone: each bundle searches by itself; else one program searches for all objects that a frame shows
+    alone: each bundle searches by itself; else one program searches for all objects
     """
     outcomes = measure(dataset, kinds, bias, draws, alone)
-    every = {kind: Outcome(sum(o.targets for o in own.values()), sum((o.poses for o in own.values()), ()))
-             for kind, own in outcomes.items()}  # fmt: skip
+    every = {kind: Outcome(sum(o.targets for o in own.values()), sum((o.poses for o in own.values()), ()),
+                           own[OWN[0]].frames) for kind, own in outcomes.items()}  # fmt: skip
     table = Table(title=f"path-traced frames, {every['rgb'].targets} objects at {NEAREST:g} to {FARTHEST:g} m")
     headings = (
         "object", "depth", "objects", "0.1 d %", "0.05 d %", "mm", "along ray", "across", "degrees", "ray sigma mm",
-        "in 95 % ellipsoid",
+        "in 95 % ellipsoid", "false a frame",
     )  # fmt: skip
     for heading in headings:
         table.add_column(heading, justify="right")
@@ -182,9 +182,11 @@ def report(
             row = [f"{own[key]:.1f}" for key in ("right", "precise")] + [
                 f"{own[key]:.2f}" for key in ("translation", "along", "across", "rotation", "ray")
             ]  # fmt: skip
-            table.add_row(name, kind, str(outcome.targets), *row, f"{own['inside']:.1f} of {own['poses']}")
+            table.add_row(
+                name, kind, str(outcome.targets), *row, f"{own['inside']:.1f} of {own['poses']}", f"{own['false']:.2f}"
+            )
             figures[f"{name} {kind}"] = own
-    Console(width=130).print(table)
+    Console(width=140).print(table)
     for kind in kinds if len(draws) > 1 else ():
         own = every[kind].per_draw()
         figures[f"draws {kind}"] = own
@@ -208,5 +210,8 @@ def report(
         Headline(
             f"path-traced, {kinds[0]}, true poses in the 95 % ellipsoid", with_depth["inside"], "%", "without depth",
             without["inside"],
+        ),
+        Headline(
+            f"path-traced, {kinds[0]}, false poses a frame", with_depth["false"], "", "without depth", without["false"]
         ),
     ], figures  # fmt: skip

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pose_regressor.estimation.boxes import MAX_CANDIDATES
 from pose_regressor.estimation.windows import cut_depth
 from pose_regressor.geometry.camera import window_from_image
 from pose_regressor.types import Camera, FloatArray, ObjectModel, PartialDepth
@@ -16,8 +17,8 @@ from pose_regressor.types import Camera, FloatArray, ObjectModel, PartialDepth
 PEAKS, MOST_FITTING = 24, 8
 #: Depths that are read in a box, along an edge.
 SAMPLES = 24
-#: How far a box's size, as a factor, may be off. Where it is off by more than the first, others come first.
-SIZE_ERRORS = (1.35, 2.0)
+#: How far a box's size, as a factor, may be off; and that of a box which is looked at without depth, too.
+SIZE_ERROR, ROUGH_SIZE_ERROR = 1.35, 2.0
 #: Least share of the box that must be measured to decide, and least share of that which must fit.
 MEASURED, FITS = 0.2, 0.15
 
@@ -28,16 +29,13 @@ def fitting(
     """The boxes (4,) that may show the object, scaled where depth knows the size better: first those of about the right
     size, then others, both in their order.
 
-    boxes: x0, y0, x1, y1 in ideal pinhole pixels
+    boxes: x0, y0, x1, y1 in ideal pinhole pixels, the surest first
     depth: (H, W) of the frame, as in Frame
     """
-    found: list[FloatArray] = []
-    left = list(boxes)
-    for size_error in SIZE_ERRORS:
-        scaled = [fitted(box, model, camera, depth, size_error) for box in left]
-        found += [box for box in scaled if box is not None]
-        left = [box for box, better in zip(left, scaled, strict=True) if better is None]
-    return found
+    scaled = [fitted(box, model, camera, depth) for box in boxes]
+    surest = zip(boxes[:MAX_CANDIDATES], scaled, strict=False)
+    rough = [fitted(box, model, camera, depth, ROUGH_SIZE_ERROR) for box, better in surest if better is None]
+    return [box for box in (*scaled, *rough) if box is not None]
 
 
 def fitted(
@@ -45,7 +43,7 @@ def fitted(
     model: ObjectModel,
     camera: Camera,
     depth: NDArray[np.float32] | PartialDepth,
-    size_error: float = SIZE_ERRORS[0],
+    size_error: float = SIZE_ERROR,
 ) -> FloatArray | None:
     """One box; None if what is measured in it is too near or too far for an object that looks as large.
 

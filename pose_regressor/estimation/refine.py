@@ -70,10 +70,11 @@ def refine(look: Look, shape: Shape, covariance_scale: float, image: bool = True
     if image and look.method != "regression":
         for step in STEPS:
             look.cam_from_obj, look.covariance = step(look, shown, shape)
-    if look.depth is not None and shape.solid is not None:
+    if look.depth is not None and shape.solid is not None and shape.edges is not None:
         scale = covariance_scale if look.method == "pnp" else 1.0
         matrix, covariance = look.window.camera_matrix, scale * look.covariance
-        fit = refine_on_depth(look.cam_from_obj, covariance, matrix, shown, look.depth, shape.solid)
+        solid, edges = shape.solid, shape.edges
+        fit = refine_on_depth(look.cam_from_obj, covariance, matrix, shown, look.depth, solid, edges)
         if fit.evidence:
             look.cam_from_obj, look.covariance, look.evidence = fit.cam_from_obj, fit.covariance, fit.evidence
             look.bias = fit.bias

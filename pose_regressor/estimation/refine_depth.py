@@ -16,9 +16,12 @@ from numpy.typing import NDArray
 from pose_regressor.estimation.depth_prior import DepthPrior
 from pose_regressor.estimation.independent_points import independent_points
 from pose_regressor.estimation.least_squares import cauchy_divisor, stepped
+from pose_regressor.estimation.refine_outline import Edges
 from pose_regressor.estimation.sensor_bias import BiasBelief
 from pose_regressor.estimation.visible_surface import Compared, Solid, compare, cross, visible_points
 from pose_regressor.estimation.windows import DepthWindow
+from pose_regressor.geometry.camera import project
+from pose_regressor.geometry.rigid import apply
 from pose_regressor.types import FloatArray
 
 #: The slide along the ray: farthest, as a share of the distance and in standard deviations; the least of these, as a
@@ -43,6 +46,10 @@ UNMASKED = 0.05
 FARTHEST = 7.0
 #: Measured depth agrees with the surface to within this share of the diameter, along the normal, and at least metres.
 AGREES, LEAST_AGREES = 0.04, 0.006
+#: Beside the outline, at this share of the crop's edge from it, what is farther away than the object by the same shows
+#: that the object ends there. What stands on a table or lies beside its like does not end everywhere: a share of MOST
+#: counts as all of the outline, and a smaller one than LEAST counts as that.
+BESIDE, LEAST_ENDS, MOST_ENDS = 1 / 16, 0.4, 0.8
 
 
 @dataclass(frozen=True)
@@ -52,15 +59,18 @@ class Evidence:
     share: of the visible surface, where depth agrees
     confirmed: of what depth can decide on, the share that agrees; the rest contradicts: the surface is in front of the
         measured one, in free space, or behind it where the mask shows the object
+    ends: of the outline, the share where the measured surface ends, too; elsewhere it goes on beside the object, as on
+        a larger one. What is hidden or not measured is left out
     """
 
     share: float
     confirmed: float
+    ends: float
 
     @property
     def support(self) -> float:
         """Factor for the raw score. What is hidden, or not measured, counts less than what contradicts."""
-        return self.confirmed * math.sqrt(self.share)
+        return self.confirmed * math.sqrt(self.share) * min(max(self.ends, LEAST_ENDS) / MOST_ENDS, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,6 +95,7 @@ def refine_on_depth(
     probability: NDArray[np.float32],
     depth: DepthWindow,
     solid: Solid,
+    edges: Edges,
 ) -> DepthFit:
     """The most likely pose, and its covariance, given the depth in the crop.
 
@@ -92,6 +103,7 @@ def refine_on_depth(
         little depth was measured or if it contradicts them
     camera_matrix: (3, 3) of the crop
     probability: (S, S) that each pixel of the crop shows the object
+    solid, edges: of the object
     """
     unseen = DepthFit(cam_from_obj, covariance, None)
     crop, size = (camera_matrix, probability, depth), len(probability)
@@ -99,7 +111,8 @@ def refine_on_depth(
     first = None if visible is None else compare(cam_from_obj, *crop, visible)
     if first is None or not first.enough:
         return unseen
-    unchanged = DepthFit(cam_from_obj, covariance, _evidence(first, solid))
+    ends = _ends(cam_from_obj, camera_matrix, depth, edges, solid.diameter)
+    unchanged = DepthFit(cam_from_obj, covariance, _evidence(first, solid, ends))
     prior, shift = DepthPrior.of(cam_from_obj, covariance, solid.diameter), np.zeros(7)
     slide = _slide(first, covariance[2, 2], cam_from_obj[2, 3], solid.diameter)
     shift[0] = slide * np.linalg.norm(cam_from_obj[:3, 3]) / cam_from_obj[2, 3]
@@ -117,7 +130,7 @@ def refine_on_depth(
     last = None if visible is None else compare(pose, *crop, visible)
     if last is None or not last.enough or not prior.length(shift) <= FARTHEST:  # also rejects NaN
         return unchanged
-    evidence = _evidence(last, solid, shift[6])
+    evidence = _evidence(last, solid, _ends(pose, camera_matrix, depth, edges, solid.diameter), shift[6])
     wrong = 1 + ((1 - evidence.confirmed) / CONTRADICTED) ** 2
     bias = prior.bias_belief(shift, inverse, pose[2, 3])
     return DepthFit(pose, wrong * prior.pose_covariance(after), evidence, bias)
@@ -181,11 +194,30 @@ def _weighted_median(values: FloatArray, weights: FloatArray) -> float:
     return float(values[order[np.searchsorted(total, total[-1] / 2)]])
 
 
-def _evidence(compared: Compared, solid: Solid, bias: float = 0.0) -> Evidence:
+def _tolerance(diameter: float) -> float:
+    return max(AGREES * diameter, LEAST_AGREES)
+
+
+def _ends(pose: FloatArray, camera_matrix: FloatArray, depth: DepthWindow, edges: Edges, diameter: float) -> float:
+    """The share of the outline where the measured surface ends, as in Evidence; 1 if nothing is known."""
+    size = len(depth.depth)
+    points, normal = edges.outline(pose, camera_matrix, size)
+    at = apply(pose, points)
+    beside = np.rint(project(at, camera_matrix) + BESIDE * size * normal).astype(np.intp)
+    inside = ((beside >= 0) & (beside < size)).all(1)
+    column, row = beside[inside].T
+    measured = depth.depth[row, column]
+    farther = (measured - at[inside, 2])[measured > 0]
+    tolerance = _tolerance(diameter)
+    ends, goes_on = int((farther > tolerance).sum()), int((np.abs(farther) <= tolerance).sum())
+    return (ends + 1) / (ends + goes_on + 1)
+
+
+def _evidence(compared: Compared, solid: Solid, ends: float, bias: float = 0.0) -> Evidence:
     apart = compared.apart - compared.by_depth * bias
-    tolerance = max(AGREES * solid.diameter, LEAST_AGREES)
+    tolerance = _tolerance(solid.diameter)
     agrees = np.abs(apart) < tolerance
     # The normal points to the camera: outside the surface is nearer.
     free, behind = apart <= -tolerance, (apart >= tolerance) & (compared.shown > 0.5)
     agreeing, against = int(agrees.sum()), int(free.sum() + behind.sum())
-    return Evidence(agreeing / max(compared.visible, 1), agreeing / max(agreeing + against, 1))
+    return Evidence(agreeing / max(compared.visible, 1), agreeing / max(agreeing + against, 1), ends)

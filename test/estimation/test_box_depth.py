@@ -33,10 +33,11 @@ def test_a_box_that_fits_stays_and_one_that_is_a_little_off_is_scaled():
 
 
 def test_boxes_of_another_size_come_last():
-    """At 1 m, 240 pixels are 1.7 times too many for the brick, and 300 more than twice."""
-    found = fitting([box(300), box(240), box(100)], MODEL, CAMERA, metres(1))
+    """At 1 m, 240 pixels are 1.7 times too many for the brick, and 300 more than twice. The fourth box is the last that
+    is looked at without depth."""
+    found = fitting([box(300), box(240), box(100), box(240), box(240)], MODEL, CAMERA, metres(1))
     np.testing.assert_allclose(found[0], box(100))
-    np.testing.assert_allclose([b[2] - b[0] for b in found], [100, 600 * MODEL.diameter])
+    np.testing.assert_allclose([b[2] - b[0] for b in found], [100, *[600 * MODEL.diameter] * 2])
 
 
 def test_an_occluder_does_not_drop_what_is_behind_it():

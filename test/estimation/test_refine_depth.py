@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import distance_transform_edt
 from scipy.stats import chi2
 
 from pose_regressor.estimation.refine_depth import refine_on_depth
+from pose_regressor.estimation.refine_outline import Edges
 from pose_regressor.estimation.sensor_bias import BIAS_SHARE, BIAS_SIGMA
 from pose_regressor.estimation.visible_surface import Solid, compare, visible_points
 from pose_regressor.estimation.windows import cut_depth
@@ -24,7 +26,7 @@ FACES = np.array(
 )  # fmt: skip
 MODEL = ObjectModel("box", 1, 2 * float(np.linalg.norm(HALF)), np.stack([-HALF, HALF]), CORNERS, CORNERS,
                     vertices=CORNERS, faces=FACES)  # fmt: skip
-SOLID = Solid.of(MODEL)
+SOLID, EDGES = Solid.of(MODEL), Edges.of(MODEL)
 SIGMA = np.diag([0.002, 0.002, 0.02, 0.04, 0.04, 0.04]) ** 2
 TRUTHS = [
     rigid(exp(np.array(rotvec)), np.array(place))
@@ -53,7 +55,7 @@ def traced(pose):
 
 def refined(start, depth, shows, covariance=SIGMA):
     window = cut_depth(depth, CAMERA, CAMERA.matrix, (SIZE, SIZE))
-    return refine_on_depth(start, covariance, CAMERA.matrix, shows.astype(np.float32), window, SOLID)
+    return refine_on_depth(start, covariance, CAMERA.matrix, shows.astype(np.float32), window, SOLID, EDGES)
 
 
 def compared(pose, shows, window):
@@ -126,6 +128,31 @@ def test_a_pose_comes_back_to_the_measured_surface():
         assert fit.evidence.share > 0.85 and fit.evidence.confirmed > 0.9
     assert np.median(after) < 0.1 * np.median(before)
     assert np.quantile(after, 0.9) < 0.004
+
+
+def before_a_wall(depth, shows):
+    """The box's depth, and a wall behind it."""
+    return np.where(shows, depth, depth[shows].max() + 0.2).astype(np.float32)
+
+
+def test_a_surface_that_goes_on_beside_the_object_speaks_against_it():
+    """Depth agrees with every point of the pose. What tells an object from a part of a larger one is its outline."""
+    for truth in TRUTHS:
+        depth, shows = traced(truth)
+        alone = refined(truth, before_a_wall(depth, shows), shows).evidence
+        assert alone.ends == 1 and alone.support == pytest.approx(alone.confirmed * np.sqrt(alone.share))
+        row, column = distance_transform_edt(~shows, return_indices=True, return_distances=False)
+        part = refined(truth, depth[row, column], shows).evidence
+        assert part.ends < 0.05 and part.confirmed > 0.95
+        assert part.support == pytest.approx(0.5 * alone.support, rel=0.05)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, 0.3])
+def test_what_hides_the_outline_or_is_not_measured_says_nothing_of_it(value):
+    depth, shows = traced(TRUTHS[0])
+    half = before_a_wall(depth, shows)
+    half[:, : SIZE // 2][~shows[:, : SIZE // 2]] = value
+    assert refined(TRUTHS[0], half, shows).evidence.ends == 1
 
 
 @pytest.mark.parametrize("off", [-0.07, -0.04, 0.04, 0.07])

@@ -109,8 +109,19 @@ def test_a_missing_file_and_a_foreign_safetensors_file(tmp_path):
 
 def test_rgbd_calibration_is_kept_and_old_bundles_have_the_default(path, tiny_bundle):
     assert Bundle.load(path).rgbd_calibration == RGBD_CALIBRATION
-    tiny_bundle.rgbd_calibration = Calibration(((0.0, 0.0), (0.4, 0.2), (1.0, 0.9)), 1.5)
+    tiny_bundle.rgbd_calibration = Calibration(((0.0, 0.0), (0.3, 0.01), (0.6, 0.3), (1.0, 0.9)), 1.5)
     tiny_bundle.save(path)
     loaded = Bundle.load(path)
     assert loaded.rgbd_calibration == tiny_bundle.rgbd_calibration
     assert loaded.calibration == tiny_bundle.calibration
+
+
+def test_a_calibration_with_depth_is_no_surer_than_that_of_all_bundles(path, tiny_bundle):
+    """Bundles that earlier builds calibrated are: with them a false pose had 0.8 where nothing was to be found."""
+    tiny_bundle.rgbd_calibration = Calibration(((0.0, 0.0), (0.2, 0.5), (1.0, 1.0)), 1.5)
+    tiny_bundle.save(path)
+    loaded = Bundle.load(path).rgbd_calibration
+    for raw in (0.2, 0.37, 0.53, 0.8, 1.0):
+        lower = min(tiny_bundle.rgbd_calibration.probability(raw), RGBD_CALIBRATION.probability(raw))
+        assert loaded.probability(raw) == pytest.approx(lower)
+    assert loaded.covariance_scale == 1.5

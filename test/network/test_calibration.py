@@ -61,6 +61,18 @@ def test_a_bundle_keeps_it_and_one_from_before_has_the_defaults(tmp_path, tiny_b
             assert Bundle.load(path).calibration == Calibration()
 
 
+def test_no_surer_than_another():
+    """At every raw score the probability is the lower one."""
+    own, other = (
+        Calibration(((0.0, 0.0), (0.2, 0.5), (1.0, 0.9)), 2.0),
+        Calibration(((0.0, 0.0), (0.5, 0.1), (1.0, 1.0))),
+    )
+    lower = own.no_surer_than(other)
+    for raw in np.linspace(0, 1, 101):
+        assert lower.probability(raw) == pytest.approx(min(own.probability(raw), other.probability(raw)))
+    assert lower.covariance_scale == 2 and lower.no_surer_than(other) is lower
+
+
 def test_the_estimator_reports_probabilities_and_scaled_covariances():
     """The same poses; scores by the map, covariances by the scale; the threshold is one of probabilities."""
     demo = demo_folder()

@@ -91,7 +91,8 @@ def calibrate(
         # Depth weighs poses by the image's calibrated covariances, so these stay as they are now.
         plain = replace(bundle, rgbd_calibration=RAW)
         measured = try_out(plain, meshes, seed, frames, config, device, LEAST_RAW, progress, sensor)
-        bundle.rgbd_calibration = calibration_of(measured.with_depth(), RGBD_CALIBRATION)
+        own = calibration_of(measured.with_depth(), RGBD_CALIBRATION)
+        bundle.rgbd_calibration = own.no_surer_than(RGBD_CALIBRATION)
     return Calibrated(bundle.depth_scale, measured if only_depth else trial)
 
 
