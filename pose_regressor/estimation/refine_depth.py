@@ -111,8 +111,13 @@ def refine_on_depth(
     first = None if visible is None else compare(cam_from_obj, *crop, visible)
     if first is None or not first.enough:
         return unseen
-    ends = _ends(cam_from_obj, camera_matrix, depth, edges, solid.diameter)
-    unchanged = DepthFit(cam_from_obj, covariance, _evidence(first, solid, ends))
+
+    def evidence_of(pose: FloatArray, compared: Compared, bias: float = 0.0) -> Evidence:
+        return _evidence(compared, solid, _ends(pose, camera_matrix, depth, edges, solid.diameter), bias)
+
+    def unchanged() -> DepthFit:
+        return DepthFit(cam_from_obj, covariance, evidence_of(cam_from_obj, first))
+
     prior, shift = DepthPrior.of(cam_from_obj, covariance, solid.diameter), np.zeros(7)
     slide = _slide(first, covariance[2, 2], cam_from_obj[2, 3], solid.diameter)
     shift[0] = slide * np.linalg.norm(cam_from_obj[:3, 3]) / cam_from_obj[2, 3]
@@ -123,14 +128,14 @@ def refine_on_depth(
     for width in WIDTHS:
         compared = None if visible is None else compare(pose, *crop, visible)
         if compared is None or not compared.enough:
-            return unchanged
+            return unchanged()
         step, after, inverse = _step(compared, prior, shift, width * solid.diameter, solid.diameter)
         shift = shift + step
         pose = stepped(pose, prior.step(step))
     last = None if visible is None else compare(pose, *crop, visible)
     if last is None or not last.enough or not prior.length(shift) <= FARTHEST:  # also rejects NaN
-        return unchanged
-    evidence = _evidence(last, solid, _ends(pose, camera_matrix, depth, edges, solid.diameter), shift[6])
+        return unchanged()
+    evidence = evidence_of(pose, last, shift[6])
     wrong = 1 + ((1 - evidence.confirmed) / CONTRADICTED) ** 2
     bias = prior.bias_belief(shift, inverse, pose[2, 3])
     return DepthFit(pose, wrong * prior.pose_covariance(after), evidence, bias)
@@ -213,7 +218,7 @@ def _ends(pose: FloatArray, camera_matrix: FloatArray, depth: DepthWindow, edges
     return (ends + 1) / (ends + goes_on + 1)
 
 
-def _evidence(compared: Compared, solid: Solid, ends: float, bias: float = 0.0) -> Evidence:
+def _evidence(compared: Compared, solid: Solid, ends: float, bias: float) -> Evidence:
     apart = compared.apart - compared.by_depth * bias
     tolerance = _tolerance(solid.diameter)
     agrees = np.abs(apart) < tolerance
