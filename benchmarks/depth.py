@@ -7,7 +7,6 @@ real       SCENE, a BOP scene with a real sensor's depth. The objects of which a
            also how far each given pose is from its own measured depth.
 simulated  The images of FOLDER/dev/000002, with depth made of their given poses: the eight objects and a table, seen by
            a structured-light sensor, a tenth of which is holes. The objects of FOLDER/dev_targets_bop19.json.
-           The images on which nothing was chosen, all but every third, are said apart, as "other".
 pathtraced DATASET, made by `generate --renderer photoreal` as docs/depth.md says; simulated sensors measure its true
            depth. Headlines are those of the first sensor.
 
@@ -42,8 +41,6 @@ from pose_regressor_training.samples.sensor_depth import BIAS, KINDS, SensorDept
 
 NAMES = ("ape", "can", "cat", "driller", "duck", "eggbox", "glue", "holepuncher")
 TIGHT, WIDE = 0.05, 0.1
-#: On every third of LM-O's images some numbers of the program were chosen.
-CHOSEN_ON = 3
 #: Share of an object that must be seen in the real frame.
 SEEN = 0.5
 HOLES = 0.1
@@ -51,15 +48,11 @@ HOLES = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Shot:
-    """A frame with depth, the poses in it, and the ids of the objects that are to be found.
-
-    other: nothing was chosen on this frame
-    """
+    """A frame with depth, the poses in it, and the ids of the objects that are to be found."""
 
     frame: Frame
     poses: Sequence[TruePose]
     wanted: frozenset[int]
-    other: bool = False
 
     def truth(self, obj_id: int) -> FloatArray:
         return next(pose.cam_from_obj for pose in self.poses if pose.obj_id == obj_id)
@@ -84,7 +77,7 @@ def simulated_shots(folder: Path, every: int) -> Iterator[Shot]:
         if number % every == 0:
             depth = simulator.depth(poses[frame.index], frame.camera, np.random.default_rng(frame.index))
             wanted = frozenset(obj_id for im_id, obj_id in targets if im_id == frame.index)
-            yield Shot(replace(frame, depth=depth), poses[frame.index], wanted, number % CHOSEN_ON > 0)
+            yield Shot(replace(frame, depth=depth), poses[frame.index], wanted)
 
 
 def report_given(shots: Sequence[Shot], simulator: DepthSimulator) -> list[dict[str, float]]:
@@ -111,7 +104,7 @@ def error(estimates: Sequence[PoseEstimate], truth: FloatArray, model: ObjectMod
 
 
 def errors_of(shots: Sequence[Shot], results: Path | None) -> dict[str, dict[str, FloatArray]]:
-    """Name of the object -> "rgb" and "rgbd" -> (N,) errors in diameters, "other" -> (N,) as of Shot.
+    """Name of the object -> "rgb" and "rgbd" -> (N,) errors in diameters.
 
     results: folder for a CSV of each
     """
@@ -124,11 +117,10 @@ def errors_of(shots: Sequence[Shot], results: Path | None) -> dict[str, dict[str
         for name in NAMES:
             estimator = PoseEstimator(find_model(f"lmo_{name}"), "cpu")
             (model,) = estimator.objects
-            errors: dict[str, list[float]] = {"rgb": [], "rgbd": [], "other": []}
+            errors: dict[str, list[float]] = {"rgb": [], "rgbd": []}
             for shot in shots:
                 if model.obj_id not in shot.wanted:
                     continue
-                errors["other"].append(shot.other)
                 for kind, frame in (("rgb", replace(shot.frame, depth=None)), ("rgbd", shot.frame)):
                     estimates = estimator.estimate(frame)
                     errors[kind].append(error(estimates, shot.truth(model.obj_id), model))
@@ -198,13 +190,6 @@ def main() -> None:
     for title, shots in parts.items():
         errors = errors_of(shots, options.results / title if options.results else None)
         headlines += report(title, errors)
-        other = {
-            name: {kind: own[kind][own["other"] > 0] for kind in ("rgb", "rgbd")}
-            for name, own in errors.items()
-            if own["other"].any()
-        }
-        if other:
-            headlines += report(f"{title}, other frames", other)
         results[title] = {name: {kind: values.tolist() for kind, values in own.items()} for name, own in errors.items()}
     finish(headlines, options.json, results=results)
 

@@ -46,9 +46,9 @@ UNMASKED = 0.05
 FARTHEST = 7.0
 #: Measured depth agrees with the surface to within this share of the diameter, along the normal, and at least metres.
 AGREES, LEAST_AGREES = 0.04, 0.006
-#: Beside the outline, at this share of the crop's edge from it, what is farther away than the object by the same shows
-#: that the object ends there. What stands on a table or lies beside its like does not end everywhere: a share of MOST
-#: counts as all of the outline, and a smaller one than LEAST counts as that.
+#: The object ends where the depth beside its outline, at this share of the crop's edge, is farther away by more than
+#: that. Its surface goes on where it stands on a table or touches its like. So this share of the outline is enough for
+#: the full score; and however little ends, it counts as LEAST_ENDS.
 BESIDE, LEAST_ENDS, MOST_ENDS = 1 / 16, 0.4, 0.8
 
 
@@ -113,7 +113,7 @@ def refine_on_depth(
         return unseen
 
     def evidence_of(pose: FloatArray, compared: Compared, bias: float = 0.0) -> Evidence:
-        return _evidence(compared, solid, _ends(pose, camera_matrix, depth, edges, solid.diameter), bias)
+        return _evidence(compared, solid, _ends(pose, camera_matrix, depth, edges, solid.diameter, bias), bias)
 
     def unchanged() -> DepthFit:
         return DepthFit(cam_from_obj, covariance, evidence_of(cam_from_obj, first))
@@ -203,16 +203,19 @@ def _tolerance(diameter: float) -> float:
     return max(AGREES * diameter, LEAST_AGREES)
 
 
-def _ends(pose: FloatArray, camera_matrix: FloatArray, depth: DepthWindow, edges: Edges, diameter: float) -> float:
+def _ends(
+    pose: FloatArray, camera_matrix: FloatArray, depth: DepthWindow, edges: Edges, diameter: float, bias: float
+) -> float:
     """The share of the outline where the measured surface ends, as in Evidence; 1 if nothing is known."""
     size = len(depth.depth)
-    points, normal = edges.outline(pose, camera_matrix, size)
+    points, normal, covered = edges.outline(pose, camera_matrix, size)
     at = apply(pose, points)
     beside = np.rint(project(at, camera_matrix) + BESIDE * size * normal).astype(np.intp)
     inside = ((beside >= 0) & (beside < size)).all(1)
     column, row = beside[inside].T
     measured = depth.depth[row, column]
-    farther = (measured - at[inside, 2])[measured > 0]
+    # Across a gap, another part of the object itself may be seen.
+    farther = (measured - bias - at[inside, 2])[(measured > 0) & (covered[row, column] == 0)]
     tolerance = _tolerance(diameter)
     ends, goes_on = int((farther > tolerance).sum()), int((np.abs(farther) <= tolerance).sum())
     return (ends + 1) / (ends + goes_on + 1)

@@ -73,15 +73,18 @@ class Edges:
         opposite[number[~first], 1] = third[~first]
         return cls(model.vertices, faces, ends[first], opposite)
 
-    def outline(self, cam_from_obj: FloatArray, camera_matrix: FloatArray, size: int) -> tuple[FloatArray, FloatArray]:
-        """Points (N, 3) of the surface at the object's outline, object frame, and (N, 2) normals, pointing outwards in
-        the image.
+    def outline(
+        self, cam_from_obj: FloatArray, camera_matrix: FloatArray, size: int
+    ) -> tuple[FloatArray, FloatArray, NDArray[np.uint8]]:
+        """Points (N, 3) of the surface at the object's outline, object frame; (N, 2) their normals, pointing outwards
+        in the image; and (size, size) whether a pixel shows the object.
 
         size: edge of the square image, pixels. No points if the object reaches up to the camera.
         """
+        covered = np.zeros((size, size), np.uint8)
         depth = self.vertices @ cam_from_obj[2, :3] + cam_from_obj[2, 3]
         if depth.min() < NEAREST * depth.max():
-            return np.zeros((0, 3)), np.zeros((0, 2))
+            return np.zeros((0, 3)), np.zeros((0, 2)), covered
         pixels = project(apply(cam_from_obj, self.vertices), camera_matrix, TOUCHING)
         start, along = pixels[self.ends[:, 0]], pixels[self.ends[:, 1]] - pixels[self.ends[:, 0]]
         third = pixels[self.opposite] - start[:, None]
@@ -97,12 +100,11 @@ class Edges:
         normal = np.stack([along[:, 1], -along[:, 0]], axis=1) * (inside / np.maximum(length, 1e-9))[:, None]
         outside = np.round(start[edge] + share * along[edge] + CLEAR * normal[edge]).astype(int)
         free = ((outside >= 0) & (outside < size)).all(1)
-        covered = np.zeros((size, size), np.uint8)
         for corners in np.round(pixels[self.faces] * 16).clip(-(2**24), 2**24).astype(np.int32):
             cv2.fillConvexPoly(covered, corners, 1, shift=4)
         free[free] = covered[outside[free, 1], outside[free, 0]] == 0
         ends = self.vertices[self.ends[bends]][edge[free]]
-        return ends[:, 0] * (1 - share[free]) + ends[:, 1] * share[free], normal[edge[free]]
+        return ends[:, 0] * (1 - share[free]) + ends[:, 1] * share[free], normal[edge[free]], covered
 
 
 def refine_on_outline(
@@ -151,7 +153,7 @@ def _edge_distances(
     the ways in which a mask errs as a whole.
     """
     size = len(probability)
-    points, normal = edges.outline(pose, camera_matrix, size)
+    points, normal, _ = edges.outline(pose, camera_matrix, size)
     if len(points) < MIN_POINTS:
         return None
     pixels = project(apply(pose, points), camera_matrix, TOUCHING)

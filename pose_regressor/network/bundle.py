@@ -10,7 +10,7 @@ for int8.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,8 +49,8 @@ class Bundle:
     calibration: of scores and covariances; the defaults until it is measured
     turns: orientations, a quarter turn apart, in which the network knows its objects: 4, or 1 if it was trained on more
         or less upright ones only
-    rgbd_calibration: the same as `calibration`, of poses that measured depth was compared with; when loaded, no surer
-        than that of bundles which were never calibrated with depth
+    rgbd_calibration: the same as `calibration`, of poses that measured depth was compared with; when loaded, at most as
+        sure as the default
     quantization: what int8 needs; None: the network does not run in int8
     """
 
@@ -164,7 +164,7 @@ class Bundle:
         calibration = Calibration.from_dict(header["calibration"]) if "calibration" in header else Calibration()
         rgbd = RGBD_CALIBRATION
         if "rgbd_calibration" in header:
-            rgbd = Calibration.from_dict(header["rgbd_calibration"]).no_surer_than(RGBD_CALIBRATION)
+            rgbd = replace(Calibration.from_dict(header["rgbd_calibration"]), at_most=RGBD_CALIBRATION)
         quantization = Quantization.from_dict(header["int8"]) if "int8" in header else None
         return cls(
             weights, objects, header["training"], header["metrics"], header["depth_scale"], calibration,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,9 @@ from pose_regressor.types import InputError
 #: need not follow SCORE_THRESHOLD, which has the same value.
 SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 #: The same for poses that measured depth was compared with. One map serves all bundles: their scores hang on how well
-#: the surface agrees, more than on the network. It is measured on path-traced and real images in which half of the
-#: objects that were looked for are not there: in the images of the calibration hardly anything else fits the depth.
+#: the surface agrees, more than on the network. It is measured on path-traced images and on real ones with simulated
+#: depth, in which about half of the objects that were looked for are not there. Maps of single bundles are too sure: in
+#: the images of the calibration, little but the object fits the depth.
 RGBD_SCORE_MAP = (
     (0.0, 0.0), (0.25, 0.02), (0.32, 0.05), (0.37, 0.15), (0.43, 0.38), (0.48, 0.57), (0.53, 0.72), (0.58, 0.92),
     (0.65, 0.95), (0.75, 0.98), (1.0, 0.995),
@@ -30,10 +31,12 @@ class Calibration:
     score: (raw, share) knots of a map from raw scores to the share of poses that are right (ADD(-S) below 0.1
         diameters); linear between knots, both strictly increasing, from raw 0 to raw 1
     covariance_scale: factor for covariances of poses by PnP, or of poses refined on depth
+    at_most: no probability is above that of this calibration; not saved
     """
 
     score: tuple[tuple[float, float], ...] = SCORE_MAP
     covariance_scale: float = 1.0
+    at_most: Calibration | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         try:
@@ -54,23 +57,14 @@ class Calibration:
     def probability(self, raw: float) -> float:
         """The score that is reported for a raw one."""
         raws, shares = zip(*self.score, strict=True)
-        return float(np.interp(raw, raws, shares))
+        own = float(np.interp(raw, raws, shares))
+        return min(own, self.at_most.probability(raw)) if self.at_most else own
 
     def raw(self, probability: float) -> float:
         """The least raw score for which `probability` is reported; 1 if no score reaches it."""
         raws, shares = zip(*self.score, strict=True)
-        return float(np.interp(probability, shares, raws))
-
-    def no_surer_than(self, other: Calibration) -> Calibration:
-        """The same, but no probability is above that of the other one."""
-        raws = sorted({raw for raw, _ in (*self.score, *other.score)})
-        above = [self.probability(raw) - other.probability(raw) for raw in raws]
-        if max(above) <= 0:
-            return self
-        steps = zip(raws, above, raws[1:], above[1:], strict=False)
-        crossings = [raw + (after - raw) * a / (a - b) for raw, a, after, b in steps if a * b < 0]
-        lower = tuple((raw, min(self.probability(raw), other.probability(raw))) for raw in sorted([*raws, *crossings]))
-        return Calibration(lower, self.covariance_scale)
+        own = float(np.interp(probability, shares, raws))
+        return max(own, self.at_most.raw(probability)) if self.at_most else own
 
     def to_dict(self) -> dict[str, Any]:
         return {"score": [list(knot) for knot in self.score], "covariance_scale": self.covariance_scale}

@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import distance_transform_edt
 from scipy.stats import chi2
 
-from pose_regressor.estimation.refine_depth import refine_on_depth
+from pose_regressor.estimation.refine_depth import Evidence, refine_on_depth
 from pose_regressor.estimation.refine_outline import Edges
 from pose_regressor.estimation.sensor_bias import BIAS_SHARE, BIAS_SIGMA
 from pose_regressor.estimation.visible_surface import Solid, compare, visible_points
@@ -145,6 +145,62 @@ def test_a_surface_that_goes_on_beside_the_object_speaks_against_it():
         part = refined(truth, depth[row, column], shows).evidence
         assert part.ends < 0.05 and part.confirmed > 0.95
         assert part.support == pytest.approx(0.5 * alone.support, rel=0.05)
+
+
+def test_the_outline_counts_between_two_shares():
+    assert Evidence(1, 1, 0.8).support == Evidence(1, 1, 1).support == 1
+    assert Evidence(1, 1, 0.6).support == pytest.approx(0.75)
+    assert Evidence(1, 1, 0.4).support == Evidence(1, 1, 0).support == 0.5
+
+
+@pytest.mark.parametrize("gap, ends", [(5, True), (12, False)])
+def test_the_outline_is_compared_a_sixteenth_of_the_crop_away(gap, ends):
+    """A ledge around the box, as near as its outline, `gap` pixels wide; the crop has 128, so 8 pixels decide."""
+    depth, shows = traced(TRUTHS[0])
+    away, (row, column) = distance_transform_edt(~shows, return_indices=True)
+    ledge = np.where(away <= gap, depth[row, column], depth[shows].max() + 0.2).astype(np.float32)
+    assert (refined(TRUTHS[0], ledge, shows).evidence.ends > 0.9) == ends
+
+
+def on_a_table():
+    """A thin box, seen from above, on a table 12 mm below its top; and which pixels show the box."""
+    truth = rigid(exp(np.array([np.pi, 0, 0])), np.array([0, 0, 0.8]))
+    depth, shows = traced(truth)
+    return truth, np.where(shows, depth, depth[shows].min() + 0.012).astype(np.float32), shows
+
+
+def test_the_outline_is_compared_after_refinement():
+    """The start is as far away as the table."""
+    truth, depth, shows = on_a_table()
+    start = truth.copy()
+    start[2, 3] += 0.012
+    assert refined(start, depth, shows).evidence.ends > 0.9
+
+
+@pytest.mark.parametrize("error", [-0.006, 0.006])
+def test_the_outline_is_compared_without_the_sensors_error(error):
+    """The image knows the distance well, so it is the sensor that is wrong."""
+    truth, depth, shows = on_a_table()
+    sure = SIGMA.copy()
+    sure[2, 2] = 0.0005**2
+    assert refined(truth, depth + np.float32(error), shows, sure).evidence.ends > 0.9
+
+
+def test_another_part_of_the_object_across_a_gap_does_not_speak_against_it():
+    """Two plates, 6 mm apart: beside the one's inner edge lies the other."""
+    half = np.array([0.025, 0.05, 0.002])
+    plates = [CORNERS / HALF * half + [shift, 0, 0] for shift in (-0.028, 0.028)]
+    vertices, faces = np.concatenate(plates), np.concatenate([FACES, FACES + 8])
+    bounds = np.stack([vertices.min(0), vertices.max(0)])
+    diameter = float(np.linalg.norm(bounds[1] - bounds[0]))
+    model = ObjectModel("plates", 1, diameter, bounds, vertices, vertices, vertices=vertices, faces=faces)
+    truth = rigid(exp(np.array([np.pi, 0, 0])), np.array([0, 0, 0.7]))
+    x, y, _ = np.moveaxis(rays() * 0.698, -1, 0)
+    shows = (np.abs(np.abs(x) - 0.028) < half[0]) & (np.abs(y) < half[1])
+    window = cut_depth(np.where(shows, 0.698, 0.9).astype(np.float32), CAMERA, CAMERA.matrix, (SIZE, SIZE))
+    mask = shows.astype(np.float32)
+    fit = refine_on_depth(truth, SIGMA, CAMERA.matrix, mask, window, Solid.of(model), Edges.of(model))
+    assert fit.evidence.ends == 1 and fit.evidence.confirmed > 0.95
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, 0.3])

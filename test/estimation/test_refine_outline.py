@@ -71,7 +71,7 @@ def test_the_outline_is_that_of_the_drawing():
     edges = Edges.of(letter())
     assert len(edges.ends) == len(FACES) * 3 // 2
     for truth in TRUTHS:
-        points, normal = edges.outline(truth, CAMERA, SIZE)
+        points, normal, _ = edges.outline(truth, CAMERA, SIZE)
         contours, _ = cv2.findContours(
             (mask_of(truth) > 0.5).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
         )
@@ -135,7 +135,7 @@ def test_nothing_to_be_seen():
 def test_a_sheet_has_its_border_for_an_outline():
     vertices = np.array([[-0.03, -0.02, 0], [0.03, -0.02, 0], [0.03, 0.02, 0], [-0.03, 0.02, 0]])
     edges = Edges.of(letter(vertices, np.array([[0, 1, 2], [0, 2, 3]])))
-    points, _ = edges.outline(TRUTHS[0], CAMERA, SIZE)
+    points, _, _ = edges.outline(TRUTHS[0], CAMERA, SIZE)
     on_border = (np.abs(np.abs(points[:, 0]) - 0.03) < 1e-9) | (np.abs(np.abs(points[:, 1]) - 0.02) < 1e-9)
     assert on_border.all()
     assert len(points) > 40

@@ -1,6 +1,7 @@
 """The map from raw scores to shares of right poses: what is refused, there and back, kept in a bundle, applied."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from pose_regressor import PoseEstimator
 from pose_regressor.assets import demo_folder, find_model
 from pose_regressor.files.cameras import load_camera
 from pose_regressor.network.bundle import Bundle
-from pose_regressor.network.calibration import Calibration
+from pose_regressor.network.calibration import RGBD_CALIBRATION, Calibration
 from pose_regressor.sources import open_source
 from pose_regressor.types import InputError
 
@@ -61,16 +62,20 @@ def test_a_bundle_keeps_it_and_one_from_before_has_the_defaults(tmp_path, tiny_b
             assert Bundle.load(path).calibration == Calibration()
 
 
-def test_no_surer_than_another():
-    """At every raw score the probability is the lower one."""
-    own, other = (
-        Calibration(((0.0, 0.0), (0.2, 0.5), (1.0, 0.9)), 2.0),
-        Calibration(((0.0, 0.0), (0.5, 0.1), (1.0, 1.0))),
-    )
-    lower = own.no_surer_than(other)
+def test_at_most_as_sure_as_another():
+    """At every raw score the probability is the lower one, and `raw` is its inverse."""
+    own = Calibration(((0.0, 0.0), (0.2, 0.5), (1.0, 0.9)), 2.0)
+    other = Calibration(((0.0, 0.0), (0.5, 0.1), (1.0, 1.0)))
+    lower = replace(own, at_most=other)
     for raw in np.linspace(0, 1, 101):
-        assert lower.probability(raw) == pytest.approx(min(own.probability(raw), other.probability(raw)))
-    assert lower.covariance_scale == 2 and lower.no_surer_than(other) is lower
+        assert lower.probability(raw) == min(own.probability(raw), other.probability(raw))
+        assert lower.raw(lower.probability(raw)) == pytest.approx(raw)
+    assert lower.covariance_scale == 2 and lower.to_dict() == own.to_dict()
+
+
+def test_with_depth_a_middling_score_is_false_and_a_good_one_is_right():
+    """As measured on path-traced and real images (docs/accuracy_log.md, False poses with depth)."""
+    assert RGBD_CALIBRATION.probability(0.3) < 0.05 < 0.9 < RGBD_CALIBRATION.probability(0.6)
 
 
 def test_the_estimator_reports_probabilities_and_scaled_covariances():

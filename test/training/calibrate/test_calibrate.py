@@ -191,6 +191,7 @@ def test_poses_with_depth_are_calibrated_apart(monkeypatch, tiny_bundle, brick):
     calibrate.calibrate(tiny_bundle, [brick], 1, 16, keep_distances=True, sensor=SensorDepth())
     assert tiny_bundle.calibration.covariance_scale == pytest.approx(9, rel=0.2)
     assert tiny_bundle.rgbd_calibration.covariance_scale == pytest.approx(2, rel=0.2)
+    assert tiny_bundle.rgbd_calibration.at_most == RGBD_CALIBRATION
 
 
 def test_only_poses_with_depth_are_calibrated(tiny_bundle, brick, tmp_path):

@@ -92,7 +92,7 @@ def calibrate(
         plain = replace(bundle, rgbd_calibration=RAW)
         measured = try_out(plain, meshes, seed, frames, config, device, LEAST_RAW, progress, sensor)
         own = calibration_of(measured.with_depth(), RGBD_CALIBRATION)
-        bundle.rgbd_calibration = own.no_surer_than(RGBD_CALIBRATION)
+        bundle.rgbd_calibration = replace(own, at_most=RGBD_CALIBRATION)
     return Calibrated(bundle.depth_scale, measured if only_depth else trial)
 
 

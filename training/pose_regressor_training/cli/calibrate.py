@@ -148,8 +148,9 @@ def calibrate(
         f"distances x {loaded.depth_scale:g}"
     )
     if measuring:
-        knots = ", ".join(f"{raw:.2f}→{share:.2f}" for raw, share in loaded.rgbd_calibration.score)
-        scale = loaded.rgbd_calibration.covariance_scale
+        rgbd = loaded.rgbd_calibration
+        knots = ", ".join(f"{raw:.2f}→{rgbd.probability(raw):.2f} (measured: {share:.2f})" for raw, share in rgbd.score)
+        scale = rgbd.covariance_scale
         used = f"{LEAST_WITH_DEPTH:g} (measured: {scale:g})" if scale < LEAST_WITH_DEPTH else f"{scale:g}"
         console.print(f"with depth: scores {knots}; covariance x {used}")
     if figure is not None:
