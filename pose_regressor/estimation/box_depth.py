@@ -17,7 +17,7 @@ from pose_regressor.types import Camera, FloatArray, ObjectModel, PartialDepth
 PEAKS, MOST_FITTING = 24, 8
 #: Depths that are read in a box, along an edge.
 SAMPLES = 24
-#: How far a box's size, as a factor, may be off; and that of a box which is looked at without depth, too.
+#: How far a box's size, as a factor, may be off; and how far, if the box would also be looked at without depth.
 SIZE_ERROR, ROUGH_SIZE_ERROR = 1.35, 2.0
 #: Least share of the box that must be measured to decide, and least share of that which must fit.
 MEASURED, FITS = 0.2, 0.15

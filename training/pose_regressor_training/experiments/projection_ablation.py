@@ -2,7 +2,7 @@
 
 The projection loss acts on the regressed pose, so the regression is compared. The networks are trained without dense
 correspondences, and these are silenced before scoring. The trainings of these two rows do not know the symmetries.
-Those of a third row know them, and have no projection loss: this is how bundles are trained.
+Those of a third row know them, as the trainings of bundles do, and have no projection loss.
 """
 
 from __future__ import annotations
