@@ -46,9 +46,9 @@ UNMASKED = 0.05
 FARTHEST = 7.0
 #: Measured depth agrees with the surface to within this share of the diameter, along the normal, and at least metres.
 AGREES, LEAST_AGREES = 0.04, 0.006
-#: The object ends where the depth beside its outline, at this share of the crop's edge, is farther away by more than
-#: that. Its surface goes on where it stands on a table or touches its like. So this share of the outline is enough for
-#: the full score; and however little ends, it counts as LEAST_ENDS.
+#: The object ends where the depth beside its outline, at this share of the crop's edge, is farther away than what
+#: agrees. Its surface goes on where it stands on a table or touches its like. So a share of MOST_ENDS of the outline is
+#: enough for the full score. However little of it ends, it counts as LEAST_ENDS.
 BESIDE, LEAST_ENDS, MOST_ENDS = 1 / 16, 0.4, 0.8
 
 
