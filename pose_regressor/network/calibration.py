@@ -16,8 +16,8 @@ from pose_regressor.types import InputError
 SCORE_MAP = ((0.0, 0.0), (0.5, 0.15), (1.0, 1.0))
 #: The same for poses that measured depth was compared with. One map serves all bundles: their scores hang on how well
 #: the surface agrees, more than on the network. It is measured on path-traced images and on real ones with simulated
-#: depth, in which more than half of the objects that were looked for are not there. Maps of single bundles are too sure: in
-#: the images of the calibration, little but the object fits the depth.
+#: depth, in which more than half of the objects that were looked for are not there. Maps of single bundles are too
+#: sure: in the images of the calibration, little but the object fits the depth.
 RGBD_SCORE_MAP = (
     (0.0, 0.0), (0.25, 0.02), (0.32, 0.05), (0.37, 0.15), (0.43, 0.38), (0.48, 0.57), (0.53, 0.72), (0.58, 0.92),
     (0.65, 0.95), (0.75, 0.98), (1.0, 0.995),
