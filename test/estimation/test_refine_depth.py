@@ -181,8 +181,7 @@ def test_the_outline_is_compared_after_refinement():
 def test_the_outline_is_compared_without_the_sensors_error(error):
     """The image knows the distance well, so it is the sensor that is wrong."""
     truth, depth, shows = on_a_table()
-    sure = SIGMA.copy()
-    sure[2, 2] = 0.0005**2
+    sure = SIGMA * np.diag([1, 1, 0.0005 / 0.02, 1, 1, 1]) ** 2
     assert refined(truth, depth + np.float32(error), shows, sure).evidence.ends > 0.9
 
 
@@ -192,15 +191,15 @@ def test_another_part_of_the_object_across_a_gap_does_not_speak_against_it():
     plates = [CORNERS / HALF * half + [shift, 0, 0] for shift in (-0.028, 0.028)]
     vertices, faces = np.concatenate(plates), np.concatenate([FACES, FACES + 8])
     bounds = np.stack([vertices.min(0), vertices.max(0)])
-    diameter = float(np.linalg.norm(bounds[1] - bounds[0]))
-    model = ObjectModel("plates", 1, diameter, bounds, vertices, vertices, vertices=vertices, faces=faces)
+    long = float(np.linalg.norm(np.ptp(bounds, 0)))
+    model = ObjectModel("plates", 1, long, bounds, vertices, vertices, vertices=vertices, faces=faces)
     truth = rigid(exp(np.array([np.pi, 0, 0])), np.array([0, 0, 0.7]))
     x, y, _ = np.moveaxis(rays() * 0.698, -1, 0)
     shows = (np.abs(np.abs(x) - 0.028) < half[0]) & (np.abs(y) < half[1])
     window = cut_depth(np.where(shows, 0.698, 0.9).astype(np.float32), CAMERA, CAMERA.matrix, (SIZE, SIZE))
-    mask = shows.astype(np.float32)
-    fit = refine_on_depth(truth, SIGMA, CAMERA.matrix, mask, window, Solid.of(model), Edges.of(model))
-    assert fit.evidence.ends == 1 and fit.evidence.confirmed > 0.95
+    crop = CAMERA.matrix, shows.astype(np.float32), window
+    evidence = refine_on_depth(truth, SIGMA, *crop, Solid.of(model), Edges.of(model)).evidence
+    assert evidence.ends == 1 and evidence.confirmed > 0.95
 
 
 @pytest.mark.parametrize("value", [0.0, np.nan, 0.3])
