@@ -107,6 +107,31 @@ class PartialDepth(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Plane:
+    """The points x with normal @ x = offset, such as a table's top.
+
+    normal: (3,) unit vector, to the side on which objects stand.
+    offset: metres.
+    """
+
+    normal: FloatArray
+    offset: float
+
+    def __post_init__(self) -> None:
+        normal = float_array("plane: normal", self.normal, (3,))
+        if abs(np.linalg.norm(normal) - 1) > 1e-3:
+            raise InputError("plane: expected a normal of length 1", f"got {normal.tolist()}")
+        if not np.isfinite(self.offset):
+            raise InputError("plane: expected an offset in metres", f"got {self.offset}")
+        object.__setattr__(self, "normal", normal)
+
+    @classmethod
+    def of(cls, pose: FloatArray) -> Plane:
+        """The x-y plane of a frame, objects on the side of its z axis. pose: (4, 4)."""
+        return cls(pose[:3, 2], float(pose[:3, 2] @ pose[:3, 3]))
+
+
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One image and what is known of it.
 
@@ -117,6 +142,7 @@ class Frame:
     index: number of the frame in its source, from 0.
     depth: (H, W) float32 metres along z, in the image's own pixels; 0, NaN or infinite where nothing was measured.
         None: the camera measures no depth.
+    support_plane: what objects stand on, in the camera's frame, if it is known.
     """
 
     image: NDArray[np.uint8]
@@ -125,6 +151,7 @@ class Frame:
     frame_id: str = "camera"
     index: int = 0
     depth: NDArray[np.float32] | PartialDepth | None = None
+    support_plane: Plane | None = None
 
     def __post_init__(self) -> None:
         image = self.image

@@ -1,4 +1,4 @@
-"""Reads a bag ahead of what is worked on, since depth is often recorded after its image."""
+"""Reads a bag ahead of what is worked on, since depth and transforms are often recorded after their image."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from pose_regressor.middleware.messages.transform_tree import TransformTree
 class Ahead:
     """The records of a bag in their order. Depth, its camera infos and transforms are taken as soon as they are read.
 
-    Without depth, each record comes as soon as it is read.
+    Where no camera waits for them, each record comes as soon as it is read.
     """
 
     def __init__(self, bag: Bag, views: Sequence[BagCamera], tree: TransformTree) -> None:
-        """tree: takes the transforms, if depth of any camera is not aligned."""
+        """tree: takes the transforms, if any camera needs them: for depth that is not aligned, or for a plane."""
         self._bag, self._tree = bag, tree
-        self._cameras = {view.topics.image: view for view in views if view.depth}
+        self._cameras = {view.topics.image: view for view in views if view.depth or view.plane}
         self._depths = _by_topic((view.topics.depth, view.depth) for view in views)
         self._infos = _by_topic((view.topics.depth_info, view.depth) for view in views)
+        self._transforms = bool(self._infos) or any(view.plane for view in views)
 
     def records(self) -> Iterator[Recorded | McapRecord]:
         """InputError: a file is damaged."""
@@ -46,7 +47,7 @@ class Ahead:
             depth.on_depth(data)
         for depth in self._infos.get(topic, ()):
             depth.on_info(data)
-        if self._infos and topic in (TF, TF_STATIC):
+        if self._transforms and topic in (TF, TF_STATIC):
             take_transform(self._tree, record)
 
     def _waits(self, record: Recorded | McapRecord, now: int) -> bool:

@@ -6,15 +6,17 @@ import struct
 from collections import Counter
 from typing import Any
 
-from pose_regressor.bag.depth import BagDepth
+from pose_regressor.bag.depth import BagDepth, Silent
 from pose_regressor.bag.reading import Recorded
 from pose_regressor.bag.topics import CameraTopics
 from pose_regressor.geometry.camera_info import camera_from_info
 from pose_regressor.middleware.messages.compressed import frame_from_compressed
 from pose_regressor.middleware.messages.images import frame_from_image
 from pose_regressor.middleware.messages.poses import detections_message, tf_message
+from pose_regressor.middleware.messages.transform_tree import TransformTree
 from pose_regressor.middleware.pose.core import NO_CAMERA_INFO, Tracking
 from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.pose.plane import PlaneInput
 from pose_regressor.middleware.wire import idl
 from pose_regressor.types import NANOSECONDS, Camera, InputError
 
@@ -22,6 +24,8 @@ from pose_regressor.types import NANOSECONDS, Camera, InputError
 STAMP = slice(4, 12)
 #: Depth that was recorded later than this after its image is not waited for, nanoseconds.
 LATEST_DEPTH = NANOSECONDS // 2
+#: So long after its image is waited for transforms of its time, nanoseconds.
+LATEST_TF = NANOSECONDS // 10
 
 
 class BagCamera:
@@ -29,6 +33,7 @@ class BagCamera:
 
     detections: the topic of its detections.
     depth: of its images; None if it has none.
+    plane: that objects stand on; None if the config names no frame of it.
     counts: number of images, of those answered, of those with a pose found, and of those with a pose that used depth.
     dropped: images that were not answered, by reason.
     examples: the first error for each of these reasons.
@@ -41,9 +46,13 @@ class BagCamera:
         config: NodeConfig,
         tracker: Tracking,
         depth: BagDepth | None = None,
+        tree: TransformTree | None = None,
     ) -> None:
-        """camera: None takes it from the bag's camera infos; depth: None if it has none."""
+        """camera: None takes it from the bag's camera infos; depth: None if it has none; tree: the bag's transforms."""
         self.topics, self.depth = topics, depth
+        self.plane = PlaneInput(config.support_frame, Silent()) if config.support_frame else None
+        if self.plane and tree:
+            self.plane.lookup = tree.lookup
         space = topics.namespace.strip("/")
         self.detections = f"/{space}/pose_regressor/detections" if space else "/pose_regressor/detections"
         self._prefix = config.frame_prefix or (f"{space.replace('/', '_')}_" if space else "")
@@ -66,8 +75,13 @@ class BagCamera:
             self._camera = error
 
     def waits(self, recorded: Recorded, now: int) -> bool:
-        """Whether an image waits for depth that was recorded after it. now: log time of what was read last, ns."""
+        """Whether an image waits for depth or transforms that were recorded after it.
+
+        now: log time of what was read last, ns
+        """
         message = recorded.message
+        if self.plane and now <= message.log_time + LATEST_TF:
+            return True
         if self.depth is None or now > message.log_time + LATEST_DEPTH or len(message.data) < STAMP.stop:
             return False
         seconds, nanoseconds = struct.unpack_from("<iI" if message.data[1] & 1 else ">iI", message.data, STAMP.start)
@@ -92,6 +106,8 @@ class BagCamera:
             return []
         if self.depth:
             frame = self.depth.added_to(frame)
+        if self.plane:
+            frame = self.plane.added_to(frame)
         estimates = self._tracker.update(frame)
         self.counts["answered"] += 1
         self.counts["found"] += bool(estimates)

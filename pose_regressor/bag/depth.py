@@ -18,7 +18,7 @@ from pose_regressor.types import NANOSECONDS, Frame, InputError
 KEPT = 60
 
 
-class _Silent:
+class Silent:
     """A log for what is counted and reported at the end."""
 
     def info(self, message: str, /) -> None: ...
@@ -35,7 +35,7 @@ class BagDepth:
     def __init__(self, topics: CameraTopics, config: NodeConfig, tree: TransformTree | None) -> None:
         """tree: of the bag's transforms; None if depth is aligned."""
         config = replace(config, depth_topic=topics.depth, depth_info_topic=topics.depth_info)
-        self.input = DepthInput(config, _Silent())
+        self.input = DepthInput(config, Silent())
         if tree:
             self.input.lookup = tree.lookup
         self._kind = idl.CompressedImage if topics.depth_compressed else idl.Image

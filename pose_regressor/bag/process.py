@@ -64,6 +64,7 @@ class Result:
     with_depth, found_by_depth: images that had depth, and those with a pose that used it.
     dropped: images without an answer, by reason.
     without_depth: images that were to have depth and had none, by reason.
+    without_plane: images answered without the plane of `support_frame`, by reason.
     """
 
     recorded: float
@@ -76,6 +77,7 @@ class Result:
     found_by_depth: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     without_depth: Counter[str] = field(default_factory=Counter)
+    without_plane: Counter[str] = field(default_factory=Counter)
 
 
 def add_poses(
@@ -201,7 +203,7 @@ def _open_cameras(
     from pose_regressor.estimation.estimator import PoseEstimator
     from pose_regressor.tracking.tracker import Tracker
 
-    looking = PoseEstimator(list(models), config.device, config.score_threshold, *config.runs)
+    looking = PoseEstimator(list(models), config.device, config.score_threshold, *config.runs, config.on_plane)
     estimator: Any = RememberingEstimator(looking, journal)
     views = []
     tree = TransformTree(TF_PATIENCE)
@@ -209,7 +211,7 @@ def _open_cameras(
     for camera in cameras:  # each has a tracker of its own
         depth = BagDepth(camera, config, tree if camera.depth_info else None) if camera.depth else None
         tracker = Tracker(estimator, config.follow, config.objects, config.smooth)
-        views.append(BagCamera(camera, fixed, config, tracker, depth))
+        views.append(BagCamera(camera, fixed, config, tracker, depth, tree))
         if camera.info in infos:
             views[-1].on_info(infos[camera.info])
         if depth and camera.depth_info in first:
@@ -270,6 +272,8 @@ def _add_counts(result: Result, bag: Bag, views: Sequence[BagCamera], warn: Call
         if view.depth:
             result.with_depth += view.depth.input.counts.processed
             result.without_depth += view.depth.input.counts.dropped
+        if view.plane:
+            result.without_plane += view.plane.without
         if not view.counts["answered"]:
             reason, count = next(iter(view.dropped.most_common(1)), ("no image", 0))
             example = view.examples.get(reason, reason)

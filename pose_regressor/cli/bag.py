@@ -82,7 +82,12 @@ def bag(
     )
     with _progress(f"{source}") as progress:
         result = add_poses(source, target, parameters, options, progress, _warn, _say)
-    for what, reasons in {"skipped": result.dropped, "without depth": result.without_depth}.items():
+    trouble = {
+        "skipped": result.dropped,
+        "without depth": result.without_depth,
+        "without support plane": result.without_plane,
+    }
+    for what, reasons in trouble.items():
         if reasons:
             said = "; ".join(f"{count} {reason}" for reason, count in reasons.most_common())
             _warn(f"images that were {what}: {said}")

@@ -65,6 +65,13 @@ ThreadsOption = Annotated[
         "same time; for torch as many as it takes.",
     ),
 ]
+SupportPlaneOption = Annotated[
+    bool,
+    typer.Option(
+        "--support-plane/--no-support-plane",
+        help="Objects stand on one plane, such as a table: find it in each frame, and put them on it.",
+    ),
+]
 BackendOption = Annotated[
     str,
     typer.Option(

@@ -19,6 +19,7 @@ from pose_regressor.cli.options import (
     ModelOption,
     PrecisionOption,
     SourceArgument,
+    SupportPlaneOption,
     ThreadsOption,
 )
 from pose_regressor.middleware.pose.parameters import NodeConfig
@@ -68,6 +69,7 @@ def predict(
             "--smooth/--no-smooth", help="With --track: filter each object's motion, or keep poses as measured."
         ),
     ] = True,
+    support_plane: SupportPlaneOption = NodeConfig.support_plane,
     threshold: Annotated[
         float,
         typer.Option(metavar="NUMBER", min=0.0, max=1.0, help="Least score of a pose that is written, a probability."),
@@ -107,7 +109,7 @@ def predict(
         from pose_regressor.estimation.estimator import PoseEstimator
         from pose_regressor.tracking.tracker import Tracker
 
-        estimator = PoseEstimator(bundles, device, threshold, backend, precision, threads)
+        estimator = PoseEstimator(bundles, device, threshold, backend, precision, threads, support_plane)
         estimate = Tracker(estimator, smooth=smooth).update if track else estimator.estimate
         bar = progress(opened, description=opened.name, total=opened.length, console=Console(stderr=True))
         try:

@@ -8,12 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_regressor.estimation.boxes import FIND_THRESHOLD, MAX_CANDIDATES, distinct, ideal_box
+from pose_regressor.estimation.boxes import FIND_THRESHOLD, MAX_CANDIDATES, distinct, ideal_box, image_box
 from pose_regressor.estimation.correspondences import Correspondences
 from pose_regressor.estimation.decode import decode_pnp
 from pose_regressor.estimation.estimates import Estimates, Stopwatch, checked_threshold
 from pose_regressor.estimation.observer import Observer
 from pose_regressor.estimation.search import FINER, Search
+from pose_regressor.estimation.support_plane import SupportPlane
 from pose_regressor.geometry.camera import project
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.runners import choose_executions, cores, in_words, select_device
@@ -31,6 +32,8 @@ class PoseEstimator:
     precision: of the network's arithmetic: auto, fp32, bf16 or int8
     threads: of the CPU for each network. 0: the default, see `network.runners.choose_execution`; several networks then
         run at the same time, on as many cores as the process may use
+    support_plane: objects stand on one plane, such as a table: `estimate` and `settle` find it and put them on it. A
+        plane that a frame names is used in any case
 
     device: where the networks run: cpu, cuda or cuda:N
     executions: what runs the network of each bundle
@@ -44,6 +47,7 @@ class PoseEstimator:
         backend: str = "auto",
         precision: str = "auto",
         threads: int = 0,
+        support_plane: bool = False,
     ) -> None:
         models = [model] if isinstance(model, str | Path | Bundle) else list(model)
         if not models:
@@ -61,6 +65,8 @@ class PoseEstimator:
         self.executions = choose_executions(self.bundles, backend, self.device, precision, threads)
         # torch shares each network among its own threads, and a GPU among its own processors.
         alone = threads or self.executions[0].backend == "torch"
+        self.support_plane = support_plane
+        self._support = SupportPlane()
         self._observer = Observer(self.bundles, self.executions, at_once=1 if alone else cores())
 
     @property
@@ -83,7 +89,7 @@ class PoseEstimator:
 
     def estimate(self, frame: Frame) -> list[PoseEstimate]:
         """The poses of all objects seen in the frame, best score first."""
-        return list(self.search(frame).poses)
+        return list(self.settle(frame, self.search(frame)).poses)
 
     def search(
         self,
@@ -124,6 +130,20 @@ class PoseEstimator:
         ]
         return Estimates(tuple(distinct(estimates)), watch.seconds)
 
+    def settle(self, frame: Frame, found: Estimates) -> Estimates:
+        """What was found in the frame, with the objects put on the plane that they stand on, if that is wanted.
+
+        found: all that is seen in the frame: the more objects, the better the plane is known
+        """
+        if frame.support_plane is None and not self.support_plane:
+            return found
+        watch = Stopwatch()
+        with watch.stage("decode"):
+            poses = self._support.settle(found.poses, frame.support_plane)
+            boxes = [image_box(pose.model, pose.cam_from_obj, frame.camera) for pose in poses]
+            poses = [replace(pose, box=box) for pose, box in zip(poses, boxes, strict=True)]
+        return Estimates(tuple(poses), found.seconds + watch.seconds)
+
     def look(self, frame: Frame, places: Sequence[tuple[str, FloatArray]], refined: bool = True) -> list[PoseEstimate]:
         """One pose for each place, in the same order, however low its score.
 
@@ -144,6 +164,8 @@ class PoseEstimator:
 
         width, height: of the frames to come, pixels
         """
+        if self.support_plane:
+            self._support.prepare(self.objects)
         focal, watch = float(max(width, height)), Stopwatch()
         camera = Camera(width, height, np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]))
         frame = Frame(np.zeros((height, width, 3), np.uint8), camera)

@@ -90,7 +90,10 @@ class Tracker:
         if missing := self.objects if thorough else self._missing(poses):
             more = self.estimator.search(frame, missing, known=poses, thorough=thorough)
             poses, seconds = distinct([*poses, *more.poses]), seconds + more.seconds
-        return Estimates(tuple(self._tracks.take(poses, self.estimator.score_threshold, self.smooth)), seconds)
+        found = self.estimator.settle(frame, Estimates(tuple(poses), seconds))
+        return Estimates(
+            tuple(self._tracks.take(found.poses, self.estimator.score_threshold, self.smooth)), found.seconds
+        )
 
     def _search_is_due(self, found: list[PoseEstimate]) -> bool:
         """Whether to search the whole frame thoroughly, for all objects."""

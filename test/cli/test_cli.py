@@ -35,11 +35,14 @@ class FakeEstimator:
 
     answer = staticmethod(lambda frame: [found()])
 
-    def __init__(self, bundles, device="auto", score_threshold=0.5, backend="auto", precision="auto", threads=0):
+    def __init__(self, bundles, *settings):
         pass
 
     def estimate(self, frame):
         return self.answer(frame)
+
+    def settle(self, frame, found):
+        return found
 
     def search(self, frame, *_, **__):
         return Estimates(tuple(self.answer(frame)))

@@ -20,6 +20,7 @@ from pose_regressor.middleware.messages.images import frame_from_image, image_st
 from pose_regressor.middleware.pose.depth import DepthInput
 from pose_regressor.middleware.pose.pairing import DepthMessage, Pairing
 from pose_regressor.middleware.pose.parameters import NodeConfig
+from pose_regressor.middleware.pose.plane import PlaneInput
 from pose_regressor.types import Camera, Frame, InputError, PoseEstimate
 
 NO_CAMERA_INFO = "no camera info yet"
@@ -79,6 +80,7 @@ class NodeCore:
     the core's own threads. All methods are thread-safe; those that take messages return at once.
 
     depth: what adds depth to the images; None: they have none. `on_depth` takes its messages.
+    plane: what adds the plane that objects stand on; None: it is not on TF.
     """
 
     def __init__(self, config: NodeConfig, tracker: Tracking, output: Publishing, log: Log) -> None:
@@ -96,6 +98,7 @@ class NodeCore:
         self._latencies: deque[Latency] = deque(maxlen=LATENCIES)
         self._worker: Worker[_Job] = Worker(self._work, log)
         self.depth = DepthInput(config, log) if config.depth_topic else None
+        self.plane = PlaneInput(config.support_frame, log) if config.support_frame else None
         self._pairing: Pairing[_Job] | None = None
         if self.depth:
             self._pairing = Pairing(self._paired, config.depth_tolerance, config.depth_patience, log)
@@ -223,6 +226,8 @@ class NodeCore:
         frame = job.image if self._decoder else self._frame(job.image, frame_from_image)
         if self.depth and job.depth:
             frame = self.depth.added_to(frame, job.depth)
+        if self.plane:
+            frame = self.plane.added_to(frame)
         config = self._config  # taken before the answer, which may lead somebody to change it
         estimates = self._track(frame)
         with self._publishing:

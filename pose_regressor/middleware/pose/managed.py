@@ -32,7 +32,7 @@ def open_tracker(config: NodeConfig) -> Tracking:
     from pose_regressor.tracking.tracker import Tracker
 
     models = [find_model(model) for model in config.model]
-    estimator = PoseEstimator(models, config.device, config.score_threshold, *config.runs)
+    estimator = PoseEstimator(models, config.device, config.score_threshold, *config.runs, config.on_plane)
     tracker = Tracker(estimator, config.follow, config.objects, config.smooth)
     camera = load_camera(config.camera_file) if config.camera_file else None
     estimator.warm_up(*((camera.width, camera.height) if camera else WARM_UP_SIZE))

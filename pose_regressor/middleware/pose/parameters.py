@@ -66,6 +66,15 @@ class NodeConfig(Config):
     smooth: bool = switch(
         True, "filter each object's motion, so that its pose trembles less; false: poses as measured", live=True
     )
+    support_plane: bool = switch(
+        False,
+        "objects stand on one plane, such as a table: it is found in each image that shows several of them, and tells "
+        "how far away they are; what stands elsewhere keeps its pose",
+    )
+    support_frame: str = frame(
+        "",
+        "TF frame whose x-y plane objects stand on, with z up, in place of a plane that is found; empty: none",
+    )
     max_rate: float = number(
         0.0,
         "most images per second that are worked on; the others are dropped; 0: as many as the network manages",
@@ -157,6 +166,11 @@ class NodeConfig(Config):
     def runs(self) -> tuple[str, str, int]:
         """What runs the network: backend, precision, threads."""
         return self.backend, self.precision, self.threads
+
+    @property
+    def on_plane(self) -> bool:
+        """Whether objects stand on a plane, found or known."""
+        return self.support_plane or bool(self.support_frame)
 
     def __post_init__(self) -> None:
         super().__post_init__()

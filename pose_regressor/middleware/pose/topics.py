@@ -18,7 +18,7 @@ from pose_regressor.types import Frame, InputError, PoseEstimate
 #: The receiving thread only passes images on, so its queue is empty except for hiccups. In a shorter queue images
 #: would be overwritten without being counted.
 IMAGE_DEPTH = 5
-#: Seconds for which a frame between depth camera and image that is no longer heard of is taken to stay where it was.
+#: Seconds for which a frame of TF that is no longer heard of is taken to stay where it was.
 TF_PATIENCE = 0.1
 
 
@@ -101,10 +101,14 @@ class PoseTopics:
             if core.depth:
                 subscriptions += self._depth_subscriptions(core, core.depth)
                 where += f", depth from {self._endpoints.full_name(config.depth_topic)}"
-                if config.depth_info_topic:
-                    transforms = self._endpoints.transforms(TF_PATIENCE)
-                    stack.callback(transforms.close)
+            if config.depth_info_topic or config.support_frame:
+                transforms = self._endpoints.transforms(TF_PATIENCE)
+                stack.callback(transforms.close)
+                if core.depth:
                     core.depth.lookup = transforms.lookup
+            if core.plane:
+                core.plane.lookup = transforms.lookup
+                where += f", plane of {config.support_frame}"
             stack.callback(self._endpoints.subscribe(subscriptions).close)
             self._subscribed = stack.pop_all()
         return f"{where}, domain {self._endpoints.domain}"

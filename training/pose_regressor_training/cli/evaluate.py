@@ -39,6 +39,13 @@ def evaluate(
         float,
         typer.Option(metavar="NUMBER", min=0.0, max=1.0, help="Least score of a pose by --model, a probability."),
     ] = SCORE_THRESHOLD,
+    support_plane: Annotated[
+        bool,
+        typer.Option(
+            "--support-plane/--no-support-plane",
+            help="Of --model: objects stand on one plane, such as a table: find it in each image, and put them on it.",
+        ),
+    ] = False,
     split: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Folder of the scenes in the dataset. Default: test, or the only one."),
@@ -99,7 +106,7 @@ def evaluate(
         raise InputError("expected either --csv with results or --model with a bundle to run")
     estimator = None
     if model:
-        estimator = PoseEstimator([find_model(name) for name in model], device, threshold)
+        estimator = PoseEstimator([find_model(name) for name in model], device, threshold, support_plane=support_plane)
         obj_id = obj_id or [known.obj_id for known in estimator.objects]
     with warnings_on_stderr():
         opened = open_dataset(dataset, split, mesh or (), unit, obj_id or None, targets, sensor)
@@ -116,6 +123,7 @@ def evaluate(
     scores = score(opened, judged, false_alarms(opened, results))
     print_scores(console, opened, scores)
     settings: dict[str, object] = {"images": images}
-    settings |= {"model": model, "method": method, "threshold": threshold} if model else {"csv": csv.name}
+    of_model = {"model": model, "method": method, "threshold": threshold, "support_plane": support_plane}
+    settings |= of_model if model else {"csv": csv.name}
     written = write_report(out, opened, scores, settings, figures)
     console.print(f"{out}: {', '.join(path.name for path in written)}")
