@@ -12,15 +12,19 @@ import numpy as np
 
 from pose_regressor.types import FloatArray, ObjectModel
 
-#: Directions in which corners are looked for, and of those that an object is let go in to find its sides.
+#: Directions in which corners are looked for, and in which an object is let go to find its sides.
 DIRECTIONS, LET_GO = 512, 256
-#: Turns by which an object settles, radians: 28° in all.
-STEPS = 0.15 * 0.7 ** np.arange(16)
-SOFT = 0.5
-#: Sides closer than this are the same, radians.
+#: Turns by which an object settles, radians: 38° in all.
+STEPS = 0.1 * 0.85 ** np.arange(32)
+#: How often it settles: enough for any way that leads to a side.
+ROUNDS = 3
+#: Corners that lie higher than the lowest by less than this share of the turn carry it too. Else an object that
+#: balances on an edge would rock to and fro, and not turn about the edge.
+SOFT = 0.1
+#: Sides closer than this are the same, radians. An object that can roll has one every few degrees.
 SAME = 0.05
-#: Sides kept of each object: those on which its centre is lowest.
-SIDES = 16
+#: Sides of an object that are far from each other: radians between them, and how many at most, the lowest centre first.
+APART, MOST_APART = 0.3, 16
 
 
 class Resting:
@@ -29,20 +33,20 @@ class Resting:
     centre: (3,) mean of its surface, which stands for the centre of mass
     corners: (C, 3) its outermost points, about the centre
     sides: (S, 3) unit vectors out of the sides on which it can lie, the lowest centre first
+    apart: (A, 3) some of them, far from each other
     """
 
     def __init__(self, model: ObjectModel) -> None:
         self.centre = model.points.mean(0)
         points = np.concatenate([model.points, model.vertices, model.surface[:, :3]]) - self.centre
         self.corners = points[np.unique(np.argmax(points @ _sphere(DIRECTIONS).T, 0))]
-        before = settled(_sphere(LET_GO), self.corners)
-        sides = settled(before, self.corners)
-        sides = sides[(sides * before).sum(-1) > math.cos(SAME)]  # the others were still turning
-        kept: list[FloatArray] = []
-        for side in sides[np.argsort(height_above(sides, self.corners))]:
-            if all(side @ other < math.cos(SAME) for other in kept):
-                kept.append(side)
-        self.sides = np.array(kept[:SIDES])
+        sides = _sphere(LET_GO)
+        for _ in range(ROUNDS):
+            before, sides = sides, settled(sides, self.corners)
+        sides = sides[(sides * before).sum(-1) > math.cos(SAME)]  # the others are still turning
+        sides = sides[np.argsort(height_above(sides, self.corners))]
+        self.sides = _thinned(sides, SAME)
+        self.apart = _thinned(self.sides, APART)[:MOST_APART]
 
 
 def height_above(down: FloatArray, corners: FloatArray) -> FloatArray:
@@ -69,6 +73,15 @@ def settled(down: FloatArray, corners: FloatArray) -> FloatArray:
         down = down - step * slope / np.maximum(length, 1e-12)
         down = down / np.linalg.norm(down, axis=-1, keepdims=True)
     return down
+
+
+def _thinned(directions: FloatArray, angle: float) -> FloatArray:
+    """(M, 3) of unit vectors (N, 3), those at least so many radians from all before them."""
+    kept = directions[:1]
+    for direction in directions[1:]:
+        if (kept @ direction).max() < math.cos(angle):
+            kept = np.concatenate([kept, direction[None]])
+    return kept
 
 
 def _sphere(count: int) -> FloatArray:

@@ -12,13 +12,13 @@ maximisation (Dempster et al., JRSS B 39(1), 1977).
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.estimation.resting import SIDES, Resting, height_above, settled
+from pose_regressor.estimation.resting import MOST_APART, Resting, height_above
 from pose_regressor.geometry.rigid import moved
 from pose_regressor.types import FloatArray, ObjectModel, Plane, PoseEstimate
 
@@ -33,14 +33,11 @@ STANDS = 0.9
 ELSEWHERE_HEIGHT, ELSEWHERE_TILT = 0.5, 1.5
 #: Planes are spread evenly over so many metres.
 PLANES_OFFSET = 2.0
-#: An object that is tilted more than this against its nearest side lies on none.
-LARGEST_TILT = math.radians(25)
-#: Rounds of expectation maximisation.
-ROUNDS = 5
+#: Planes from which expectation maximisation starts, and its rounds. The best end counts.
+STARTS, ROUNDS = 3, 5
 #: Logarithm of the odds, a plane against none, from which a plane is believed: 20 to 1.
 LEAST_EVIDENCE = 3.0
-#: Variance of a residual that says nothing.
-NOTHING = 1e6
+NOISE = np.square([HEIGHT, TILT, TILT])
 
 
 class SupportPlane:
@@ -61,13 +58,13 @@ class SupportPlane:
             return list(estimates)
         return [
             replace(estimate, cam_from_obj=moved(estimate.cam_from_obj, motion), covariance=covariance)
-            for estimate, motion, covariance in zip(estimates, *standing.corrections(), strict=True)
+            for estimate, motion, covariance in zip(estimates, standing.motions, standing.covariances, strict=True)
         ]
 
     def find(self, estimates: Sequence[PoseEstimate]) -> Plane | None:
         """The plane that most of the objects stand on, in the camera's frame. None: no plane explains them."""
         standing = self._standing(estimates, None)
-        return standing.objects.unshifted(standing.plane) if standing else None
+        return standing.plane if standing else None
 
     def _standing(self, estimates: Sequence[PoseEstimate], known: Plane | None) -> _Standing | None:
         if len(estimates) < (1 if known else 2):
@@ -75,8 +72,8 @@ class SupportPlane:
         objects = _Objects(estimates, [self._rest(estimate.model) for estimate in estimates])
         if known:
             return _fit(objects, objects.shifted(known), KNOWN)
-        start = objects.likeliest()
-        standing = _fit(objects, start, UNKNOWN) if start else None
+        starts = objects.likeliest()
+        standing = _fit(objects, starts, UNKNOWN) if starts else None
         return standing if standing and standing.evidence >= LEAST_EVIDENCE else None
 
     def prepare(self, models: Iterable[ObjectModel]) -> None:
@@ -114,6 +111,10 @@ class _Planes:
         length = np.linalg.norm(normal, axis=-1)
         return _Planes.of(normal / length[:, None], (self.offset + motion[:, 2]) / length)
 
+    def chosen(self, places: NDArray[np.integer]) -> _Planes:
+        """places: (M,) of the planes to keep."""
+        return _Planes(self.normal[places], self.offset[places], self.across[places])
+
     def since(self, start: _Planes) -> FloatArray:
         """(P, 3) the motion from `start`, near to it."""
         tilt = (self.across @ (self.normal - start.normal)[..., None])[..., 0]
@@ -128,27 +129,22 @@ class _Residuals:
     of_pose: (P, N, 3, 6) slopes in the pose's motion, as in PoseEstimate
     of_plane: (P, N, 3, 3) slopes in the plane's motion
     covariance: (P, N, 3, 3) by the uncertainty of the pose
-    noise: (P, N, 3) variances of what stands on the plane
-    flat: (P, N) whether the object lies on a side; else its tilts say nothing
     """
 
     value: FloatArray
     of_pose: FloatArray
     of_plane: FloatArray
     covariance: FloatArray
-    noise: FloatArray
-    flat: NDArray[np.bool_]
 
     def log_ratio(self, plane: FloatArray) -> FloatArray:
         """(P, N) logarithms of how likely the residuals are on the plane, over elsewhere.
 
         plane: (P, 3, 3) covariance of its motion
         """
-        total = _with_noise(self.covariance + _through(self.of_plane, plane[:, None]), self.noise)
+        total = _with_noise(self.covariance + _through(self.of_plane, plane[:, None]))
         misfit = (self.value * np.linalg.solve(total, self.value[..., None])[..., 0]).sum(-1)
-        known = np.linalg.slogdet(total)[1] - np.where(self.flat, 0, 2 * math.log(NOTHING))
-        elsewhere = math.log(ELSEWHERE_HEIGHT) + np.where(self.flat, 2 * math.log(ELSEWHERE_TILT), 0)
-        return elsewhere - 0.5 * (misfit + known + np.where(self.flat, 3, 1) * math.log(2 * math.pi))
+        on_plane = -0.5 * (misfit + np.linalg.slogdet(total)[1] + 3 * math.log(2 * math.pi))
+        return np.asarray(on_plane + math.log(ELSEWHERE_HEIGHT * ELSEWHERE_TILT**2))
 
 
 class _Objects:
@@ -166,35 +162,35 @@ class _Objects:
         self._rotation = pose[:, :3, :3]
         self._arm = (self._rotation @ np.stack([r.centre for r in resting])[..., None])[..., 0]
         self._centre = pose[:, :3, 3] + self._arm - self._middle
-        self._sides = np.stack([np.resize(r.sides, (SIDES, 3)) for r in resting])
-        most = max(len(r.corners) for r in resting)
-        self._corners = np.stack([np.resize(r.corners, (most, 3)) for r in resting])
+        self._sides = _stacked([r.sides for r in resting])
+        self._apart = np.stack([np.resize(r.apart, (MOST_APART, 3)) for r in resting])
+        self._corners = _stacked([r.corners for r in resting])
 
     def shifted(self, plane: Plane) -> _Planes:
         """A plane in the camera's frame, about the middle."""
         return _Planes.of(plane.normal[None], np.array([plane.offset - plane.normal @ self._middle]))
 
-    def unshifted(self, planes: _Planes) -> Plane:
-        """The opposite of `shifted`."""
-        return Plane(planes.normal[0], float(planes.offset[0] + planes.normal[0] @ self._middle))
+    def in_camera(self, planes: _Planes, place: int) -> Plane:
+        """The opposite of `shifted`, for one of them."""
+        normal = planes.normal[place]
+        return Plane(normal, float(planes.offset[place] + normal @ self._middle))
 
     def likeliest(self) -> _Planes | None:
-        """The one of the planes under all sides of all objects on which most of the others stand. None: no plane."""
-        sides = self._sides.reshape(-1, 3)
-        of = np.repeat(np.arange(len(self._sides)), SIDES)
+        """Of the planes under all sides of all objects, those on which most others stand. None: there is none."""
+        sides = self._apart.reshape(-1, 3)
+        of = np.repeat(np.arange(len(self._sides)), MOST_APART)
         normal = -(self._rotation[of] @ sides[..., None])[..., 0]
         offset = (normal * self._centre[of]).sum(-1) - height_above(sides, self._corners[of])
         above = offset + normal @ self._middle < 0  # the camera sees what stands on the plane, not what is below
         if not above.any():
             return None
         of, planes = of[above], _Planes.of(normal[above], offset[above])
-        residuals, own = self.against(planes, self._nearest_sides), (np.arange(len(of)), of)
+        residuals, own = self.against(planes), (np.arange(len(of)), of)
         back = np.linalg.inv(residuals.of_plane[own])
-        plane = _through(back, _with_noise(residuals.covariance[own], residuals.noise[own]))
+        plane = _through(back, _with_noise(residuals.covariance[own]))
         evidence = self.evidence(residuals.log_ratio(plane))
         evidence[own] = 0
-        best = [int(np.argmax(evidence.sum(1)))]
-        return _Planes(planes.normal[best], planes.offset[best], planes.across[best])
+        return planes.chosen(np.argsort(-evidence.sum(1))[:STARTS])
 
     def evidence(self, log_ratio: FloatArray) -> FloatArray:
         """(P, N) logarithms: the object on the plane or elsewhere, over surely elsewhere."""
@@ -204,34 +200,23 @@ class _Objects:
         """(P, N) probabilities that the objects stand on the plane."""
         return np.exp(np.log(self.chance) + log_ratio - self.evidence(log_ratio))
 
-    def _nearest_sides(self, down: FloatArray) -> FloatArray:
-        """(P, N, 3) for directions (P, N, 3). Faster than `settled`, and coarse where an object can roll."""
-        best = (self._sides @ down[..., None])[..., 0].argmax(-1)
-        return self._sides[np.arange(len(self._sides)), best]
-
-    def settled(self, down: FloatArray) -> FloatArray:
-        """(P, N, 3) for directions (P, N, 3)."""
-        return settled(down, self._corners)
-
-    def against(self, planes: _Planes, sides: Callable[[FloatArray], FloatArray]) -> _Residuals:
-        """sides: those on which the objects lie, for the directions (P, N, 3) to the planes."""
+    def against(self, planes: _Planes) -> _Residuals:
+        """Each object on the side that is nearest to the plane."""
         normal, across = planes.normal[:, None], planes.across[:, None]
         down = -(np.swapaxes(self._rotation, -1, -2) @ normal[..., None])[..., 0]
-        side = sides(down)
-        flat = (side * down).sum(-1) > math.cos(LARGEST_TILT)
-        side = np.where(flat[..., None], side, down)
+        nearest = (self._sides @ down[..., None])[..., 0].argmax(-1)
+        side = self._sides[np.arange(len(self._sides)), nearest]
         up = -(self._rotation @ side[..., None])[..., 0]
-        value, of_pose = np.empty((*flat.shape, 3)), np.zeros((*flat.shape, 3, 6))
+        value, of_pose = np.empty((*nearest.shape, 3)), np.zeros((*nearest.shape, 3, 6))
         value[..., 0] = (normal * self._centre).sum(-1) - planes.offset[:, None] - height_above(side, self._corners)
         value[..., 1:] = (across @ (up - normal)[..., None])[..., 0]
         of_pose[..., 0, :3] = normal
         of_pose[..., 0, 3:] = np.cross(self._arm, normal)
         of_pose[..., 1:, 3:] = np.cross(up[..., None, :], across)
-        of_plane = np.zeros((*flat.shape, 3, 3))
+        of_plane = np.zeros((*nearest.shape, 3, 3))
         of_plane[..., 0, :2] = (across @ self._centre[..., None])[..., 0]
         of_plane[..., range(3), (2, 0, 1)] = -1
-        noise = np.where(flat[..., None], np.square([HEIGHT, TILT, TILT]), [HEIGHT**2, NOTHING, NOTHING])
-        return _Residuals(value, of_pose, of_plane, _through(of_pose, self.covariance), noise, flat)
+        return _Residuals(value, of_pose, of_plane, _through(of_pose, self.covariance))
 
 
 #: Inverse covariances (3, 3) of a plane's motion before objects are seen on it.
@@ -241,49 +226,48 @@ UNKNOWN = np.diag(np.array([math.pi, math.pi, PLANES_OFFSET]) ** -2.0)
 
 @dataclass(frozen=True, eq=False)
 class _Standing:
-    """N objects and one plane under them.
+    """N objects and the plane under them.
 
-    residuals: at a plane very near to it
-    weight: (N, 3, 3) inverse covariances of the residuals, the plane given
-    step: (3,) motion from that plane to this one; spread: (3, 3) its covariance
+    plane: in the camera's frame
     evidence: logarithm of the odds, this plane against none
+    motions: (N, 6) that put the objects on the plane
+    covariances: (N, 6, 6) of the poses after that
     """
 
-    objects: _Objects
-    plane: _Planes
-    residuals: _Residuals
-    weight: FloatArray
-    step: FloatArray
-    spread: FloatArray
+    plane: Plane
     evidence: float
-
-    def corrections(self) -> tuple[FloatArray, FloatArray]:
-        """(N, 6) motions of the poses, and their covariances (N, 6, 6)."""
-        of_pose, of_plane = self.residuals.of_pose[0], self.residuals.of_plane[0]
-        covariance = self.objects.covariance
-        gain = covariance @ np.swapaxes(of_pose, -1, -2) @ self.weight
-        motion = -(gain @ (self.residuals.value[0] + of_plane @ self.step)[..., None])[..., 0]
-        left = covariance - gain @ of_pose @ covariance
-        return motion, left + _through(gain @ of_plane, self.spread)
+    motions: FloatArray
+    covariances: FloatArray
 
 
-def _fit(objects: _Objects, start: _Planes, prior: FloatArray) -> _Standing:
-    """The plane near `start`. prior: (3, 3) inverse covariance of its motion from there."""
-    planes, spread = start, np.zeros((1, 3, 3))
+def _fit(objects: _Objects, starts: _Planes, prior: FloatArray) -> _Standing:
+    """The plane near one of `starts`. prior: (3, 3) inverse covariance of its motion from there."""
+    planes, spread = starts, np.zeros((1, 3, 3))
     for _ in range(ROUNDS):
-        residuals = objects.against(planes, objects.settled)
+        residuals = objects.against(planes)
         stand = objects.stand(residuals.log_ratio(spread)).clip(1e-6)
-        weight = np.linalg.inv(_with_noise(residuals.covariance, residuals.noise / stand[..., None]))
+        weight = np.linalg.inv(_with_noise(residuals.covariance, stand))
         back = np.swapaxes(residuals.of_plane, -1, -2) @ weight
         spread = np.linalg.inv((back @ residuals.of_plane).sum(1) + prior)
-        slope = (back @ residuals.value[..., None])[..., 0].sum(1) + planes.since(start) @ prior
+        slope = (back @ residuals.value[..., None])[..., 0].sum(1) + planes.since(starts) @ prior
         step = -(spread @ slope[..., None])[..., 0]
         planes = planes.moved(step)
     # The integral over all planes, by Laplace's method.
-    likely = objects.evidence(residuals.log_ratio(np.zeros((1, 3, 3)))).sum()
-    volume = 1.5 * math.log(2 * math.pi) + 0.5 * np.linalg.slogdet(spread)[1][0]
+    likely = objects.evidence(residuals.log_ratio(np.zeros((1, 3, 3)))).sum(1)
+    volume = 1.5 * math.log(2 * math.pi) + 0.5 * np.linalg.slogdet(spread)[1]
     evidence = likely + volume - math.log(2 * math.pi * PLANES_OFFSET)
-    return _Standing(objects, planes, residuals, weight[0], step[0], spread[0], float(evidence))
+    best = int(np.argmax(evidence))
+    of_pose, of_plane, covariance = residuals.of_pose[best], residuals.of_plane[best], objects.covariance
+    gain = covariance @ np.swapaxes(of_pose, -1, -2) @ weight[best]
+    motions = -(gain @ (residuals.value[best] + of_plane @ step[best])[..., None])[..., 0]
+    left = covariance - gain @ of_pose @ covariance + _through(gain @ of_plane, spread[best])
+    return _Standing(objects.in_camera(planes, best), float(evidence[best]), motions, left)
+
+
+def _stacked(rows: Sequence[FloatArray]) -> FloatArray:
+    """(N, M, 3) of N arrays (..., 3), the shorter ones repeated."""
+    most = max(map(len, rows))
+    return np.stack([np.resize(row, (most, 3)) for row in rows])
 
 
 def _through(slopes: FloatArray, covariance: FloatArray) -> FloatArray:
@@ -291,8 +275,6 @@ def _through(slopes: FloatArray, covariance: FloatArray) -> FloatArray:
     return np.asarray(slopes @ covariance @ np.swapaxes(slopes, -1, -2))
 
 
-def _with_noise(covariance: FloatArray, noise: FloatArray) -> FloatArray:
-    """(..., 3, 3) covariances, with variances (..., 3) added."""
-    total = covariance.copy()
-    total[..., range(3), range(3)] += noise
-    return total
+def _with_noise(covariance: FloatArray, stand: FloatArray | float = 1.0) -> FloatArray:
+    """(..., 3, 3) covariances of residuals, with the noise of what stands on a plane. stand: (...) how likely it does."""
+    return covariance + np.diag(NOISE) / np.asarray(stand)[..., None, None]

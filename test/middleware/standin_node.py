@@ -4,9 +4,9 @@
 from a source.
 
 The stand-in finds one object where the brightness of the first pixel and the focal length say; with depth, as far away
-as the middle pixel's depth says. A first pixel of 255 makes it fail, one of 254 run out of memory, and one of 253 work
-for longer than anybody waits. STANDIN_DELAY in the environment: seconds that it takes over every image, as a slow
-network would.
+as the middle pixel's depth says; with a support plane, as far away as the camera is above it. A first pixel of 255
+makes it fail, one of 254 run out of memory, and one of 253 work for longer than anybody waits. STANDIN_DELAY in the
+environment: seconds that it takes over every image, as a slow network would.
 """
 
 import json
@@ -84,6 +84,8 @@ class StandIn:
         if frame.depth is not None:
             depth = np.asarray(frame.depth)
             away = float(depth[depth.shape[0] // 2, depth.shape[1] // 2])
+        if frame.support_plane is not None:
+            away = -frame.support_plane.offset
         found = [estimate(away, focal=frame.camera.matrix[0, 0])] if brightness else []
         return [e for e in found if e.score >= self.score_threshold]
 
