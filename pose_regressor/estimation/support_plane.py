@@ -276,5 +276,5 @@ def _through(slopes: FloatArray, covariance: FloatArray) -> FloatArray:
 
 
 def _with_noise(covariance: FloatArray, stand: FloatArray | float = 1.0) -> FloatArray:
-    """(..., 3, 3) covariances of residuals, with the noise of what stands on a plane. stand: (...) how likely it does."""
+    """(..., 3, 3) covariances of residuals, with the noise of what stands on a plane. stand: (...) its probability."""
     return covariance + np.diag(NOISE) / np.asarray(stand)[..., None, None]
