@@ -116,7 +116,7 @@ def shots(dataset: Path, sensor: SensorDepth, draw: int = 0) -> list[Shot]:
     return made
 
 
-def _judge(model: ObjectModel, estimates: Sequence[PoseEstimate], true: TrueFrame, draw: int) -> list[Judged]:
+def judge(model: ObjectModel, estimates: Sequence[PoseEstimate], true: TrueFrame, draw: int) -> list[Judged]:
     ranked = sorted((e for e in estimates if e.model is model), key=lambda estimate: -estimate.score)
     rows = []
     for found, estimate in zip(judged([model], ranked, true), ranked, strict=True):
@@ -152,7 +152,7 @@ def _add(outcomes: dict[str, Outcome], shot: Shot, estimator: PoseEstimator, fra
     estimates = estimator.search(frame).poses
     for model in estimator.objects:
         true, before = shot.of(OWN.index(model.name) + 1), outcomes[model.name]
-        poses = before.poses + tuple(_judge(model, estimates, true, draw))
+        poses = before.poses + tuple(judge(model, estimates, true, draw))
         outcomes[model.name] = Outcome(before.targets + int(true.visible.sum()), poses, before.frames + 1)
 
 
