@@ -41,7 +41,7 @@ def true_plane(plane: SupportPlane, models: list[ObjectModel], shot: Shot) -> Pl
 
 
 def measure(dataset: Path) -> tuple[dict[str, dict[str, Outcome]], list[float], int]:
-    """What was found by kind and object, milliseconds of each search for a plane, and how many frames have a true one."""
+    """What was found by kind and object, milliseconds of each search for a plane, and how many frames have one."""
     estimator, plane = PoseEstimator([find_model(name) for name in OWN], "cpu"), SupportPlane()
     models = list(estimator.objects)
     plane.prepare(models)
