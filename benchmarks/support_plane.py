@@ -64,6 +64,39 @@ def measure(dataset: Path) -> tuple[dict[str, dict[str, Outcome]], list[float], 
     return outcomes, times, with_plane
 
 
+def side_view(dataset: Path, index: int, path: Path) -> None:
+    """A picture of one frame from the side: its objects along the table and above it, as they are and as found.
+
+    index: of the frame, from 0
+    """
+    from matplotlib.figure import Figure
+
+    estimator, plane = PoseEstimator([find_model(name) for name in OWN], "cpu"), SupportPlane()
+    models = list(estimator.objects)
+    shot = shots(dataset, SensorDepth("stereo"))[index]
+    found = list(estimator.search(replace(shot.frame, depth=None)).poses)
+    table = true_plane(plane, models, shot)
+    if table is None:
+        raise SystemExit(f"frame {index}: expected two objects or more on one plane")
+    forward = np.array([0, 0, 1]) - table.normal[2] * table.normal
+    forward /= np.linalg.norm(forward)
+    true = [(models[n - 1], p) for n, p in zip(shot.obj_id, shot.cam_from_obj, strict=True)]
+    figure = Figure((9, 5.4), layout="constrained")
+    for axis, (title, estimates) in zip(
+        figure.subplots(2, 1, sharex=True), (("colours alone", found), (FOUND, plane.settle(found))), strict=True
+    ):
+        for color, size, poses in (
+            ("0.7", 4.0, true), ("tab:red", 0.5, [(e.model, e.cam_from_obj) for e in estimates])
+        ):  # fmt: skip
+            for model, pose in poses:
+                points = model.points @ pose[:3, :3].T + pose[:3, 3]
+                axis.scatter(100 * points @ forward, 100 * (points @ table.normal - table.offset), size, color)
+        axis.axhline(0, color="0.3", linewidth=1)
+        axis.set(title=title, ylabel="above the table, cm", aspect="equal")
+    axis.set_xlabel("along the table, away from the camera, cm")
+    figure.savefig(path, dpi=110)
+
+
 def report(outcomes: dict[str, dict[str, Outcome]]) -> dict[str, dict[str, float]]:
     table, figures = Table(), {}
     for heading in (
@@ -93,7 +126,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--dataset", type=Path, required=True, metavar="DIR", help="BOP dataset with a split `test`")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures there")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="only draw one frame from the side, and end")
+    parser.add_argument("--frame", type=int, default=0, metavar="N", help="that frame, from 0 (%(default)s)")
     options = parser.parse_args()
+    if options.figure:
+        side_view(options.dataset, options.frame, options.figure)
+        return
     outcomes, times, with_plane = measure(options.dataset)
     figures = report(outcomes)
     print(f"{with_plane} of {len(times)} frames have a true plane under two objects or more")

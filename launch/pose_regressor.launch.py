@@ -23,6 +23,8 @@ PARAMETERS = {
     "image_transport": "raw, or compressed (then images come from <image>/compressed)",
     "depth_topic": "topic of depth; one that ends with /compressedDepth is compressed",
     "depth_info_topic": "camera info of the depth camera, if depth is not aligned to the image",
+    "support_plane": "true: objects stand on one plane, such as a table, which is found in each image",
+    "support_frame": "TF frame whose x-y plane objects stand on, with z up",
     "autostart": "true, or false: wait for a lifecycle manager to configure and activate the node",
 }
 ARGUMENTS = (
@@ -45,8 +47,8 @@ def start(context: LaunchContext) -> list[Node]:
     if "model" in parameters:
         parameters["model"] = [model.strip() for model in parameters["model"].split(",")]
     topics = [("image", value["image"]), ("camera_info", value["camera_info"])]
-    if "autostart" in parameters:
-        parameters["autostart"] = parameters["autostart"].lower() == "true"
+    for name in {"autostart", "support_plane"} & set(parameters):
+        parameters[name] = parameters[name].lower() == "true"
     node = LifecycleNode(
         package="pose_regressor",
         executable="pose_regressor_node",
