@@ -25,7 +25,7 @@ STAMP = slice(4, 12)
 #: Depth that was recorded later than this after its image is not waited for, nanoseconds.
 LATEST_DEPTH = NANOSECONDS // 2
 #: So long after its image is waited for transforms of its time, nanoseconds.
-LATEST_TF = NANOSECONDS // 10
+LATEST_TF = 3 * NANOSECONDS // 10
 
 
 class BagCamera:

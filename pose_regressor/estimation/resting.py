@@ -18,11 +18,13 @@ DIRECTIONS, LET_GO = 512, 256
 STEPS = 0.1 * 0.85 ** np.arange(32)
 #: How often it settles: enough for any way that leads to a side.
 ROUNDS = 3
-#: Corners that lie higher than the lowest by less than this share of the turn carry it too. Else an object that
-#: balances on an edge would rock to and fro, and not turn about the edge.
+#: How soft the contact is, as a share of the turn: corners a little above the lowest one share the load, so that an
+#: object on an edge turns about it, and does not rock to and fro.
 SOFT = 0.1
-#: Sides closer than this are the same, radians. An object that can roll has one every few degrees.
+#: Sides closer than this are the same, radians. An object that can roll has many.
 SAME = 0.05
+#: An object rolls where its centre rises by less than this share of its size when it turns by so many radians.
+ROLLS, TURN = 0.1, 0.2
 #: Sides of an object that are far from each other: radians between them, and how many at most, the lowest centre first.
 APART, MOST_APART = 0.3, 16
 
@@ -30,10 +32,11 @@ APART, MOST_APART = 0.3, 16
 class Resting:
     """How one object can lie. All in its own coordinates.
 
-    centre: (3,) mean of its surface, which stands for the centre of mass
+    centre: (3,) mean of its surface, which stands for the centre of mass, as of a thin shell
     corners: (C, 3) its outermost points, about the centre
     sides: (S, 3) unit vectors out of the sides on which it can lie, the lowest centre first
-    apart: (A, 3) some of them, far from each other
+    rolls: (S, 2, 3) unit vectors in which each side can move, since the object rolls; zeros where it does not
+    apart: (A, 3) some of the sides, far from each other
     """
 
     def __init__(self, model: ObjectModel) -> None:
@@ -43,10 +46,25 @@ class Resting:
         sides = _sphere(LET_GO)
         for _ in range(ROUNDS):
             before, sides = sides, settled(sides, self.corners)
-        sides = sides[(sides * before).sum(-1) > math.cos(SAME)]  # the others are still turning
+        still = (sides * before).sum(-1) > math.cos(SAME)  # the others are still turning
+        sides = sides[still] if still.any() else sides
         sides = sides[np.argsort(height_above(sides, self.corners))]
         self.sides = _thinned(sides, SAME)
+        self.rolls = np.stack([self._rolls(side) for side in self.sides])
         self.apart = _thinned(self.sides, APART)[:MOST_APART]
+
+    def _rolls(self, side: FloatArray) -> FloatArray:
+        """(2, 3) of one side (3,)."""
+        basis = np.linalg.svd(side[None])[2][1:]
+        turn = np.arange(12) * math.pi / 12
+        ways = np.cos(turn)[:, None] * basis[0] + np.sin(turn)[:, None] * basis[1]
+        both = np.stack([side + TURN * ways, side - TURN * ways])
+        both /= np.linalg.norm(both, axis=-1, keepdims=True)
+        rise = height_above(both, self.corners).max(0) - height_above(side, self.corners)
+        free = rise <= ROLLS * TURN * np.linalg.norm(self.corners, axis=-1).max()
+        if free.all():
+            return basis
+        return np.stack([ways[rise.argmin()] if free.any() else np.zeros(3), np.zeros(3)])
 
 
 def height_above(down: FloatArray, corners: FloatArray) -> FloatArray:
@@ -63,7 +81,7 @@ def settled(down: FloatArray, corners: FloatArray) -> FloatArray:
 
     The height grows fastest towards the lowest corner. So the object turns the other way, by smaller and smaller steps.
     """
-    reach = SOFT * np.linalg.norm(corners, axis=-1).max(-1)[..., None, None]
+    reach = SOFT * np.linalg.norm(corners, axis=-1).max(-1)[..., None, None].clip(1e-9)
     for step in STEPS:
         height = corners @ down[..., None]
         weight = np.exp((height - height.max(-2, keepdims=True)) / (step * reach))

@@ -3,10 +3,11 @@
 One camera knows a distance only by the size of what it sees. A plane under several objects is known better, by all of
 them, and tells each how far away it is.
 
-Each object has three residuals: the height of the side it lies on above the plane, and the tilt of this side against it
-in two directions. They are linear in small motions of pose and plane. So the poses are eliminated, the plane follows by
-generalised least squares, and each pose by a Kalman update. Which objects stand on the plane is found by expectation
-maximisation (Dempster et al., JRSS B 39(1), 1977).
+Each object has three residuals: the height of the side it lies on above the plane, and the tilt of this side against
+it in two directions. They are linear in small motions of pose and plane. So the poses are eliminated, the plane follows
+by generalised least squares, and each pose by a Kalman update. Which objects stand on the plane is found with it, by
+expectation maximisation (Dempster et al., JRSS B 39(1), 1977). A pose is the mean of both cases, standing there and
+elsewhere, and its covariance is that of the mixture.
 """
 
 from __future__ import annotations
@@ -33,11 +34,15 @@ STANDS = 0.9
 ELSEWHERE_HEIGHT, ELSEWHERE_TILT = 0.5, 1.5
 #: Planes are spread evenly over so many metres.
 PLANES_OFFSET = 2.0
-#: Planes from which expectation maximisation starts, and its rounds. The best end counts.
+#: Standard deviation of the tilt of an object in a direction in which it rolls: it says as little as elsewhere.
+ROLL = ELSEWHERE_TILT / math.sqrt(2 * math.pi)
+#: Planes from which expectation maximisation starts, and its rounds. The plane with the most evidence counts.
 STARTS, ROUNDS = 3, 5
-#: Logarithm of the odds, a plane against none, from which a plane is believed: 20 to 1.
+#: Logarithm of the odds, a plane against none, at which both are as likely: 20 to 1.
 LEAST_EVIDENCE = 3.0
-NOISE = np.square([HEIGHT, TILT, TILT])
+#: A pose stays as it was if the plane would move it by more standard deviations than this: one of the two is wrong.
+MOST_MOVED = 5.0
+NOISE = np.diag(np.square([HEIGHT, TILT, TILT]))
 
 
 class SupportPlane:
@@ -49,32 +54,33 @@ class SupportPlane:
     def settle(self, estimates: Sequence[PoseEstimate], known: Plane | None = None) -> list[PoseEstimate]:
         """The estimates, in their order, with poses and covariances corrected by the plane.
 
-        An object that stands elsewhere stays where it is. So do all if no plane explains them.
+        An object that surely stands elsewhere stays where it is. So do all if no plane explains them.
 
-        known: the plane, in the camera's frame; None: it is found, which takes two objects or more
+        known: the plane, in the camera's frame; None: it is found, which takes three objects or more
         """
         standing = self._standing(estimates, known)
         if standing is None:
             return list(estimates)
         return [
-            replace(estimate, cam_from_obj=moved(estimate.cam_from_obj, motion), covariance=covariance)
+            _moved(estimate, motion, covariance)
             for estimate, motion, covariance in zip(estimates, standing.motions, standing.covariances, strict=True)
         ]
 
     def find(self, estimates: Sequence[PoseEstimate]) -> Plane | None:
         """The plane that most of the objects stand on, in the camera's frame. None: no plane explains them."""
         standing = self._standing(estimates, None)
-        return standing.plane if standing else None
+        return standing.plane if standing and standing.evidence >= LEAST_EVIDENCE else None
 
     def _standing(self, estimates: Sequence[PoseEstimate], known: Plane | None) -> _Standing | None:
         if len(estimates) < (1 if known else 2):
+            return None
+        if not all(np.isfinite(e.covariance).all() and np.isfinite(e.cam_from_obj).all() for e in estimates):
             return None
         objects = _Objects(estimates, [self._rest(estimate.model) for estimate in estimates])
         if known:
             return _fit(objects, objects.shifted(known), KNOWN)
         starts = objects.likeliest()
-        standing = _fit(objects, starts, UNKNOWN) if starts else None
-        return standing if standing and standing.evidence >= LEAST_EVIDENCE else None
+        return _fit(objects, starts, UNKNOWN) if starts else None
 
     def prepare(self, models: Iterable[ObjectModel]) -> None:
         """Finds the sides of these objects before they are seen; it takes some 40 ms each."""
@@ -128,7 +134,7 @@ class _Residuals:
     value: (P, N, 3)
     of_pose: (P, N, 3, 6) slopes in the pose's motion, as in PoseEstimate
     of_plane: (P, N, 3, 3) slopes in the plane's motion
-    covariance: (P, N, 3, 3) by the uncertainty of the pose
+    covariance: (P, N, 3, 3) by the uncertainty of the pose, and by how exactly objects stand on a plane
     """
 
     value: FloatArray
@@ -141,7 +147,7 @@ class _Residuals:
 
         plane: (P, 3, 3) covariance of its motion
         """
-        total = _with_noise(self.covariance + _through(self.of_plane, plane[:, None]))
+        total = self.covariance + _through(self.of_plane, plane[:, None])
         misfit = (self.value * np.linalg.solve(total, self.value[..., None])[..., 0]).sum(-1)
         on_plane = -0.5 * (misfit + np.linalg.slogdet(total)[1] + 3 * math.log(2 * math.pi))
         return np.asarray(on_plane + math.log(ELSEWHERE_HEIGHT * ELSEWHERE_TILT**2))
@@ -163,6 +169,7 @@ class _Objects:
         self._arm = (self._rotation @ np.stack([r.centre for r in resting])[..., None])[..., 0]
         self._centre = pose[:, :3, 3] + self._arm - self._middle
         self._sides = _stacked([r.sides for r in resting])
+        self._rolls = np.stack([np.resize(r.rolls, (self._sides.shape[1], 2, 3)) for r in resting])
         self._apart = np.stack([np.resize(r.apart, (MOST_APART, 3)) for r in resting])
         self._corners = _stacked([r.corners for r in resting])
 
@@ -187,7 +194,7 @@ class _Objects:
         of, planes = of[above], _Planes.of(normal[above], offset[above])
         residuals, own = self.against(planes), (np.arange(len(of)), of)
         back = np.linalg.inv(residuals.of_plane[own])
-        plane = _through(back, _with_noise(residuals.covariance[own]))
+        plane = _through(back, residuals.covariance[own])
         evidence = self.evidence(residuals.log_ratio(plane))
         evidence[own] = 0
         return planes.chosen(np.argsort(-evidence.sum(1))[:STARTS])
@@ -205,7 +212,8 @@ class _Objects:
         normal, across = planes.normal[:, None], planes.across[:, None]
         down = -(np.swapaxes(self._rotation, -1, -2) @ normal[..., None])[..., 0]
         nearest = (self._sides @ down[..., None])[..., 0].argmax(-1)
-        side = self._sides[np.arange(len(self._sides)), nearest]
+        own = np.arange(len(self._sides))
+        side = self._sides[own, nearest]
         up = -(self._rotation @ side[..., None])[..., 0]
         value, of_pose = np.empty((*nearest.shape, 3)), np.zeros((*nearest.shape, 3, 6))
         value[..., 0] = (normal * self._centre).sum(-1) - planes.offset[:, None] - height_above(side, self._corners)
@@ -216,7 +224,10 @@ class _Objects:
         of_plane = np.zeros((*nearest.shape, 3, 3))
         of_plane[..., 0, :2] = (across @ self._centre[..., None])[..., 0]
         of_plane[..., range(3), (2, 0, 1)] = -1
-        return _Residuals(value, of_pose, of_plane, _through(of_pose, self.covariance))
+        noise = np.zeros((*nearest.shape, 3, 3)) + NOISE
+        rolls = across @ self._rotation @ np.swapaxes(self._rolls[own, nearest], -1, -2)
+        noise[..., 1:, 1:] += ROLL**2 * rolls @ np.swapaxes(rolls, -1, -2)
+        return _Residuals(value, of_pose, of_plane, _through(of_pose, self.covariance) + noise)
 
 
 #: Inverse covariances (3, 3) of a plane's motion before objects are seen on it.
@@ -229,7 +240,7 @@ class _Standing:
     """N objects and the plane under them.
 
     plane: in the camera's frame
-    evidence: logarithm of the odds, this plane against none
+    evidence: logarithm of the odds, this plane against none; infinite: the plane is known
     motions: (N, 6) that put the objects on the plane
     covariances: (N, 6, 6) of the poses after that
     """
@@ -245,9 +256,9 @@ def _fit(objects: _Objects, starts: _Planes, prior: FloatArray) -> _Standing:
     planes, spread = starts, np.zeros((1, 3, 3))
     for _ in range(ROUNDS):
         residuals = objects.against(planes)
-        stand = objects.stand(residuals.log_ratio(spread)).clip(1e-6)
-        weight = np.linalg.inv(_with_noise(residuals.covariance, stand))
-        back = np.swapaxes(residuals.of_plane, -1, -2) @ weight
+        stand = objects.stand(residuals.log_ratio(spread))
+        weight = np.linalg.inv(residuals.covariance)
+        back = stand[..., None, None] * np.swapaxes(residuals.of_plane, -1, -2) @ weight
         spread = np.linalg.inv((back @ residuals.of_plane).sum(1) + prior)
         slope = (back @ residuals.value[..., None])[..., 0].sum(1) + planes.since(starts) @ prior
         step = -(spread @ slope[..., None])[..., 0]
@@ -260,8 +271,22 @@ def _fit(objects: _Objects, starts: _Planes, prior: FloatArray) -> _Standing:
     of_pose, of_plane, covariance = residuals.of_pose[best], residuals.of_plane[best], objects.covariance
     gain = covariance @ np.swapaxes(of_pose, -1, -2) @ weight[best]
     motions = -(gain @ (residuals.value[best] + of_plane @ step[best])[..., None])[..., 0]
-    left = covariance - gain @ of_pose @ covariance + _through(gain @ of_plane, spread[best])
-    return _Standing(objects.in_camera(planes, best), float(evidence[best]), motions, left)
+    on_plane = covariance - gain @ of_pose @ covariance + _through(gain @ of_plane, spread[best])
+    known = prior is KNOWN
+    there = 1.0 if known else 1 / (1 + math.exp(min(LEAST_EVIDENCE - evidence[best], 500.0)))
+    share = (there * stand[best])[:, None, None]
+    mixed = share * on_plane + (1 - share) * covariance + share * (1 - share) * motions[:, :, None] * motions[:, None]
+    plane = objects.in_camera(planes, best)
+    return _Standing(plane, math.inf if known else float(evidence[best]), share[..., 0] * motions, mixed)
+
+
+def _moved(estimate: PoseEstimate, motion: FloatArray, covariance: FloatArray) -> PoseEstimate:
+    """The estimate after a motion (6,), or as it was if that cannot be."""
+    pose = moved(estimate.cam_from_obj, motion)
+    far = motion @ np.linalg.pinv(estimate.covariance, hermitian=True) @ motion > MOST_MOVED**2
+    if far or pose[2, 3] < estimate.model.diameter / 2:
+        return estimate
+    return replace(estimate, cam_from_obj=pose, covariance=covariance)
 
 
 def _stacked(rows: Sequence[FloatArray]) -> FloatArray:
@@ -273,8 +298,3 @@ def _stacked(rows: Sequence[FloatArray]) -> FloatArray:
 def _through(slopes: FloatArray, covariance: FloatArray) -> FloatArray:
     """(..., A, A) covariances of what depends by `slopes` (..., A, B) on something of covariance (..., B, B)."""
     return np.asarray(slopes @ covariance @ np.swapaxes(slopes, -1, -2))
-
-
-def _with_noise(covariance: FloatArray, stand: FloatArray | float = 1.0) -> FloatArray:
-    """(..., 3, 3) covariances of residuals, with the noise of what stands on a plane. stand: (...) its probability."""
-    return covariance + np.diag(NOISE) / np.asarray(stand)[..., None, None]

@@ -150,7 +150,7 @@ def test_without_a_plane_nothing_changes():
             for _ in range(4)
         ]
         estimates = [seen(true, generator) for true in truth]
-        changed += np.abs(errors(SupportPlane().settle(estimates), [e.cam_from_obj for e in estimates])).max() > 1e-9
+        changed += np.abs(errors(SupportPlane().settle(estimates), [e.cam_from_obj for e in estimates])).max() > 0.003
     assert changed <= 5
 
 
@@ -164,6 +164,90 @@ def test_one_object_needs_a_known_plane():
     assert plane.settle([]) == [] and plane.settle([], PLANE) == []
     far = replace(estimate, cam_from_obj=moved(truth[0], np.append(0.03 * truth[0][:3, 3], [0, 0, 0])))
     assert distances(plane.settle([far], PLANE), truth)[0] < 0.6 * distances([far], truth)[0]
+
+
+def test_two_objects_are_not_enough_to_be_sure_of_a_plane():
+    generator, plane = np.random.default_rng(8), SupportPlane()
+    for _ in range(20):
+        truth = on_table(generator, 2)
+        estimates = [seen(true, generator) for true in truth]
+        assert plane.find(estimates) is None
+        settled = plane.settle(estimates)
+        assert all(
+            (np.diag(s.covariance) < 1.5 * np.diag(e.covariance)).all() for s, e in zip(settled, estimates, strict=True)
+        )
+
+
+@pytest.mark.parametrize(("along", "lift"), [(0.02, 0.0), (0.04, 0.0), (0.02, 0.12), (0.04, 0.2)])
+def test_covariances_are_true_on_the_table_and_well_above(along, lift):
+    generator, held = np.random.default_rng(9), []
+    for _ in range(100):
+        true = standing(0.0, 0.0, generator.uniform(0, 6), lift)
+        own = covariance(true[:3, 3], along=along)
+        estimate = PoseEstimate(BOX, moved(true, generator.multivariate_normal(np.zeros(6), own)), own, 0.9, "pnp")
+        (settled,) = SupportPlane().settle([estimate], PLANE)
+        error = difference(settled.cam_from_obj, true)
+        held.append(error @ np.linalg.solve(settled.covariance, error) < chi2.ppf(0.95, 6))
+    assert np.mean(held) >= 0.9
+
+
+def test_one_pose_by_hand():
+    """A box 4 cm above a known table, seen from straight above: the mean of both cases in closed form."""
+    table = rigid(np.diag([1.0, -1, -1]), np.array([0, 0, 0.8]))
+    true = table @ rigid(np.eye(3), np.array([0, 0, HALF[2]]))
+    own = np.diag([0.001, 0.001, 0.02, 0.02, 0.02, 0.02]) ** 2
+    estimate = PoseEstimate(BOX, moved(true, np.array([0, 0, -0.04, 0, 0, 0])), own, 0.8, "pnp")
+    (settled,) = SupportPlane().settle([estimate], Plane.of(table))
+    height, tilt = 0.02**2 + HEIGHT**2 + KNOWN_HEIGHT**2, 0.02**2 + TILT**2 + KNOWN_TILT**2
+    likely = np.exp(-0.5 * 0.04**2 / height) / np.sqrt((2 * np.pi) ** 3 * height * tilt**2)
+    stands = 0.72 * likely / (0.72 * likely + 0.28 / (0.5 * 1.5**2))
+    full = 0.04 * 0.02**2 / height
+    assert settled.translation[2] - estimate.translation[2] == pytest.approx(stands * full, rel=0.03)
+    on_plane = 0.02**2 - 0.02**4 / height
+    mixed = stands * on_plane + (1 - stands) * 0.02**2 + stands * (1 - stands) * full**2
+    assert settled.covariance[2, 2] == pytest.approx(mixed, rel=0.03)
+
+
+def test_what_rolls_has_no_tilt_in_that_direction():
+    """A ball on a known table keeps its rotation and its uncertainty; so do balls that share no plane."""
+    generator = np.random.default_rng(10)
+    points = generator.normal(size=(1000, 3))
+    points *= 0.04 / np.linalg.norm(points, axis=1, keepdims=True)
+    ball = ObjectModel("ball", 2, 0.08, np.stack([points.min(0), points.max(0)]), points, points)
+    true = TABLE @ rigid(np.eye(3), np.array([0.0, 0.0, 0.04]))
+    own = covariance(true[:3, 3], turn=0.1)
+    estimate = PoseEstimate(ball, moved(true, np.array([0, 0, 0.01, 0.1, -0.1, 0.05])), own, 0.9, "pnp")
+    (settled,) = SupportPlane().settle([estimate], PLANE)
+    moves = difference(settled.cam_from_obj, estimate.cam_from_obj)
+    assert np.abs(moves[3:]).max() < 0.02 and moves[2] < -0.002
+    np.testing.assert_allclose(np.diag(settled.covariance)[3:], 0.01, rtol=0.1)
+    found, plane = 0, SupportPlane()
+    for _ in range(20):
+        places = generator.uniform([-0.3, -0.3, 0.6], [0.3, 0.3, 1.4], (4, 3))
+        found += plane.find([replace(estimate, cam_from_obj=rigid(np.eye(3), place)) for place in places]) is not None
+    assert found <= 2
+
+
+def test_poses_that_cannot_be_are_left_alone():
+    generator = np.random.default_rng(11)
+    estimates = [seen(true, generator) for true in on_table(generator, 4)]
+    broken = replace(estimates[0], covariance=np.full((6, 6), np.nan))
+    assert SupportPlane().settle([broken, *estimates[1:]]) == [broken, *estimates[1:]]
+    wide = covariance(np.array([0, 0, 0.5]), along=0.5)
+    near = Plane.of(rigid(exp(np.array([np.radians(-100), 0, 0])), np.array([0.0, 0.05, 0.0])))
+    away = PoseEstimate(BOX, rigid(np.eye(3), np.array([0, 0, 0.6])), wide, 0.9, "pnp")
+    (settled,) = SupportPlane().settle([away], near)
+    assert settled.translation[2] > BOX.diameter / 2
+    (settled,) = SupportPlane().settle(estimates[:1], Plane(PLANE.normal, PLANE.offset - 1e6))
+    np.testing.assert_allclose(settled.cam_from_obj, estimates[0].cam_from_obj, atol=1e-9)
+
+
+def test_a_point_is_no_object_that_fails():
+    points = np.zeros((4, 3))
+    point = ObjectModel("point", 3, 0.1, np.array([[-0.1] * 3, [0.1] * 3]), points, points)
+    estimate = PoseEstimate(point, TABLE, covariance(TABLE[:3, 3]), 0.9, "pnp")
+    (settled,) = SupportPlane().settle([estimate], PLANE)
+    assert np.isfinite(settled.cam_from_obj).all()
 
 
 def test_the_plane_is_found_where_it_is():
@@ -189,6 +273,8 @@ def test_a_wrong_pose_costs_the_others_little():
 def test_a_plane_is_checked():
     with pytest.raises(InputError, match="expected a normal of length 1"):
         Plane(np.array([0, 0, 2.0]), 0.1)
+    with pytest.raises(InputError, match="plane: pose"):
+        Plane.of(np.eye(3))
     with pytest.raises(InputError, match="expected an offset in metres"):
         Plane(np.array([0, 0, 1.0]), float("nan"))
     np.testing.assert_allclose(PLANE.normal @ (TABLE @ [0.3, -0.2, 0, 1])[:3], PLANE.offset)

@@ -104,6 +104,8 @@ def evaluate(
     console = Console()
     if (csv is None) == (not model):
         raise InputError("expected either --csv with results or --model with a bundle to run")
+    if support_plane and not model:
+        raise InputError("--support-plane: applies to --model, expected a bundle to run; the poses of --csv are given")
     estimator = None
     if model:
         estimator = PoseEstimator([find_model(name) for name in model], device, threshold, support_plane=support_plane)
