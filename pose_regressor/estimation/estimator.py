@@ -133,8 +133,8 @@ class PoseEstimator:
     def settle(self, frame: Frame, found: Estimates) -> Estimates:
         """What was found in the frame, with the objects put on the plane that they stand on, if that is wanted.
 
-        found: all that is seen in the frame: the more objects, the better the plane is known. `depth_share` stays that of
-            the pose before
+        found: all that is seen in the frame: the more objects, the better the plane is known. `depth_share` stays as it
+            was before
         """
         if frame.support_plane is None and not self.support_plane:
             return found

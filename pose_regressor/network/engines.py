@@ -63,6 +63,9 @@ def open_onnxruntime(graph: bytes, threads: int, precision: Precision = "fp32") 
 def _openvino() -> Any:
     import openvino
 
+    # Its binding sets up NumPy's types when it first takes an array. Two threads that do so at once wait for each other
+    # for ever (seen with 2026.4.1), so it is done here, by one.
+    openvino.Tensor(np.zeros(1, np.float32))
     return openvino.Core()
 
 

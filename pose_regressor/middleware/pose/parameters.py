@@ -73,7 +73,7 @@ class NodeConfig(Config):
     )
     support_frame: str = frame(
         "",
-        "TF frame whose x-y plane objects stand on, with z up; while TF does not know it, a plane is found; empty: none",
+        "TF frame whose x-y plane objects stand on, with z up; if TF does not know it, a plane is found; empty: none",
     )
     max_rate: float = number(
         0.0,
