@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import sys
+import threading
 from itertools import islice
 
 import numpy as np
@@ -176,3 +177,18 @@ def test_a_device_that_is_there_or_not():
     assert select_device("cpu") == "cpu"
     with pytest.raises(InputError, match=f"this machine has {count} CUDA devices"):
         select_device(f"cuda:{count}")
+
+
+def test_arrays_are_known_to_openvino_before_threads_use_it(monkeypatch):
+    """Its first array is made by the thread that opens an engine: two networks' threads at once would hang."""
+    openvino, made = pytest.importorskip("openvino"), []
+
+    class Kept(openvino.Tensor):
+        def __init__(self, *arguments, **options):
+            made.append(threading.current_thread())
+            super().__init__(*arguments, **options)
+
+    monkeypatch.setattr(openvino, "Tensor", Kept)
+    engines._openvino.cache_clear()
+    engines._openvino()
+    assert made == [threading.current_thread()]
