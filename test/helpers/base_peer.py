@@ -127,6 +127,12 @@ class BasePeer:
 
     def pose_at(self, stamp, depth):
         """Waits for the transform of the image of this stamp: the crate, so many metres away."""
+        transform = self.transform_at(stamp)
+        assert transform.transform.translation.z == depth
+        return transform
+
+    def transform_at(self, stamp):
+        """Waits for the transform of the image of this stamp, which is the crate's."""
         seen = []
 
         def found():
@@ -135,7 +141,6 @@ class BasePeer:
 
         (transform,) = until(found, f"the transform of image {stamp}")
         assert transform.child_frame_id == "crate_0"
-        assert transform.transform.translation.z == depth
         return transform
 
     def diagnostics(self, reader, good, what):

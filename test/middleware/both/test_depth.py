@@ -1,6 +1,7 @@
 """Depth over the wire to either node: aligned, and of another camera that TF places."""
 
 import struct
+from itertools import count
 
 import cv2
 import numpy as np
@@ -112,10 +113,16 @@ def test_of_another_camera(start, peer, wire, until):
     until(lambda: "image without depth: depth: no camera info yet" in node.text, "the reason in the log")
     camera.place(0.08)
     # At two metres its columns lie two of the image's to the right: the step is behind the fifth.
-    show(2)
-    peer.pose_at(2, 2.0)
-    show(3, "nowhere")
-    peer.pose_at(3, 1.0)
+    stamps = count(2)
+
+    def seen():
+        """The node hears of the transform at any time."""
+        show(stamp := next(stamps))
+        return peer.transform_at(stamp).transform.translation.z == 2.0
+
+    until(seen, "depth of the other camera")
+    show(stamp := next(stamps), "nowhere")
+    peer.pose_at(stamp, 1.0)
     until(lambda: "nowhere is not known in optical" in node.text, "the reason in the log")
     assert node.end()[0] == 0
     assert "Traceback" not in node.text

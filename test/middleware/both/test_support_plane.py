@@ -1,6 +1,7 @@
 """The plane that objects stand on, from TF, over the wire to either node."""
 
 import math
+from itertools import count
 
 import pytest
 
@@ -24,14 +25,17 @@ def test_the_frame_of_the_table(start, peer, wire, until):
     until(lambda: "image without its support plane: support_frame" in node.text, "the reason in the log")
     assert "table is not known in optical" in node.text
     tilt = math.radians(150)
+    stamps = count(2)
+
+    def away():
+        """As the node says of the next image; it hears of the table at any time."""
+        peer.send_image(10, stamp=(stamp := next(stamps)))
+        return peer.transform_at(stamp).transform.translation.z
+
     static.write(table(wire, 2.0, tilt))
-    peer.state()  # a question that is answered after what was sent before it
-    peer.send_image(10, stamp=2)
-    peer.pose_at(2, pytest.approx(-2.0 * math.cos(tilt)))
+    until(lambda: away() == pytest.approx(-2.0 * math.cos(tilt)), "the table")
     static.write(table(wire, 2.0, 0.0))
-    peer.state()
-    peer.send_image(10, stamp=3)
-    peer.pose_at(3, 1.0)
+    until(lambda: away() == 1.0, "the table upside down")
     until(lambda: "the camera is below table, expected the z axis to point up" in node.text, "the reason in the log")
     assert node.end()[0] == 0
     assert "Traceback" not in node.text

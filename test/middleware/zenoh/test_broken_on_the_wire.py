@@ -20,15 +20,15 @@ def test_every_one_is_counted(start_zenoh, peer, wire):
     for number in range(TRIES):
         data = fuzz_messages.image(rng).serialize()
         peer.images.put(mutate(rng, data) if number % 2 else data)
-        peer.state()  # an answer in between: a queue of five is what the node has
+        peer.state()  # an answer in between: a queue of five is what the node has, so that a busy one misses some
     peer.send_image(30, stamp=2)
     peer.pose_at(2, 3.0)
     assert node.end()[0] == 0
     text = node.text
     received, processed, dropped = map(int, re.search(r"(\d+) received, (\d+) processed, (\d+) dropped", text).groups())
     assert received == processed + dropped
-    assert received > TRIES
-    assert dropped > TRIES / 3
+    assert received > TRIES / 2
+    assert dropped > received / 3
     assert "Traceback" not in text
     for reason in re.findall("internal error.*", text):
         assert "internal error RuntimeError" in reason  # the stand-in's own, for a white pixel
