@@ -54,18 +54,19 @@ def test_arguments_become_parameters_and_topics(prefix, launch, peer_node, until
     make_bundle("mug").save(paths[0])
     make_bundle("cup").save(paths[1])
     given = [f"model:={paths[0]}, {paths[1]}", "device:=cpu", "frame_prefix:=seen/", "namespace:=arm"]
-    given += ["image:=/eye/image_raw", "camera_info:=/eye/camera_info"]
+    given += ["image:=/eye/image_raw", "camera_info:=/eye/camera_info", "support_plane:=true", "support_frame:=table"]
     running = launch(*ROS2, "launch", "pose_regressor", "pose_regressor.launch.py", *given)
     until(lambda: peer_node.count_subscribers("/eye/image_raw"), "the node")
     until(lambda: peer_node.count_subscribers("/eye/camera_info"), "its camera info")
     client = peer_node.create_client(GetParameters, "/arm/pose_regressor/get_parameters")
     assert client.wait_for_service(PATIENCE)
-    names = ["model", "device", "frame_prefix", "score_threshold"]
+    names = ["model", "device", "frame_prefix", "score_threshold", "support_plane", "support_frame"]
     answer = client.call_async(GetParameters.Request(names=names))
     until(answer.done, "the parameters")
-    model, device, prefix_, threshold = answer.result().values
+    model, device, prefix_, threshold, on_plane, table = answer.result().values
     assert list(model.string_array_value) == [str(path) for path in paths]
     assert (device.string_value, prefix_.string_value, threshold.double_value) == ("cpu", "seen/", 0.15)
+    assert on_plane.bool_value and table.string_value == "table"
     running.end(signal.SIGINT)
     assert "process has finished cleanly" in running.text
 
