@@ -56,7 +56,7 @@ class SupportPlane:
 
         An object that surely stands elsewhere stays where it is. So do all if no plane explains them.
 
-        known: the plane, in the camera's frame; None: it is found, which takes three objects or more
+        known: the plane, in the camera's frame; None: it is found. Two objects are seldom enough
         """
         standing = self._standing(estimates, known)
         if standing is None:
@@ -83,7 +83,7 @@ class SupportPlane:
         return _fit(objects, starts, UNKNOWN) if starts else None
 
     def prepare(self, models: Iterable[ObjectModel]) -> None:
-        """Finds the sides of these objects before they are seen; it takes some 40 ms each."""
+        """Finds the sides of these objects before they are seen; it takes up to 0.1 s each."""
         for model in models:
             self._rest(model)
 
