@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pose_regressor.distortion import distortion_of
 from pose_regressor.inputs import FloatArray, InputError, float_array
+from pose_regressor.plane import Plane as Plane
 
 #: In a second: stamps are whole nanoseconds.
 NANOSECONDS = 1_000_000_000
@@ -107,32 +108,6 @@ class PartialDepth(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Plane:
-    """The points x with normal @ x = offset, such as a table's top.
-
-    normal: (3,) unit vector, to the side on which objects stand.
-    offset: metres.
-    """
-
-    normal: FloatArray
-    offset: float
-
-    def __post_init__(self) -> None:
-        normal = float_array("plane: normal", self.normal, (3,))
-        if abs(np.linalg.norm(normal) - 1) > 1e-3:
-            raise InputError("plane: expected a normal of length 1", f"got {normal.tolist()}")
-        if not isinstance(self.offset, float | int) or not np.isfinite(self.offset):
-            raise InputError("plane: expected an offset in metres", f"got {self.offset!r}")
-        object.__setattr__(self, "normal", normal)
-
-    @classmethod
-    def of(cls, pose: FloatArray) -> Plane:
-        """The x-y plane of a frame, objects on the side of its z axis. pose: (4, 4)."""
-        pose = float_array("plane: pose", pose, (4, 4))
-        return cls(pose[:3, 2], float(pose[:3, 2] @ pose[:3, 3]))
-
-
-@dataclass(frozen=True, eq=False)
 class Frame:
     """One image and what is known of it.
 
@@ -164,6 +139,8 @@ class Frame:
         if not isinstance(self.camera, Camera):
             raise InputError("frame: expected a Camera", f"got {type(self.camera).__name__}")
         self.camera.check_size(image.shape[1], image.shape[0])
+        if not isinstance(self.support_plane, Plane | None):
+            raise InputError("frame: expected a Plane as support_plane", f"got {type(self.support_plane).__name__}")
         if self.depth is not None:
             self._check_depth(self.depth)
 

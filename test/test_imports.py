@@ -18,7 +18,7 @@ CUDA = ROOT / "cuda_ext"
 #: know nothing of each other.
 RUNTIME_ORDER = """
     inputs
-    distortion
+    distortion plane
     types
     settings
     geometry color

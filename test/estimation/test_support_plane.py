@@ -16,7 +16,7 @@ from pose_regressor.estimation.support_plane import (
 )
 from pose_regressor.geometry.rigid import difference, moved, rigid
 from pose_regressor.geometry.so3 import exp
-from pose_regressor.types import InputError, ObjectModel, Plane, PoseEstimate
+from pose_regressor.types import Camera, Frame, InputError, ObjectModel, Plane, PoseEstimate
 
 HALF = np.array([0.04, 0.03, 0.06])
 CORNERS = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) * HALF
@@ -273,6 +273,9 @@ def test_a_wrong_pose_costs_the_others_little():
 def test_a_plane_is_checked():
     with pytest.raises(InputError, match="expected a normal of length 1"):
         Plane(np.array([0, 0, 2.0]), 0.1)
+    image, camera = np.zeros((4, 4, 3), np.uint8), Camera(4, 4, np.eye(3))
+    with pytest.raises(InputError, match="expected a Plane as support_plane, got ndarray"):
+        Frame(image, camera, support_plane=TABLE)
     with pytest.raises(InputError, match="plane: pose"):
         Plane.of(np.eye(3))
     with pytest.raises(InputError, match="expected an offset in metres"):
