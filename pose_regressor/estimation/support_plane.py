@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pose_regressor.estimation.resting import MOST_APART, Resting, height_above
+from pose_regressor.estimation.resting import Resting, height_above
 from pose_regressor.geometry.rigid import moved
 from pose_regressor.types import FloatArray, ObjectModel, Plane, PoseEstimate
 
@@ -169,8 +169,8 @@ class _Objects:
         self._arm = (self._rotation @ np.stack([r.centre for r in resting])[..., None])[..., 0]
         self._centre = pose[:, :3, 3] + self._arm - self._middle
         self._sides = _stacked([r.sides for r in resting])
-        self._rolls = np.stack([np.resize(r.rolls, (self._sides.shape[1], 2, 3)) for r in resting])
-        self._apart = np.stack([np.resize(r.apart, (MOST_APART, 3)) for r in resting])
+        self._rolls = _stacked([r.rolls for r in resting])
+        self._apart = [r.apart for r in resting]
         self._corners = _stacked([r.corners for r in resting])
 
     def shifted(self, plane: Plane) -> _Planes:
@@ -184,8 +184,8 @@ class _Objects:
 
     def likeliest(self) -> _Planes | None:
         """Of the planes under all sides of all objects, those on which most others stand. None: there is none."""
-        sides = self._apart.reshape(-1, 3)
-        of = np.repeat(np.arange(len(self._sides)), MOST_APART)
+        sides = np.concatenate(self._apart)
+        of = np.repeat(np.arange(len(self._apart)), [len(own) for own in self._apart])
         normal = -(self._rotation[of] @ sides[..., None])[..., 0]
         offset = (normal * self._centre[of]).sum(-1) - height_above(sides, self._corners[of])
         above = offset + normal @ self._middle < 0  # the camera sees what stands on the plane, not what is below
@@ -290,9 +290,9 @@ def _moved(estimate: PoseEstimate, motion: FloatArray, covariance: FloatArray) -
 
 
 def _stacked(rows: Sequence[FloatArray]) -> FloatArray:
-    """(N, M, 3) of N arrays (..., 3), the shorter ones repeated."""
+    """(N, M, ...) of N arrays of M or fewer rows, the shorter ones repeated."""
     most = max(map(len, rows))
-    return np.stack([np.resize(row, (most, 3)) for row in rows])
+    return np.stack([np.resize(row, (most, *row.shape[1:])) for row in rows])
 
 
 def _through(slopes: FloatArray, covariance: FloatArray) -> FloatArray:
