@@ -9,8 +9,6 @@ import torch
 import trimesh
 import yaml
 
-from pose_regressor.network.config import NetworkConfig
-from pose_regressor.network.network import PoseNetwork
 from pose_regressor.types import InputError
 from pose_regressor_training.randomize.config import load_config
 from pose_regressor_training.randomize.shipped import PRESETS, shipped
@@ -19,7 +17,6 @@ from pose_regressor_training.train.average import Average
 from pose_regressor_training.train.config import TrainConfig, documentation, load_preset
 from pose_regressor_training.train.objects import read_beside, read_objects
 from pose_regressor_training.train.schedule import pace
-from pose_regressor_training.train.start import start_from
 
 
 def test_one_cycle_is_torchs():
@@ -139,26 +136,6 @@ def test_objects_with_names_ids_units_and_symmetries(box_file, tmp_path):
     assert (one.model.name, one.model.obj_id, two.model.name, two.model.obj_id) == ("box", 1, "obj_000012", 12)
     assert len(one.model.symmetries) == 0 and len(two.model.symmetries) == 3
     assert "3 symmetries" in two.in_words() and "160 x 110 x 60 mm" in one.in_words()
-
-
-def test_starting_from_a_network_of_other_objects(make_bundle):
-    bundle = make_bundle("one", "two")
-    torch.manual_seed(1)
-    network = PoseNetwork(bundle.config, 1)
-    before = {name: value.clone() for name, value in network.state_dict().items()}
-    taken = start_from(network, bundle)
-    given, now = bundle.network.state_dict(), network.state_dict()
-    assert {"box_head.out.weight", "dense_head.out.weight"} <= set(taken.fresh)
-    assert all(name.startswith(("box_head.out", "dense_head.out", "regression_head.")) for name in taken.fresh)
-    for name in taken.taken:
-        assert torch.equal(now[name], given[name]), name
-    for name in taken.fresh:
-        assert torch.equal(now[name], before[name]), name
-    assert "fresh are" in taken.in_words()
-    same = start_from(PoseNetwork(bundle.config, 2), bundle)
-    assert not same.fresh and same.in_words().startswith("all ")
-    with pytest.raises(InputError, match="width 8, which does not fit"):
-        start_from(PoseNetwork(NetworkConfig(width=16), 1), bundle)
 
 
 def test_what_stands_beside_may_have_any_names_and_units_of_its_own(tmp_path):

@@ -150,7 +150,7 @@ def test_the_command_writes_a_bundle_that_trainings_start_from(tmp_path):
     assert "round 1: starts from" in " ".join(result.output.split())
     bundle = Bundle.load(out)
     assert bundle.training["samples"] == 16 and bundle.training["start"] == "random weights"
-    taken = start_from(PoseNetwork(bundle.config, 1), bundle)
+    taken = start_from(PoseNetwork(bundle.config, 1), [bundle], ["mug"])
     assert not taken.fresh
     with pytest.raises(InputError, match="is a start for trainings and knows no object"):
         PoseEstimator(out, "cpu")

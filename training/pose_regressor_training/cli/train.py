@@ -57,11 +57,11 @@ def train(
     seed: SeedOption = None,
     workers: WorkersOption = None,
     start_from: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(
             metavar="BUNDLE|none",
             help="Bundle whose weights the training starts from, as far as they fit: a file, or the name of a shipped "
-            "one; none: random weights. Default: the preset's.",
+            "one; none: random weights. Repeat it for the mean of several. Default: the preset's.",
         ),
     ] = None,
     device: DeviceOption = "auto",

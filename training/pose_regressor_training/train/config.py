@@ -20,15 +20,16 @@ from pose_regressor.settings import (
     refuse_unknown,
     section,
     switch,
-    text,
+    texts,
 )
+from pose_regressor.types import InputError
 from pose_regressor_training.losses import Weights
 from pose_regressor_training.randomize.config import RandomizeConfig, load_config
 from pose_regressor_training.randomize.shipped import PRESETS, find_file
 
 #: These may change between an interruption and its resumption: they do not change the result.
 FREE = ("workers", "log_every", "save_every", "preview_every")
-#: Value of `start_from` for random weights.
+#: What stands in `start_from` for random weights.
 NO_BUNDLE = "none"
 #: Least learning rate and norm of the gradient: 0 would train nothing.
 _LEAST = 1e-9
@@ -43,12 +44,12 @@ class TrainConfig(Config):
     samples: int = count(500_000, "uses of images; an image that is used three times counts three times", 1, 10**10)
     batch_size: int = count(32, "images in a step, of all training processes together", 1)
     uses: int = count(3, "how often each rendered image is used", 1, 1000)
-    start_from: str = text(
-        NO_BUNDLE,
-        f"bundle whose weights the training starts from: a file or the name of a shipped bundle; {NO_BUNDLE}: random "
-        "weights",
+    start_from: tuple[str, ...] = texts(
+        (NO_BUNDLE,),
+        "bundle whose weights the training starts from: a file or the name of a shipped bundle; a list of bundles: the "
+        f"mean of their weights; {NO_BUNDLE}: random weights",
         pattern=".+",
-        form="a file or a name",
+        form="a file or a name, or a list of them",
     )
     optimizer: str = choice(
         "muon", ("muon", "adamw"), "muon: steps of orthogonalized momentum (train/muon.py); adamw: AdamW"
@@ -86,6 +87,12 @@ class TrainConfig(Config):
         "what is randomized: the name of a shipped configuration, a file, or a mapping of parts; default: `complete`",
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.start_from or (NO_BUNDLE in self.start_from and len(self.start_from) > 1):
+            given = ", ".join(self.start_from) or "nothing"
+            raise InputError(f"training: start_from: expected bundles, or {NO_BUNDLE} alone, got {given}")
+
     @property
     def steps(self) -> int:
         """Steps of the whole training."""
@@ -106,6 +113,8 @@ class TrainConfig(Config):
         """
         with located(where):
             read = refuse_unknown({} if values is None else values, [f.name for f in fields(cls)], cls.scope)
+            if isinstance(read.get("start_from"), str):
+                read["start_from"] = [read["start_from"]]
             if "losses" in read:
                 read["losses"] = Weights.from_dict(read["losses"], where="training")
             if "network" in read:
@@ -117,7 +126,10 @@ class TrainConfig(Config):
 
     def to_dict(self) -> dict[str, Any]:
         """All values as plain ones, as `from_dict` reads them."""
-        return super().to_dict() | {name: getattr(self, name).to_dict() for name in self.sections()}
+        values = super().to_dict() | {name: getattr(self, name).to_dict() for name in self.sections()}
+        # One bundle is a text, as in versions that took only one: they and this one go on with each other's trainings.
+        first, *more = self.start_from
+        return values | {"start_from": [first, *more] if more else first}
 
 
 def _network(given: object) -> NetworkConfig:

@@ -30,6 +30,7 @@ from pose_regressor_training.meshes.symmetry import Symmetries, find_symmetries
 from pose_regressor_training.train.callbacks import CurveFile
 from pose_regressor_training.train.config import FREE, NO_BUNDLE, TrainConfig, difference
 from pose_regressor_training.train.objects import KnownObject
+from pose_regressor_training.train.start import is_output, outputs
 from pose_regressor_training.train.training import Training
 
 #: Step between turns of a round object, in diameters: coarser than a bundle's, since only the losses use it.
@@ -83,14 +84,14 @@ class Rounds:
         first = number * self.objects
         members = {first + i: draw_member(self.config.seed, first + i) for i in range(self.objects)}
         known = [as_known(place, member) for place, member in members.items()]
-        before = self.config.start_from if number == 0 else str(self.file(number - 1))
+        before = self.config.start_from if number == 0 else (str(self.file(number - 1)),)
         config = replace(self.config, seed=self.config.seed + number, start_from=before)
         training = Training(known, config, self.folder / f"round_{number:03d}.training.safetensors", self.device)
         kinds = ", ".join(f"{member.kind} {member.paint}" for member in members.values())
         self._say(f"round {number}: {kinds}")
         self._say(f"round {number}: {training.begin()}")
-        if training.steps_done == 0 and before != NO_BUNDLE:
-            given = Bundle.load(find_model(before)).network
+        if training.steps_done == 0 and before != (NO_BUNDLE,):
+            given = Bundle.load(find_model(before[0])).network
             for network in (training.task.network, training.task.average.network):
                 spread_outputs(given, network)
         log = CurveFile(self.folder / f"round_{number:03d}.jsonl", training.steps_done)
@@ -126,9 +127,9 @@ def as_start(network: PoseNetwork, training: dict[str, Any]) -> Bundle:
     training: what the bundle says of its training
     """
     single = PoseNetwork(network.config, 1)
-    shared = {name: value for name, value in network.state_dict().items() if not _is_output(name)}
+    shared = {name: value for name, value in network.state_dict().items() if not is_output(name)}
     single.load_state_dict(shared, strict=False)
-    for source, target in zip(_outputs(network), _outputs(single), strict=True):
+    for source, target in zip(outputs(network), outputs(single), strict=True):
         target.copy_(source.mean(0, keepdim=True))
     ball = trimesh.creation.icosphere(subdivisions=3, radius=_BALL / 2)
     white = np.full((len(ball.vertices), 3), 255, np.uint8)
@@ -142,20 +143,6 @@ def spread_outputs(source: PoseNetwork, target: PoseNetwork) -> None:
 
     Coordinates and rotation are left as they are: they mean something else for each object.
     """
-    for given, own in zip(_outputs(source), _outputs(target), strict=True):
+    for given, own in zip(outputs(source), outputs(target), strict=True):
         first = _OWN.get(own.shape[1], 0)
         own[:, first:] = given[:, first:].mean(0, keepdim=True)
-
-
-def _is_output(name: str) -> bool:
-    """Whether a parameter belongs to the layers that have channels for each object."""
-    return name.split(".")[-2] == "out"
-
-
-def _outputs(network: PoseNetwork) -> list[torch.Tensor]:
-    """The parameters of the layers that have channels for each object, as views (O, channels, ...)."""
-    objects = network.objects
-    blocks: list[torch.Tensor] = [*network.dense_head.out.parameters(), *network.regression_head.out.parameters()]
-    for part in network.box_head.out.parameters():  # all presences, then all boxes
-        blocks += [part[:objects], part[objects:]]
-    return [block.unflatten(0, (objects, -1)) for block in blocks]

@@ -93,17 +93,17 @@ class Training:
         if self.state.exists() and not restart:
             self.resume()
             return f"goes on from step {self.steps_done} of {self.config.steps} ({self.state})"
-        if self.config.start_from == NO_BUNDLE:
+        if self.config.start_from == (NO_BUNDLE,):
             return "starts from random weights"
-        path = find_model(self.config.start_from)
-        taken = self.start_from(Bundle.load(path), path.name)
-        return f"starts from {self.config.start_from}: {taken.in_words()}"
+        paths = [find_model(given) for given in self.config.start_from]
+        taken = self.start_from([Bundle.load(path) for path in paths], ", ".join(path.name for path in paths))
+        return f"starts from {', '.join(self.config.start_from)}: {taken.in_words()}"
 
-    def start_from(self, bundle: Bundle, name: str) -> Taken:
-        """Start from another bundle's weights as far as they fit. name: of that bundle, for people to read."""
-        taken = start_from(self.task.network, bundle)
+    def start_from(self, bundles: Sequence[Bundle], names: str) -> Taken:
+        """Start from other bundles' weights as far as they fit. names: of these bundles, for people to read."""
+        taken = start_from(self.task.network, bundles, [known.model.name for known in self.objects])
         self.task.average.network.load_state_dict(self.task.network.state_dict())
-        self.task.start = f"{name}, {taken.in_words()}"
+        self.task.start = f"{names}, {taken.in_words()}"
         return taken
 
     def resume(self) -> None:
