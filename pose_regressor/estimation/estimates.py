@@ -6,8 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, field
+from typing import TYPE_CHECKING
 
 from pose_regressor.types import InputError, PoseEstimate
+
+if TYPE_CHECKING:
+    from pose_regressor.estimation.support_plane import Support
 
 
 def checked_threshold(value: float) -> float:
@@ -44,10 +48,12 @@ class Estimates:
 
     poses: best score first
     seconds: what the answer cost
+    support: the plane that objects stand on, if a search was told of one or found one
     """
 
     poses: tuple[PoseEstimate, ...] = ()
     seconds: Stages = field(default_factory=Stages)
+    support: Support | None = None
 
 
 class Stopwatch:

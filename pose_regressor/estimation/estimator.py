@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pose_regressor.estimation.boxes import FIND_THRESHOLD, MAX_CANDIDATES, distinct, ideal_box, image_box
+from pose_regressor.estimation.boxes import MAX_CANDIDATES, distinct, ideal_box, image_box
 from pose_regressor.estimation.correspondences import Correspondences
 from pose_regressor.estimation.decode import decode_pnp
 from pose_regressor.estimation.estimates import Estimates, Stopwatch, checked_threshold
 from pose_regressor.estimation.observer import Observer
 from pose_regressor.estimation.search import FINER, Search
-from pose_regressor.estimation.support_plane import SupportPlane
+from pose_regressor.estimation.support_plane import Support, SupportPlane
 from pose_regressor.geometry.camera import project
 from pose_regressor.network.bundle import Bundle
 from pose_regressor.network.runners import choose_executions, cores, in_words, select_device
@@ -66,7 +66,7 @@ class PoseEstimator:
         # torch shares each network among its own threads, and a GPU among its own processors.
         alone = threads or self.executions[0].backend == "torch"
         self.support_plane = support_plane
-        self._support = SupportPlane()
+        self._support_plane = SupportPlane()
         self._observer = Observer(self.bundles, self.executions, at_once=1 if alone else cores())
 
     @property
@@ -110,7 +110,14 @@ class PoseEstimator:
         search.level(wanted)
         if thorough and (missing := wanted - search.surely_found()):
             search.level(missing, FINER)
-        return Estimates(tuple(search.poses()), watch.seconds)
+        poses = [*known, *search.poses()] if self._on_plane(frame) else []
+        with watch.stage("decode"):
+            support = self._support_under(frame, poses)
+        if support and frame.depth is None:
+            search.stand_on(support)
+            if thorough and (missing := wanted - search.surely_found()):
+                search.places_on_plane(missing, support)
+        return Estimates(tuple(search.poses()), watch.seconds, support)
 
     def follow(self, frame: Frame, last: Sequence[PoseEstimate]) -> Estimates:
         """Look only around poses from a frame shortly before. Poses come best score first.
@@ -123,6 +130,8 @@ class PoseEstimator:
             for pose in last
         ]
         found = self._observer.estimates(self._observer.look(frame, candidates, watch), frame.camera)
+        with watch.stage("decode"):
+            found = self._vouched(frame, found)
         estimates = [
             replace(estimate, instance=pose.instance)
             for pose, estimate in zip(last, found, strict=True)
@@ -130,20 +139,46 @@ class PoseEstimator:
         ]
         return Estimates(tuple(distinct(estimates)), watch.seconds)
 
+    def _on_plane(self, frame: Frame) -> bool:
+        """Whether objects of this frame are put on a plane."""
+        return self.support_plane or frame.support_plane is not None
+
+    def _support_under(self, frame: Frame, poses: Sequence[PoseEstimate]) -> Support | None:
+        """The plane that objects stand on, if it is wanted: the frame's, or one that these poses tell."""
+        if frame.support_plane:
+            return self._support_plane.known(frame.support_plane, poses)
+        return self._support_plane.find(poses) if self.support_plane else None
+
+    def _vouched(self, frame: Frame, followed: list[PoseEstimate]) -> list[PoseEstimate]:
+        """Followed poses, with higher scores where they stand on the plane.
+
+        Lower scores they do not get: what was on the plane before may have been lifted.
+        """
+        if frame.depth is not None or not self._on_plane(frame):
+            return followed
+        support = self._support_under(frame, [e for e in followed if e.score >= self.score_threshold])
+        if support is None:
+            return followed
+        scored = support.scored(followed, [False] * len(followed))
+        return [max(pair, key=lambda estimate: estimate.score) for pair in zip(followed, scored, strict=True)]
+
     def settle(self, frame: Frame, found: Estimates) -> Estimates:
         """What was found in the frame, with the objects put on the plane that they stand on, if that is wanted.
 
         found: all that is seen in the frame: the more objects, the better the plane is known. `depth_share` stays as it
             was before
         """
-        if frame.support_plane is None and not self.support_plane:
+        if not self._on_plane(frame):
             return found
         watch = Stopwatch()
         with watch.stage("decode"):
-            poses = self._support.settle(found.poses, frame.support_plane)
+            support = found.support
+            if support is None and frame.support_plane:
+                support = self._support_plane.known(frame.support_plane, found.poses)
+            poses = self._support_plane.settle(found.poses, support)
             boxes = [image_box(pose.model, pose.cam_from_obj, frame.camera) for pose in poses]
             poses = [replace(pose, box=box) for pose, box in zip(poses, boxes, strict=True)]
-        return Estimates(tuple(poses), found.seconds + watch.seconds)
+        return Estimates(tuple(poses), found.seconds + watch.seconds, found.support)
 
     def look(self, frame: Frame, places: Sequence[tuple[str, FloatArray]], refined: bool = True) -> list[PoseEstimate]:
         """One pose for each place, in the same order, however low its score.
@@ -166,7 +201,7 @@ class PoseEstimator:
         width, height: of the frames to come, pixels
         """
         if self.support_plane:
-            self._support.prepare(self.objects)
+            self._support_plane.prepare(self.objects)
         focal, watch = float(max(width, height)), Stopwatch()
         camera = Camera(width, height, np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]]))
         frame = Frame(np.zeros((height, width, 3), np.uint8), camera)
@@ -174,7 +209,7 @@ class PoseEstimator:
         observer = self._observer
         everywhere = [observer.candidate(bundle.objects[0].name, middle) for bundle in self.bundles]
         for finer in (1, FINER):
-            observer.find(frame, {o.name for o in self.objects}, watch, FIND_THRESHOLD, finer)
+            observer.survey(frame, {o.name for o in self.objects}, watch, finer)
         for count in range(1, MAX_CANDIDATES + 1):
             observer.glance(frame, everywhere * count, watch)
             observer.look(frame, everywhere * count, watch)

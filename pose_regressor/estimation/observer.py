@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from pose_regressor.estimation.box_depth import MOST_FITTING, PEAKS, fitting
 from pose_regressor.estimation.boxes import MAX_CANDIDATES, ideal_box, map_box
 from pose_regressor.estimation.decode import decode, regressed_pose
 from pose_regressor.estimation.estimates import Stopwatch
@@ -44,6 +43,20 @@ class Glance:
     presence: float
 
 
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What a network's box head says of a whole frame.
+
+    network: its number
+    window: the frame as the network saw it
+    output: of the box head
+    """
+
+    network: int
+    window: Window
+    output: BoxOutput
+
+
 class Observer:
     """Asks the networks of several bundles about frames.
 
@@ -75,12 +88,10 @@ class Observer:
             raise InputError(f"object {name!r}: is in none of the bundles, expected one of {known}")
         return self._objects[name]
 
-    def find(
-        self, frame: Frame, wanted: Collection[str], watch: Stopwatch, least: float, finer: int = 1
-    ) -> list[Candidate]:
-        """Peaks of the box heads over the whole frame.
+    def survey(self, frame: Frame, wanted: Collection[str], watch: Stopwatch, finer: int = 1) -> list[Survey]:
+        """What the box heads say of the whole frame, one for each network that knows some of the objects.
 
-        wanted: names of objects; least: presence of a peak; finer: factor of the usual size of the frame
+        wanted: names of objects; finer: factor of the usual size of the frame
         InputError: no bundle knows an object of this name.
         """
         windows: dict[int, Window] = {}
@@ -94,31 +105,24 @@ class Observer:
                 if size not in windows:
                     windows[size] = frame_window(frame.image, frame.camera, size)
                 jobs.append(((number, windows[size]), partial(_searched, network, windows[size])))
-        candidates = []
-        for (number, window), output in self._answers(jobs, watch):
-            with watch.stage("decode"):
-                candidates += self._peaks(frame, wanted, number, window, output, least)
-        return candidates
+        return [Survey(number, window, output) for (number, window), output in self._answers(jobs, watch)]
 
-    def _peaks(
-        self, frame: Frame, wanted: Collection[str], number: int, window: Window, output: BoxOutput, least: float
+    def peaks(
+        self, survey: Survey, frame: Frame, wanted: Collection[str], least: float, most: int = MAX_CANDIDATES
     ) -> list[Candidate]:
-        """The candidates in one network's output for the whole frame."""
-        scores, boxes = peaks(output, MAX_CANDIDATES if frame.depth is None else PEAKS)
-        pinhole_from_window = frame.camera.matrix @ np.linalg.inv(window.camera_matrix)
-        candidates = []
-        for target in self._objects.values():
-            if target.network != number or target.model.name not in wanted:
-                continue
-            found = [
-                map_box(pinhole_from_window, box)
-                for score, box in zip(scores[target.channel], boxes[target.channel], strict=True)
-                if score > least
-            ]
-            if frame.depth is not None:
-                found = fitting(found, target.model, frame.camera, frame.depth)[:MOST_FITTING]
-            candidates += [replace(target, box=box) for box in found]
-        return candidates
+        """Where a survey shows objects, the surest place of each object first.
+
+        wanted: names of objects; least: presence of a peak; most: peaks of each object
+        """
+        scores, boxes = peaks(survey.output, most)
+        pinhole_from_window = frame.camera.matrix @ np.linalg.inv(survey.window.camera_matrix)
+        return [
+            replace(target, box=map_box(pinhole_from_window, box))
+            for target in self._objects.values()
+            if target.network == survey.network and target.model.name in wanted
+            for score, box in zip(scores[target.channel], boxes[target.channel], strict=True)
+            if score > least
+        ]
 
     def glance(self, frame: Frame, candidates: Sequence[Candidate], watch: Stopwatch) -> list[Glance]:
         """A quick look at every candidate, as it is: whether the object is there, and in which box."""

@@ -37,6 +37,7 @@ class Resting:
     sides: (S, 3) unit vectors out of the sides on which it can lie, the lowest centre first
     rolls: (S, 2, 3) unit vectors in which each side can move, since the object rolls; zeros where it does not
     apart: (A, 3) some of the sides, far from each other
+    heights: least and greatest height of the centre above the plane, metres
     """
 
     def __init__(self, model: ObjectModel) -> None:
@@ -52,6 +53,8 @@ class Resting:
         self.sides = _thinned(sides, SAME)
         self.rolls = np.stack([self._rolls(side) for side in self.sides])
         self.apart = _thinned(self.sides, APART)[:MOST_APART]
+        heights = height_above(self.apart, self.corners)
+        self.heights = float(heights.min()), float(heights.max())
 
     def _rolls(self, side: FloatArray) -> FloatArray:
         """(2, 3) of one side (3,)."""

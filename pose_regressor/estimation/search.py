@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from pose_regressor.estimation.box_depth import MOST_FITTING, PEAKS, fitting
 from pose_regressor.estimation.boxes import (
     FIND_MORE_THRESHOLD,
     FIND_THRESHOLD,
@@ -22,7 +23,8 @@ from pose_regressor.estimation.boxes import (
 )
 from pose_regressor.estimation.estimates import Stopwatch
 from pose_regressor.estimation.look import Candidate, Look
-from pose_regressor.estimation.observer import Glance, Observer
+from pose_regressor.estimation.observer import Glance, Observer, Survey
+from pose_regressor.estimation.support_plane import Support
 from pose_regressor.types import Camera, FloatArray, Frame, PoseEstimate
 
 #: A glance confirms a place with this share of the presence that a look needs to score enough: its crop is less exact.
@@ -37,6 +39,10 @@ SURE, FINER = 0.2, 2
 #: The same in frames with depth, of poses that depth was compared with and of others. Most right poses are surer there,
 #: and false ones often exceed SURE.
 SURE_BY_DEPTH, SURE_BESIDE_DEPTH = 0.85, 0.5
+#: The same of scores that count a plane; and with a plane: least presence of a peak, most peaks of each object in a
+#: frame, and the share of the least probability that a pose needs before the plane is asked.
+SURE_ON_PLANE = 0.85
+LEAST_ON_PLANE, MOST_ON_PLANE, WORTH_ON_PLANE = 0.03, 4, 0.2
 #: A pose agrees with the box that was looked at if its own overlaps that one as much: two parts of the network must
 #: vouch for it, correspondences and regression.
 AGREES = 0.5
@@ -56,20 +62,64 @@ class Search:
         self._known, self._least = known, least
         self._looks: list[Look] = []
         self._looked_at: dict[str, list[FloatArray]] = {}
+        self._surveys: list[Survey] = []
+        self._refined: list[Look] = []
+        self._sought: list[Look] = []
+        self._support: Support | None = None
 
     def level(self, wanted: Collection[str], finer: int = 1) -> None:
         """Search for these objects. finer: factor of the usual size of the frame."""
         frame, observer, watch = self._frame, self._observer, self._watch
         least = FIND_MORE_THRESHOLD if self._known else FIND_THRESHOLD
-        candidates = [
-            candidate
-            for candidate in observer.find(frame, wanted, watch, least, finer)
-            if not any(_shows(pose, candidate, frame.camera) for pose in self._known)
-        ]
+        surveys = observer.survey(frame, wanted, watch, finer)
+        self._surveys += surveys
+        with watch.stage("decode"):
+            candidates = self._unknown(self._peaks(surveys, wanted, least))
         if frame.depth is None:
             self._look(self._chosen(observer.glance(frame, candidates, watch)))
         else:
             self._look_with_depth(candidates)
+
+    def stand_on(self, support: Support) -> None:
+        """From now on, scores count whether poses stand on this plane. For frames without depth."""
+        self._support = support
+
+    def places_on_plane(self, wanted: Collection[str], support: Support) -> None:
+        """Search for these objects once more, where they are as large as they would be on the plane.
+
+        A pose that stands there needs less of a score. So weaker peaks are worth a look. The second look, at the place
+        of the first one's pose, is the exact one.
+        """
+        frame, observer, watch = self._frame, self._observer, self._watch
+        candidates: list[Candidate] = []
+        with watch.stage("decode"):
+            for survey in self._surveys:
+                peaks = self._unknown(observer.peaks(survey, frame, wanted, LEAST_ON_PLANE, PEAKS))
+                boxes = [support.box(peak.box, peak.model, frame.camera) for peak in peaks]
+                fit = [replace(peak, box=box) for peak, box in zip(peaks, boxes, strict=True) if box is not None]
+                for model in dict.fromkeys(candidate.model for candidate in fit):
+                    candidates += [candidate for candidate in fit if candidate.model is model][:MOST_ON_PLANE]
+        first = self._unrefined(self._chosen(observer.glance(frame, candidates, watch)))
+        self._sought = self._unrefined([self._moved(look) for look in first])
+
+    def _peaks(self, surveys: Sequence[Survey], wanted: Collection[str], least: float) -> list[Candidate]:
+        """Where to look: peaks of the box heads; with depth, those that are as large as the object is there."""
+        frame, depth = self._frame, self._frame.depth
+        if depth is None:
+            return [c for survey in surveys for c in self._observer.peaks(survey, frame, wanted, least)]
+        candidates = []
+        for survey in surveys:
+            peaks = self._observer.peaks(survey, frame, wanted, least, PEAKS)
+            for model in dict.fromkeys(peak.model for peak in peaks):
+                own = [peak for peak in peaks if peak.model is model]
+                boxes = fitting([peak.box for peak in own], model, frame.camera, depth)[:MOST_FITTING]
+                candidates += [replace(own[0], box=box) for box in boxes]
+        return candidates
+
+    def _unknown(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+        """Those that show no object whose pose is known."""
+        camera = self._frame.camera
+        return [c for c in candidates if not any(_shows(pose, c, camera) for pose in self._known)]
 
     def _look(self, candidates: Sequence[Candidate]) -> None:
         """Look at places, and keep the poses that agree with them."""
@@ -81,7 +131,12 @@ class Search:
 
     def _unrefined(self, candidates: Sequence[Candidate]) -> list[Look]:
         """Looks that may score enough. Outline and colours change no score, so they come last: see `poses`."""
-        return self._observer.look(self._frame, candidates, self._watch, refined=False, least=self._least)
+        return self._observer.look(self._frame, candidates, self._watch, refined=False, least=self._worth)
+
+    @property
+    def _worth(self) -> float:
+        """Probability that a pose must reach before the plane is asked, to be worth the time."""
+        return self._least if self._support is None else WORTH_ON_PLANE * self._least
 
     def _look_with_depth(self, candidates: Sequence[Candidate]) -> None:
         """A quick look at boxes of the coarse frame, then one at the places where it saw the objects."""
@@ -95,9 +150,8 @@ class Search:
 
     def _undiscovered(self, candidates: Sequence[Candidate]) -> list[Candidate]:
         """Those at which no pose of the same object that counts was found yet."""
-        camera = self._frame.camera
-        counting = [look for look in self._looks if self._observer.calibrated(look, camera).score >= self._least]
-        found = [self._moved(look) for look in counting]
+        estimates = self._estimates(self._looks)
+        found = [self._moved(look) for look, e in zip(self._looks, estimates, strict=True) if e.score >= self._least]
         return [
             candidate
             for candidate in candidates
@@ -118,7 +172,7 @@ class Search:
         chosen = []
         for glance in sorted(glances, key=lambda glance: -glance.presence):
             candidate = glance.candidate
-            needed = self._observer.least_presence(candidate, self._least)
+            needed = self._observer.least_presence(candidate, self._worth)
             before = self._looked_at.setdefault(candidate.model.name, [])
             if glance.presence >= CONFIRMED * needed and not any(overlap(candidate.box, b) > ALIKE for b in before):
                 before.append(candidate.box)
@@ -126,26 +180,40 @@ class Search:
         return chosen
 
     def surely_found(self) -> set[str]:
-        """Names of the objects that were found with so high a score that no finer search is needed."""
-        estimates = [self._observer.calibrated(look, self._frame.camera) for look in self._looks]
-        sure = [e for e in estimates if e.score >= self._sure_from(e)]
+        """Names of the objects that were found with so high a score that no further search is needed."""
+        sure = [e for e in self._estimates(self._looks) if e.score >= self._sure_from(e)]
         return {e.model.name for e in (*self._known, *sure)}
 
     def _sure_from(self, estimate: PoseEstimate) -> float:
         if self._frame.depth is None:
-            return SURE
+            return SURE if self._support is None else SURE_ON_PLANE
         return SURE_BESIDE_DEPTH if estimate.depth_share is None else SURE_BY_DEPTH
 
     def poses(self) -> list[PoseEstimate]:
         """The poses that count, refined, best score first."""
-        camera = self._frame.camera
-        looks, estimates = self._looks, self._observer.estimates(self._looks, camera)
-        if self._frame.depth is None:
-            counting = distinct([estimate for estimate in estimates if estimate.score >= self._least])
-            looks = [look for look, e in zip(looks, estimates, strict=True) if any(e is other for other in counting)]
-            self._observer.refine(self._frame, looks, self._watch)
-            estimates = self._observer.estimates(looks, camera)
-        return distinct([estimate for estimate in estimates if estimate.score >= self._least])
+        if self._frame.depth is not None:
+            return [estimate for _, estimate in self._counting(self._looks, self._least)]
+        looks = [look for look, _ in self._counting(self._looks, self._worth)]
+        if self._support:  # of two looks at one place, the plane knows the better one when both are refined
+            estimates = self._estimates([*self._looks, *self._sought])
+            pairs = zip((*self._looks, *self._sought), estimates, strict=True)
+            looks = [look for look, estimate in pairs if estimate.score >= self._worth]
+        fresh = [look for look in looks if not any(look is other for other in self._refined)]
+        self._observer.refine(self._frame, fresh, self._watch)
+        self._refined += fresh
+        return [estimate for _, estimate in self._counting(looks, self._least)]
+
+    def _counting(self, looks: Sequence[Look], least: float) -> list[tuple[Look, PoseEstimate]]:
+        """The looks that score at least so much, without duplicates, with their estimates, best score first."""
+        estimates = self._estimates(looks)
+        look_of = {id(estimate): look for look, estimate in zip(looks, estimates, strict=True)}
+        return [(look_of[id(e)], e) for e in distinct([e for e in estimates if e.score >= least])]
+
+    def _estimates(self, looks: Sequence[Look]) -> list[PoseEstimate]:
+        estimates = self._observer.estimates(looks, self._frame.camera)
+        if self._support is None:
+            return estimates
+        return self._support.scored(estimates, [any(look is other for other in self._sought) for look in looks])
 
 
 def _without_empty_depth(frame: Frame) -> Frame:

@@ -85,12 +85,12 @@ class Tracker:
         self._tracks.advance(frame.stamp)
         expected = self._tracks.expected() if self.follow else []
         found = self.estimator.follow(frame, expected) if expected else Estimates()
-        poses, seconds = list(found.poses), found.seconds
+        poses, seconds, support = list(found.poses), found.seconds, None
         thorough = self._search_is_due(poses)
         if missing := self.objects if thorough else self._missing(poses):
             more = self.estimator.search(frame, missing, known=poses, thorough=thorough)
-            poses, seconds = distinct([*poses, *more.poses]), seconds + more.seconds
-        found = self.estimator.settle(frame, Estimates(tuple(poses), seconds))
+            poses, seconds, support = distinct([*poses, *more.poses]), seconds + more.seconds, more.support
+        found = self.estimator.settle(frame, Estimates(tuple(poses), seconds, support))
         return Estimates(
             tuple(self._tracks.take(found.poses, self.estimator.score_threshold, self.smooth)), found.seconds
         )

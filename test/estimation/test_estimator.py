@@ -111,7 +111,8 @@ def brick_by_depth(make_bundle):
     camera = Camera(640, 480, np.array([[600.0, 0, 320], [0, 600, 240], [0, 0, 1]]))
     image = np.random.default_rng(0).integers(0, 255, (480, 640, 3), np.uint8)
     estimator, frame = PoseEstimator(bundle, "cpu"), Frame(image, camera)
-    box = estimator._observer.find(frame, {"brick"}, Stopwatch(), FIND_THRESHOLD)[0].box
+    (survey,) = estimator._observer.survey(frame, {"brick"}, Stopwatch())
+    box = estimator._observer.peaks(survey, frame, {"brick"}, FIND_THRESHOLD)[0].box
     distance = camera.matrix[0, 0] * model.diameter / max(box[2:] - box[:2])
     return bundle, estimator, frame, replace(frame, depth=np.full((480, 640), distance, np.float32))
 

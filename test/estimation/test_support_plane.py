@@ -7,13 +7,8 @@ import pytest
 from scipy.optimize import least_squares
 from scipy.stats import chi2
 
-from pose_regressor.estimation.support_plane import (
-    HEIGHT,
-    KNOWN_HEIGHT,
-    KNOWN_TILT,
-    TILT,
-    SupportPlane,
-)
+from pose_regressor.estimation.standing import HEIGHT, TILT
+from pose_regressor.estimation.support_plane import KNOWN_HEIGHT, KNOWN_TILT, SupportPlane
 from pose_regressor.geometry.rigid import difference, moved, rigid
 from pose_regressor.geometry.so3 import exp
 from pose_regressor.types import Camera, Frame, InputError, ObjectModel, Plane, PoseEstimate
@@ -24,6 +19,12 @@ BOX = ObjectModel("box", 1, 2 * float(np.linalg.norm(HALF)), np.stack([-HALF, HA
 #: The camera looks down by 40 degrees on a table 0.7 m in front of it.
 TABLE = rigid(exp(np.array([np.radians(-130), 0, 0])), np.array([0.0, 0.0, 0.7]))
 PLANE = Plane.of(TABLE)
+
+
+def settled_on(plane, estimates):
+    """The estimates on a plane that is known; None: on the one that is found."""
+    support = SupportPlane()
+    return support.settle(estimates, support.known(plane) if plane else None)
 
 
 def covariance(position, along=0.02, across=0.001, turn=0.05):
@@ -97,7 +98,7 @@ def by_scipy(estimates, known=None):
 def test_the_same_as_nonlinear_least_squares(seed, known):
     generator = np.random.default_rng(seed)
     estimates = [seen(true, generator, score=0.999) for true in on_table(generator, 5)]
-    settled = SupportPlane().settle(estimates, known)
+    settled = settled_on(known, estimates)
     expected = by_scipy(estimates, known)
     moves = np.abs(errors(settled, [e.cam_from_obj for e in estimates])).max(0)
     off = np.abs(errors(settled, expected)).max(0)
@@ -112,7 +113,7 @@ def test_distances_gain_and_covariances_are_true(known, gain):
     for _ in range(100):
         truth = on_table(generator, 6)
         estimates = [seen(true, generator) for true in truth]
-        settled = SupportPlane().settle(estimates, known)
+        settled = settled_on(known, estimates)
         before += distances(estimates, truth).tolist()
         after += distances(settled, truth).tolist()
         for error, estimate in zip(errors(settled, truth), settled, strict=True):
@@ -161,9 +162,9 @@ def test_one_object_needs_a_known_plane():
     plane = SupportPlane()
     assert plane.settle(estimates) == estimates
     assert plane.find(estimates) is None
-    assert plane.settle([]) == [] and plane.settle([], PLANE) == []
+    assert plane.settle([]) == [] and settled_on(PLANE, []) == []
     far = replace(estimate, cam_from_obj=moved(truth[0], np.append(0.03 * truth[0][:3, 3], [0, 0, 0])))
-    assert distances(plane.settle([far], PLANE), truth)[0] < 0.6 * distances([far], truth)[0]
+    assert distances(settled_on(PLANE, [far]), truth)[0] < 0.6 * distances([far], truth)[0]
 
 
 def test_two_objects_are_not_enough_to_be_sure_of_a_plane():
@@ -185,7 +186,7 @@ def test_covariances_are_true_on_the_table_and_well_above(along, lift):
         true = standing(0.0, 0.0, generator.uniform(0, 6), lift)
         own = covariance(true[:3, 3], along=along)
         estimate = PoseEstimate(BOX, moved(true, generator.multivariate_normal(np.zeros(6), own)), own, 0.9, "pnp")
-        (settled,) = SupportPlane().settle([estimate], PLANE)
+        (settled,) = settled_on(PLANE, [estimate])
         error = difference(settled.cam_from_obj, true)
         held.append(error @ np.linalg.solve(settled.covariance, error) < chi2.ppf(0.95, 6))
     assert np.mean(held) >= 0.9
@@ -197,7 +198,7 @@ def test_one_pose_by_hand():
     true = table @ rigid(np.eye(3), np.array([0, 0, HALF[2]]))
     own = np.diag([0.001, 0.001, 0.02, 0.02, 0.02, 0.02]) ** 2
     estimate = PoseEstimate(BOX, moved(true, np.array([0, 0, -0.04, 0, 0, 0])), own, 0.8, "pnp")
-    (settled,) = SupportPlane().settle([estimate], Plane.of(table))
+    (settled,) = settled_on(Plane.of(table), [estimate])
     height, tilt = 0.02**2 + HEIGHT**2 + KNOWN_HEIGHT**2, 0.02**2 + TILT**2 + KNOWN_TILT**2
     likely = np.exp(-0.5 * 0.04**2 / height) / np.sqrt((2 * np.pi) ** 3 * height * tilt**2)
     stands = 0.72 * likely / (0.72 * likely + 0.28 / (0.5 * 1.5**2))
@@ -217,7 +218,7 @@ def test_what_rolls_has_no_tilt_in_that_direction():
     true = TABLE @ rigid(np.eye(3), np.array([0.0, 0.0, 0.04]))
     own = covariance(true[:3, 3], turn=0.1)
     estimate = PoseEstimate(ball, moved(true, np.array([0, 0, 0.01, 0.1, -0.1, 0.05])), own, 0.9, "pnp")
-    (settled,) = SupportPlane().settle([estimate], PLANE)
+    (settled,) = settled_on(PLANE, [estimate])
     moves = difference(settled.cam_from_obj, estimate.cam_from_obj)
     assert np.abs(moves[3:]).max() < 0.02 and moves[2] < -0.002
     np.testing.assert_allclose(np.diag(settled.covariance)[3:], 0.01, rtol=0.1)
@@ -236,9 +237,9 @@ def test_poses_that_cannot_be_are_left_alone():
     wide = covariance(np.array([0, 0, 0.5]), along=0.5)
     near = Plane.of(rigid(exp(np.array([np.radians(-100), 0, 0])), np.array([0.0, 0.05, 0.0])))
     away = PoseEstimate(BOX, rigid(np.eye(3), np.array([0, 0, 0.6])), wide, 0.9, "pnp")
-    (settled,) = SupportPlane().settle([away], near)
+    (settled,) = settled_on(near, [away])
     assert settled.translation[2] > BOX.diameter / 2
-    (settled,) = SupportPlane().settle(estimates[:1], Plane(PLANE.normal, PLANE.offset - 1e6))
+    (settled,) = settled_on(Plane(PLANE.normal, PLANE.offset - 1e6), estimates[:1])
     np.testing.assert_allclose(settled.cam_from_obj, estimates[0].cam_from_obj, atol=1e-9)
 
 
@@ -246,13 +247,13 @@ def test_a_point_is_no_object_that_fails():
     points = np.zeros((4, 3))
     point = ObjectModel("point", 3, 0.1, np.array([[-0.1] * 3, [0.1] * 3]), points, points)
     estimate = PoseEstimate(point, TABLE, covariance(TABLE[:3, 3]), 0.9, "pnp")
-    (settled,) = SupportPlane().settle([estimate], PLANE)
+    (settled,) = settled_on(PLANE, [estimate])
     assert np.isfinite(settled.cam_from_obj).all()
 
 
 def test_the_plane_is_found_where_it_is():
     generator = np.random.default_rng(6)
-    found = SupportPlane().find([seen(true, generator) for true in on_table(generator, 8)])
+    found = SupportPlane().find([seen(true, generator) for true in on_table(generator, 8)]).plane
     assert np.degrees(np.arccos(found.normal @ PLANE.normal)) < 3
     assert abs(found.normal @ TABLE[:3, 3] - found.offset) < 0.015
 
