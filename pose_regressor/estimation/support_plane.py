@@ -24,12 +24,11 @@ from pose_regressor.estimation.standing import STANDS, Objects, Planes, through
 from pose_regressor.geometry.rigid import moved
 from pose_regressor.types import Camera, FloatArray, ObjectModel, Plane, PoseEstimate
 
-#: Standard deviations of a plane that is known: of its height at the objects, metres, and of its tilt, radians.
+#: Standard deviations of a plane that is known: of its height at the objects, metres, and of its tilt, radians. They
+#: also hold a plane that was found in a search when objects are put on it: those that told of it would count twice.
 KNOWN_HEIGHT, KNOWN_TILT = 0.005, 0.01
 #: Probability that a known plane is right, before the objects are asked: TF may be wrong.
 KNOWN_RIGHT = 0.98
-#: The same standard deviations of a plane that was found before, and is found again with more objects.
-FOUND_HEIGHT, FOUND_TILT = 0.01, 0.04
 #: Planes are spread evenly over so many metres.
 PLANES_OFFSET = 2.0
 #: Rounds of expectation maximisation. Of the planes that it starts from, the one with the most evidence counts.
@@ -45,7 +44,6 @@ WRONG_STANDS, WRONG_SOUGHT_STANDS = 0.05, 0.5
 
 #: Inverse covariances (3, 3) of a plane's motion before objects are seen on it.
 KNOWN = np.diag(np.array([KNOWN_TILT, KNOWN_TILT, KNOWN_HEIGHT]) ** -2.0)
-FOUND = np.diag(np.array([FOUND_TILT, FOUND_TILT, FOUND_HEIGHT]) ** -2.0)
 UNKNOWN = np.diag(np.array([math.pi, math.pi, PLANES_OFFSET]) ** -2.0)
 
 
@@ -126,7 +124,7 @@ class SupportPlane:
         """The plane that most of the objects stand on. None: no plane explains them."""
         standing = self._standing(estimates, None)
         likely = standing and standing.probability >= 0.5
-        return Support(standing.plane, standing.probability, FOUND, self._rest) if standing and likely else None
+        return Support(standing.plane, standing.probability, KNOWN, self._rest) if standing and likely else None
 
     def _standing(self, estimates: Sequence[PoseEstimate], support: Support | None) -> _Standing | None:
         if len(estimates) < (1 if support else 2) or not _finite(estimates):

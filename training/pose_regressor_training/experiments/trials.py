@@ -101,7 +101,10 @@ def trained(
     device: str,
     console: Console,
 ) -> Bundle:
-    """The bundle at `out`. If it is missing, it is trained and calibrated; an interrupted training goes on."""
+    """The bundle at `out`. If it is missing, it is trained and calibrated; an interrupted training goes on.
+
+    It is always read from the file, whose weights are rounded: so a second run of a table gives the same figures.
+    """
     if out.exists():
         return Bundle.load(out)
     training = Training(objects, config, out.with_suffix(".training.safetensors"), device)
@@ -111,7 +114,7 @@ def trained(
     calibrate(bundle, [known.mesh for known in objects], config.seed + CALIBRATION_SEED, device=device)
     bundle.save(out)
     training.state.unlink(missing_ok=True)
-    return bundle
+    return Bundle.load(out)
 
 
 def dataset(
