@@ -8,8 +8,8 @@ from pose_regressor.types import Camera, FloatArray, ObjectModel, Plane
 
 #: How far a box's size may be off, as a factor.
 SIZE_ERROR = 2.0
-#: Least cosine of the angle between the plane's normal and the way to the camera: at the horizon nothing stands.
-LEAST_COSINE = 1e-3
+#: How steeply the way to the camera must rise above the plane: at the horizon nothing stands.
+LEAST_SLOPE = 1e-3
 
 
 def standing_box(
@@ -24,9 +24,11 @@ def standing_box(
     ray = np.linalg.solve(camera.matrix, np.append(centre, 1.0))
     slope = -float(plane.normal @ ray)
     # Depths of the points on the ray that are as high above the plane as the centre may be.
-    nearest, farthest = sorted(-(plane.offset + height) / max(slope, LEAST_COSINE) for height in heights)
-    if slope < LEAST_COSINE or nearest <= 0:
+    nearest, farthest = sorted(-(plane.offset + height) / max(slope, LEAST_SLOPE) for height in heights)
+    if slope < LEAST_SLOPE or farthest <= 0:
         return None
+    nearest = max(nearest, model.diameter / 2)  # a camera may be lower than the object is high
+    farthest = max(nearest, farthest)
     # Seen along its longest axis, the object shows the second longest.
     focal = float(np.sqrt(camera.matrix[0, 0] * camera.matrix[1, 1]))
     smallest, largest = focal * np.sort(model.size)[1] / farthest, focal * model.diameter / nearest

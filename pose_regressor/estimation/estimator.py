@@ -13,7 +13,7 @@ from pose_regressor.estimation.correspondences import Correspondences
 from pose_regressor.estimation.decode import decode_pnp
 from pose_regressor.estimation.estimates import Estimates, Stopwatch, checked_threshold
 from pose_regressor.estimation.observer import Observer
-from pose_regressor.estimation.search import FINER, Search
+from pose_regressor.estimation.search import FINER, WORTH_ON_PLANE, Search, without_empty_depth
 from pose_regressor.estimation.support_plane import Support, SupportPlane
 from pose_regressor.geometry.camera import project
 from pose_regressor.network.bundle import Bundle
@@ -113,7 +113,7 @@ class PoseEstimator:
         poses = [*known, *search.poses()] if self._on_plane(frame) else []
         with watch.stage("decode"):
             support = self._support_under(frame, poses)
-        if support and frame.depth is None:
+        if support and without_empty_depth(frame).depth is None:
             search.stand_on(support)
             if thorough and (missing := wanted - search.surely_found()):
                 search.places_on_plane(missing, support)
@@ -154,13 +154,18 @@ class PoseEstimator:
 
         Lower scores they do not get: what was on the plane before may have been lifted.
         """
-        if frame.depth is not None or not self._on_plane(frame):
+        if not self._on_plane(frame) or without_empty_depth(frame).depth is not None:
             return followed
         support = self._support_under(frame, [e for e in followed if e.score >= self.score_threshold])
         if support is None:
             return followed
-        scored = support.scored(followed, [False] * len(followed))
-        return [max(pair, key=lambda estimate: estimate.score) for pair in zip(followed, scored, strict=True)]
+        # They are looked for where they stood. So wrong ones stand there as often as those of a search on the plane.
+        scored = support.scored(followed, [True] * len(followed))
+        least = WORTH_ON_PLANE * self.score_threshold
+        return [
+            better if plain.score >= least and better.score > plain.score else plain
+            for plain, better in zip(followed, scored, strict=True)
+        ]
 
     def settle(self, frame: Frame, found: Estimates) -> Estimates:
         """What was found in the frame, with the objects put on the plane that they stand on, if that is wanted.

@@ -53,7 +53,7 @@ class Resting:
         self.sides = _thinned(sides, SAME)
         self.rolls = np.stack([self._rolls(side) for side in self.sides])
         self.apart = _thinned(self.sides, APART)[:MOST_APART]
-        heights = height_above(self.apart, self.corners)
+        heights = height_above(self.sides, self.corners)
         self.heights = float(heights.min()), float(heights.max())
 
     def _rolls(self, side: FloatArray) -> FloatArray:

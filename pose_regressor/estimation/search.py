@@ -39,8 +39,8 @@ SURE, FINER = 0.2, 2
 #: The same in frames with depth, of poses that depth was compared with and of others. Most right poses are surer there,
 #: and false ones often exceed SURE.
 SURE_BY_DEPTH, SURE_BESIDE_DEPTH = 0.85, 0.5
-#: The same of scores that count a plane; and with a plane: least presence of a peak, most peaks of each object in a
-#: frame, and the share of the least probability that a pose needs before the plane is asked.
+#: The same of scores that count a plane; and with a plane: least presence of a peak, most peaks of each object at each
+#: size of the frame, and the share of the least probability that a pose needs before the plane is asked.
 SURE_ON_PLANE = 0.85
 LEAST_ON_PLANE, MOST_ON_PLANE, WORTH_ON_PLANE = 0.03, 4, 0.2
 #: A pose agrees with the box that was looked at if its own overlaps that one as much: two parts of the network must
@@ -58,7 +58,7 @@ class Search:
     def __init__(
         self, observer: Observer, frame: Frame, known: Sequence[PoseEstimate], least: float, watch: Stopwatch
     ) -> None:
-        self._observer, self._frame, self._watch = observer, _without_empty_depth(frame), watch
+        self._observer, self._frame, self._watch = observer, without_empty_depth(frame), watch
         self._known, self._least = known, least
         self._looks: list[Look] = []
         self._looked_at: dict[str, list[FloatArray]] = {}
@@ -193,11 +193,12 @@ class Search:
         """The poses that count, refined, best score first."""
         if self._frame.depth is not None:
             return [estimate for _, estimate in self._counting(self._looks, self._least)]
-        looks = [look for look, _ in self._counting(self._looks, self._worth)]
-        if self._support:  # of two looks at one place, the plane knows the better one when both are refined
-            estimates = self._estimates([*self._looks, *self._sought])
-            pairs = zip((*self._looks, *self._sought), estimates, strict=True)
-            looks = [look for look, estimate in pairs if estimate.score >= self._worth]
+        if self._support is None:
+            looks = [look for look, _ in self._counting(self._looks, self._worth)]
+        else:  # of two looks at one place, the plane knows the better one when both are refined
+            looks = [*self._looks, *self._sought]
+            scores = [estimate.score for estimate in self._estimates(looks)]
+            looks = [look for look, score in zip(looks, scores, strict=True) if score >= self._worth]
         fresh = [look for look in looks if not any(look is other for other in self._refined)]
         self._observer.refine(self._frame, fresh, self._watch)
         self._refined += fresh
@@ -216,7 +217,7 @@ class Search:
         return self._support.scored(estimates, [any(look is other for other in self._sought) for look in looks])
 
 
-def _without_empty_depth(frame: Frame) -> Frame:
+def without_empty_depth(frame: Frame) -> Frame:
     """The frame, without its depth if nothing was measured. Depth that is worked out on demand is taken as measured."""
     depth = frame.depth
     if isinstance(depth, np.ndarray) and not ((depth > 0) & (depth < np.inf)).any():

@@ -87,7 +87,7 @@ class Residuals:
 
 
 class Objects:
-    """N objects, about the middle of their positions.
+    """N objects, about the middle of their positions, weighted by their scores: a plane tilts about what is sure.
 
     covariance: (N, 6, 6) of their poses
     chance: (N,) probabilities that they stand on the plane
@@ -97,7 +97,7 @@ class Objects:
         pose = np.stack([estimate.cam_from_obj for estimate in estimates])
         self.covariance = np.stack([estimate.covariance for estimate in estimates])
         self.chance = (STANDS * np.array([estimate.score for estimate in estimates])).clip(1e-6)
-        self._middle = pose[:, :3, 3].mean(0)
+        self._middle = np.average(pose[:, :3, 3], axis=0, weights=self.chance)
         self._rotation = pose[:, :3, :3]
         self._arm = (self._rotation @ np.stack([r.centre for r in resting])[..., None])[..., 0]
         self._centre = pose[:, :3, 3] + self._arm - self._middle

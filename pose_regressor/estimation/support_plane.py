@@ -25,7 +25,7 @@ from pose_regressor.geometry.rigid import moved
 from pose_regressor.types import Camera, FloatArray, ObjectModel, Plane, PoseEstimate
 
 #: Standard deviations of a plane that is known: of its height at the objects, metres, and of its tilt, radians. They
-#: also hold a plane that was found in a search when objects are put on it: those that told of it would count twice.
+#: also hold a plane that was found in a search when objects are put on it: those that told of it would move it twice.
 KNOWN_HEIGHT, KNOWN_TILT = 0.005, 0.01
 #: Probability that a known plane is right, before the objects are asked: TF may be wrong.
 KNOWN_RIGHT = 0.98
@@ -44,6 +44,7 @@ WRONG_STANDS, WRONG_SOUGHT_STANDS = 0.05, 0.5
 
 #: Inverse covariances (3, 3) of a plane's motion before objects are seen on it.
 KNOWN = np.diag(np.array([KNOWN_TILT, KNOWN_TILT, KNOWN_HEIGHT]) ** -2.0)
+EXACT: FloatArray = np.diag(np.array([KNOWN_TILT, KNOWN_TILT, KNOWN_HEIGHT]) ** 2.0)
 UNKNOWN = np.diag(np.array([math.pi, math.pi, PLANES_OFFSET]) ** -2.0)
 
 
@@ -53,13 +54,15 @@ class Support:
 
     plane: in the camera's frame
     probability: that objects stand on it
-    certainty: (3, 3) inverse covariance of its motion
+    spread: (3, 3) covariance of its motion
+    known: whether it is known from elsewhere, not found
     rest: how an object can lie
     """
 
     plane: Plane
     probability: float
-    certainty: FloatArray
+    spread: FloatArray
+    known: bool
     rest: Callable[[ObjectModel], Resting]
 
     def scored(self, estimates: Sequence[PoseEstimate], sought: Sequence[bool]) -> list[PoseEstimate]:
@@ -70,16 +73,21 @@ class Support:
 
         sought: whether each was looked for on the plane, so that wrong ones are near it as well
         """
-        if not estimates or not _finite(estimates):
-            return list(estimates)
-        objects = Objects(estimates, [self.rest(estimate.model) for estimate in estimates])
-        spread = np.asarray(np.linalg.inv(self.certainty), np.float64)[None]
-        ratio = np.exp(objects.against(objects.shifted(self.plane)).log_ratio(spread)[0])
-        score = np.array([estimate.score for estimate in estimates])
-        stands = np.where(sought, WRONG_SOUGHT_STANDS, WRONG_STANDS)
-        right, wrong = score * (STANDS * ratio + 1 - STANDS), (1 - score) * (stands * ratio + 1 - stands)
+        places = [place for place, estimate in enumerate(estimates) if _finite([estimate])]
+        scored = list(estimates)
+        if not places:
+            return scored
+        own = [estimates[place] for place in places]
+        objects = Objects(own, [self.rest(estimate.model) for estimate in own])
+        ratio = np.exp(objects.against(objects.shifted(self.plane)).log_ratio(self.spread[None])[0])
+        score = np.array([estimate.score for estimate in own])
+        right, wrong = score * (STANDS * ratio + 1 - STANDS), WRONG_STANDS * ratio + 1 - WRONG_STANDS
+        near = np.maximum(wrong, WRONG_SOUGHT_STANDS * ratio + 1 - WRONG_SOUGHT_STANDS)
+        wrong = (1 - score) * np.where([sought[place] for place in places], near, wrong)
         mixed = self.probability * right / (right + wrong) + (1 - self.probability) * score
-        return [replace(estimate, score=float(value)) for estimate, value in zip(estimates, mixed, strict=True)]
+        for place, estimate, value in zip(places, own, mixed, strict=True):
+            scored[place] = replace(estimate, score=float(value))
+        return scored
 
     def box(self, box: FloatArray, model: ObjectModel, camera: Camera) -> FloatArray | None:
         """A box (4,) as large as the object would be there on the plane; None: it cannot be it. See `standing_box`."""
@@ -113,25 +121,26 @@ class SupportPlane:
         estimates: if they stand elsewhere, the plane is doubted, the more the surer they are
         """
         probability = 1.0
-        if estimates and _finite(estimates):
-            objects = self._objects(estimates)
-            ratio = objects.against(objects.shifted(plane)).log_ratio(np.asarray(np.linalg.inv(KNOWN))[None])
+        if told := [estimate for estimate in estimates if _finite([estimate])]:
+            objects = self._objects(told)
+            ratio = objects.against(objects.shifted(plane)).log_ratio(EXACT[None])
             odds = math.log(KNOWN_RIGHT / (1 - KNOWN_RIGHT)) + float(objects.evidence(ratio).sum())
             probability = 1 / (1 + math.exp(min(-odds, 500.0)))
-        return Support(plane, probability, KNOWN, self._rest)
+        return Support(plane, probability, EXACT, True, self._rest)
 
     def find(self, estimates: Sequence[PoseEstimate]) -> Support | None:
         """The plane that most of the objects stand on. None: no plane explains them."""
         standing = self._standing(estimates, None)
-        likely = standing and standing.probability >= 0.5
-        return Support(standing.plane, standing.probability, KNOWN, self._rest) if standing and likely else None
+        if standing is None or standing.probability < 0.5:
+            return None
+        return Support(standing.plane, standing.probability, standing.spread + EXACT, False, self._rest)
 
     def _standing(self, estimates: Sequence[PoseEstimate], support: Support | None) -> _Standing | None:
         if len(estimates) < (1 if support else 2) or not _finite(estimates):
             return None
         objects = self._objects(estimates)
         if support:
-            return _fit(objects, objects.shifted(support.plane), support.certainty, support.probability)
+            return _fit(objects, objects.shifted(support.plane), KNOWN, support)
         starts = objects.likeliest()
         return _fit(objects, starts, UNKNOWN) if starts else None
 
@@ -155,21 +164,23 @@ class _Standing:
 
     plane: in the camera's frame
     probability: that objects stand on it
+    spread: (3, 3) covariance of its motion, the same in both directions of tilt
     motions: (N, 6) that put the objects on the plane
     covariances: (N, 6, 6) of the poses after that
     """
 
     plane: Plane
     probability: float
+    spread: FloatArray
     motions: FloatArray
     covariances: FloatArray
 
 
-def _fit(objects: Objects, starts: Planes, prior: FloatArray, probability: float | None = None) -> _Standing:
+def _fit(objects: Objects, starts: Planes, prior: FloatArray, support: Support | None = None) -> _Standing:
     """The plane near one of `starts`.
 
     prior: (3, 3) inverse covariance of its motion from there
-    probability: that objects stand on it; None: as the objects say
+    support: what is known of it; None: only what the objects say
     """
     planes, spread = starts, np.zeros((1, 3, 3))
     for _ in range(ROUNDS):
@@ -189,13 +200,17 @@ def _fit(objects: Objects, starts: Planes, prior: FloatArray, probability: float
     of_pose, of_plane, covariance = residuals.of_pose[best], residuals.of_plane[best], objects.covariance
     gain = covariance @ np.swapaxes(of_pose, -1, -2) @ weight[best]
     motions = -(gain @ (residuals.value[best] + of_plane @ step[best])[..., None])[..., 0]
-    on_plane = covariance - gain @ of_pose @ covariance + through(gain @ of_plane, spread[best])
-    if probability is None:
-        probability = 1 / (1 + math.exp(min(LEAST_EVIDENCE - evidence[best], 500.0)))
+    probability = 1 / (1 + math.exp(min(LEAST_EVIDENCE - evidence[best], 500.0)))
+    uncertain = spread[best]
+    tilt, offset = np.trace(uncertain[:2, :2]) / 2, uncertain[2, 2]
+    if support:
+        probability = support.probability
+        uncertain = uncertain if support.known else support.spread  # the same objects again make it no surer
+    on_plane = covariance - gain @ of_pose @ covariance + through(gain @ of_plane, uncertain)
     share = (probability * stand[best])[:, None, None]
     mixed = share * on_plane + (1 - share) * covariance + share * (1 - share) * motions[:, :, None] * motions[:, None]
     plane = objects.in_camera(planes, best)
-    return _Standing(plane, probability, share[..., 0] * motions, mixed)
+    return _Standing(plane, probability, np.diag([tilt, tilt, offset]), share[..., 0] * motions, mixed)
 
 
 def _finite(estimates: Sequence[PoseEstimate]) -> bool:

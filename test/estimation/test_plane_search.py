@@ -94,9 +94,27 @@ def test_what_surely_stands_elsewhere_keeps_a_tenth_of_its_odds_and_nothing_fail
     assert far.score / (1 - far.score) == pytest.approx(0.1 / 0.95 * 4)
     assert support.scored([], []) == []
     broken = replace(estimate(), covariance=np.full((6, 6), np.nan))
-    assert support.scored([broken], [False]) == [broken]
+    (same, whole) = support.scored([broken, estimate()], [False, False])
+    assert same is broken and whole.score > 0.9
     sure, none = support.scored([estimate(score=1.0), estimate(score=0.0)], [False, True])
     assert (sure.score, none.score) == (1, 0)
+
+
+def test_a_pose_that_was_looked_for_on_the_plane_gains_less_there_and_keeps_no_more_elsewhere():
+    support = SupportPlane().known(PLANE)
+    for lift in np.linspace(-0.3, 0.3, 13):
+        by_chance, sought = support.scored([estimate(lift)] * 2, [False, True])
+        assert sought.score <= by_chance.score
+
+
+def test_what_is_hardly_a_pose_does_not_change_the_scores_of_others():
+    support = SupportPlane()
+    far = replace(estimate(score=0.0), cam_from_obj=rigid(np.eye(3), np.array([0, 0, 20.0])))
+    lifted, away = estimate(lift=0.06, score=0.3), [estimate(lift=0.5, score=0.9)] * 3
+    alone = support.known(PLANE).scored([lifted], [False])[0].score
+    assert support.known(PLANE).scored([lifted, far], [False] * 2)[0].score == pytest.approx(alone, rel=1e-3)
+    doubted = support.known(PLANE, away).probability
+    assert support.known(PLANE, [*away, far]).probability == pytest.approx(doubted, rel=1e-3)
 
 
 def test_a_plane_that_is_only_likely_counts_as_much():

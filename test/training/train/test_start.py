@@ -68,6 +68,14 @@ def test_objects_keep_their_channels_wherever_they_come_to_stand(make_bundle):
         assert now[1].shape == before[1].shape and not torch.equal(now[1], now[0])
 
 
+def test_objects_of_other_names_take_the_channels_of_as_many_in_their_order(make_bundle):
+    bundle = make_bundle("one", "two")
+    network = PoseNetwork(bundle.config, 2)
+    assert start_from(network, [bundle], ["three", "four"]).in_words().startswith("all ")
+    assert torch.equal(network.dense_head.out.bias, bundle.network.dense_head.out.bias)
+    assert start_from(PoseNetwork(bundle.config, 2), [bundle], ["one", "four"]).fresh_objects == ("four",)
+
+
 def shifted(bundle, name, by):
     """The bundle with another name for its object, and all weights larger by a number."""
     network = PoseNetwork(bundle.config, 1)

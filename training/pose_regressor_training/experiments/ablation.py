@@ -56,6 +56,8 @@ def main() -> None:
     behind = "folder of photographs: all backgrounds of real_background (else a grey wall), half of the random ones"
     parser.add_argument("--photos", type=Path, metavar="DIR", help=behind)
     options = parser.parse_args()
+    if options.seeds < 1:
+        parser.error(f"--seeds: expected 1 or more, got {options.seeds}")
     console, setting = Console(), setting_of(options)
     objects, config, real = setting.objects, setting.config, setting.real
     rows: list[dict[str, Any]] = []

@@ -59,6 +59,8 @@ class Rounds:
         self, config: TrainConfig, objects: int, folder: Path, device: torch.device | str = "cpu", say: Say = print
     ) -> None:
         self.config, self.objects, self.folder, self.device, self._say = config, objects, folder, device, say
+        if len(config.start_from) > 1:
+            raise InputError(f"training: start_from: expected one bundle, got {', '.join(config.start_from)}")
         identity = json.loads(json.dumps({"objects": objects} | config.to_dict()))
         plan = folder / "plan.json"
         if plan.is_file() and (differs := difference(read_json(plan), identity)):

@@ -44,7 +44,7 @@ def start_from(network: PoseNetwork, bundles: Sequence[Bundle], objects: Sequenc
     network: to be trained; widths and numbers of objects may differ
     bundles: one or more; each tensor becomes the mean over those of them that it fits
     objects: names of the network's objects; each gets the channels of the last layers that belong to its name in the
-        first bundle that knows it; a bundle of one object also gives them to a single object of another name
+        first bundle that knows it; if a single bundle has as many objects and knows none of the names, by their places
 
     Networks that come from one ancestor lie close enough for their mean to be useful (Wortsman et al., Model soups,
     ICML 2022). Raises InputError if a first layer does not fit: the layers after it would be worthless.
@@ -58,7 +58,9 @@ def start_from(network: PoseNetwork, bundles: Sequence[Bundle], objects: Sequenc
                 f"network of width {bundle.config.width}, which does not fit one of width {network.config.width}; "
                 "--start-from none begins with random weights"
             )
-    sources = [_source(name, bundles, len(objects) == 1) for name in objects]
+    sources = [_source(name, bundles) for name in objects]
+    if len(bundles) == 1 and len(bundles[0].objects) == len(objects) and not any(sources):
+        sources = [(0, place) for place in range(len(objects))]
     for place, source in enumerate(sources):
         if source is not None:
             for mine, theirs in zip(outputs(network), outputs(networks[source[0]]), strict=True):
@@ -78,13 +80,13 @@ def start_from(network: PoseNetwork, bundles: Sequence[Bundle], objects: Sequenc
     return Taken(tuple(taken), tuple(fresh), unknown if any_known else ())
 
 
-def _source(name: str, bundles: Sequence[Bundle], alone: bool) -> tuple[int, int] | None:
-    """Which bundle and which of its objects an object gets its channels from. alone: it is the training's only one."""
+def _source(name: str, bundles: Sequence[Bundle]) -> tuple[int, int] | None:
+    """Which bundle and which of its objects an object gets its channels from."""
     for number, bundle in enumerate(bundles):
         for place, model in enumerate(bundle.objects):
             if model.name == name:
                 return number, place
-    return (0, 0) if alone and len(bundles) == len(bundles[0].objects) == 1 else None
+    return None
 
 
 def is_output(name: str) -> bool:
