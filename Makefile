@@ -90,7 +90,12 @@ $(VENV)/.made:
 	    echo "error: $(PYTHON) has no venv module; on Debian and Ubuntu: sudo apt-get install python3-venv" >&2; exit 1; \
 	  fi; \
 	fi
-	$(PYTHON) -m venv --clear $(VENV)
+# What is half made by an earlier run begins anew. What is not from here stays.
+	@if [ -e $(VENV) ] && [ ! -e $(VENV)/.begun ]; then \
+	  echo "error: $(VENV) is here already and was not made by make; remove it, or name another: make VENV=.venv-make" >&2; exit 1; \
+	fi
+	@rm -rf $(VENV) && mkdir $(VENV) && touch $(VENV)/.begun
+	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
 $(VENV)/.torch: $(VENV)/.made
