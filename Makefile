@@ -92,9 +92,9 @@ $(VENV)/.made:
 	fi
 # What is half made by an earlier run begins anew. What is not from here stays.
 	@if [ -e $(VENV) ] && [ ! -e $(VENV)/.begun ]; then \
-	  echo "error: $(VENV) is here already and was not made by make; remove it, or name another: make VENV=.venv-make" >&2; exit 1; \
+	  echo "error: $(VENV) is here already and was not made by make; remove it, or name another: make VENV=out/venv" >&2; exit 1; \
 	fi
-	@rm -rf $(VENV) && mkdir $(VENV) && touch $(VENV)/.begun
+	@rm -rf $(VENV) && mkdir -p $(VENV) && touch $(VENV)/.begun
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
