@@ -104,7 +104,7 @@ class PoseEstimator:
         known: poses that were already found in this frame and need no second look
         thorough: search for objects that were not surely found once more, in a finer image, which takes longer
         """
-        watch = Stopwatch()
+        watch, frame = Stopwatch(), without_empty_depth(frame)
         wanted = {model.name for model in self.objects} if objects is None else set(objects)
         search = Search(self._observer, frame, known, self.score_threshold, watch)
         search.level(wanted)
@@ -113,7 +113,7 @@ class PoseEstimator:
         poses = [*known, *search.poses()] if self._on_plane(frame) else []
         with watch.stage("decode"):
             support = self._support_under(frame, poses)
-        if support and without_empty_depth(frame).depth is None:
+        if support and frame.depth is None:
             search.stand_on(support)
             if thorough and (missing := wanted - search.surely_found()):
                 search.places_on_plane(missing, support)

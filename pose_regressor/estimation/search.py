@@ -51,6 +51,7 @@ AGREES = 0.5
 class Search:
     """A search of one frame. Poses come from `level`, one or two calls, then `poses`.
 
+    frame: without depth if none was measured in it, see `without_empty_depth`
     known: poses that were already found in this frame and need no second look
     least: probability that a pose scores at least, to count
     """
@@ -58,7 +59,7 @@ class Search:
     def __init__(
         self, observer: Observer, frame: Frame, known: Sequence[PoseEstimate], least: float, watch: Stopwatch
     ) -> None:
-        self._observer, self._frame, self._watch = observer, without_empty_depth(frame), watch
+        self._observer, self._frame, self._watch = observer, frame, watch
         self._known, self._least = known, least
         self._looks: list[Look] = []
         self._looked_at: dict[str, list[FloatArray]] = {}

@@ -41,11 +41,9 @@ MOST_MOVED = 5.0
 #: that were looked for on the plane.
 WRONG_STANDS, WRONG_SOUGHT_STANDS = 0.05, 0.5
 
-
-#: Inverse covariances (3, 3) of a plane's motion before objects are seen on it.
-KNOWN = np.diag(np.array([KNOWN_TILT, KNOWN_TILT, KNOWN_HEIGHT]) ** -2.0)
-EXACT: FloatArray = np.diag(np.array([KNOWN_TILT, KNOWN_TILT, KNOWN_HEIGHT]) ** 2.0)
-UNKNOWN = np.diag(np.array([math.pi, math.pi, PLANES_OFFSET]) ** -2.0)
+#: Covariances (3, 3) of a plane's motion before objects are seen on it.
+KNOWN: FloatArray = np.diag(np.square([KNOWN_TILT, KNOWN_TILT, KNOWN_HEIGHT]))
+UNKNOWN: FloatArray = np.diag(np.square([math.pi, math.pi, PLANES_OFFSET]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,26 +121,26 @@ class SupportPlane:
         probability = 1.0
         if told := [estimate for estimate in estimates if _finite([estimate])]:
             objects = self._objects(told)
-            ratio = objects.against(objects.shifted(plane)).log_ratio(EXACT[None])
+            ratio = objects.against(objects.shifted(plane)).log_ratio(KNOWN[None])
             odds = math.log(KNOWN_RIGHT / (1 - KNOWN_RIGHT)) + float(objects.evidence(ratio).sum())
             probability = 1 / (1 + math.exp(min(-odds, 500.0)))
-        return Support(plane, probability, EXACT, True, self._rest)
+        return Support(plane, probability, KNOWN, True, self._rest)
 
     def find(self, estimates: Sequence[PoseEstimate]) -> Support | None:
         """The plane that most of the objects stand on. None: no plane explains them."""
         standing = self._standing(estimates, None)
         if standing is None or standing.probability < 0.5:
             return None
-        return Support(standing.plane, standing.probability, standing.spread + EXACT, False, self._rest)
+        return Support(standing.plane, standing.probability, standing.spread + KNOWN, False, self._rest)
 
     def _standing(self, estimates: Sequence[PoseEstimate], support: Support | None) -> _Standing | None:
         if len(estimates) < (1 if support else 2) or not _finite(estimates):
             return None
         objects = self._objects(estimates)
         if support:
-            return _fit(objects, objects.shifted(support.plane), KNOWN, support)
+            return _fit(objects, objects.shifted(support.plane), support)
         starts = objects.likeliest()
-        return _fit(objects, starts, UNKNOWN) if starts else None
+        return _fit(objects, starts) if starts else None
 
     def _objects(self, estimates: Sequence[PoseEstimate]) -> Objects:
         return Objects(estimates, [self._rest(estimate.model) for estimate in estimates])
@@ -176,12 +174,9 @@ class _Standing:
     covariances: FloatArray
 
 
-def _fit(objects: Objects, starts: Planes, prior: FloatArray, support: Support | None = None) -> _Standing:
-    """The plane near one of `starts`.
-
-    prior: (3, 3) inverse covariance of its motion from there
-    support: what is known of it; None: only what the objects say
-    """
+def _fit(objects: Objects, starts: Planes, support: Support | None = None) -> _Standing:
+    """The plane near one of `starts`. support: what is known of it; None: only what the objects say."""
+    prior = np.linalg.inv(KNOWN if support else UNKNOWN)
     planes, spread = starts, np.zeros((1, 3, 3))
     for _ in range(ROUNDS):
         residuals = objects.against(planes)
